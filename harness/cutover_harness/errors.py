@@ -1,0 +1,8 @@
+"""Errors that a person can act on."""
+
+
+class UsageError(Exception):
+    """A mistake in the input or an environment that is not fit: one line that says what was found and what to do.
+
+    The command line prints the message alone and exits with 2; everything else that is raised is a defect.
+    """
