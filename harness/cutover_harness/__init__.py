@@ -1,4 +1,4 @@
-"""Rehearse and run the cutover of applications from Apache Kafka to AutoMQ: testbed, mirror, replay, judge, conductor."""
+"""Rehearse and run the cutover of applications from Apache Kafka to AutoMQ."""
 
 from importlib.metadata import version
 
