@@ -1,0 +1,71 @@
+"""The commands, and how their errors become exit codes.
+
+0 all PASS; 1 some FAIL; 2 usage or bad input; 3 no FAIL but some INCONCLUSIVE; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from cutover_harness import __version__
+from cutover_harness.cli import rehearse, scenarios
+from cutover_harness.errors import UsageError
+
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="kafka-cutover",
+    help="Rehearse moving applications from Apache Kafka to AutoMQ, and the way back, with your own recorded traffic.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("rehearse")(rehearse.rehearse)
+app.add_typer(scenarios.app, name="scenarios")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kafka-cutover {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    # SIGTERM takes the way that Ctrl-C takes, so that one clean-up serves both.
+    raise KeyboardInterrupt
+
+
+def run() -> NoReturn:
+    """Run the command that sys.argv gives and exit with its code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = app(standalone_mode=False)
+    except UsageError as error:
+        print(f"kafka-cutover: {error}", file=sys.stderr)
+        sys.exit(EXIT_USAGE)
+    except typer.Abort:
+        sys.exit(EXIT_INTERRUPTED)
+    except KeyboardInterrupt:
+        print("kafka-cutover: interrupted; everything that was started is gone", file=sys.stderr)
+        sys.exit(EXIT_INTERRUPTED)
+    except TyperException as error:
+        error.show()  # type: ignore[attr-defined]
+        sys.exit(EXIT_USAGE)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,54 @@
+"""`kafka-cutover scenarios`: look at the catalogue, check a file of your own."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cutover_harness.plan.load import catalogue, find, load_all
+from cutover_harness.plan.scenario import Scenario
+
+app = typer.Typer(help="List, show and check scenarios.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List the catalogue; a star marks what `rehearse` walks by default."""
+    scenarios = load_all()
+    if as_json:
+        typer.echo(json.dumps([scenario.model_dump(mode="json") for scenario in scenarios], indent=2))
+        return
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    table.add_column("scenario", no_wrap=True)
+    table.add_column("stages", no_wrap=True)
+    table.add_column("what it walks")
+    for scenario in scenarios:
+        stages = "-".join(str(state.stage) for state in scenario.states())
+        table.add_row("*" if scenario.default else "", scenario.name, stages, scenario.title)
+    Console().print(table)
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(help="A name of the catalogue.")]) -> None:
+    """Print a scenario's file, to start your own from."""
+    find(name)
+    typer.echo(catalogue()[name].read_text(encoding="utf-8"), nl=False)
+
+
+@app.command()
+def validate(files: Annotated[list[str], typer.Argument(help="Scenario files, or names of the catalogue.")]) -> None:
+    """Check scenario files; the first error names file, line and field."""
+    for file in files:
+        scenario = find(file)
+        typer.echo(f"{file}: valid: {scenario.name}, {len(scenario.path)} acts")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a scenario file."""
+    typer.echo(json.dumps(Scenario.model_json_schema(), indent=2))

@@ -1,0 +1,71 @@
+"""Writing the cutover file: one atomic replacement for each generation."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tomli_w
+from cutover_shim.cutover_file import parse
+
+from cutover_harness.plan.path import Place
+
+
+@dataclass
+class RoutePointer:
+    """One route of the cutover file."""
+
+    topics: Sequence[str]
+    groups: Sequence[str]
+    producers: Place = "source"
+    consumers: Place = "source"
+
+
+@dataclass
+class PointerFile:
+    """The cutover file of a fleet, and the last generation written to it.
+
+    `clusters` maps `source` and `target` to librdkafka properties.
+    """
+
+    path: Path
+    clusters: Mapping[str, Mapping[str, str]]
+    routes: dict[str, RoutePointer]
+    generation: int = field(default=0, init=False)
+
+    def point(self, route: str, *, producers: Place | None = None, consumers: Place | None = None) -> int:
+        """Move the clients of `route`, write the next generation and return it."""
+        pointer = self.routes[route]
+        pointer.producers = producers or pointer.producers
+        pointer.consumers = consumers or pointer.consumers
+        return self.write()
+
+    def write(self) -> int:
+        """Write the next generation (temporary file, fsync, rename; mode 0600) and return it."""
+        self.generation += 1
+        text = tomli_w.dumps(
+            {
+                "generation": self.generation,
+                "clusters": {name: dict(properties) for name, properties in self.clusters.items()},
+                "routes": {
+                    name: {
+                        "topics": list(route.topics),
+                        "groups": list(route.groups),
+                        "producers": route.producers,
+                        "consumers": route.consumers,
+                    }
+                    for name, route in self.routes.items()
+                },
+            }
+        )
+        parse(text, os.environ)  # what the shim would refuse never reaches an app
+        handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(self.path)
+        return self.generation

@@ -1,0 +1,90 @@
+"""Reading the statuses that the shims write, and the barrier over them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from cutover_harness.plan.path import Place
+
+Role = Literal["producer", "consumer"]
+SILENT_AFTER_S = 5.0
+"""A client that has not renewed its status for this long is called silent; the shim renews it every second."""
+
+
+@dataclass(frozen=True)
+class ClientStatus:
+    """What one client of the shim last said of itself on one route."""
+
+    instance: str
+    role: Role
+    group: str | None
+    updated: float
+    generation: int
+    desired: str
+    state: str
+    in_flight: int
+    queued: int
+    error: str | None
+    rejected: str | None
+
+    def attests(self, place: Place, generation: int) -> bool:
+        """Whether the client has followed `generation` to `place`."""
+        return self.generation >= generation and self.state == ("held" if place == "hold" else place)
+
+    def describe(self, now: float) -> str:
+        """Return what is missing, for the one who waits."""
+        parts = [f"{self.instance} is {self.state} at generation {self.generation}"]
+        if self.in_flight:
+            parts.append(f"{self.in_flight} in flight")
+        if self.error or self.rejected:
+            parts.append(str(self.error or self.rejected))
+        if now - self.updated > SILENT_AFTER_S:
+            parts.append(f"silent for {now - self.updated:.0f} s")
+        return ", ".join(parts)
+
+
+def read_statuses(folder: Path, route: str) -> dict[str, ClientStatus]:
+    """Return the status on `route` of each client that wrote one, by instance. Unreadable files are left out."""
+    statuses = {}
+    for file in sorted(folder.glob("*.json")):
+        try:
+            raw: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue  # being replaced, or not a status: whoever is missing is named by the barrier
+        on_route = raw.get("routes", {}).get(route)
+        if on_route is None or raw.get("closed"):
+            continue
+        statuses[raw["instance"]] = ClientStatus(
+            instance=raw["instance"],
+            role=raw["role"],
+            group=raw.get("group"),
+            updated=raw["updated"],
+            generation=on_route["generation"],
+            desired=on_route["desired"],
+            state=on_route["state"],
+            in_flight=on_route.get("in_flight", 0),
+            queued=on_route.get("queued", 0),
+            error=on_route.get("error"),
+            rejected=raw.get("rejected"),
+        )
+    return statuses
+
+
+def missing(
+    statuses: dict[str, ClientStatus], instances: Iterable[str], place: Place, generation: int, now: float | None = None
+) -> Sequence[str]:
+    """Return, in words, who of `instances` has not attested `place` at `generation`; empty when all have."""
+    now = time.time() if now is None else now
+    out = []
+    for instance in instances:
+        status = statuses.get(instance)
+        if status is None:
+            out.append(f"{instance} has written no status")
+        elif not status.attests(place, generation):
+            out.append(status.describe(now))
+    return out

@@ -1,0 +1,1 @@
+"""Faults: injected at an act of the path, recorded on the time line, each proving that it hit."""

@@ -1,0 +1,83 @@
+"""Injecting faults into brokers, the Connect worker and app processes."""
+
+# ruff: noqa: D102 - signals by their names
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from cutover_harness.judge.model import Guard, Mark
+from cutover_harness.plan.path import Act
+from cutover_harness.plan.scenario import Fault
+
+
+class Victim(Protocol):
+    """Anything a fault can hit: a broker, the Connect worker, an app instance."""
+
+    def kill(self) -> None: ...
+    def freeze(self) -> None: ...
+    def thaw(self) -> None: ...
+    def restart(self) -> None: ...
+    def stopped(self) -> bool:
+        """Return whether it is frozen or not running right now."""
+        ...
+
+
+@dataclass
+class Injector:
+    """Injects the faults of a scenario when the conductor reaches their acts.
+
+    A fault is ended by a thread of its own, so that the path goes on while it lasts; `finish` waits for all of them.
+    """
+
+    faults: tuple[Fault, ...]
+    victims: Mapping[str, Callable[[], Victim]]
+    marks: list[Mark] = field(default_factory=list)
+    guards: list[Guard] = field(default_factory=list)
+    _threads: list[threading.Thread] = field(default_factory=list, init=False)
+
+    def __call__(self, act: Act, when: Literal["before", "after"]) -> None:
+        """Inject what is due at `act`."""
+        for fault in self.faults:
+            if fault.at == act and fault.when == when:
+                self._inject(fault)
+
+    def finish(self) -> None:
+        """Wait until every injected fault is over."""
+        for thread in self._threads:
+            thread.join()
+
+    def _inject(self, fault: Fault) -> None:
+        name = f"{fault.kind} {fault.of}"
+        victim = self.victims[fault.of]()
+        begin = time.time_ns()
+        if fault.kind == "freeze":
+            victim.freeze()
+        elif fault.kind == "kill":
+            victim.kill()
+        hit = fault.kind == "restart" or victim.stopped()
+        self.guards.append(
+            Guard(
+                name=f"fault {name} hit",
+                held=hit,
+                evidence=f"{fault.of} {'was down' if hit else 'kept running'} at {fault.at}",
+            )
+        )
+
+        def end() -> None:
+            if fault.kind != "restart":
+                time.sleep(fault.seconds)
+            if fault.kind == "freeze":
+                victim.thaw()
+            else:
+                victim.restart()
+            self.marks.append(
+                Mark(time_ns=begin, kind="fault", name=name, stage=None, detail=f"at {fault.at}", end_ns=time.time_ns())
+            )
+
+        thread = threading.Thread(target=end, name=f"fault-{name}", daemon=True)
+        thread.start()
+        self._threads.append(thread)

@@ -1,0 +1,1 @@
+"""What a rehearsal walks: acts and stages (`path`), scenario files (`scenario`, `load`)."""

@@ -1,0 +1,146 @@
+"""The scenario: a path, a fleet, faults and what is expected, as one YAML file describes them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from cutover_harness.plan.path import Act, ImpossibleActError, RouteState, moves, walk
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=80)]
+Cause = Literal["re_read", "re_read_across", "mirrored_twice", "producer_retry"]
+Measure = Literal["lost", "phantom", "duplicated", "disordered", "log_order", "stranded"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Step(_Model):
+    """One act of the path; a plain string in YAML where only the act is given."""
+
+    act: Act
+    safety: bool = Field(
+        default=True,
+        description="Whether the gates that make the act safe are waited for; a negative control switches them off.",
+    )
+    dwell_s: float = Field(default=2.0, ge=0, le=3600, description="Seconds of traffic after the act, before the next.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: object) -> object:
+        return {"act": value} if isinstance(value, str) else value
+
+
+class Fault(_Model):
+    """One fault, injected when the path reaches an act."""
+
+    kind: Literal["freeze", "kill", "restart"] = Field(
+        description="SIGSTOP for a while; SIGKILL and start; SIGTERM and start."
+    )
+    of: Literal["connect", "source", "target", "producer", "consumer"]
+    at: Act = Field(description="The act of the path at which the fault is injected.")
+    when: Literal["before", "after"] = "before"
+    seconds: float = Field(
+        default=3.0, gt=0, le=600, description="How long it stays frozen, or down before it is started."
+    )
+
+
+class Fleet(_Model):
+    """The shape of the app fleet."""
+
+    producers: int = Field(default=2, ge=1, le=64)
+    groups: dict[Name, Annotated[int, Field(ge=1, le=64)]] = Field(
+        default={"billing": 2, "audit": 1}, min_length=1, description="Members per consumer group."
+    )
+    producer: dict[str, str | int | float | bool] = Field(
+        default={}, description="librdkafka properties of the producers."
+    )
+    consumer: dict[str, str | int | float | bool] = Field(
+        default={}, description="librdkafka properties of the consumers."
+    )
+
+    @field_validator("producer", "consumer")
+    @classmethod
+    def _no_endpoint(cls, value: dict[str, object]) -> dict[str, object]:
+        for key in ("bootstrap.servers", "metadata.broker.list", "group.id"):
+            if key in value:
+                raise ValueError(f"{key} is set by the rehearsal: leave it out")
+        return value
+
+
+class Expect(_Model):
+    """What the run must show; a figure is the largest allowed, null allows any."""
+
+    lost: int | None = Field(default=0, ge=0)
+    phantom: int | None = Field(default=0, ge=0)
+    disordered: int | None = Field(default=0, ge=0)
+    stranded: int | None = Field(default=0, ge=0)
+    duplicated: dict[Cause, Annotated[int, Field(ge=0)] | None] = Field(
+        default={"re_read": 0, "mirrored_twice": 0, "producer_retry": 0},
+        description="Largest number of duplicates by cause; a cause that is left out is allowed and counted.",
+    )
+    max_blackout_ms: float | None = Field(default=None, gt=0)
+    must_fail: tuple[Measure, ...] = Field(
+        default=(), description="A negative control: the measures that have to be violated."
+    )
+
+
+class Gates(_Model):
+    """Bars and deadlines of the gates."""
+
+    lag_bar: int = Field(default=500, ge=0, description="Largest mirror lag, in records, that counts as synchronised.")
+    deadline_s: float = Field(default=60.0, gt=0, le=86_400, description="How long any gate is waited for.")
+    progress_wait_s: float = Field(
+        default=60.0,
+        gt=0,
+        le=3600,
+        description="How long consumer progress is waited for where not proved earlier (documented: 60 s).",
+    )
+
+
+class Scenario(_Model):
+    """One scenario file."""
+
+    name: Name
+    title: str = Field(min_length=1, max_length=200)
+    documented: str = Field(default="", description="The cost that the documentation gives for this path.")
+    default: bool = Field(default=False, description="Whether `rehearse` without arguments walks it.")
+    path: tuple[Step, ...] = Field(min_length=1)
+    fleet: Fleet = Fleet()
+    faults: tuple[Fault, ...] = ()
+    gates: Gates = Gates()
+    lag_at: tuple[Act, ...] = Field(
+        default=(), description="Acts at which the mirror has to lag, or the run proves nothing (INCONCLUSIVE)."
+    )
+    expect: Expect = Expect()
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        acts = [step.act for step in self.path]
+        state = RouteState()
+        for number, act in enumerate(acts, start=1):
+            try:
+                state = state.after(act)
+            except ImpossibleActError as why:
+                raise ValueError(f"path: step {number} ({act}) is impossible: {why}") from None
+        for place in (state.consumers, state.producers):
+            if place == "hold":
+                raise ValueError("path: ends with clients on hold, so nothing that is held can be accounted for")
+        for fault in self.faults:
+            if fault.at not in acts:
+                raise ValueError(f"faults: at {fault.at}, which is not in the path")
+        for act in self.lag_at:
+            if act not in acts:
+                raise ValueError(f"lag_at: {act} is not in the path")
+        return self
+
+    @property
+    def moving(self) -> list[Act]:
+        """The acts of the path that move clients."""
+        return [step.act for step in self.path if moves(step.act)]
+
+    def states(self) -> list[RouteState]:
+        """Return the state of the route after each step."""
+        return walk(step.act for step in self.path)

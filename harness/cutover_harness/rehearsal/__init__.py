@@ -1,0 +1,1 @@
+"""Rehearsals: a scenario walked on a testbed by a fleet that replays a capture, then judged."""

@@ -1,0 +1,1 @@
+"""The catalogue of scenarios and the sample capture: data alone, read through importlib.resources."""

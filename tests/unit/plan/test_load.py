@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from cutover_harness.errors import UsageError
+from cutover_harness.plan.load import catalogue, find, load_all, parse
+
+GOOD = """\
+name: mine
+title: My own path
+path:
+  - create-task
+  - act: synchronise
+    dwell_s: 1
+  - stop-consumers
+  - consumers-to-target
+"""
+
+
+def test_the_catalogue_is_valid_and_named_after_its_files() -> None:
+    for name, scenario in zip(catalogue(), load_all(), strict=True):
+        assert scenario.name == name
+
+
+def test_the_default_set_has_a_switchover_a_rollback_and_a_negative_control() -> None:
+    default = [scenario for scenario in load_all() if scenario.default]
+    stages = [[state.stage for state in scenario.states()] for scenario in default]
+    assert [1, 2, 3, 4, 5, 6, 7] in stages
+    assert any(later < earlier for walked in stages for earlier, later in pairwise(walked))
+    assert any(scenario.expect.must_fail for scenario in default)
+
+
+def test_a_step_is_a_name_or_a_mapping() -> None:
+    scenario = parse(GOOD, "mine.yaml")
+    assert [step.dwell_s for step in scenario.path] == [2.0, 1.0, 2.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("name: mine", "name: Mine!"), "mine.yaml:1: name: .*found 'Mine!'"),
+        (("title: My own path", "tittle: x"), "mine.yaml:1: title: Field required"),
+        (("    dwell_s: 1", "    dwell_s: -1"), r"mine.yaml:6: path.1.dwell_s: .*found -1"),
+        (("    dwell_s: 1", "    dwel: 1"), r"mine.yaml:6: path.1.dwel: Extra inputs"),
+        (("  - stop-consumers", "  - stop-everything"), r"mine.yaml:7: path.2.act: .*found 'stop-everything'"),
+        (("  - consumers-to-target", "  - stop-producers"), "mine.yaml:1: .*on hold"),
+        (("  - create-task\n", ""), r"path: step 1 \(synchronise\) is impossible"),
+        (("path:", "path: ["), "mine.yaml:4: not YAML"),
+    ],
+)
+def test_a_bad_file_names_line_and_field(change: tuple[str, str], says: str) -> None:
+    with pytest.raises(UsageError, match=says) as error:
+        parse(GOOD.replace(*change), "mine.yaml")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("text", "found"), [("", "nothing"), ("- a", "list"), ("42", "int")])
+def test_a_file_that_is_no_mapping(text: str, found: str) -> None:
+    with pytest.raises(UsageError, match=f"found {found}"):
+        parse(text, "x.yaml")
+
+
+def test_unknown_names_and_missing_files(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no scenario is called 'no-such-scenario'"):
+        find("no-such-scenario")
+    with pytest.raises(UsageError, match="cannot be read: No such file"):
+        find(str(tmp_path / "none.yaml"))
+    file = tmp_path / "mine.yaml"
+    file.write_text(GOOD, encoding="utf-8")
+    assert find(str(file)).title == "My own path"
