@@ -38,7 +38,7 @@ def prove(
             group=group,
             held=not rows,
             evidence=(
-                f"{sum(rows.values())} records in {len(rows)} partitions uncommitted on {where} after {deadline_s:.0f} s"
+                f"{sum(rows.values())} records uncommitted on {where} in {len(rows)} partitions after {deadline_s:.0f} s"
                 if rows
                 else f"committed = log end in {len(ends)} partitions on {where}"
             ),
