@@ -1,0 +1,280 @@
+"""What the judge takes and gives: plain frozen dataclasses with a JSON form.
+
+`docs/measures.md` explains every measure to a reader; here is the exact definition.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from cutover_harness.judge.facts import (
+    CAUSES,
+    SOURCE,
+    TARGET,
+    Copied,
+    Cut,
+    DrainProof,
+    Expectation,
+    Guard,
+    LagSample,
+    Mark,
+    RunFacts,
+)
+from cutover_harness.judge.jsonable import Json, Jsonable
+
+__all__ = [
+    "CAUSES",
+    "SOURCE",
+    "TARGET",
+    "Blackout",
+    "Copied",
+    "Cut",
+    "DrainProof",
+    "Duplicated",
+    "Expectation",
+    "GroupMeasures",
+    "Guard",
+    "InstanceSummary",
+    "Json",
+    "Judgement",
+    "LagSample",
+    "LogMeasures",
+    "Mark",
+    "Offender",
+    "PartitionMeasures",
+    "Report",
+    "RunFacts",
+    "SecondSeries",
+    "Series",
+    "Verdict",
+]
+
+Outcome = Literal["PASS", "FAIL", "INCONCLUSIVE"]
+
+
+@dataclass(frozen=True)
+class Duplicated(Jsonable):
+    """Deliveries to a group beyond a record's first, by cause; the first cause that applies is taken.
+
+    re_read: the same offset of the same partition and cluster was delivered to the group before.
+    mirrored_twice / producer_retry: the record was delivered before from the same cluster at another offset, so it is
+        in that log twice. producer_retry where a producer sent it to that cluster, mirrored_twice where it did not.
+    re_read_across: it was delivered before from another cluster only: the group resumed too early on this one.
+    """
+
+    re_read: int = 0
+    re_read_across: int = 0
+    mirrored_twice: int = 0
+    producer_retry: int = 0
+
+    @property
+    def total(self) -> int:
+        """All duplicate deliveries."""
+        return self.re_read + self.re_read_across + self.mirrored_twice + self.producer_retry
+
+
+@dataclass(frozen=True)
+class PartitionMeasures(Jsonable):
+    """A group's measures on one partition; definitions as in GroupMeasures, `missing` instead of `lost`."""
+
+    topic: str
+    partition: int
+    acked: int = 0
+    delivered: int = 0
+    distinct: int = 0
+    missing: int = 0
+    phantom: int = 0
+    aborted_read: int = 0
+    duplicated: Duplicated = field(default_factory=Duplicated)
+    disordered: int = 0
+
+
+@dataclass(frozen=True)
+class GroupMeasures(Jsonable):
+    """What one group got of the topics it should have had.
+
+    sent, acked: distinct records of those topics that were sent, and acknowledged and not aborted.
+    delivered: delivery events; distinct: different records delivered.
+    missing: acknowledged and never delivered to the group. lost: the same, once the group is proven to have drained.
+        Without proof, lost is those that the group provably went past (on the acknowledging cluster it was delivered
+        lower and higher offsets of that partition); None if there are none of these but records are missing.
+    phantom: different records delivered that nobody sent, or that carry no identity of this run.
+    aborted_read: different records delivered although their transaction was aborted (read_committed groups only).
+    disordered: records whose first delivery came after the first delivery of a later record of the same stream.
+    log_order: records that lie in the target's log behind a record which the source's log (or the producer) has later.
+    stranded: records acknowledged on a cluster that the producers finally left, absent where they went. None: unknown.
+    offset_regression: commits below an earlier commit of the group on the same partition and cluster.
+    gap_unexplained: offsets between the group's first and last on a partition that it skipped and where no record is
+        known to be. Transaction markers and compaction leave such gaps, so they are reported, not judged, by default.
+    """
+
+    group: str
+    topics: list[str]
+    members: list[str]
+    sent: int = 0
+    acked: int = 0
+    delivered: int = 0
+    distinct: int = 0
+    missing: int = 0
+    lost: int | None = 0
+    phantom: int = 0
+    aborted_read: int = 0
+    duplicated: Duplicated = field(default_factory=Duplicated)
+    disordered: int = 0
+    log_order: int = 0
+    stranded: int | None = 0
+    offset_regression: int = 0
+    gap_unexplained: int = 0
+    drained: bool = False
+    drain_evidence: str = ""
+    partitions: list[PartitionMeasures] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class LogMeasures(Jsonable):
+    """What the producers did on one topic and partition, over all clusters, in distinct records.
+
+    acked: acknowledged and not aborted; failed: an error reported and no acknowledgement; aborted: in an aborted
+    transaction and not sent again with success; in_doubt: sent, and nothing heard (the process died first).
+    """
+
+    topic: str
+    partition: int
+    sent: int = 0
+    acked: int = 0
+    failed: int = 0
+    aborted: int = 0
+    in_doubt: int = 0
+    log_order: int = 0
+    stranded: int = 0
+
+
+@dataclass(frozen=True)
+class SecondSeries(Jsonable):
+    """Events per second: values[i] counts the second that begins i seconds after `Series.start_ns`."""
+
+    kind: Literal["acks", "deliveries"]
+    group: str | None
+    cluster: str
+    values: list[int]
+
+
+@dataclass(frozen=True)
+class Series(Jsonable):
+    """Acks (of the whole fleet) and deliveries (of each group) per second and cluster. start_ns is a whole second."""
+
+    start_ns: int = 0
+    seconds: list[SecondSeries] = field(default_factory=list)
+
+    def total(self, kind: str, group: str | None = None) -> list[int]:
+        """Per second, summed over the clusters."""
+        chosen = [s.values for s in self.seconds if s.kind == kind and s.group == group]
+        return [sum(column) for column in zip(*chosen, strict=True)]
+
+
+@dataclass(frozen=True)
+class Blackout(Jsonable):
+    """How a cut was felt. Milliseconds.
+
+    longest_ms: the longest time without an ack of the whole fleet (producer cut) or without a delivery to the group
+        (consumer cut) that overlaps the cut, extended by some seconds of grace after it. None: nothing to measure.
+    normal_ms: the 99th percentile of the time between successive events outside all cuts; None where there are none.
+    worst_instance, worst_instance_ms: for a producer cut, the process that was longest without an ack.
+    recovery_ms: from the end of the cut until the rate was back at 90% of the rate before, or the mirror's lag was
+        back at what it was before, whichever came first. None: it did not come back while the run lasted.
+    """
+
+    role: Literal["producer", "consumer"]
+    group: str | None
+    from_cluster: str
+    to_cluster: str
+    time_ns_from: int
+    time_ns_to: int
+    longest_ms: float | None = None
+    gap_from_ns: int | None = None
+    gap_to_ns: int | None = None
+    normal_ms: float | None = None
+    worst_instance: str | None = None
+    worst_instance_ms: float | None = None
+    recovery_ms: float | None = None
+
+
+@dataclass(frozen=True)
+class Offender(Jsonable):
+    r"""One record that violates a measure. offset -1, sequence -1: unknown or none.
+
+    key: the record's key as text (bytes that are not UTF-8 as \xNN), None for a null or an unnamed key.
+    seen_by: the instances that logged it, earliest first; detail: what makes it an offender, in words.
+    """
+
+    kind: str
+    group: str | None
+    topic: str
+    partition: int
+    offset: int
+    cluster: str
+    stream: int
+    sequence: int
+    time_ns: int
+    key: str | None = None
+    seen_by: list[str] = field(default_factory=list)
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class InstanceSummary(Jsonable):
+    """One process's ledger: rows read, rows torn by a kill (cut off), and whether it was closed cleanly."""
+
+    instance: str
+    role: str
+    group: str | None
+    events: int
+    torn: int
+    closed: bool
+
+
+@dataclass(frozen=True)
+class Judgement(Jsonable):
+    """Everything measured from one run's ledgers. offenders: the first ten of each kind and group, by time."""
+
+    run: int
+    groups: list[GroupMeasures] = field(default_factory=list)
+    logs: list[LogMeasures] = field(default_factory=list)
+    series: Series = field(default_factory=Series)
+    blackouts: list[Blackout] = field(default_factory=list)
+    offenders: list[Offender] = field(default_factory=list)
+    instances: list[InstanceSummary] = field(default_factory=list)
+    worst_lag_records: int | None = None
+    worst_lag_ms: float | None = None
+    notes: list[str] = field(default_factory=list)
+    format: int = 1
+
+    def group(self, name: str) -> GroupMeasures:
+        """Return the measures of one group. Raises KeyError."""
+        for measures in self.groups:
+            if measures.group == name:
+                return measures
+        raise KeyError(name)
+
+
+@dataclass(frozen=True)
+class Verdict(Jsonable):
+    """What a run is worth.
+
+    control: it is a negative control, whose run must violate what it names; caught: it did, and only that (None: not a
+    control, or unknown). reasons: why it is not a PASS, or for a control what was caught; guards: as in the facts,
+    and the judge's own.
+    """
+
+    outcome: Outcome
+    control: bool = False
+    caught: bool | None = None
+    reasons: list[str] = field(default_factory=list)
+    guards: list[Guard] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Report(Jsonable):
+    """The content of `verdict.json`: both together."""
+
+    verdict: Verdict
+    judgement: Judgement

@@ -1,0 +1,35 @@
+"""The identity that each replayed record carries in a header: run, stream and sequence."""
+
+import struct
+from hashlib import blake2b
+from typing import NamedTuple
+
+HEADER = "cutover-id"
+
+_LAYOUT = struct.Struct(">QQQ")
+
+
+class Identity(NamedTuple):
+    """Which record this is: `sequence` counts from 0 within `stream`, which is one key of one topic."""
+
+    run: int
+    stream: int
+    sequence: int
+
+
+def stream_id(topic: str, key: bytes | None, partition: int) -> int:
+    """Return the 64-bit id of the stream that a record belongs to: its topic and key, or partition for a null key."""
+    kind = b"\0p" + str(partition).encode() if key is None else b"\0k" + key
+    return int.from_bytes(blake2b(topic.encode() + kind, digest_size=8).digest(), "big")
+
+
+def encode(run: int, stream: int, sequence: int) -> bytes:
+    """Return the header's value: 24 bytes, big-endian."""
+    return _LAYOUT.pack(run, stream, sequence)
+
+
+def decode(value: bytes) -> Identity:
+    """Return the identity in a header's value. Raises ValueError if it is not 24 bytes long."""
+    if len(value) != _LAYOUT.size:
+        raise ValueError(f"the header {HEADER} has {len(value)} bytes instead of {_LAYOUT.size}")
+    return Identity(*_LAYOUT.unpack(value))

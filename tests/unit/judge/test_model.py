@@ -1,0 +1,80 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from cutover_harness.errors import UsageError
+from cutover_harness.judge.model import (
+    Copied,
+    Cut,
+    DrainProof,
+    Duplicated,
+    Expectation,
+    GroupMeasures,
+    Guard,
+    Judgement,
+    LagSample,
+    Mark,
+    Offender,
+    PartitionMeasures,
+    Report,
+    RunFacts,
+    Verdict,
+)
+
+
+def facts() -> RunFacts:
+    return RunFacts(
+        run=7,
+        scenario="stop-first",
+        groups={"billing": ["orders"]},
+        marks=[Mark(1, "stage", "synchronising", 2), Mark(2, "fault", "kill", end_ns=9)],
+        lag=[LagSample(1, 4), LagSample(2, 0, 0.5)],
+        drain=[DrainProof("billing", True, "committed 9 of 9")],
+        guards=[Guard("mid-traffic", True, "acks before and after")],
+        expectation=Expectation(lost=None, duplicated={"re_read": 3}, must_fail=("stranded",)),
+        cuts=[Cut(1, 2, "producer", None, "source", "target")],
+        copied=[Copied("source", "orders", 0, 0, 9)],
+        cluster_left=["source"],
+    )
+
+
+def test_facts_survive_json() -> None:
+    assert RunFacts.from_json(json.loads(json.dumps(facts().to_json()))) == facts()
+
+
+def test_report_survives_a_file(tmp_path: Path) -> None:
+    report = Report(
+        Verdict("FAIL", reasons=["billing: 1 lost"]),
+        Judgement(
+            run=7,
+            groups=[
+                GroupMeasures(
+                    "billing",
+                    ["orders"],
+                    ["a"],
+                    lost=None,
+                    partitions=[PartitionMeasures("orders", 0, duplicated=Duplicated(re_read=2))],
+                )
+            ],
+            offenders=[Offender("lost", "billing", "orders", 0, 4, "source", 2**63 + 1, 3, 5, "k", ["a"])],
+        ),
+    )
+    report.save(tmp_path / "verdict.json")
+    assert Report.load(tmp_path / "verdict.json") == report
+
+
+@pytest.mark.parametrize(
+    ("data", "named"),
+    [
+        ({"scenario": "x"}, "'run' is missing"),
+        ({"run": "7", "scenario": "x"}, "RunFacts.run: expected int, found '7'"),
+        ({"run": 7, "scenario": "x", "colour": 1}, "unknown field 'colour'"),
+        ({"run": 7, "scenario": "x", "marks": [{"time_ns": 1, "kind": "stage"}]}, "RunFacts.marks[0]: field 'name'"),
+        ({"run": True, "scenario": "x"}, "RunFacts.run: expected int"),
+    ],
+)
+def test_wrong_facts_name_the_field(data: object, named: str) -> None:
+    with pytest.raises(UsageError) as error:
+        RunFacts.from_json(data)
+    assert named in str(error.value)
