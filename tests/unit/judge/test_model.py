@@ -2,7 +2,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from cutover_harness.errors import UsageError
 from cutover_harness.judge.model import (
     Copied,

@@ -1,7 +1,6 @@
 from hashlib import blake2b
 
 import pytest
-
 from cutover_harness.ledger.identity import Identity, decode, encode, stream_id
 
 

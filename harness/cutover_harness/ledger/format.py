@@ -1,0 +1,52 @@
+"""Version 1 of the ledger's format: names, numbers and widths that writer, readers and imports share.
+
+`docs/ledger.md` is the specification for those who write a ledger with another tool.
+"""
+
+import struct
+from typing import Final
+
+import numpy as np
+
+from cutover_harness.errors import UsageError
+
+VERSION: Final = 1
+
+#: Files of one process's folder.
+META: Final = "ledger.json"
+JOURNAL: Final = "journal.bin"
+NAMES: Final = "names.jsonl"
+SEALED: Final = "events.parquet"
+
+SENT, ACKED, FAILED, DELIVERED, COMMITTED, ASSIGNED, REVOKED, ABORTED = range(1, 9)
+EVENTS: Final = ("SENT", "ACKED", "FAILED", "DELIVERED", "COMMITTED", "ASSIGNED", "REVOKED", "ABORTED")
+
+SOURCE, TARGET, UNKNOWN = 0, 1, 255
+CLUSTER_NAMES: Final = {SOURCE: "source", TARGET: "target", UNKNOWN: "unknown"}
+
+NO_OFFSET: Final = -1
+NO_SEQUENCE: Final = -1
+
+# The event comes last in a row: a row counts once its event is not zero, so a kill in mid-write leaves an empty row.
+ROW: Final = struct.Struct("<qqQqiHBB")
+ROW_DTYPE: Final = np.dtype(
+    [
+        ("offset", "<i8"),
+        ("sequence", "<i8"),
+        ("stream", "<u8"),
+        ("time_ns", "<i8"),
+        ("partition", "<i4"),
+        ("topic", "<u2"),
+        ("cluster", "u1"),
+        ("event", "u1"),
+    ]
+)
+assert ROW_DTYPE.itemsize == ROW.size  # noqa: S101 - the two describe the same bytes
+
+MAGIC: Final = b"KCLEDGER"
+HEADER_SIZE: Final = 64
+HEADER: Final = struct.pack("<8sHH", MAGIC, VERSION, ROW.size).ljust(HEADER_SIZE, b"\0")
+
+
+class LedgerError(UsageError):
+    """A ledger that is truncated, foreign, of another version or empty."""

@@ -1,0 +1,186 @@
+"""The writing side of the ledger: a memory-mapped journal that keeps what was appended when the process is killed."""
+
+import base64
+import itertools
+import json
+import mmap
+import os
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Literal
+
+from cutover_harness.ledger.format import (
+    ABORTED,
+    ACKED,
+    ASSIGNED,
+    COMMITTED,
+    DELIVERED,
+    FAILED,
+    HEADER,
+    HEADER_SIZE,
+    JOURNAL,
+    META,
+    NAMES,
+    NO_OFFSET,
+    NO_SEQUENCE,
+    REVOKED,
+    ROW,
+    SENT,
+    VERSION,
+    LedgerError,
+)
+
+_FIRST_CHUNK = 1 << 18
+_LAST_CHUNK = 1 << 26
+_MAX_TOPICS = 1 << 16
+
+
+class LedgerWriter:
+    """Appends the events of one process, under 3 microseconds each, to a new ledger in `folder`.
+
+    An event whose method has returned is in the file, whatever happens to the process (the page cache outlives it; a
+    power cut is another matter). `cluster` is 0 for the source, 1 for the target, 255 for unknown; `offset` -1 and
+    `sequence` -1 mean unknown and none. Several threads may append: a row's place is taken with one `next`, which
+    the interpreter lock makes atomic.
+
+    Raises LedgerError if the folder holds a ledger already: a restarted process keeps one of its own.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        instance: str,
+        role: Literal["producer", "consumer"],
+        group: str | None,
+        run: int,
+        isolation: Literal["read_committed", "read_uncommitted"] = "read_committed",
+        identity: Literal["header", "fingerprint"] = "header",
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._meta = {
+            "format": VERSION,
+            "instance": instance,
+            "role": role,
+            "group": group,
+            "run": run,
+            "isolation": isolation,
+            "identity": identity,
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "closed": False,
+        }
+        try:
+            self._file = os.open(folder / JOURNAL, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+        except FileExistsError:
+            raise LedgerError(f"{folder}: holds a ledger already; give every process a folder of its own") from None
+        os.posix_fallocate(self._file, 0, _FIRST_CHUNK)
+        os.pwrite(self._file, HEADER, 0)
+        self._map = mmap.mmap(self._file, _FIRST_CHUNK)
+        self._last_start = _FIRST_CHUNK - ROW.size
+        self._names = os.open(folder / NAMES, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._topics: dict[str, int] = {}
+        self._streams: set[int] = set()
+        self._places = itertools.count(HEADER_SIZE, ROW.size)
+        self._lock = threading.Lock()
+        self._closed = False
+        self._write_meta()
+
+    def sent(self, topic: str, partition: int, stream: int, sequence: int, cluster: int) -> None:
+        """Append that the record was handed to the client."""
+        self._append(NO_OFFSET, sequence, stream, partition, topic, cluster, SENT)
+
+    def acked(self, topic: str, partition: int, offset: int, stream: int, sequence: int, cluster: int) -> None:
+        """Append that the record was acknowledged; in a transaction, call it once the transaction is committed."""
+        self._append(offset, sequence, stream, partition, topic, cluster, ACKED)
+
+    def failed(self, topic: str, partition: int, stream: int, sequence: int, cluster: int) -> None:
+        """Append that the client reported an error for the record, which may be in the log nevertheless."""
+        self._append(NO_OFFSET, sequence, stream, partition, topic, cluster, FAILED)
+
+    def aborted(
+        self, topic: str, partition: int, stream: int, sequence: int, cluster: int, offset: int = NO_OFFSET
+    ) -> None:
+        """Append that the transaction which the record was sent in was aborted."""
+        self._append(offset, sequence, stream, partition, topic, cluster, ABORTED)
+
+    def delivered(self, topic: str, partition: int, offset: int, stream: int, sequence: int, cluster: int) -> None:
+        """Append that the application got the record; sequence -1 for one without an identity of this run."""
+        self._append(offset, sequence, stream, partition, topic, cluster, DELIVERED)
+
+    def committed(self, topic: str, partition: int, offset: int, cluster: int) -> None:
+        """Append that the group's position was committed; `offset` is the next one to read."""
+        self._append(offset, NO_SEQUENCE, 0, partition, topic, cluster, COMMITTED)
+
+    def assigned(self, topic: str, partition: int, cluster: int) -> None:
+        """Append that the partition was assigned to this process."""
+        self._append(NO_OFFSET, NO_SEQUENCE, 0, partition, topic, cluster, ASSIGNED)
+
+    def revoked(self, topic: str, partition: int, cluster: int) -> None:
+        """Append that the partition was taken from this process."""
+        self._append(NO_OFFSET, NO_SEQUENCE, 0, partition, topic, cluster, REVOKED)
+
+    def name_stream(self, stream: int, topic: str, key: bytes | None, partition: int) -> None:
+        """Keep the stream's key, so that reports can name it. Naming it again costs a look-up."""
+        if stream in self._streams:
+            return
+        self._streams.add(stream)
+        coded = None if key is None else base64.b64encode(key).decode()
+        self._write_name({"stream": f"{stream:016x}", "topic": topic, "key": coded, "partition": partition})
+
+    def close(self) -> None:
+        """Cut the journal to its content and mark the ledger as cleanly closed. Closing again does nothing."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        end = next(self._places)
+        self._map.close()
+        os.ftruncate(self._file, end)
+        os.close(self._file)
+        os.close(self._names)
+        self._meta["closed"] = True
+        self._write_meta()
+
+    def _append(
+        self, offset: int, sequence: int, stream: int, partition: int, topic: str, cluster: int, event: int
+    ) -> None:
+        code = self._topics.get(topic)
+        if code is None:
+            code = self._name_topic(topic)
+        place = next(self._places)
+        if place > self._last_start:
+            self._grow(place)
+        ROW.pack_into(self._map, place, offset, sequence, stream, time.time_ns(), partition, code, cluster, event)
+
+    def _grow(self, place: int) -> None:
+        with self._lock:
+            while place > self._last_start:
+                size = self._last_start + ROW.size
+                bigger = size + min(size, _LAST_CHUNK)
+                # Reserved, not sparse: a full disk is an OSError here instead of a SIGBUS at some later write.
+                os.posix_fallocate(self._file, size, bigger - size)
+                self._map.resize(bigger)
+                self._last_start = bigger - ROW.size
+
+    def _name_topic(self, topic: str) -> int:
+        with self._lock:
+            code = self._topics.get(topic)
+            if code is None:
+                code = len(self._topics)
+                if code == _MAX_TOPICS:
+                    raise LedgerError(f"{self._folder}: more than {_MAX_TOPICS} topics in one process")
+                self._write_name({"topic": code, "name": topic})  # before any row that uses the number
+                self._topics[topic] = code
+            return code
+
+    def _write_name(self, entry: dict[str, object]) -> None:
+        os.write(self._names, json.dumps(entry, separators=(",", ":")).encode() + b"\n")
+
+    def _write_meta(self) -> None:
+        temporary = self._folder / (META + ".tmp")
+        temporary.write_text(json.dumps(self._meta) + "\n", encoding="utf-8")
+        temporary.replace(self._folder / META)
