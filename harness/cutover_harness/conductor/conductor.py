@@ -77,9 +77,10 @@ class Conductor:
     def attest_start(self) -> None:
         """Wait until every client runs on the place that the cutover file gives it."""
         pointer = self.pointer.routes[self.route]
-        for role, place in (("producer", pointer.producers), ("consumer", pointer.consumers)):
+        places: dict[Role, Place] = {"producer": pointer.producers, "consumer": pointer.consumers}
+        for role, place in places.items():
             self._pass(
-                self._checks.attested(self._instances(role), place, self.pointer.generation, self.gates.deadline_s)
+                self.checks.attested(self._instances(role), place, self.pointer.generation, self.gates.deadline_s)
             )
 
     def _take(self, step: Step, after: RouteState) -> None:
@@ -120,9 +121,9 @@ class Conductor:
         topics = self.pointer.routes[self.route].topics
         match act:
             case Act.CONSUMERS_TO_TARGET:
-                return [self._checks.progress(self.pointer.routes[self.route].groups, self.gates.progress_wait_s)]
+                return [self.checks.progress(self.pointer.routes[self.route].groups, self.gates.progress_wait_s)]
             case Act.PRODUCERS_TO_TARGET if self.state.consumers != "source":
-                return [self._checks.drained(topics, self.gates.deadline_s)]
+                return [self.checks.drained(topics, self.gates.deadline_s)]
             case Act.PRODUCERS_TO_TARGET:
                 return [Gate("consumers first", self._consumers_first, self.gates.deadline_s)]
             case _:
@@ -132,15 +133,15 @@ class Conductor:
         topics = self.pointer.routes[self.route].topics
         match act:
             case Act.CREATE_TASK:
-                return [self._checks.mirroring(topics, self.gates.deadline_s)]
+                return [self.checks.mirroring(topics, self.gates.deadline_s)]
             case Act.SYNCHRONISE:
-                return [self._checks.lag_under(self.gates.lag_bar, self.gates.deadline_s)]
+                return [self.checks.lag_under(self.gates.lag_bar, self.gates.deadline_s)]
             case Act.DELETE_TASK:
                 return []
             case _:
                 role: Role = "consumer" if moves(act) == "consumers" else "producer"
                 return [
-                    self._checks.attested(self._instances(role), destination(act), generation, self.gates.deadline_s)
+                    self.checks.attested(self._instances(role), destination(act), generation, self.gates.deadline_s)
                 ]
 
     def _consumers_first(self) -> Reading:
@@ -180,5 +181,6 @@ class Conductor:
         return [instance for instance, its in self.clients.items() if its == role]
 
     @property
-    def _checks(self) -> Checks:
+    def checks(self) -> Checks:
+        """The gates of this route, for whoever waits for the same things."""
         return Checks(self.route, self.statuses, self.mirror, self.source, self.target)

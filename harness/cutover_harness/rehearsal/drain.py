@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from cutover_harness.conductor.protocols import ClusterLike, TopicPartitionKey
 from cutover_harness.judge.model import DrainProof
@@ -17,7 +17,6 @@ def prove(
     groups: Sequence[str],
     topics: Sequence[str],
     deadline_s: float,
-    on_wait: Callable[[str], None],
 ) -> list[DrainProof]:
     """Wait until each group has committed up to the log end of every partition; return what could be proved.
 
@@ -28,17 +27,15 @@ def prove(
     while True:
         ends = {key: end for key, end in cluster.end_offsets(topics).items() if end > 0}
         behind = {group: _behind(ends, cluster.committed(group, topics)) for group in groups}
-        late = {group: rows for group, rows in behind.items() if rows}
-        if not late or time.monotonic() > deadline:
+        if not any(behind.values()) or time.monotonic() > deadline:
             break
-        on_wait("; ".join(f"{group} {sum(rows.values())} records behind" for group, rows in late.items()))
         time.sleep(POLL_S)
     return [
         DrainProof(
             group=group,
             held=not rows,
             evidence=(
-                f"{sum(rows.values())} records uncommitted on {where} in {len(rows)} partitions after {deadline_s:.0f} s"
+                f"{sum(rows.values())} records in {len(rows)} partitions of {where} left after {deadline_s:.0f} s"
                 if rows
                 else f"committed = log end in {len(ends)} partitions on {where}"
             ),

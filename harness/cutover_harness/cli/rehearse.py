@@ -1,0 +1,111 @@
+"""`kafka-cutover rehearse`."""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from cutover_scenarios import sample_capture
+from rich.console import Console
+from rich.table import Table
+
+from cutover_harness.cli.progress import Progress
+from cutover_harness.errors import UsageError
+from cutover_harness.judge.model import Report
+from cutover_harness.plan.load import find, load_all
+from cutover_harness.rehearsal.session import rehearse_all
+from cutover_harness.rehearsal.settings import Settings
+
+
+def rehearse(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[SCENARIO]...", help="Names of the catalogue, or files of your own.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="The whole catalogue.")] = False,
+    capture: Annotated[Path | None, typer.Option(help="Recorded traffic; default: the sample capture.")] = None,
+    testbed: Annotated[str, typer.Option(help="Where: process.")] = "process",
+    source_version: Annotated[str, typer.Option(help="Kafka version of the source: 3.9.2 or 3.4.1.")] = "3.9.2",
+    out: Annotated[Path, typer.Option(help="Folder for report, ledgers and logs.")] = Path("cutover-out"),
+    speed: Annotated[
+        float | None, typer.Option(help="Times the capture's rhythm; default: one pass over it lasts 30 s.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Repeats a run's random choices; default: a new one.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the brokers' data.")] = False,
+) -> int:
+    """Walk switchovers and rollbacks on real clusters with recorded traffic, and report what each costs.
+
+    Without a scenario: the documented switchover, a rollback and a negative control, on the sample capture.
+    """
+    if testbed != "process":
+        raise UsageError(f"--testbed {testbed}: not one of: process")
+    if speed is not None and speed <= 0:
+        raise UsageError(f"--speed {speed}: must be above 0")
+    if names and every:
+        raise UsageError("--all walks the whole catalogue: leave out the names")
+    if names:
+        scenarios = [find(name) for name in names]
+    else:
+        scenarios = [scenario for scenario in load_all() if every or scenario.default]
+    doubles = {s.name for s in scenarios if sum(other.name == s.name for other in scenarios) > 1}
+    if doubles:
+        raise UsageError(f"scenario {', '.join(sorted(doubles))} is given twice")
+    settings = Settings(
+        out=out,
+        capture=capture or sample_capture(),
+        command=shlex.join(["kafka-cutover", *sys.argv[1:]]),
+        seed=secrets.randbits(31) if seed is None else seed,
+        speed=speed,
+        source_version=source_version,
+        keep=keep,
+    )
+    with Progress() as progress:
+        reports = rehearse_all(scenarios, settings, progress, progress.scenario)
+    Console().print(_table(reports))
+    for name, report in reports.items():
+        for reason in report.verdict.reasons:
+            typer.echo(f"{name}: {reason}")
+    typer.echo(f"report: {out / 'report.html'}")
+    return _exit_code(reports)
+
+
+def _table(reports: dict[str, Report]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("scenario", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for heading in ("acked", "lost", "re-read", "across", "mirrored twice", "retried", "disordered", "blackout"):
+        table.add_column(heading, justify="right")
+    for name, report in reports.items():
+        groups = report.judgement.groups
+        lost = [group.lost for group in groups]
+        blackouts = [b.longest_ms for b in report.judgement.blackouts if b.longest_ms is not None]
+        table.add_row(
+            name,
+            _outcome(report),
+            str(sum(log.acked for log in report.judgement.logs)),
+            "?" if None in lost else str(sum(count or 0 for count in lost)),
+            str(sum(group.duplicated.re_read for group in groups)),
+            str(sum(group.duplicated.re_read_across for group in groups)),
+            str(sum(group.duplicated.mirrored_twice for group in groups)),
+            str(sum(group.duplicated.producer_retry for group in groups)),
+            str(sum(group.disordered for group in groups)),
+            f"{max(blackouts) / 1000:.1f} s" if blackouts else "-",
+        )
+    return table
+
+
+def _outcome(report: Report) -> str:
+    verdict = report.verdict
+    if verdict.control and verdict.outcome == "PASS":
+        return "PASS (caught)"
+    return verdict.outcome
+
+
+def _exit_code(reports: dict[str, Report]) -> int:
+    outcomes = {report.verdict.outcome for report in reports.values()}
+    if "FAIL" in outcomes:
+        return 1
+    return 3 if "INCONCLUSIVE" in outcomes else 0

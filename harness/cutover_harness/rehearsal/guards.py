@@ -1,0 +1,55 @@
+"""Guards: what has to have happened in a run for its verdict to prove anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cutover_harness.judge.model import Cut, Guard, Judgement, SecondSeries
+from cutover_harness.plan.path import Act
+
+AROUND_S = 5
+"""Seconds before and after a cut within which traffic has to be seen for the cut to be mid-traffic."""
+
+
+def mid_traffic(judgement: Judgement, cuts: Sequence[Cut]) -> list[Guard]:
+    """One guard a cut: acks or deliveries on the old cluster right before it, and on the new one right after it."""
+    return [_mid_traffic(judgement, cut) for cut in cuts]
+
+
+def lag_at_cut(measured: Mapping[Act, int], acts: Sequence[Act]) -> list[Guard]:
+    """One guard an act at which the path needs the mirror to lag."""
+    return [
+        Guard(
+            name=f"mirror lagged at {act}",
+            held=measured.get(act, 0) > 0,
+            evidence=f"lag {measured[act]} records" if act in measured else "the act was not reached",
+        )
+        for act in acts
+    ]
+
+
+def _mid_traffic(judgement: Judgement, cut: Cut) -> Guard:
+    kind = "acks" if cut.role == "producer" else "deliveries"
+    begin, end = cut.time_ns_from // 10**9, cut.time_ns_to // 10**9
+    before = _count(judgement, kind, cut.group, cut.from_cluster, begin - AROUND_S, begin)
+    after = _count(judgement, kind, cut.group, cut.to_cluster, end, end + AROUND_S)
+    who = cut.group or "producers"
+    return Guard(
+        name=f"{who} moved from {cut.from_cluster} to {cut.to_cluster} mid-traffic",
+        held=before > 0 and after > 0,
+        evidence=f"{before} {kind} on {cut.from_cluster} in the {AROUND_S} s before, {after} on {cut.to_cluster} after",
+    )
+
+
+def _count(judgement: Judgement, kind: str, group: str | None, cluster: str, first_s: int, last_s: int) -> int:
+    """Return the events of one kind in the whole seconds `first_s` to `last_s` (epoch, both included)."""
+    start = judgement.series.start_ns // 10**9
+    return sum(
+        sum(_slice(series, first_s - start, last_s - start))
+        for series in judgement.series.seconds
+        if series.kind == kind and series.group == group and series.cluster == cluster
+    )
+
+
+def _slice(series: SecondSeries, first: int, last: int) -> list[int]:
+    return series.values[max(first, 0) : max(last + 1, 0)]

@@ -1,0 +1,240 @@
+"""One scenario, from brokers to verdict."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from cutover_harness.admin import ClusterAdmin
+from cutover_harness.capture.format import CaptureReader
+from cutover_harness.conductor.conductor import Conductor
+from cutover_harness.conductor.gates import GateMissedError, wait
+from cutover_harness.conductor.pointer import PointerFile, RoutePointer
+from cutover_harness.conductor.protocols import Observer
+from cutover_harness.conductor.statuses import Role
+from cutover_harness.faults.inject import Injector, Victim
+from cutover_harness.judge import judge, verdict
+from cutover_harness.judge.model import DrainProof, Expectation, Report, RunFacts
+from cutover_harness.ledger import read_ledgers
+from cutover_harness.mirror import Mirror
+from cutover_harness.plan.scenario import Scenario
+from cutover_harness.rehearsal import drain, guards
+from cutover_harness.rehearsal.sampler import LagSampler
+from cutover_harness.rehearsal.settings import TARGET_RUN_S, Settings
+from cutover_harness.replay.config import ReplayOptions
+from cutover_harness.replay.fleet import Fleet, FleetError, FleetShape
+from cutover_harness.testbed import ProcessTestbed, Testbed
+
+ROUTE = "all"
+WARM_UP_S = 2.0
+DRAIN_DEADLINE_S = 60.0
+
+
+class Watcher(Observer, Protocol):
+    """An observer that also shows the lag."""
+
+    def lag(self, records: int) -> None:
+        """Show the mirror lag, in records."""
+        ...
+
+
+@dataclass
+class Rehearsal:
+    """One run of one scenario below `folder`; `run` is the number that marks its records."""
+
+    scenario: Scenario
+    settings: Settings
+    folder: Path
+    run: int
+    observer: Watcher
+    facts: RunFacts = field(init=False)
+    environment: dict[str, str] = field(default_factory=dict, init=False)
+    target_kind: str = field(default="", init=False)
+
+    def execute(self) -> Report:
+        """Run the scenario and judge it. Raises UsageError where the environment is not fit."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        begin = time.time_ns()
+        with CaptureReader(self.settings.capture) as capture:
+            low, high = capture.span_ms()
+            topics = {name: info.partitions for name, info in capture.info.topics.items()}
+            records = capture.records
+        span_s = max((high - low) / 1000, 1.0)
+        speed = self.settings.speed or max(span_s / TARGET_RUN_S, 1.0)
+        self.facts = RunFacts(
+            run=self.run,
+            scenario=self.scenario.name,
+            title=self.scenario.title,
+            path=[step.act for step in self.scenario.path],
+            route=ROUTE,
+            groups={group: list(topics) for group in self.scenario.fleet.groups},
+            started_ns=begin,
+            expectation=_expectation(self.scenario),
+            capture={"name": self.settings.capture.name, "records": records, "topics": topics, "span_s": span_s},
+            speed=speed,
+            seed=self.settings.seed,
+        )
+        with self._testbed() as testbed:
+            self.environment = testbed.describe()
+            self.target_kind = testbed.target_kind
+            self.facts = replace(self.facts, testbed=self.environment)
+            self._on(testbed, topics, speed)
+        return self._judge()
+
+    @contextlib.contextmanager
+    def _testbed(self) -> Iterator[Testbed]:
+        workdir = self.folder / "testbed"
+        testbed = ProcessTestbed(workdir, source_version=self.settings.source_version)
+        self.observer.note("starting brokers and Connect")
+        try:
+            with testbed:
+                yield testbed
+        finally:
+            if (workdir / "logs").is_dir():
+                shutil.copytree(workdir / "logs", self.folder / "logs", dirs_exist_ok=True)
+            if not self.settings.keep:
+                shutil.rmtree(workdir, ignore_errors=True)
+
+    def _on(self, testbed: Testbed, topics: dict[str, int], speed: float) -> None:
+        source, target = testbed.source.client_config(), testbed.target.client_config()
+        groups = list(self.scenario.fleet.groups)
+        admins = ClusterAdmin(source), ClusterAdmin(target)
+        admins[0].create_topics(topics)
+        pointer = PointerFile(
+            self.folder / "cutover.toml",
+            {"source": source, "target": target},
+            {ROUTE: RoutePointer(list(topics), groups)},
+        )
+        pointer.write()
+        fleet = self._fleet(list(topics), pointer.path, speed)
+        mirror = Mirror(testbed.connect_url, source, target, batch=ROUTE, topics=list(topics), groups=groups)
+        injector = Injector(self.scenario.faults, _victims(testbed, fleet))
+        try:
+            fleet.start()
+            conductor = self._conductor(pointer, fleet, mirror, injector, admins)
+            sampler_mirror = Mirror(
+                testbed.connect_url, source, target, batch=ROUTE, topics=list(topics), groups=groups
+            )
+            with LagSampler(sampler_mirror.lag, self.observer.lag) as sampler:
+                failure = self._walk(conductor)
+                injector.finish()
+                proofs = self._drain(conductor, fleet, admins)
+        finally:
+            fleet.stop(grace=10.0)
+        self.facts = replace(
+            self.facts,
+            finished_ns=time.time_ns(),
+            marks=sorted([*conductor.timeline.marks, *injector.marks], key=lambda mark: mark.time_ns),
+            lag=sampler.samples,
+            cuts=conductor.timeline.cuts,
+            drain=proofs,
+            guards=[*guards.lag_at_cut(conductor.timeline.lag_at, self.scenario.lag_at), *injector.guards],
+            cluster_left=["source"] if conductor.state.producers == "target" else ["target"],
+            completed=failure is None,
+            failure=failure,
+        )
+
+    def _conductor(
+        self,
+        pointer: PointerFile,
+        fleet: Fleet,
+        mirror: Mirror,
+        injector: Injector,
+        admins: tuple[ClusterAdmin, ClusterAdmin],
+    ) -> Conductor:
+        clients: dict[str, Role] = dict.fromkeys(fleet.instances("producer"), "producer")
+        clients |= dict.fromkeys(fleet.instances("consumer"), "consumer")
+        return Conductor(
+            route=ROUTE,
+            clients=clients,
+            pointer=pointer,
+            statuses=fleet.status_dir,
+            mirror=mirror,
+            source=admins[0],
+            target=admins[1],
+            gates=self.scenario.gates,
+            observer=self.observer,
+            intervene=injector,
+            lag_at=self.scenario.lag_at,
+        )
+
+    def _walk(self, conductor: Conductor) -> str | None:
+        """Walk the path; return what stopped it, None where nothing did."""
+        try:
+            conductor.attest_start()
+            conductor.sleep(WARM_UP_S)
+            conductor.walk(self.scenario.path)
+        except (GateMissedError, FleetError) as why:
+            self.observer.note(f"stopped: {why}")
+            return str(why)
+        return None
+
+    def _drain(self, conductor: Conductor, fleet: Fleet, admins: tuple[ClusterAdmin, ClusterAdmin]) -> list[DrainProof]:
+        """End the producers, let everything they produced be consumed, then end the consumers; return the proofs."""
+        self.observer.note("producers stop; consumers drain")
+        fleet.stop_producers()
+        state, topics, groups = conductor.state, list(self.facts.capture["topics"]), list(self.facts.groups)
+        if state.consumers == "hold":
+            return [DrainProof(group=group, held=False, evidence="consumers were left on hold") for group in groups]
+        if state.consumers == "target" and state.task != "deleted":
+            wait(conductor.checks.drained(topics, DRAIN_DEADLINE_S), self.observer)
+        proofs = drain.prove(
+            admins[0] if state.consumers == "source" else admins[1], state.consumers, groups, topics, DRAIN_DEADLINE_S
+        )
+        fleet.stop_consumers()
+        return proofs
+
+    def _fleet(self, topics: list[str], cutover_file: Path, speed: float) -> Fleet:
+        shape = self.scenario.fleet
+        return Fleet(
+            FleetShape(
+                producers=shape.producers,
+                groups=shape.groups,
+                producer_client=shape.producer,
+                consumer_client=shape.consumer,
+            ),
+            ReplayOptions(capture=self.settings.capture.absolute(), speed=speed, loop=True),
+            folder=self.folder,
+            run=self.run,
+            topics=topics,
+            cutover_file=cutover_file.absolute(),
+        )
+
+    def _judge(self) -> Report:
+        ledgers = read_ledgers(self.folder / "ledger")
+        judgement = judge(ledgers, self.facts)
+        self.facts = replace(self.facts, guards=[*self.facts.guards, *guards.mid_traffic(judgement, self.facts.cuts)])
+        report = Report(verdict=verdict(judgement, self.facts), judgement=judgement)
+        self.facts.save(self.folder / "run.json")
+        report.save(self.folder / "verdict.json")
+        return report
+
+
+def _expectation(scenario: Scenario) -> Expectation:
+    expect = scenario.expect
+    return Expectation(
+        lost=expect.lost,
+        phantom=expect.phantom,
+        disordered=expect.disordered,
+        stranded=expect.stranded,
+        duplicated={str(cause): most for cause, most in expect.duplicated.items()},
+        must_fail=expect.must_fail,
+        documented=scenario.documented,
+        max_blackout_ms=expect.max_blackout_ms,
+    )
+
+
+def _victims(testbed: Testbed, fleet: Fleet) -> dict[str, Callable[[], Victim]]:
+    """What each fault target means: the first instance of a role stands for the role."""
+    return {
+        "connect": lambda: testbed.worker,
+        "source": lambda: testbed.source,
+        "target": lambda: testbed.target,
+        "producer": lambda: fleet.member(fleet.instances("producer")[0]),
+        "consumer": lambda: fleet.member(fleet.instances("consumer")[0]),
+    }

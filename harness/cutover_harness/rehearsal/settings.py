@@ -1,0 +1,25 @@
+"""What one invocation of `rehearse` is asked for, apart from the scenarios."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+TARGET_RUN_S = 30.0
+"""How long one pass over the capture lasts where no speed is given."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where a rehearsal writes, what it replays and on which brokers.
+
+    `speed` is the factor on the capture's rhythm; None lets one pass over the capture last 30 seconds.
+    """
+
+    out: Path
+    capture: Path
+    command: str
+    seed: int
+    speed: float | None = None
+    source_version: str = "3.9.2"
+    keep: bool = False
