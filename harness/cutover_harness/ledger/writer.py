@@ -61,7 +61,7 @@ class LedgerWriter:
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._meta = {
+        self._meta: dict[str, object] = {
             "format": VERSION,
             "instance": instance,
             "role": role,
@@ -142,7 +142,7 @@ class LedgerWriter:
         os.ftruncate(self._file, end)
         os.close(self._file)
         os.close(self._names)
-        self._meta["closed"] = True
+        self._meta |= {"closed": True, "rows": (end - HEADER_SIZE) // ROW.size}
         self._write_meta()
 
     def _append(

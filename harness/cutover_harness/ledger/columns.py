@@ -1,0 +1,79 @@
+"""A ledger's rows in memory, column by column."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from cutover_harness.ledger.format import ROW_DTYPE
+
+Array: TypeAlias = npt.NDArray[Any]
+Int64: TypeAlias = npt.NDArray[np.int64]
+UInt64: TypeAlias = npt.NDArray[np.uint64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+
+#: Everything; a range of streams is [low, high] with both ends included, so that no stream falls outside.
+ALL_STREAMS = (0, 2**64 - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Rows of one or more ledgers; all arrays have the same length. `topic` is an index into some tuple of names."""
+
+    event: npt.NDArray[np.uint8]
+    cluster: npt.NDArray[np.uint8]
+    topic: npt.NDArray[np.uint16]
+    partition: npt.NDArray[np.int32]
+    offset: Int64
+    sequence: Int64
+    stream: UInt64
+    time_ns: Int64
+
+    def __len__(self) -> int:
+        return len(self.event)
+
+    def take(self, chosen: Array | slice) -> Self:
+        """Return the rows that a mask, an array of row numbers or a slice chooses."""
+        return type(self)(*(getattr(self, f.name)[chosen] for f in fields(self)))
+
+    @classmethod
+    def of_rows(cls, rows: Array) -> Self:
+        """Copy rows of the journal's dtype into columns."""
+        return cls(*(np.ascontiguousarray(rows[f.name]) for f in fields(cls)))
+
+    @classmethod
+    def empty(cls) -> Self:
+        """Return no rows."""
+        return cls.of_rows(np.empty(0, ROW_DTYPE))
+
+    @classmethod
+    def concat(cls, parts: Iterable[Self]) -> Self:
+        """Return the rows of all parts, one after the other."""
+        found = list(parts)
+        if len(found) == 1:
+            return found[0]
+        return (
+            cls(*(np.concatenate([getattr(p, f.name) for p in found]) for f in fields(cls))) if found else cls.empty()
+        )
+
+
+def is_control(event: npt.NDArray[np.uint8]) -> Mask:
+    """Return where a row is about a position or an assignment instead of a record (COMMITTED, ASSIGNED, REVOKED)."""
+    chosen: Mask = (event >= 5) & (event <= 7)
+    return chosen
+
+
+def in_range(stream: UInt64, low: int, high: int) -> Mask:
+    """Return where `low <= stream <= high`."""
+    chosen: Mask = (stream >= np.uint64(low)) & (stream <= np.uint64(high))
+    return chosen
+
+
+def by_stream(columns: Columns) -> Columns:
+    """Sort by stream; rows of one stream keep their order."""
+    stream = columns.stream
+    if len(stream) < 2 or bool((stream[1:] >= stream[:-1]).all()):
+        return columns
+    return columns.take(np.argsort(stream, kind="stable"))
