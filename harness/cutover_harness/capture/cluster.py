@@ -1,0 +1,155 @@
+"""What a recording needs to know of the cluster besides the records. Reads only; asks with the rights it was given."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, ConfigSource, OffsetSpec, ResourceType  # type: ignore[attr-defined]
+
+from cutover_harness.capture.format import CaptureError, GroupOffsets, TopicInfo
+
+TIMEOUT_S = 15.0
+_SET_FOR_TOPIC = ConfigSource.DYNAMIC_TOPIC_CONFIG.value
+Partition = tuple[str, int]
+
+
+@dataclass
+class ClusterView:
+    """The cluster that is recorded; `notes` has what could not be read, in words."""
+
+    admin: AdminClient
+    where: str
+    notes: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def connect(cls, client: Mapping[str, Any]) -> ClusterView:
+        """Return a view of the cluster at `client` (librdkafka properties).
+
+        Raises CaptureError where they are refused.
+        """
+        try:
+            return cls(AdminClient(dict(client)), str(client.get("bootstrap.servers", "?")))
+        except KafkaException as why:
+            raise CaptureError(f"cluster properties: {why.args[0].str()}") from why
+
+    def partitions(self, topics: Sequence[str], exclude: Sequence[str]) -> dict[str, int]:
+        """Return the partition count of each topic that `topics` (names or globs) mean.
+
+        Raises CaptureError where none is.
+        """
+        try:
+            found = self.admin.list_topics(timeout=TIMEOUT_S).topics
+        except KafkaException as why:
+            raise CaptureError(
+                f"cluster {self.where}: no answer ({why.args[0].str()}); check its address and credentials"
+            ) from why
+        chosen = select(found, topics, exclude)
+        for name in topics:
+            if not _is_glob(name) and name not in chosen:
+                raise CaptureError(f"cluster {self.where}: has no topic {name!r}, or it may not be read")
+        if not chosen:
+            raise CaptureError(f"cluster {self.where}: none of its {len(found)} topics matches {', '.join(topics)}")
+        return {name: len(found[name].partitions) for name in chosen}
+
+    def configs(self, topics: Iterable[str]) -> dict[str, dict[str, str]]:
+        """Return the properties of each topic that were set for it."""
+        asked = self.admin.describe_configs(
+            [ConfigResource(ResourceType.TOPIC, name) for name in topics], request_timeout=TIMEOUT_S
+        )
+        out = {}
+        for resource, future in asked.items():
+            try:
+                entries = future.result(TIMEOUT_S)
+            except KafkaException as why:
+                self.notes["topic configs"] = f"not read: {why.args[0].str()}"
+                continue
+            out[resource.name] = {
+                name: str(e.value)
+                for name, e in entries.items()
+                if not e.is_default and not e.is_sensitive and e.source == _SET_FOR_TOPIC
+            }
+        return out
+
+    def groups(self, topics: Iterable[str]) -> list[GroupOffsets]:
+        """Return the groups that have committed offsets in `topics`, and those offsets."""
+        wanted = set(topics)
+        try:
+            listed = self.admin.list_consumer_groups(request_timeout=TIMEOUT_S).result(TIMEOUT_S)
+            names = sorted(g.group_id for g in listed.valid)
+            asked = [self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(n)]).popitem() for n in names]
+        except KafkaException as why:
+            self.notes["groups"] = f"not read: {why.args[0].str()}"
+            return []
+        out = []
+        for name, future in asked:
+            committed: dict[str, dict[int, int]] = {}
+            try:
+                offsets = future.result(TIMEOUT_S).topic_partitions
+            except KafkaException as why:
+                self.notes[f"group {name}"] = f"not read: {why.args[0].str()}"
+                continue
+            for each in offsets:
+                if each.topic in wanted and each.error is None and each.offset >= 0:
+                    committed.setdefault(each.topic, {})[each.partition] = each.offset
+            if committed:
+                out.append(GroupOffsets(name, committed))
+        return out
+
+    def topic_infos(self, partitions: Mapping[str, int]) -> dict[str, TopicInfo]:
+        """Return the facts of each topic for the capture."""
+        configs = self.configs(partitions)
+        return {name: TopicInfo(count, configs.get(name, {})) for name, count in partitions.items()}
+
+    def offsets(self, partitions: Iterable[Partition], spec: Any, *, read_committed: bool) -> dict[Partition, int]:
+        """Return an offset of each partition: OffsetSpec.earliest(), .latest() or .for_timestamp(ms).
+
+        Where no record is at or after the timestamp, -1.
+        """
+        asked = {TopicPartition(t, p): spec for t, p in partitions}
+        level = IsolationLevel.READ_COMMITTED if read_committed else IsolationLevel.READ_UNCOMMITTED
+        out = {}
+        for partition, future in self.admin.list_offsets(
+            asked, isolation_level=level, request_timeout=TIMEOUT_S
+        ).items():
+            try:
+                out[partition.topic, partition.partition] = future.result(TIMEOUT_S).offset
+            except KafkaException as why:
+                name = f"{partition.topic}-{partition.partition}"
+                raise CaptureError(f"cluster {self.where}: no offsets of {name} ({why.args[0].str()})") from why
+        return out
+
+    def earliest(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """Return the first offset of each partition."""
+        return self.offsets(partitions, OffsetSpec.earliest(), read_committed=False)  # type: ignore[no-untyped-call]
+
+    def latest(self, partitions: Iterable[Partition], *, read_committed: bool) -> dict[Partition, int]:
+        """Return the end of each partition: the next offset, or the last stable one with `read_committed`."""
+        return self.offsets(partitions, OffsetSpec.latest(), read_committed=read_committed)  # type: ignore[no-untyped-call]
+
+    def at(self, partitions: Sequence[Partition], time_ms: int, *, read_committed: bool) -> dict[Partition, int]:
+        """Return the first offset of each partition at or after `time_ms`, its end where there is none."""
+        found = self.offsets(partitions, OffsetSpec.for_timestamp(time_ms), read_committed=read_committed)
+        ends = self.latest(partitions, read_committed=read_committed)
+        return {each: ends[each] if offset < 0 else offset for each, offset in found.items()}
+
+
+def select(found: Iterable[str], topics: Sequence[str], exclude: Sequence[str]) -> list[str]:
+    """Return the names in `found` that `topics` mean and `exclude` does not.
+
+    Internal ones (`__…`) only by their names.
+    """
+    out = []
+    for name in sorted(found):
+        by_name = name in topics
+        by_glob = not name.startswith("__") and any(fnmatch.fnmatchcase(name, each) for each in topics)
+        if (by_name or by_glob) and not any(fnmatch.fnmatchcase(name, each) for each in exclude):
+            out.append(name)
+    return out
+
+
+def _is_glob(name: str) -> bool:
+    return any(c in name for c in "*?[")

@@ -1,0 +1,253 @@
+"""Recording traffic off a live cluster without any influence on its groups.
+
+The consumer is assigned its partitions with explicit offsets, belongs to no group, and commits nothing. What it reads
+goes through a bounded queue to a thread that masks, sorts and writes segments, so memory is constant; `Parts` makes
+of them a capture at the end, or when the recording is interrupted.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from cutover_harness import __version__
+from cutover_harness.capture.cluster import ClusterView, Partition
+from cutover_harness.capture.collect import Collector
+from cutover_harness.capture.format import CaptureError, CaptureInfo
+from cutover_harness.capture.masking import Mask
+from cutover_harness.capture.options import RecordOptions
+from cutover_harness.capture.segments import Parts, Progress, State
+
+_BATCH = 1000
+_WAIT_S = 0.1
+_SILENT_S = 30.0
+_CLIENT_LOG = logging.getLogger(f"{__name__}.client")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a recording came to. `interrupted`: it was told to stop before its end, and can be gone on with."""
+
+    file: Path
+    records: int
+    bytes: int
+    seconds: float
+    interrupted: bool
+    notes: Mapping[str, str]
+
+
+class Recorder:
+    """One recording of `options` from the cluster at `client` (librdkafka properties) to the file `out`.
+
+    `stop()` may be called from a signal handler or another thread: what was recorded by then becomes the capture.
+    `progress` is called about once a second with the records and bytes so far and how many records there are to come
+    (None where that is not known).
+    """
+
+    def __init__(
+        self,
+        client: Mapping[str, Any],
+        out: Path,
+        options: RecordOptions,
+        *,
+        mask: Mask | None = None,
+        progress: Callable[[int, int, int | None], None] | None = None,
+    ) -> None:
+        self._client = dict(client)
+        self._out = out
+        self._options = options
+        self._mask = mask
+        self._progress = progress or (lambda _records, _bytes, _left: None)
+        self._stopping = False
+
+    def stop(self) -> None:
+        """End the recording, soon and well."""
+        self._stopping = True
+
+    def record(self, *, resume: bool = False) -> Recorded:
+        """Record to the end; raises CaptureError, and then nothing recorded so far is lost.
+
+        `resume`: go on with an unfinished or finished recording of the same topics, instead of beginning a new one.
+        """
+        parts = Parts(self._out)
+        if not resume:
+            self._refuse_overwriting(parts)
+        begun = time.monotonic()
+        view = ClusterView.connect(self._client)
+        state = parts.reopen() if resume else None
+        if state is not None and state.asked != self._options.asked():
+            raise CaptureError(
+                f"capture {self._out}: was begun with {state.asked}; go on with the same topics and mask"
+            )
+        state = self._plan(view, state)
+        if not resume:
+            parts.create(state)
+        parts.save(state)
+        limits = self._options.max_records, self._options.max_bytes
+        with Collector(parts, state, self._mask, *limits) as collector:
+            ended = self._read(state, collector)
+        records = parts.finish(state)
+        return Recorded(self._out, records, state.bytes, time.monotonic() - begun, not ended, view.notes)
+
+    def _refuse_overwriting(self, parts: Parts) -> None:
+        if parts.exist:
+            raise CaptureError(
+                f"capture {self._out}: {parts.folder} has an unfinished recording; go on with --resume, or delete it"
+            )
+        if self._out.exists():
+            raise CaptureError(
+                f"capture {self._out}: is there already; go on with --resume, or record into another file"
+            )
+        if not self._out.absolute().parent.is_dir():
+            raise CaptureError(f"capture {self._out}: there is no folder {self._out.absolute().parent}")
+
+    def _plan(self, view: ClusterView, earlier: State | None) -> State:
+        """Return the state to begin with: from where to where each partition is to be recorded."""
+        options = self._options
+        topics = view.partitions(options.topics, options.exclude)
+        partitions = [(topic, p) for topic, count in topics.items() for p in range(count)]
+        first = self._first(view, partitions)
+        ends = self._ends(view, partitions)
+        state = State(options.asked(), time.time(), "") if earlier is None else earlier
+        state.partitions = {
+            topic: {str(p): self._progress_of(earlier, topic, p, first, ends) for p in range(count)}
+            for topic, count in topics.items()
+        }
+        info = CaptureInfo(
+            recorded=datetime.fromtimestamp(state.started, UTC).isoformat(timespec="seconds"),
+            topics=view.topic_infos(topics),
+            groups=view.groups(topics),
+            notes={
+                "recorder": f"kafka-cutover {__version__}",
+                **({"masked": options.mask} if options.mask else {}),
+                **view.notes,
+            },
+        )
+        state.info = info.to_json()
+        return state
+
+    def _first(self, view: ClusterView, partitions: list[Partition]) -> dict[Partition, int]:
+        options = self._options
+        if options.since_ms is not None:
+            return view.at(partitions, options.since_ms, read_committed=options.read_committed)
+        if options.duration_s is not None:
+            return view.latest(partitions, read_committed=options.read_committed)
+        return view.earliest(partitions)
+
+    def _ends(self, view: ClusterView, partitions: list[Partition]) -> Mapping[Partition, int | None]:
+        options = self._options
+        if options.duration_s is not None:
+            return dict.fromkeys(partitions)
+        if options.until_ms is not None:
+            return view.at(partitions, options.until_ms, read_committed=options.read_committed)
+        return view.latest(partitions, read_committed=options.read_committed)
+
+    @staticmethod
+    def _progress_of(
+        earlier: State | None,
+        topic: str,
+        partition: int,
+        first: Mapping[Partition, int],
+        ends: Mapping[Partition, int | None],
+    ) -> Progress:
+        known = None if earlier is None else earlier.partitions.get(topic, {}).get(str(partition))
+        end = ends[topic, partition]
+        if known is not None:
+            return Progress(known.next, end, known.largest)
+        return Progress(first[topic, partition], end, -(1 << 62))
+
+    def _read(self, state: State, collector: Collector) -> bool:
+        """Consume until every partition is at its end, or a limit; returns False when told to stop before."""
+        options = self._options
+        open_partitions = {
+            (topic, int(p)): replace(each)  # the state's own is where the segments on disk are
+            for topic, ps in state.partitions.items()
+            for p, each in ps.items()
+            if each.end is None or each.next < each.end
+        }
+        if not open_partitions:
+            return True
+        consumer = self._consumer()
+        try:
+            consumer.assign([TopicPartition(t, p, each.next) for (t, p), each in open_partitions.items()])
+            begun = shown = heard = time.monotonic()
+            deadline = None if options.duration_s is None else begun + options.duration_s
+            pace = Pace(options.rate_bytes)
+            while open_partitions and not self._stopping and not collector.full:
+                now = time.monotonic()
+                if deadline is not None and now >= deadline:
+                    return True
+                messages = consumer.consume(_BATCH, _WAIT_S)
+                collector.tick()
+                if messages:
+                    done, size = collector.add(messages, open_partitions)
+                    if done:
+                        consumer.pause([TopicPartition(t, p) for t, p in set(done)])
+                        for each in done:
+                            open_partitions.pop(each, None)
+                    pace.wait(size, lambda: self._stopping)
+                    heard = time.monotonic()
+                elif deadline is None and now - heard > _SILENT_S:
+                    raise CaptureError(
+                        f"no record and no end of log from {self._where()} for {_SILENT_S:.0f} s; go on with --resume"
+                    )
+                if now - shown >= 1:
+                    shown = now
+                    self._progress(collector.records, collector.bytes, _left(open_partitions))
+            self._progress(collector.records, collector.bytes, _left(open_partitions))
+            return not self._stopping
+        finally:
+            consumer.close()
+
+    def _where(self) -> str:
+        return str(self._client.get("bootstrap.servers", "the cluster"))
+
+    def _consumer(self) -> Consumer:
+        properties = {
+            "client.id": "kafka-cutover-record",
+            "fetch.wait.max.ms": 100,
+            "queued.max.messages.kbytes": 32_768,
+            **self._client,
+            "group.id": f"kafka-cutover-record-{uuid.uuid4()}",  # the client wants one; assign() never joins it
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "earliest",  # where retention overtook the recording
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed" if self._options.read_committed else "read_uncommitted",
+        }
+        try:
+            return Consumer(properties, logger=_CLIENT_LOG)
+        except KafkaException as why:
+            raise CaptureError(f"cluster properties: {why.args[0].str()}") from why
+
+
+class Pace:
+    """Keeps reading below a rate, by pausing: the client's queue fills up, and it fetches no more."""
+
+    def __init__(self, bytes_per_s: float | None) -> None:
+        self._rate = bytes_per_s
+        self._begun = time.monotonic()
+        self._total = 0
+
+    def wait(self, size: int, stopping: Callable[[], bool]) -> None:
+        """Account for `size` bytes and wait until they are within the rate, or `stopping`."""
+        if self._rate is None:
+            return
+        self._total += size
+        due = self._begun + self._total / self._rate
+        while (ahead := due - time.monotonic()) > 0 and not stopping():
+            time.sleep(min(ahead, _WAIT_S))
+
+
+def _left(partitions: Mapping[Partition, Progress]) -> int | None:
+    if any(each.end is None for each in partitions.values()):
+        return None
+    return sum(max(0, (each.end or 0) - each.next) for each in partitions.values())

@@ -1,0 +1,105 @@
+"""Configuration of one app instance of a replay: one JSON file, as the fleet writes it and the process reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cutover_harness.errors import UsageError
+
+Property = str | int | float | bool
+ClusterName = Literal["source", "target"]
+
+
+class _Config(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def save(self, file: Path) -> None:
+        """Write the file that `load` reads."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(self.model_dump_json(indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, file: Path) -> Self:
+        """Return the configuration in `file`; raises UsageError naming the file and the field."""
+        try:
+            return cls.model_validate_json(file.read_bytes())
+        except OSError as why:
+            raise UsageError(f"replay configuration {file}: {why.strerror}") from why
+        except ValidationError as why:
+            first = why.errors()[0]
+            field = ".".join(map(str, first["loc"])) or "file"
+            raise UsageError(f"replay configuration {file}: {field}: {first['msg']}") from why
+
+
+class Share(_Config):
+    """Which part of a capture's streams an instance replays: those whose id is `index` modulo `of`."""
+
+    index: int = Field(default=0, ge=0)
+    of: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _within(self) -> Self:
+        if self.index >= self.of:
+            raise ValueError(f"share {self.index} of {self.of}: shares are counted from 0")
+        return self
+
+
+class _App(_Config):
+    instance: str = Field(min_length=1)
+    run: int = Field(ge=0, lt=1 << 64)
+    ledger: Path = Field(description="Folder of this instance's ledger; created.")
+    client: dict[str, Property] = Field(default={}, description="librdkafka properties.")
+    use_shim: bool = True
+    cutover_file: Path | None = None
+    status_dir: Path | None = None
+    cluster: ClusterName | None = Field(
+        default=None, description="Without the shim: which cluster `client` connects to."
+    )
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if self.use_shim and self.cutover_file is None:
+            raise ValueError("cutover_file is needed with the shim")
+        if not self.use_shim and self.cluster is None:
+            raise ValueError("cluster is needed without the shim")
+        return self
+
+
+class ReplayOptions(_Config):
+    """What is replayed, and how."""
+
+    capture: Path
+    topics: dict[str, str] = Field(
+        default={}, description="Recorded topic -> topic to write; empty: all, by their names."
+    )
+    speed: float | None = Field(default=1.0, gt=0, description="Times the recorded rhythm; null: as fast as possible.")
+    start_ns: int | None = Field(default=None, description="Epoch ns at which the first record is due; null: at once.")
+    loop: bool = Field(default=False, description="Start again at the end, until SIGTERM.")
+    scale: int = Field(default=1, ge=1, description="Copies of every record, each with a key of its own.")
+    from_s: float | None = Field(default=None, ge=0, description="Replay from this second of the capture on.")
+    to_s: float | None = Field(default=None, gt=0, description="Replay up to this second of the capture.")
+    partitioning: Literal["recorded", "client"] = Field(
+        default="recorded",
+        description="Write to the recorded partition, or leave records with a key to the client's partitioner.",
+    )
+
+
+class ProducerConfig(_App):
+    """A producer instance."""
+
+    replay: ReplayOptions
+    share: Share = Share()
+    stats: Path | None = Field(default=None, description="File for the timing figures, written at the end.")
+
+
+class ConsumerConfig(_App):
+    """A member of a consumer group."""
+
+    group: str = Field(min_length=1)
+    topics: list[str] = Field(min_length=1)
+    work_ms: float = Field(default=0.0, ge=0, description="Time that the app takes for each record.")
+    commit: Literal["manual", "auto"] = "manual"
+    commit_every_s: float = Field(default=1.0, gt=0)

@@ -1,0 +1,147 @@
+"""A member of a consumer group of the app fleet: `python -m cutover_harness.replay.consumer CONFIG.json`.
+
+Polls, works, commits, and keeps a ledger of all of it. SIGTERM: commit, leave the group, exit with 0.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+
+from cutover_harness.ledger import LedgerWriter
+from cutover_harness.ledger.identity import HEADER, decode
+from cutover_harness.replay.clients import open_consumer
+from cutover_harness.replay.config import ConsumerConfig
+from cutover_harness.replay.process import Stop, run_app
+from cutover_harness.replay.sender import CLUSTERS
+from cutover_harness.replay.sequences import next_folder
+
+log = logging.getLogger(__name__)
+_POLL_S = 0.1
+NO_STREAM, NO_SEQUENCE = 0, -1
+
+
+class Receiver:
+    """The consuming side of the replay step: polls, and writes to the ledger what was delivered and committed."""
+
+    def __init__(self, ledger: LedgerWriter, run: int, *, manual: bool) -> None:
+        self.delivered = 0
+        self.uncommitted = 0
+        self._ledger = ledger
+        self._run = run
+        self._manual = manual
+        self._consumer: Any = None
+
+    def attach(self, consumer: Any, topics: list[str]) -> None:
+        """Subscribe `consumer`, and account for it."""
+        self._consumer = consumer
+        consumer.subscribe(topics, on_assign=self._assigned, on_revoke=self._revoked)
+
+    def receive(self, timeout: float) -> bool:
+        """Poll once; returns whether a record was delivered."""
+        message = self._consumer.poll(timeout)
+        if message is None:
+            return False
+        error = message.error()
+        if error is not None:
+            log.warning("%s", error)
+            return False
+        topic = message.topic()
+        stream, sequence = identity(message.headers(), self._run)
+        cluster = CLUSTERS[self._consumer.cutover_cluster(topic)]
+        self._ledger.delivered(topic, message.partition(), message.offset(), stream, sequence, cluster)
+        self.delivered += 1
+        self.uncommitted += 1
+        return True
+
+    def commit(self) -> None:
+        """Commit the positions, and account for what was committed; does nothing where nothing is new."""
+        if not self.uncommitted:
+            return
+        try:
+            self.committed(None, self._consumer.commit(asynchronous=False) or [])
+        except KafkaException as why:  # nothing to commit, a rebalance, a broker away: the next commit covers it
+            if why.args[0].code() != KafkaError._NO_OFFSET:  # noqa: SLF001 - the client's name
+                log.warning("commit: %s", why)
+            return
+        self.uncommitted = 0
+
+    def committed(self, error: Any, partitions: list[Any]) -> None:
+        """Account for a commit; the client's on_commit callback."""
+        if error is not None:
+            log.warning("commit: %s", error)
+            return
+        for each in partitions:
+            if each.error is None and each.offset >= 0:
+                self._ledger.committed(
+                    each.topic, each.partition, each.offset, CLUSTERS[self._consumer.cutover_cluster(each.topic)]
+                )
+
+    def _assigned(self, _: Any, partitions: list[Any]) -> None:
+        for each in partitions:
+            self._ledger.assigned(each.topic, each.partition, CLUSTERS[self._consumer.cutover_cluster(each.topic)])
+
+    def _revoked(self, _: Any, partitions: list[Any]) -> None:
+        if self._manual:  # or the next owner would read again what was delivered since the last commit
+            self.commit()
+        for each in partitions:
+            self._ledger.revoked(each.topic, each.partition, CLUSTERS[self._consumer.cutover_cluster(each.topic)])
+
+
+def identity(headers: list[tuple[str, bytes]] | None, run: int) -> tuple[int, int]:
+    """Return stream and sequence of a record that the replay `run` sent, (0, -1) for any other."""
+    for name, value in headers or ():
+        if name == HEADER:
+            try:
+                found = decode(value)
+            except ValueError:
+                break
+            if found.run == run:
+                return found.stream, found.sequence
+            break
+    return NO_STREAM, NO_SEQUENCE
+
+
+def run(config: ConsumerConfig, stop: Stop) -> None:
+    """Consume until `stop`, then commit and leave the group."""
+    uncommitted = config.client.get("isolation.level") == "read_uncommitted"
+    ledger = LedgerWriter(
+        next_folder(config.ledger),
+        instance=config.instance,
+        role="consumer",
+        group=config.group,
+        run=config.run,
+        isolation="read_uncommitted" if uncommitted else "read_committed",
+    )
+    try:
+        manual = config.commit == "manual"
+        receiver = Receiver(ledger, config.run, manual=manual)
+        consumer = open_consumer(config, **({} if manual else {"on_commit": receiver.committed}))
+        receiver.attach(consumer, config.topics)
+        work_s = config.work_ms / 1e3
+        due = time.monotonic() + config.commit_every_s
+        while not stop.wanted:
+            if receiver.receive(_POLL_S) and work_s:
+                time.sleep(work_s)
+            if manual and time.monotonic() >= due:
+                receiver.commit()
+                due = time.monotonic() + config.commit_every_s
+        if manual:
+            receiver.commit()
+        consumer.close()
+    finally:
+        ledger.close()
+
+
+def main() -> None:
+    """Run the consumer that the file in the first argument describes."""
+    run_app(lambda stop: run(ConsumerConfig.load(Path(sys.argv[1])), stop))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""What the app processes of a replay have in common: signals, the log of problems, the exit code."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Callable
+
+from cutover_harness.errors import UsageError
+
+
+class Stop:
+    """Whether the process was asked to end."""
+
+    def __init__(self) -> None:
+        self.wanted = False
+
+    def __call__(self, *_: object) -> None:
+        """Ask; also a signal handler."""
+        self.wanted = True
+
+
+def run_app(run: Callable[[Stop], None]) -> None:
+    """Call `run`, telling it of SIGTERM; exits with 0, or with 2 after printing a UsageError.
+
+    SIGINT is ignored: the terminal sends it to the whole group, and the tool then stops its children in order.
+    """
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    stop = Stop()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        run(stop)
+    except UsageError as why:
+        print(why, file=sys.stderr)
+        sys.exit(2)

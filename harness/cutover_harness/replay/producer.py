@@ -1,0 +1,120 @@
+"""A producer instance of the app fleet: `python -m cutover_harness.replay.producer CONFIG.json`.
+
+Replays its share of a capture on time and keeps a ledger. SIGTERM: no more records, then wait until the last one is
+acknowledged or failed, and exit with 0. Standard error has problems only.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from cutover_harness.capture.format import CaptureReader
+from cutover_harness.ledger import LedgerWriter
+from cutover_harness.replay.clients import open_producer
+from cutover_harness.replay.config import ProducerConfig
+from cutover_harness.replay.lateness import Lateness
+from cutover_harness.replay.process import Stop, run_app
+from cutover_harness.replay.records import Records, replay, schedule_of
+from cutover_harness.replay.sender import FULL_WAIT_S, ReplayProducer, Sender
+from cutover_harness.replay.sequences import Earlier, earlier
+
+_POLL_EVERY = 64
+_IDLE_POLL_S = 0.05
+_SPIN_NS = 2_000_000
+
+
+class Pacer:
+    """Sends records when they are due, and serves the client in between."""
+
+    def __init__(self, producer: ReplayProducer, sender: Sender, stop: Stop) -> None:
+        self.lateness = Lateness()
+        self._producer = producer
+        self._sender = sender
+        self._stop = stop
+        # Due times are in wall clock time, which may be stepped; the pace is kept by the clock that is not.
+        self._wall_minus_mono = time.time_ns() - time.monotonic_ns()
+
+    def send(self, records: Records, *, timed: bool) -> bool:
+        """Send all of `records`, each when it is due where `timed`; returns False when told to stop before the end."""
+        send, poll, stop = self._sender.send, self._producer.poll, self._stop
+        columns = zip(
+            records.topics, records.partitions, records.keys, records.values, records.headers, records.streams,
+            records.stamps_ms, records.due_ns, strict=True,
+        )  # fmt: skip
+        for number, (topic, partition, key, value, headers, stream, stamp, due_ns) in enumerate(columns):
+            if timed:
+                if not self._wait(due_ns - self._wall_minus_mono):
+                    return False
+            elif stop.wanted:
+                return False
+            if not number % _POLL_EVERY:
+                poll(0)
+            send(topic, partition, key, value, headers, stream, stamp)
+        return True
+
+    def _wait(self, due_ns: int) -> bool:
+        """Serve the client until `due_ns` (monotonic) has come; False when told to stop."""
+        while not self._stop.wanted:
+            ahead = due_ns - time.monotonic_ns()
+            if ahead <= 0:
+                self.lateness.add(-ahead)
+                return True
+            if ahead > _SPIN_NS:  # the client's timeouts have a resolution of 1 ms
+                self._producer.poll(min(_IDLE_POLL_S, (ahead - _SPIN_NS / 2) / 1e9))
+            else:
+                self._producer.poll(0)
+                time.sleep(max(0, due_ns - time.monotonic_ns()) / 1e9)
+        return False
+
+
+def run(config: ProducerConfig, stop: Stop) -> None:
+    """Replay until the end of the capture or `stop`, then flush."""
+    folder, before = earlier(config.ledger)
+    with CaptureReader(config.replay.capture) as reader:
+        schedule = schedule_of(reader, config.replay, config.replay.start_ns or time.time_ns())
+        ledger = LedgerWriter(folder, instance=config.instance, role="producer", group=None, run=config.run)
+        try:
+            producer: ReplayProducer = open_producer(config)
+            sender = _sender(config, producer, ledger, before, stop)
+            pacer = Pacer(producer, sender, stop)
+            timed = config.replay.speed is not None
+            for records in replay(reader, config.replay, config.share, schedule, skip=before.sent):
+                if not pacer.send(records, timed=timed):
+                    break
+            _flush(producer, float(config.client.get("delivery.timeout.ms", 300_000)) / 1e3)
+        finally:
+            ledger.close()
+    if config.stats is not None:
+        pacer.lateness.write(config.stats, sent=sender.sent, acked=sender.acked, failed=sender.failed, full=sender.full)
+
+
+def _sender(
+    config: ProducerConfig, producer: ReplayProducer, ledger: LedgerWriter, before: Earlier, stop: Stop
+) -> Sender:
+    def serve() -> bool:
+        producer.poll(FULL_WAIT_S)
+        return not stop.wanted
+
+    keep = config.replay.partitioning == "recorded"
+    return Sender(producer, ledger, config.run, keep_partition=keep, sequences=before.sequences, wait=serve)
+
+
+def _flush(producer: ReplayProducer, delivery_timeout_s: float) -> None:
+    """Wait until nothing is in flight; the client fails a record at the latest after its delivery timeout."""
+    deadline = time.monotonic() + delivery_timeout_s + 5
+    while len(producer) and time.monotonic() < deadline:
+        producer.flush(0.5)
+    close = getattr(producer, "close", None)
+    if close is not None:
+        close()
+
+
+def main() -> None:
+    """Run the producer that the file in the first argument describes."""
+    run_app(lambda stop: run(ProducerConfig.load(Path(sys.argv[1])), stop))
+
+
+if __name__ == "__main__":
+    main()

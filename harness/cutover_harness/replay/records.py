@@ -1,0 +1,192 @@
+"""Reading an instance's share of a capture, batch by batch, in columns that are ready to be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+import pyarrow as pa
+
+from cutover_harness.capture.format import CaptureError, CaptureReader
+from cutover_harness.ledger.identity import stream_id
+from cutover_harness.replay.config import ReplayOptions, Share
+from cutover_harness.replay.schedule import Schedule
+
+Headers = list[tuple[str, bytes | None]]
+_CACHED_STREAMS = 200_000
+
+
+@dataclass(frozen=True)
+class Records:
+    """Columns of equal length: the records of one batch that are this instance's.
+
+    `due_ns`: when each is to be sent (epoch ns; 0 at once). `stamps_ms`: the timestamp to produce with.
+    """
+
+    topics: list[str]
+    partitions: list[int]
+    keys: list[bytes | None]
+    values: list[bytes | None]
+    headers: list[Headers | None]
+    streams: list[int]
+    due_ns: list[int]
+    stamps_ms: list[int]
+
+    def __len__(self) -> int:
+        return len(self.topics)
+
+    def tail(self, start: int) -> Records:
+        """Return the records from index `start` on."""
+        return Records(
+            self.topics[start:], self.partitions[start:], self.keys[start:], self.values[start:],
+            self.headers[start:], self.streams[start:], self.due_ns[start:], self.stamps_ms[start:],
+        )  # fmt: skip
+
+
+class StreamIds:
+    """Stream ids of records, remembered: traffic repeats its keys, and a look-up is cheaper than a hash."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, bytes | int], int] = {}
+
+    def of(self, topics: Sequence[str], keys: Sequence[bytes | None], partitions: Sequence[int]) -> list[int]:
+        """Return the stream id of each record."""
+        known = self._known
+        if len(known) > _CACHED_STREAMS:
+            known.clear()
+        out = []
+        for topic, key, partition in zip(topics, keys, partitions, strict=True):
+            name = (topic, partition if key is None else key)
+            stream = known.get(name)
+            if stream is None:
+                stream = known[name] = stream_id(topic, key, partition)
+            out.append(stream)
+        return out
+
+
+def schedule_of(reader: CaptureReader, options: ReplayOptions, start_ns: int) -> Schedule:
+    """Return the schedule of the slice of `reader` that `options` ask for."""
+    first, last = reader.span_ms()
+    low = first if options.from_s is None else first + round(options.from_s * 1000)
+    high = last if options.to_s is None else min(last, first + round(options.to_s * 1000))
+    if low > high:
+        raise CaptureError(
+            f"capture {reader.path}: the slice from {options.from_s or 0:g} s to {options.to_s or 'the end'} is empty; "
+            f"the capture spans {(last - first) / 1000:g} s"
+        )
+    return Schedule(low, high, start_ns, options.speed, reader.records)
+
+
+def replay(
+    reader: CaptureReader, options: ReplayOptions, share: Share, schedule: Schedule, *, skip: int = 0
+) -> Iterator[Records]:
+    """Yield the share's records in order, for ever with `options.loop`, less the first `skip`.
+
+    Memory: one row group. Raises CaptureError where the slice or the topics leave nothing to send.
+    """
+    if options.topics:
+        absent = sorted(set(options.topics) - set(reader.info.topics))
+        if absent:
+            raise CaptureError(
+                f"capture {reader.path}: has no topic {absent[0]!r} (it has {', '.join(reader.info.topics)})"
+            )
+    ids = StreamIds()
+    for loop in count():
+        seen = 0  # records of the slice, whoever's share they are
+        before: int | None = None
+        for batch in reader.batches():
+            stamps = batch.column("timestamp").to_numpy()
+            largest, before = schedule.running_max(stamps, before)
+            wanted = _wanted(batch, largest, options, schedule)
+            seen += int(wanted.sum())
+            if not wanted.any():
+                continue
+            records = _select(
+                batch.filter(pa.array(wanted)), stamps[wanted], largest[wanted], options, share, schedule, loop, ids
+            )
+            if skip >= len(records):
+                skip -= len(records)
+                continue
+            yield records.tail(skip) if skip else records
+            skip = 0
+        if seen == 0:
+            raise CaptureError(f"capture {reader.path}: the topics and the slice that were asked for hold no records")
+        if not options.loop:
+            return
+
+
+def _wanted(batch: pa.RecordBatch, largest: np.ndarray, options: ReplayOptions, schedule: Schedule) -> np.ndarray:
+    wanted = (largest >= schedule.first_ms) & (largest <= schedule.last_ms)
+    if options.topics:
+        topic = batch.column("topic")
+        if not pa.types.is_dictionary(topic.type):
+            topic = topic.dictionary_encode()
+        chosen = np.array([name in options.topics for name in topic.dictionary.to_pylist()], bool)
+        wanted &= chosen[topic.indices.to_numpy()]
+    return wanted
+
+
+def _select(
+    batch: pa.RecordBatch,
+    stamps: np.ndarray,
+    largest: np.ndarray,
+    options: ReplayOptions,
+    share: Share,
+    schedule: Schedule,
+    loop: int,
+    ids: StreamIds,
+) -> Records:
+    """Return the share's records among the rows of `batch`, every one `options.scale` times."""
+    topics: list[str] = batch.column("topic").to_pylist()
+    if options.topics:
+        topics = [options.topics[name] for name in topics]
+    partitions: list[int] = batch.column("partition").to_pylist()
+    keys: list[bytes | None] = batch.column("key").to_pylist()
+    rows = range(len(topics))
+    copies: Sequence[int] = rows
+    if options.scale > 1:
+        copies = [row for row in rows for _ in range(options.scale)]
+        topics = [topics[row] for row in copies]
+        partitions = [partitions[row] for row in copies]
+        keys = [copy_key(keys[row], number % options.scale) for number, row in enumerate(copies)]
+    streams = ids.of(topics, keys, partitions)
+    due = schedule.due_ns(largest, loop).tolist()
+    stamped = schedule.stamps_ms(stamps, loop).tolist()
+    mine = (
+        list(range(len(streams)))
+        if share.of == 1
+        else [n for n, s in enumerate(streams) if s % share.of == share.index]
+    )
+    source = [copies[n] for n in mine]
+    taken = batch if share.of == 1 and options.scale == 1 else batch.take(pa.array(source, pa.int64()))
+    return Records(
+        topics=[topics[n] for n in mine],
+        partitions=[partitions[n] for n in mine],
+        keys=[keys[n] for n in mine],
+        values=taken.column("value").to_pylist(),
+        headers=header_lists(taken.column("headers")),
+        streams=[streams[n] for n in mine],
+        due_ns=[due[row] for row in source],
+        stamps_ms=[stamped[row] for row in source],
+    )
+
+
+def copy_key(key: bytes | None, number: int) -> bytes | None:
+    """Return the key of the copy `number` (from 0) of a record: the recorded one for 0, else with a suffix."""
+    return key if key is None or number == 0 else key + b"~%d" % number
+
+
+def header_lists(column: pa.Array) -> list[Headers | None]:
+    """Return each record's headers, in order, None where it has none (much faster than Arrow's nested conversion)."""
+    if column.null_count == len(column):
+        return [None] * len(column)
+    structs = column.flatten()
+    pairs = list(zip(structs.field(0).to_pylist(), structs.field(1).to_pylist(), strict=True))
+    out: list[Headers | None] = []
+    at = 0
+    for length in column.value_lengths().to_pylist():
+        out.append(pairs[at : at + length] if length else None)
+        at += length or 0
+    return out
