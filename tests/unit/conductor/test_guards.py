@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from cutover_harness.judge.model import Cut, Judgement, SecondSeries, Series
+from cutover_harness.plan.path import Act
+from cutover_harness.rehearsal.guards import lag_at_cut, mid_traffic
+
+S = 10**9
+CUT = Cut(110 * S, 112 * S, "producer", None, "source", "target")
+
+
+def judgement(source: list[int], target: list[int]) -> Judgement:
+    seconds = [SecondSeries("acks", None, "source", source), SecondSeries("acks", None, "target", target)]
+    return Judgement(run=1, series=Series(start_ns=100 * S, seconds=seconds))
+
+
+def test_a_cut_with_traffic_on_both_sides_is_mid_traffic() -> None:
+    (guard,) = mid_traffic(judgement([5] * 11 + [0] * 9, [0] * 12 + [5] * 8), [CUT])
+    assert guard.held
+    assert "30 acks on source in the 5 s before, 30 on target after" in guard.evidence
+
+
+def test_traffic_that_ended_before_the_cut_proves_nothing() -> None:
+    (guard,) = mid_traffic(judgement([5] * 4 + [0] * 16, [0] * 12 + [5] * 8), [CUT])
+    assert not guard.held
+
+
+def test_traffic_that_never_came_back_proves_nothing() -> None:
+    (guard,) = mid_traffic(judgement([5] * 11 + [0] * 9, [0] * 20), [CUT])
+    assert not guard.held
+
+
+def test_lag_at_a_cut_has_to_be_above_zero() -> None:
+    acts = [Act.PRODUCERS_TO_TARGET]
+    assert lag_at_cut({Act.PRODUCERS_TO_TARGET: 3}, acts)[0].held
+    assert not lag_at_cut({Act.PRODUCERS_TO_TARGET: 0}, acts)[0].held
+    assert lag_at_cut({}, acts)[0].evidence == "the act was not reached"
