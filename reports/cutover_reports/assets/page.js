@@ -1,0 +1,176 @@
+/* Draws the time lines with Vega when they come into view, and filters the list of scenarios. */
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const LEFT = 58, RIGHT = 12;
+  const views = new Map();
+
+  const rows = (points, group) => points.t.map((t, i) => ({ t, v: points.v[i], g: group }));
+  const clock = (s, tenths) => `${Math.floor(s / 60)}:${tenths ? (s % 60).toFixed(1).padStart(4, "0") : String(Math.floor(s % 60)).padStart(2, "0")}`;
+  const number = (n) => Math.round(n).toLocaleString("en").replaceAll(",", "\u202f");
+
+  /** The value that holds at a time: the last point at or before it; null before the first. */
+  function at(points, time) {
+    let low = 0, high = points.t.length;
+    while (low < high) { const middle = (low + high) >> 1; if (points.t[middle] <= time) low = middle + 1; else high = middle; }
+    return low ? points.v[low - 1] : null;
+  }
+
+  function describe(plot, time) {
+    const stage = plot.stages.find((s) => s.from <= time && time < s.to);
+    const here = (list) => list.filter((m) => m.from <= time && time <= Math.max(m.to, m.from + 0.3)).map((m) => m.title);
+    const parts = [clock(time, true)];
+    if (stage) parts.push(`stage ${stage.label}`);
+    for (const [name, points] of Object.entries(plot.series)) {
+      const value = at(points, time);
+      if (value === null) continue;
+      if (name === "lag") parts.push(`lag ${number(value)}`);
+      else if (name === "acks") parts.push(`${number(value)} acks/s`);
+      else parts.push(`${name.slice("deliveries/".length)} ${number(value)}/s`);
+    }
+    return [...parts, ...here(plot.acts), ...here(plot.gates), ...here(plot.faults)].join(" · ");
+  }
+
+  function legend(groups, target) {
+    const dashes = ["", "5 3", "2 2", "8 3 2 3"], tones = ["a", "b", "c", "d"];
+    groups.forEach((name, i) => {
+      const key = document.createElement("span");
+      key.className = "key";
+      key.innerHTML = `<svg aria-hidden="true" viewBox="0 0 22 10"><path d="M0 5h22" stroke="var(--series-${tones[i % 4]})" stroke-width="2" stroke-dasharray="${dashes[i % 4]}"/></svg>`;
+      key.append(name);
+      target.append(key, " ");
+    });
+  }
+
+  function draw(figure) {
+    if (views.has(figure)) return;
+    const plot = data.scenarios[figure.dataset.plot];
+    const box = figure.querySelector(".plot"), readout = figure.querySelector(".readout");
+    const groups = Object.keys(plot.series).filter((name) => name.startsWith("deliveries/")).sort();
+    const view = new vega.View(vega.parse(data.spec), { renderer: "svg", container: box, hover: false, logLevel: vega.Error })
+      .width(Math.max(120, box.clientWidth - LEFT - RIGHT))
+      .signal("from", 0).signal("to", plot.end);
+    for (const name of ["stages", "gates", "acts", "faults", "pauses"]) view.data(name, plot[name]);
+    view.data("lag", plot.series.lag ? rows(plot.series.lag) : []);
+    view.data("acks", plot.series.acks ? rows(plot.series.acks) : []);
+    view.data("deliveries", groups.flatMap((name) => rows(plot.series[name], name.slice("deliveries/".length))));
+    view.tooltip(() => {}).run();
+    const svg = box.querySelector("svg");
+    svg.setAttribute("aria-hidden", "true");
+    legend(groups.map((name) => name.slice("deliveries/".length)), figure.querySelector(".legend"));
+    views.set(figure, view);
+    interact(figure, view, plot, box, readout);
+  }
+
+  function interact(figure, view, plot, box, readout) {
+    let cursor = null, pressed = null;
+    const span = () => view.signal("to") - view.signal("from");
+    const pixel = (event) => Math.min(Math.max(event.clientX - box.getBoundingClientRect().left - LEFT, 0), view.width());
+    const time = (x) => view.signal("from") + (x / view.width()) * span();
+    const point = (value) => {
+      cursor = value;
+      view.signal("cursor", value).run();
+      readout.textContent = value === null ? "" : describe(plot, value);
+    };
+    const window_ = (from, to) => {
+      const length = Math.min(Math.max(to - from, Math.min(1, plot.end)), plot.end);
+      const start = Math.min(Math.max(from, 0), plot.end - length);
+      view.signal("from", start).signal("to", start + length).run();
+    };
+    const zoom = (factor) => {
+      const middle = cursor ?? view.signal("from") + span() / 2;
+      window_(middle - (middle - view.signal("from")) * factor, middle + (view.signal("to") - middle) * factor);
+    };
+    box.addEventListener("pointermove", (event) => {
+      if (pressed !== null) view.signal("drag", [pressed, pixel(event)]);
+      point(time(pixel(event)));
+    });
+    box.addEventListener("pointerleave", () => { if (pressed === null) point(null); });
+    box.addEventListener("pointerdown", (event) => {
+      if (event.pointerType !== "mouse" || event.button !== 0) return;
+      pressed = pixel(event);
+      box.setPointerCapture(event.pointerId);
+    });
+    box.addEventListener("pointerup", (event) => {
+      if (pressed === null) return;
+      const ends = [pressed, pixel(event)].sort((a, b) => a - b).map(time);
+      const moved = Math.abs(pixel(event) - pressed) > 4;
+      pressed = null;
+      view.signal("drag", null);
+      if (moved) window_(ends[0], ends[1]);
+      else view.run();
+    });
+    box.addEventListener("dblclick", () => window_(0, plot.end));
+    box.addEventListener("blur", () => point(null));
+    box.addEventListener("keydown", (event) => {
+      const step = span() / 60, now = cursor ?? view.signal("from");
+      const act = {
+        ArrowRight: () => point(Math.min(now + step, view.signal("to"))),
+        ArrowLeft: () => point(Math.max(now - step, view.signal("from"))),
+        Home: () => point(view.signal("from")), End: () => point(view.signal("to")),
+        "+": () => zoom(0.5), "=": () => zoom(0.5), "-": () => zoom(2), 0: () => window_(0, plot.end),
+        Escape: () => point(null),
+      }[event.key];
+      if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      act();
+    });
+    for (const button of figure.querySelectorAll("[data-zoom]")) {
+      button.addEventListener("click", () => ({ in: () => zoom(0.5), out: () => zoom(2), all: () => window_(0, plot.end) })[button.dataset.zoom]());
+    }
+  }
+
+  const figures = [...document.querySelectorAll("figure.timeline")];
+  const seen = new IntersectionObserver((entries) => {
+    for (const entry of entries) if (entry.isIntersecting) { seen.unobserve(entry.target); draw(entry.target); }
+  }, { rootMargin: "400px" });
+  for (const figure of figures) seen.observe(figure);
+
+  function fit(width) {
+    for (const [figure, view] of views) {
+      const box = figure.querySelector(".plot");
+      const wide = (width ?? box.clientWidth) - LEFT - RIGHT;
+      if (wide > 120 && Math.abs(wide - view.width()) > 1) view.width(wide).run();
+    }
+  }
+  let waiting = 0;
+  addEventListener("resize", () => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(() => fit()); });
+
+  /* On paper every scenario is open and every time line drawn, at the width of A4 between its margins. */
+  const PAPER = 690;
+  let closed = [];
+  addEventListener("beforeprint", () => {
+    closed = [...document.querySelectorAll("details.scenario:not([open])")];
+    for (const one of closed) one.open = true;
+    for (const figure of figures) draw(figure);
+    fit(PAPER);
+  });
+  addEventListener("afterprint", () => { for (const one of closed) one.open = false; fit(); });
+
+  const items = [...document.querySelectorAll("details.scenario")];
+  const find = document.getElementById("find"), verdict = document.getElementById("verdict"), kind = document.getElementById("kind");
+  function filter() {
+    const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const item of items) {
+      const keep = words.every((w) => item.dataset.find.includes(w)) && (!verdict.value || item.dataset.verdict === verdict.value) && (!kind.value || item.dataset.kind === kind.value);
+      item.hidden = !keep;
+      shown += keep;
+    }
+    document.getElementById("shown").textContent = shown === items.length ? `${shown} scenarios` : `${shown} of ${items.length} scenarios`;
+  }
+  for (const control of [find, verdict, kind]) control.addEventListener("input", filter);
+  filter();
+
+  /* A link to a scenario opens it, also where a filter hides it. */
+  function reveal() {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!target?.matches("details.scenario")) return;
+    if (target.hidden) { find.value = verdict.value = kind.value = ""; filter(); }
+    target.open = true;
+    target.scrollIntoView();
+  }
+  addEventListener("hashchange", reveal);
+  document.addEventListener("click", (event) => { if (event.target.closest?.("a[href^='#s']")) setTimeout(reveal); });
+  reveal();
+})();

@@ -1,0 +1,164 @@
+"""From run folders to a report and its series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cutover_reports import words
+from cutover_reports.matrix import matrix, trend
+from cutover_reports.model import Decision, Report, Route, Run, Scenario
+from cutover_reports.policy import POLICY_NAME, Policy, read_policy
+from cutover_reports.reading import Frames, RunFolder, read_run, read_scenario
+from cutover_reports.rollbacks import cards
+from cutover_reports.routes import judge_route, worst_decision
+from cutover_reports.scenarios import figures
+from cutover_reports.series import thin
+from cutover_reports.survival import survival
+from cutover_reports.unproved import unproved
+
+#: Points of all series of a page together: about 2 MB of it, so that 200 scenarios stay under 5 MB.
+POINTS = 300_000
+#: More than this in one series is not to be told apart on a screen.
+POINTS_A_SERIES = 1500
+
+
+@dataclass
+class Built:
+    """A report, and the thinned series of each scenario by its id."""
+
+    report: Report
+    series: dict[str, Frames]
+
+
+def build(folders: Sequence[Path], policy_file: Path | None = None) -> Built:
+    """Read `folders` (one or more run folders) and build one report of them.
+
+    Scenarios are read one after the other and their series thinned at once, so that memory holds one whole run at most.
+    Raises UsageError where a folder is no run folder or the policy is not valid.
+    """
+    read = [read_run(folder) for folder in folders]
+    policy = _policy(folders, policy_file)
+    total = sum(len(run.names) for run in read)
+    scenarios: list[Scenario] = []
+    series: dict[str, Frames] = {}
+    ids: set[str] = set()
+    captures: list[dict[str, Any]] = []
+    for index, run in enumerate(read):
+        captures.append(_dict(run.rehearsal.get("capture")))
+        for name in run.names:
+            found = read_scenario(run.folder, name)
+            scenario = figures(found, index, ids, policy.evidence.not_taken)
+            scenarios.append(scenario)
+            if found.facts:
+                captures.append(found.facts.capture)
+            points = max(60, min(POINTS_A_SERIES, POINTS // max(1, total * max(1, len(found.series)))))
+            series[scenario.id] = {key: thin(values, points) for key, values in found.series.items()}
+    runs = [_run(run, scenarios, index) for index, run in enumerate(read)]
+    return Built(_report(runs, scenarios, policy, captures, read), series)
+
+
+def _report(
+    runs: list[Run],
+    scenarios: list[Scenario],
+    policy: Policy,
+    captures: list[dict[str, Any]],
+    read: Sequence[RunFolder],
+) -> Report:
+    routes, rollbacks = [], []
+    clients = survival(scenarios, policy)
+    for name in dict.fromkeys(scenario.route for scenario in scenarios):
+        own = [scenario for scenario in scenarios if scenario.route == name]
+        own_cards = cards(name, own, policy, captures)
+        routes.append(judge_route(name, own, runs, own_cards, survival(own, policy), policy))
+        rollbacks += own_cards
+    decision = worst_decision([route.decision for route in routes])
+    return Report(
+        decision=decision,
+        headline=_headline(decision, routes, scenarios),
+        policy=policy.name,
+        runs=runs,
+        routes=routes,
+        scenarios=scenarios,
+        matrix=matrix(scenarios),
+        rollbacks=rollbacks,
+        survival=clients,
+        unproved=unproved(runs, scenarios),
+        trend=trend(scenarios, runs),
+        missing=[line for run in read for line in run.missing]
+        + [line for scenario in scenarios for line in scenario.missing],
+    )
+
+
+def _headline(decision: Decision, routes: Sequence[Route], scenarios: Sequence[Scenario]) -> str:
+    """Return the decision's reason in one sentence."""
+    if not scenarios:
+        return "Nothing was rehearsed, so nothing is proved."
+    rehearsed = [scenario for scenario in scenarios if scenario.kind != "control"]
+    if decision == "NO-GO":
+        blocked = [route for route in routes if route.decision == "NO-GO"]
+        return f"{words.plural(len(blocked), 'route')} of {len(routes)} blocked. {blocked[0].name}: {blocked[0].reasons[0]}."
+    passed = f"{words.plural(sum(s.outcome == 'PASS' for s in rehearsed), 'rehearsed path')} of {len(rehearsed)} passed"
+    if decision == "GO":
+        return f"{passed}, within every limit of the policy."
+    conditions = sum(len(route.conditions) for route in routes)
+    return f"{passed}; {words.plural(conditions, 'condition')} to meet or accept first."
+
+
+def _policy(folders: Sequence[Path], given: Path | None) -> Policy:
+    """Return the policy that was given, else the newest folder's own, else the defaults."""
+    if given:
+        return read_policy(given)
+    own = [folder / POLICY_NAME for folder in folders if (folder / POLICY_NAME).is_file()]
+    return read_policy(own[-1]) if own else Policy()
+
+
+def _run(run: RunFolder, scenarios: Sequence[Scenario], index: int) -> Run:
+    rehearsal = run.rehearsal
+    capture = _dict(rehearsal.get("capture"))
+    seed = rehearsal.get("seed")
+    target = rehearsal.get("target_kind")
+    return Run(
+        folder=run.folder.resolve().name,
+        started=_text(rehearsal.get("started")),
+        finished=_text(rehearsal.get("finished")),
+        command=_text(rehearsal.get("command")) or "not recorded",
+        seed=seed if isinstance(seed, int) else None,
+        target_kind=target if target in ("AutoMQ", "stand-in") else "unknown",
+        environment=_texts(rehearsal.get("environment")),
+        versions=_texts(rehearsal.get("versions")),
+        capture=_capture(capture),
+        scenarios=sum(scenario.run == index for scenario in scenarios),
+        missing=run.missing,
+    )
+
+
+def _capture(capture: dict[str, Any]) -> dict[str, str]:
+    """Return what there is to say of a capture, in words; its topics by name alone."""
+    described = {}
+    for key, value in capture.items():
+        if isinstance(value, dict | list):
+            described[key] = words.listed([str(item) for item in value], 8)
+        elif isinstance(value, bool) or value is None:
+            described[key] = str(value)
+        elif isinstance(value, int | float):
+            described[key] = words.count(value) if key != "span_s" else words.milliseconds(value * 1000)
+        else:
+            described[key] = str(value)
+    if "span_s" in described:
+        described["span"] = described.pop("span_s")
+    return described
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _texts(value: Any) -> dict[str, str]:
+    return {str(key): str(text) for key, text in _dict(value).items()}

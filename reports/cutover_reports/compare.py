@@ -1,0 +1,124 @@
+"""What got better or worse between two reports."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import pandas as pd
+
+from cutover_reports import words
+from cutover_reports.matrix import frame
+from cutover_reports.model import Report
+
+OUTCOME_RANK = {"PASS": 0, "INCONCLUSIVE": 1, "FAIL": 2}
+COUNTS = ("lost", "stranded", "duplicated", "disordered")
+TIMES = ("producer_pause_ms", "consumer_pause_ms")
+#: Times and lag vary from run to run: a change counts from a fifth and from this much on.
+RELATIVE = 0.2
+SMALLEST = {"producer_pause_ms": 250.0, "consumer_pause_ms": 250.0, "worst_lag_records": 100.0}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One figure of one scenario that is not what it was."""
+
+    scenario: str
+    figure: str
+    before: str
+    after: str
+    direction: Literal["better", "worse"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All changes, and the scenarios that only one of the two has."""
+
+    before: str
+    after: str
+    changes: list[Change]
+    only_before: list[str]
+    only_after: list[str]
+
+    @property
+    def worse(self) -> bool:
+        """Whether anything got worse, or is not rehearsed any more."""
+        return bool(self.only_before) or any(change.direction == "worse" for change in self.changes)
+
+    def as_json(self) -> str:
+        """Return the comparison as JSON."""
+        return json.dumps(asdict(self) | {"format": 1, "worse": self.worse}, indent=1, ensure_ascii=False) + "\n"
+
+    def as_text(self) -> str:
+        """Return the comparison for a terminal, worse before better."""
+        lines = [f"before {self.before}, after {self.after}"]
+        for direction in ("worse", "better"):
+            chosen = [change for change in self.changes if change.direction == direction]
+            lines += [f"{direction}: {c.scenario}: {c.figure} {c.before} -> {c.after}" for c in chosen]
+        lines += [f"no longer rehearsed: {name}" for name in self.only_before]
+        lines += [f"new: {name}" for name in self.only_after]
+        if len(lines) == 1:
+            lines.append("no difference that counts")
+        return "\n".join(lines) + "\n"
+
+
+def compare(before: Report, after: Report) -> Comparison:
+    """Compare two reports, scenario by scenario by name (the worst run of each, where there are several)."""
+    old, new = _worst(before), _worst(after)
+    common = [name for name in old.index if name in new.index]
+    changes = [change for name in common for change in _changes(str(name), old.loc[name], new.loc[name])]
+    if before.decision != after.decision:
+        rank = {"GO": 0, "GO WITH CONDITIONS": 1, "NO-GO": 2}
+        direction: Literal["better", "worse"] = "worse" if rank[after.decision] > rank[before.decision] else "better"
+        changes.insert(0, Change("all", "decision", before.decision, after.decision, direction))
+    return Comparison(
+        before=", ".join(run.folder for run in before.runs),
+        after=", ".join(run.folder for run in after.runs),
+        changes=changes,
+        only_before=[str(name) for name in old.index if name not in new.index],
+        only_after=[str(name) for name in new.index if name not in old.index],
+    )
+
+
+def _worst(report: Report) -> pd.DataFrame:
+    """Return one row a scenario name, each figure the worst of its runs."""
+    figures = [*COUNTS, *TIMES, "worst_lag_records"]
+    if not report.scenarios:
+        return pd.DataFrame(columns=["rank", *figures])
+    table = frame(report.scenarios)
+    table["rank"] = table["outcome"].map(OUTCOME_RANK)
+    table[figures] = table[figures].apply(pd.to_numeric)
+    return table.groupby("name", sort=False)[["rank", *figures]].max()
+
+
+def _changes(name: str, old: pd.Series[float], new: pd.Series[float]) -> list[Change]:
+    by_rank = {rank: outcome for outcome, rank in OUTCOME_RANK.items()}
+    found = []
+    if old["rank"] != new["rank"]:
+        found.append(
+            _change(
+                name, "outcome", by_rank[int(old["rank"])], by_rank[int(new["rank"])], worse=new["rank"] > old["rank"]
+            )
+        )
+    for figure in (*COUNTS, *TIMES, "worst_lag_records"):
+        first, second = old[figure], new[figure]
+        if pd.isna(first) or pd.isna(second):
+            if pd.isna(first) != pd.isna(second):
+                found.append(
+                    _change(name, figure, _text(figure, first), _text(figure, second), worse=bool(pd.isna(second)))
+                )
+            continue
+        least = 1.0 if figure in COUNTS else max(SMALLEST[figure], RELATIVE * float(first))
+        if abs(second - first) >= least:
+            found.append(_change(name, figure, _text(figure, first), _text(figure, second), worse=second > first))
+    return found
+
+
+def _change(name: str, figure: str, before: str, after: str, *, worse: bool) -> Change:
+    return Change(name, figure.removesuffix("_ms").replace("_", " "), before, after, "worse" if worse else "better")
+
+
+def _text(figure: str, value: float) -> str:
+    known = None if pd.isna(value) else float(value)
+    return words.milliseconds(known) if figure in TIMES else words.count(known)

@@ -1,0 +1,153 @@
+"""The page: one self-contained HTML file, drawn from the report by a template that escapes everything."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import vl_convert
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from cutover_reports import words
+from cutover_reports.build import Built
+from cutover_reports.markdown import pause
+from cutover_reports.model import Scenario
+from cutover_reports.paths import STAGES, stage_title, states
+from cutover_reports.reading import Frames
+from cutover_reports.series import columns
+
+#: The shape that goes with each word: status never hangs on colour.
+SHAPES = {
+    "GO": "tick", "PASS": "tick", "survives": "tick", "clear": "tick",
+    "GO WITH CONDITIONS": "triangle", "tight": "triangle", "condition": "triangle",
+    "INCONCLUSIVE": "diamond", "unknown": "diamond", "not rehearsed": "diamond",
+    "NO-GO": "cross", "FAIL": "cross", "gives up": "cross", "blocks": "cross",
+    "accepted": "ring",
+}  # fmt: skip
+CLASSES = {"GO": "go", "GO WITH CONDITIONS": "conditions", "NO-GO": "nogo", "not rehearsed": "unknown"}
+
+
+def html(built: Built) -> str:
+    """Return the page. Every name, key and error text in it is escaped; no script or style is fetched from anywhere."""
+    report = built.report
+    template = _environment().get_template("report.html.j2")
+    titles = {scenario.id: scenario.name for scenario in report.scenarios}
+    return template.render(
+        report=report,
+        several=len(report.runs) > 1,
+        cells={(cell.path, cell.fault): cell for cell in report.matrix.cells},
+        plotted={name for name, series in built.series.items() if series},
+        summaries={scenario.id: summary(scenario) for scenario in report.scenarios},
+        titles=titles,
+        stages=STAGES,
+        style=Markup(_asset("style.css")),  # noqa: S704 - our own file
+        script=Markup(_asset("page.js")),  # noqa: S704 - our own file
+        vega=Markup(_vega().replace("</", "<\\/")),  # noqa: S704 - the library's own bundle
+        data=_embedded(
+            {
+                "spec": json.loads(_asset("timeline.vg.json")),
+                "scenarios": {
+                    s.id: plot(s, built.series.get(s.id, {})) for s in report.scenarios if built.series.get(s.id)
+                },
+            }
+        ),
+    )
+
+
+def summary(scenario: Scenario) -> str:
+    """Return what a time line shows, for those who cannot see it."""
+    stages = [str(mark.stage) for mark in scenario.marks if mark.kind == "stage"]
+    faults = f" Faults: {', '.join(scenario.faults)}." if scenario.faults else ""
+    return (
+        f"stages {', '.join(stages) or 'none'}; worst mirror lag {words.count(scenario.worst_lag_records)} records; "
+        f"producers paused {pause(scenario, 'producer')}, consumers {pause(scenario, 'consumer')}.{faults}"
+    )
+
+
+def plot(scenario: Scenario, series: Frames) -> dict[str, Any]:
+    """Return the data of one time line, as the page's script reads it. Seconds since the scenario started."""
+    ends = [float(values.index[-1]) for values in series.values() if len(values)]
+    marks = [mark.to_s if mark.to_s is not None else mark.from_s for mark in scenario.marks]
+    end = scenario.seconds or max([*ends, *marks], default=1.0)
+    return {
+        "end": end,
+        "stages": _stages(scenario, end),
+        **{
+            f"{kind}s": [
+                {
+                    "from": mark.from_s,
+                    "to": mark.to_s if mark.to_s is not None else mark.from_s,
+                    "label": mark.name,
+                    "title": f"{kind} {mark.name}: {mark.detail}" if mark.detail else f"{kind} {mark.name}",
+                }
+                for mark in scenario.marks
+                if mark.kind == kind
+            ]
+            for kind in ("gate", "act", "fault")
+        },
+        "pauses": [
+            {
+                "from": pause.from_s,
+                "to": pause.to_s,
+                "title": f"{pause.group or 'producers'}: {words.milliseconds(pause.longest_ms)}",
+            }
+            for pause in scenario.pauses
+        ],
+        "series": {name: columns(values) for name, values in series.items()},
+    }
+
+
+def _stages(scenario: Scenario, end: float) -> list[dict[str, Any]]:
+    """Return the stretches of time by stage, the last one open to the end."""
+    marks = [mark for mark in scenario.marks if mark.kind == "stage" and mark.stage is not None]
+    walked = states(scenario.path)
+    back = bool(walked) and walked[-1].consumers == walked[-1].producers == "source"
+    starts = [
+        (0.0, 0, STAGES[0]),
+        *((m.from_s, m.stage or 0, stage_title(m.stage or 0, m.detail, back_on_source=back)) for m in marks),
+    ]
+    ends = [start for start, _, _ in starts[1:]] + [max(end, starts[-1][0])]
+    return [
+        {"from": start, "to": stop, "stage": stage, "label": f"{stage} {title}", "title": f"stage {stage}: {title}"}
+        for (start, stage, title), stop in zip(starts, ends, strict=True)
+        if stop > start
+    ]
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("cutover_reports", "assets"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "count": words.count,
+        "ms": words.milliseconds,
+        "causes": words.causes,
+        "shape": lambda word: SHAPES.get(word, "ring"),
+        "pause": pause,
+        "css": lambda word: CLASSES.get(word, word.lower().replace(" ", "-")),
+    }
+    environment.globals |= {"plural": words.plural, "cause_words": words.CAUSE_WORDS}
+    return environment
+
+
+def _embedded(value: Any) -> Markup:
+    """Return JSON for a script element: no text in it can end the element or begin a comment."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=True)
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704
+
+
+def _asset(name: str) -> str:
+    return (resources.files("cutover_reports") / "assets" / name).read_text("utf-8")
+
+
+@cache
+def _vega() -> str:
+    """Return the plotting library as one script. Bundling takes about a second."""
+    return vl_convert.javascript_bundle("window.vega = vega;")

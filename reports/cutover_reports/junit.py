@@ -1,0 +1,64 @@
+"""JUnit XML: one case a scenario, so that CI shows them."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+from cutover_reports import words
+from cutover_reports.model import Report, Scenario
+
+#: Characters that XML 1.0 cannot hold, not even escaped.
+FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def junit(report: Report) -> str:
+    """Return the report as JUnit XML. FAIL is a failure, INCONCLUSIVE an error: CI must not take it for a pass."""
+    root = ElementTree.Element("testsuites", name="kafka-cutover")
+    for index, run in enumerate(report.runs):
+        scenarios = [scenario for scenario in report.scenarios if scenario.run == index]
+        suite = ElementTree.SubElement(
+            root,
+            "testsuite",
+            name=_clean(run.folder),
+            tests=str(len(scenarios)),
+            failures=str(sum(scenario.outcome == "FAIL" for scenario in scenarios)),
+            errors=str(sum(scenario.outcome == "INCONCLUSIVE" for scenario in scenarios)),
+            time=f"{sum(scenario.seconds or 0 for scenario in scenarios):.1f}",
+        )
+        if run.started:
+            suite.set("timestamp", _clean(run.started))
+        for scenario in scenarios:
+            _case(suite, scenario)
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _case(suite: ElementTree.Element, scenario: Scenario) -> None:
+    case = ElementTree.SubElement(
+        suite,
+        "testcase",
+        classname=_clean(scenario.route),
+        name=_clean(scenario.name),
+        time=f"{scenario.seconds or 0:.1f}",
+    )
+    reasons = _clean("; ".join(scenario.reasons)) or scenario.outcome
+    if scenario.outcome == "FAIL":
+        ElementTree.SubElement(case, "failure", message=reasons).text = _clean(_summary(scenario))
+    elif scenario.outcome == "INCONCLUSIVE":
+        ElementTree.SubElement(case, "error", message=f"INCONCLUSIVE: {reasons}").text = _clean(_summary(scenario))
+    ElementTree.SubElement(case, "system-out").text = _clean(_summary(scenario))
+
+
+def _summary(scenario: Scenario) -> str:
+    lines = [
+        f"{scenario.title}",
+        f"lost {words.count(scenario.lost)}, disordered {scenario.disordered}, duplicated {words.causes(scenario.duplicated)}",
+        f"producers paused {words.milliseconds(scenario.producer_pause_ms)}, consumers {words.milliseconds(scenario.consumer_pause_ms)}",
+        *(f"guard {'held' if guard.held else 'NOT held'}: {guard.name}: {guard.evidence}" for guard in scenario.guards),
+    ]
+    return "\n".join(lines)
+
+
+def _clean(text: str) -> str:
+    return FORBIDDEN.sub("\ufffd", text)

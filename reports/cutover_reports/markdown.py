@@ -1,0 +1,202 @@
+"""The report in Markdown: short enough for a pull request comment, and safe in one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from cutover_reports import words
+from cutover_reports.model import Report, Risk, Route, Run, Scenario
+
+#: GitHub's limit of a comment is 65 536 characters; the tables of passed scenarios are cut before it is reached.
+MOST_ROWS = 120
+#: What Markdown formats or links: the colon only in a URL, so that plain sentences stay readable in the source.
+SPECIAL = re.compile(r"([\\`*_\[\]<>|#~&!@]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
+
+
+def markdown(report: Report) -> str:
+    """Return the report in GitHub-flavoured Markdown. Names and error texts are escaped: they stay text."""
+    parts = [
+        f"# Cutover risk report: {report.decision}",
+        text(report.headline),
+        *_grounds(report.runs),
+        *_missing(report),
+        *(line for route in report.routes for line in _route(route)),
+        *_scenarios(report.scenarios),
+        *_problems(report.scenarios),
+        *_rollbacks(report),
+        *_clients(report),
+        *_unproved(report),
+        *_trend(report),
+        "## Repeat it",
+        *(f"    {_line(run.command)}" for run in report.runs),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def text(value: object) -> str:
+    """Return `value` as text that Markdown neither formats nor links; a line break becomes a space."""
+    return SPECIAL.sub(r"\\\1", _line(value))
+
+
+def _line(value: object) -> str:
+    return re.sub(r"[\x00-\x1f\x7f\u2028\u2029]+", " ", str(value)).strip()
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [" | ".join(head), " | ".join("---" for _ in head)]
+    lines += [" | ".join(text(cell) for cell in row) for row in rows]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def _items(items: Iterable[str]) -> str:
+    return "\n".join(f"- {text(item)}" for item in items)
+
+
+def _grounds(runs: Sequence[Run]) -> list[str]:
+    rows = []
+    for run in runs:
+        rows += [(run.folder, "target kind", run.target_kind)]
+        rows += [(run.folder, key, value) for key, value in run.environment.items()]
+        rows += [
+            (run.folder, "capture", "; ".join(f"{key} {value}" for key, value in run.capture.items()) or "not recorded")
+        ]
+        rows += [
+            (run.folder, "started", run.started or "not recorded"),
+            (run.folder, "seed", "not recorded" if run.seed is None else run.seed),
+        ]
+    if len(runs) == 1:
+        return [_table(("rehearsed on", ""), [row[1:] for row in rows])]
+    return [_table(("run", "rehearsed on", ""), rows)]
+
+
+def _missing(report: Report) -> list[str]:
+    return ["## Missing from the run folders", _items(report.missing)] if report.missing else []
+
+
+def _route(route: Route) -> list[str]:
+    parts = [f"## Route {text(route.name)}: {route.decision}"]
+    if route.reasons:
+        parts += ["Blocked by:", _items(route.reasons)]
+    if route.conditions:
+        parts += ["Conditions:", _items(route.conditions)]
+    rows = [(risk.title, risk.level, likelihood(risk), risk.measured, risk.threshold) for risk in route.risks]
+    parts.append(_table(("risk", "level", "likelihood", "measured", "accepted"), rows))
+    return parts
+
+
+def likelihood(risk: Risk) -> str:
+    """Return how likely a risk is, in words and in runs where it was counted in runs."""
+    return risk.likelihood if risk.at_most is None else f"{risk.likelihood} ({risk.occurred} of {risk.runs} runs)"
+
+
+def _scenarios(scenarios: Sequence[Scenario]) -> list[str]:
+    # Trouble first, so that what is cut off has passed.
+    chosen = sorted(scenarios, key=lambda scenario: scenario.outcome == "PASS")[:MOST_ROWS]
+    head = (
+        "scenario",
+        "verdict",
+        "lost",
+        "duplicated",
+        "disordered",
+        "stranded",
+        "worst lag",
+        "producers paused",
+        "consumers paused",
+    )
+    rows = [
+        (
+            scenario.name,
+            outcome(scenario),
+            words.count(scenario.lost),
+            words.causes(scenario.duplicated),
+            words.count(scenario.disordered),
+            words.count(scenario.stranded),
+            words.count(scenario.worst_lag_records),
+            pause(scenario, "producer"),
+            pause(scenario, "consumer"),
+        )
+        for scenario in chosen
+    ]
+    parts = ["## Scenarios", _table(head, rows)]
+    if len(chosen) < len(scenarios):
+        parts.append(f"{len(scenarios) - len(chosen)} more, all passed, are in report.html and report.json.")
+    return parts
+
+
+def pause(scenario: Scenario, role: str) -> str:
+    """Return the longest pause of producers or consumers in words; a dash where none of them was switched."""
+    if scenario.groups and not any(pause.role == role for pause in scenario.pauses):
+        return "–"
+    return words.milliseconds(scenario.producer_pause_ms if role == "producer" else scenario.consumer_pause_ms)
+
+
+def outcome(scenario: Scenario) -> str:
+    """Return the verdict in words; of a negative control, whether it was caught."""
+    if scenario.kind == "control" and scenario.caught is not None:
+        return f"{scenario.outcome} (control, {'caught' if scenario.caught else 'not caught'})"
+    return scenario.outcome
+
+
+def _problems(scenarios: Sequence[Scenario]) -> list[str]:
+    parts = []
+    for scenario in scenarios:
+        if scenario.outcome == "PASS":
+            continue
+        parts.append(f"### {text(scenario.name)}: {scenario.outcome}")
+        guards = [f"guard not held: {guard.name}: {guard.evidence}" for guard in scenario.guards if not guard.held]
+        offenders = [
+            f"{o.kind}: {o.topic}-{o.partition} offset {o.offset} on {o.cluster}, key {o.key!r}, sequence {o.sequence}; {', '.join(o.ledgers)}"
+            for o in scenario.offenders[:5]
+        ]
+        parts.append(_items([*scenario.reasons, *guards, *offenders]))
+    return ["## What went wrong", *parts] if parts else []
+
+
+def _rollbacks(report: Report) -> list[str]:
+    rows = [
+        (
+            card.route,
+            f"{card.stage} {card.title}",
+            card.outcome or "not rehearsed",
+            "; ".join(card.measured) or "-",
+            card.documented,
+            card.possible_until,
+        )
+        for card in report.rollbacks
+    ]
+    head = ("route", "turning back from stage", "verdict", "measured here", "documented", "possible until")
+    return ["## Rollback", _table(head, rows)] if rows else []
+
+
+def _clients(report: Report) -> list[str]:
+    rows = [
+        (row.client, row.setting, f"{words.count(row.value)} {row.unit}", words.count(row.rehearsed),
+         "unknown" if row.used is None else f"{100 * row.used:.0f} %", row.outcome)
+        for row in report.survival
+    ]  # fmt: skip
+    return ["## Client survival", _table(("client", "setting", "value", "rehearsed", "used", ""), rows)]
+
+
+def _unproved(report: Report) -> list[str]:
+    return [
+        "## Not rehearsed",
+        _items(f"{item.what}. Leaves open: {item.leaves_open}. How: {item.how}." for item in report.unproved),
+    ]
+
+
+def _trend(report: Report) -> list[str]:
+    if not report.trend:
+        return []
+    rows = [
+        (p.scenario, p.started or p.run, p.seed if p.seed is not None else "-", p.outcome, words.count(p.lost), words.count(p.duplicated),
+         words.count(p.disordered), words.milliseconds(p.pause_ms), words.count(p.worst_lag_records))
+        for p in report.trend
+    ]  # fmt: skip
+    return [
+        "## Trend",
+        _table(
+            ("scenario", "run", "seed", "verdict", "lost", "duplicated", "disordered", "longest pause", "worst lag"),
+            rows,
+        ),
+    ]

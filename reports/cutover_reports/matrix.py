@@ -1,0 +1,113 @@
+"""Tables over scenarios: the path matrix and the trend over runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from cutover_reports.model import Cell, Matrix, Run, Scenario, TrendPoint
+from cutover_reports.rollbacks import worst_outcome
+from cutover_reports.scenarios import worst
+
+NO_FAULT = "no fault"
+
+
+def frame(scenarios: Sequence[Scenario]) -> pd.DataFrame:
+    """Return one row a scenario, with the columns that tables and comparisons need."""
+    plain = _plain_names(scenarios)
+    rows = [
+        {
+            "id": scenario.id,
+            "run": scenario.run,
+            "name": scenario.name,
+            "path": _row_of(scenario, plain),
+            "fault": " + ".join(scenario.faults) or NO_FAULT,
+            "outcome": scenario.outcome,
+            "lost": scenario.lost,
+            "stranded": scenario.stranded,
+            "duplicated": scenario.duplicated_total,
+            "disordered": scenario.disordered,
+            "producer_pause_ms": scenario.producer_pause_ms,
+            "consumer_pause_ms": scenario.consumer_pause_ms,
+            "worst_lag_records": scenario.worst_lag_records,
+        }
+        for scenario in scenarios
+    ]
+    return pd.DataFrame(rows)
+
+
+def matrix(scenarios: Sequence[Scenario]) -> Matrix:
+    """Return path by fault; a cell holds the worst of its scenarios."""
+    if not scenarios:
+        return Matrix(paths=[], faults=[], cells=[])
+    table = frame(scenarios)
+    by_id = {scenario.id: scenario for scenario in scenarios}
+    cells = [
+        _cell(str(path), str(fault), [by_id[name] for name in group["id"]])
+        for (path, fault), group in table.groupby(["path", "fault"], sort=False)
+    ]
+    faults = sorted(table["fault"].unique(), key=lambda fault: (fault != NO_FAULT, fault))
+    return Matrix(paths=list(table["path"].unique()), faults=faults, cells=cells)
+
+
+def trend(scenarios: Sequence[Scenario], runs: Sequence[Run]) -> list[TrendPoint]:
+    """Return what several runs of the same scenario measured, oldest first; empty where none was run twice."""
+    if not scenarios:
+        return []
+    table = frame(scenarios)
+    repeated = set(table["name"].value_counts().loc[lambda number: number > 1].index)
+    points = [
+        TrendPoint(
+            run=scenario.run,
+            scenario=scenario.name,
+            started=runs[scenario.run].started,
+            seed=runs[scenario.run].seed,
+            outcome=scenario.outcome,
+            lost=scenario.lost,
+            duplicated=scenario.duplicated_total,
+            disordered=scenario.disordered,
+            pause_ms=worst((scenario.producer_pause_ms, scenario.consumer_pause_ms)),
+            worst_lag_records=scenario.worst_lag_records,
+        )
+        for scenario in scenarios
+        if scenario.name in repeated
+    ]
+    return sorted(points, key=lambda point: (point.scenario, point.started or "", point.run))
+
+
+def _cell(path: str, fault: str, scenarios: Sequence[Scenario]) -> Cell:
+    outcome = worst_outcome(scenario.outcome for scenario in scenarios)
+    assert outcome is not None, "a cell has at least one scenario"  # noqa: S101 - groupby gives no empty group
+    causes = scenarios[0].duplicated
+    lost = [scenario.lost for scenario in scenarios]
+    lags = [scenario.worst_lag_records for scenario in scenarios if scenario.worst_lag_records is not None]
+    return Cell(
+        path=path,
+        fault=fault,
+        outcome=outcome,
+        lost=None if any(value is None for value in lost) else max(value or 0 for value in lost),
+        duplicated={cause: max(scenario.duplicated[cause] for scenario in scenarios) for cause in causes},
+        disordered=max(scenario.disordered for scenario in scenarios),
+        pause_ms=worst(pause for s in scenarios for pause in (s.producer_pause_ms, s.consumer_pause_ms)),
+        worst_lag_records=max(lags, default=None),
+        scenarios=[scenario.id for scenario in scenarios],
+    )
+
+
+def _plain_names(scenarios: Sequence[Scenario]) -> dict[tuple[str, ...], list[str]]:
+    """Return the names of the scenarios without faults, by their path."""
+    plain: dict[tuple[str, ...], list[str]] = {}
+    for scenario in scenarios:
+        names = plain.setdefault(tuple(scenario.path), [])
+        if not scenario.faults and scenario.name not in names:
+            names.append(scenario.name)
+    return plain
+
+
+def _row_of(scenario: Scenario, plain: dict[tuple[str, ...], list[str]]) -> str:
+    """Return the row of a scenario: a faulted one belongs to the scenario that walks the same path without the fault."""
+    if not scenario.faults or not scenario.path:
+        return scenario.name
+    names = plain[tuple(scenario.path)]
+    return max((n for n in names if scenario.name.startswith(n)), key=len, default=names[0] if names else scenario.name)

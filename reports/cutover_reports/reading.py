@@ -1,0 +1,141 @@
+"""Reading run folders, whole or half-written.
+
+A rehearsal that was interrupted leaves folders without a verdict, without facts, or with a torn file. None of that stops
+a report: what is missing is said in words, and the scenario counts as INCONCLUSIVE.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from cutover_harness.errors import UsageError
+from cutover_harness.judge.model import Judgement, RunFacts, Verdict
+
+Frames = dict[str, "pd.Series[float]"]
+
+
+@dataclass
+class ScenarioFolder:
+    """What one scenario left. `series` holds `lag`, `acks` and one `deliveries/<group>`, indexed by seconds since its start."""
+
+    name: str
+    folder: Path
+    facts: RunFacts | None = None
+    verdict: Verdict | None = None
+    judgement: Judgement | None = None
+    series: Frames = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+
+@dataclass
+class RunFolder:
+    """One `--out` folder: its `rehearsal.json` and the names of its scenarios, in order."""
+
+    folder: Path
+    rehearsal: dict[str, Any]
+    names: list[str]
+    missing: list[str] = field(default_factory=list)
+
+
+def read_run(folder: Path) -> RunFolder:
+    """Read what a run folder says about itself. Raises UsageError where it is no run folder at all."""
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder: give the folder that `rehearse --out` wrote")
+    missing: list[str] = []
+    rehearsal = _read_json(folder / "rehearsal.json", folder, missing)
+    found = sorted(
+        entry.name
+        for entry in folder.iterdir()
+        if entry.is_dir() and any((entry / name).exists() for name in ("run.json", "verdict.json", "ledger"))
+    )
+    if not rehearsal and not found:
+        raise UsageError(
+            f"{folder}: neither rehearsal.json nor a scenario folder in it: give the folder that `rehearse --out` wrote"
+        )
+    listed = [
+        name for name in _strings(rehearsal.get("scenarios")) if Path(name).name == name and name not in (".", "..")
+    ]
+    names = listed + [name for name in found if name not in listed]
+    if rehearsal and not rehearsal.get("finished"):
+        missing.append("The rehearsal did not finish: rehearsal.json has no time of its end.")
+    return RunFolder(folder, rehearsal, names, missing)
+
+
+def read_scenario(folder: Path, name: str) -> ScenarioFolder:
+    """Read one scenario of a run folder. Never raises for its content: what cannot be read is listed in `missing`."""
+    home = folder / name
+    scenario = ScenarioFolder(name, home)
+    if not home.is_dir():
+        scenario.missing.append(f"{name}: not started, it has no folder.")
+        return scenario
+    facts = _read_json(home / "run.json", folder, scenario.missing)
+    # The series are by far the largest part: they go straight into pandas, not through one object a sample.
+    lag = facts.pop("lag", None)
+    try:
+        scenario.facts = RunFacts.from_json(facts) if facts else None
+    except UsageError as why:
+        scenario.missing.append(f"{name}/run.json: {why}")
+    verdict = _read_json(home / "verdict.json", folder, scenario.missing)
+    judgement = verdict.get("judgement")
+    seconds = judgement.pop("series", None) if isinstance(judgement, dict) else None
+    try:
+        scenario.verdict = Verdict.from_json(verdict["verdict"]) if "verdict" in verdict else None
+        scenario.judgement = Judgement.from_json(judgement) if judgement is not None else None
+    except UsageError as why:
+        scenario.missing.append(f"{name}/verdict.json: {why}")
+    start_ns = scenario.facts.started_ns if scenario.facts else 0
+    try:
+        scenario.series = _lag_series(lag, start_ns) | _second_series(seconds, start_ns)
+    except (TypeError, ValueError, KeyError, AttributeError) as why:
+        scenario.missing.append(f"{name}: its series cannot be read ({why}), so its time line is not drawn.")
+    return scenario
+
+
+def _lag_series(samples: Any, start_ns: int) -> Frames:
+    if not samples:
+        return {}
+    seconds = [(sample["time_ns"] - start_ns) / 1e9 for sample in samples]
+    records = pd.Series([sample["records"] for sample in samples], index=seconds, dtype=float)
+    return {"lag": records.sort_index()}
+
+
+def _second_series(series: Any, start_ns: int) -> Frames:
+    """Sum the clusters of each kind and group; cut the seconds before the first event of any and after the last."""
+    if not series or not series.get("seconds"):
+        return {}
+    columns: Frames = {}
+    offset = (series["start_ns"] - start_ns) / 1e9
+    for one in series["seconds"]:
+        name = "acks" if one["kind"] == "acks" else f"deliveries/{one['group']}"
+        values = pd.Series(one["values"], dtype=float)
+        columns[name] = values if name not in columns else columns[name].add(values, fill_value=0)
+    # A count belongs to the middle of its second.
+    for values in columns.values():
+        values.index = values.index + offset + 0.5
+    return columns
+
+
+def _read_json(file: Path, root: Path, missing: list[str]) -> dict[str, Any]:
+    """Return the object in `file`; an empty one, and a line in `missing`, where it cannot be read."""
+    name = file.relative_to(root)
+    try:
+        content = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        missing.append(f"{name}: not there.")
+    except OSError as why:
+        missing.append(f"{name}: cannot be read ({why.strerror or why}).")
+    except ValueError as why:
+        missing.append(f"{name}: torn or not JSON ({why}).")
+    else:
+        if isinstance(content, dict):
+            return content
+        missing.append(f"{name}: holds no JSON object.")
+    return {}
+
+
+def _strings(value: Any) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []

@@ -1,0 +1,187 @@
+"""The risk model: likelihood and impact from measured figures, against the limits of the policy.
+
+A risk *blocks* where a run went beyond a limit, is a *condition* where nothing was proved, is *accepted* where it showed
+within the limit, and is *clear* where runs could have shown it and none did. Every conclusive run of the route is one
+trial; damage that an inconclusive run shows counts too, for only its absence would need proof.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from cutover_reports import words
+from cutover_reports.model import Risk, Scenario
+from cutover_reports.policy import Limits
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measured risk: where its figure and its limit come from, and what would lower it."""
+
+    id: str
+    title: str
+    figure: Callable[[Scenario], float | None]
+    limit: str
+    text: Callable[[float | None], str]
+    lowered_by: str
+    on: Literal["any", "switchover", "rollback"] = "any"
+    counts_from: Literal["zero", "limit"] = "zero"
+
+
+MEASURES = (
+    Measure(
+        "lost",
+        "Records are lost",
+        lambda s: s.lost,
+        "lost",
+        words.count,
+        "Move consumers only once the mirror has drained; on AutoMQ force acks=all, for acks=1 answers before the upload.",
+    ),
+    Measure(
+        "stranded",
+        "Records stay behind on the cluster that was left",
+        lambda s: s.stranded,
+        "stranded",
+        words.count,
+        "Run the reverse mirror from stage 6 on, or turn back before producers move.",
+    ),
+    Measure(
+        "disordered",
+        "Order within a key or partition breaks",
+        lambda s: s.disordered,
+        "disordered",
+        words.count,
+        "Hold producers until every consumer is on the target and the mirror lag is zero.",
+    ),
+    Measure(
+        "phantom",
+        "Groups get records that nobody sent, or aborted ones",
+        lambda s: s.phantom,
+        "phantom",
+        words.count,
+        "Mirror with isolation.level=read_committed and keep other writers off the target topics.",
+    ),
+    Measure(
+        "duplicated-forward",
+        "Records are processed twice during the switchover",
+        lambda s: s.duplicated_total,
+        "duplicated_on_switchover",
+        words.count,
+        "Resume groups at the exact translated offset, or make consumers idempotent.",
+        "switchover",
+    ),
+    Measure(
+        "duplicated-back",
+        "Records are processed twice during a rollback",
+        lambda s: s.duplicated_total,
+        "duplicated_on_rollback",
+        words.count,
+        "Turn back early: what was consumed on the target is consumed again on the source.",
+        "rollback",
+    ),
+    Measure(
+        "producer-pause",
+        "Producers are paused for too long",
+        lambda s: s.producer_pause_ms,
+        "producer_pause_ms",
+        words.milliseconds,
+        "Cut over at low traffic, so that the mirror drains sooner; bring the lag down first.",
+        counts_from="limit",
+    ),
+    Measure(
+        "consumer-pause",
+        "Consumers are paused for too long",
+        lambda s: s.consumer_pause_ms,
+        "consumer_pause_ms",
+        words.milliseconds,
+        "Prove group progress by the mirror's offsets instead of waiting a fixed time; add members.",
+        counts_from="limit",
+    ),
+    Measure(
+        "lag",
+        "The mirror falls behind",
+        lambda s: s.worst_lag_records,
+        "lag_records",
+        words.count,
+        "More mirror tasks, larger batches and a short linger; against AutoMQ run without exactly-once.",
+        counts_from="limit",
+    ),
+    Measure(
+        "lag-age",
+        "The mirror is late",
+        lambda s: s.worst_lag_ms,
+        "lag_ms",
+        words.milliseconds,
+        "More mirror tasks, larger batches and a short linger.",
+        counts_from="limit",
+    ),
+)
+
+
+def measured_risks(scenarios: Sequence[Scenario], limits: Limits) -> list[Risk]:
+    """Return the risks that come straight from measured figures, for the scenarios of one route."""
+    rehearsed = [scenario for scenario in scenarios if scenario.kind != "control" and scenario.taken]
+    return [risk for measure in MEASURES if (risk := _risk(measure, rehearsed, limits)) is not None]
+
+
+def upper_bound(occurred: int, runs: int) -> float | None:
+    """Return the one-sided Clopper-Pearson upper bound of a probability seen `occurred` times in `runs` trials."""
+    if runs == 0:
+        return None
+    if occurred >= runs:
+        return 1.0
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        at_most = sum(math.comb(runs, k) * middle**k * (1 - middle) ** (runs - k) for k in range(occurred + 1))
+        low, high = (middle, high) if at_most > 1 - CONFIDENCE else (low, middle)
+    return round(high, 4)
+
+
+def likelihood(occurred: int, runs: int) -> Literal["likely", "possible", "unlikely", "unknown"]:
+    """Return the word for `occurred` of `runs`: likely from a half on."""
+    if runs == 0:
+        return "unknown"
+    return "likely" if 2 * occurred >= runs else "possible" if occurred else "unlikely"
+
+
+def _risk(measure: Measure, scenarios: Sequence[Scenario], limits: Limits) -> Risk | None:
+    limit: float | None = getattr(limits, measure.limit)
+    figures = {s.id: measure.figure(s) for s in scenarios if measure.on in ("any", s.kind)}
+    known = {name: value for name, value in figures.items() if value is not None}
+    conclusive = {s.id for s in scenarios if s.outcome != "INCONCLUSIVE"}
+    if limit is None and not known:
+        return None
+    floor = (limit if limit is not None else math.inf) if measure.counts_from == "limit" else 0
+    showing = {name for name, value in known.items() if value > floor}
+    trials = {name for name in known if name in conclusive} | showing
+    worst = max((known[name] for name in trials), default=None)
+    beyond = worst is not None and limit is not None and worst > limit
+    level: Literal["blocks", "condition", "accepted", "clear"]
+    if worst is None:
+        impact, level = "unknown", "condition"
+    elif beyond:
+        impact, level = "beyond limits", "blocks"
+    elif worst > 0:
+        impact, level = "within limits", "accepted"
+    else:
+        impact, level = "none", "clear"
+    return Risk(
+        id=measure.id,
+        title=measure.title,
+        likelihood=likelihood(len(showing), len(trials)),
+        occurred=len(showing),
+        runs=len(trials),
+        at_most=upper_bound(len(showing), len(trials)),
+        impact=impact,
+        measured="not measured" if worst is None else f"at most {measure.text(worst)}" if worst else "none",
+        threshold="any" if limit is None else f"at most {measure.text(limit)}" if limit else "none",
+        level=level,
+        lowered_by=measure.lowered_by,
+        evidence=[name for name in trials if worst and known[name] == worst][:5],
+    )

@@ -1,0 +1,259 @@
+"""GO, GO WITH CONDITIONS or NO-GO for one route, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from cutover_reports import words
+from cutover_reports.model import Decision, Risk, RollbackCard, Route, Run, Scenario, Survival
+from cutover_reports.policy import Policy
+from cutover_reports.risk import likelihood, measured_risks, upper_bound
+
+
+def judge_route(
+    name: str,
+    scenarios: Sequence[Scenario],
+    runs: Sequence[Run],
+    rollbacks: Sequence[RollbackCard],
+    survival: Sequence[Survival],
+    policy: Policy,
+) -> Route:
+    """Weigh one route's scenarios. `scenarios` are those of the route, from all `runs`."""
+    reversible = policy.reversible_stages(name)
+    # A way back that the policy does not rely on is shown, and decides nothing.
+    counted = [s for s in scenarios if s.taken and (s.rollback_stage is None or s.rollback_stage in reversible)]
+    rehearsed = [scenario for scenario in counted if scenario.kind != "control"]
+    controls = [scenario for scenario in counted if scenario.kind == "control"]
+    risks = [
+        *measured_risks(counted, policy.limits_of(name)),
+        _paths(rehearsed, policy),
+        _way_back(rollbacks, reversible),
+        *_faults(rehearsed, policy),
+        _clients(survival),
+        _controls(controls, policy),
+        *_stand_in(runs, scenarios),
+    ]
+    order = {"blocks": 0, "condition": 1, "accepted": 2, "clear": 3}
+    risks.sort(key=lambda risk: order[risk.level])
+    blocking = [risk for risk in risks if risk.level == "blocks"]
+    open_ones = [risk for risk in risks if risk.level == "condition"]
+    decision: Decision = "NO-GO" if blocking else "GO WITH CONDITIONS" if open_ones else "GO"
+    outcomes = Counter(scenario.outcome for scenario in rehearsed)
+    return Route(
+        name=name,
+        decision=decision,
+        reasons=[f"{risk.title}: {risk.measured} (accepted: {risk.threshold})" for risk in blocking],
+        conditions=[f"{risk.title}: {risk.measured}. {risk.lowered_by}" for risk in open_ones],
+        risks=risks,
+        passed=outcomes["PASS"],
+        failed=outcomes["FAIL"],
+        inconclusive=outcomes["INCONCLUSIVE"],
+        controls_caught=sum(scenario.caught is True for scenario in controls),
+        controls=len(controls),
+    )
+
+
+def worst_decision(decisions: Sequence[Decision]) -> Decision:
+    """Return the worst of `decisions`; NO-GO where there are none, for then nothing was shown."""
+    if not decisions or "NO-GO" in decisions:
+        return "NO-GO"
+    return "GO WITH CONDITIONS" if "GO WITH CONDITIONS" in decisions else "GO"
+
+
+def _risk(
+    identity: str,
+    title: str,
+    occurred: Sequence[Scenario],
+    runs: int,
+    *,
+    blocks: bool,
+    condition: bool,
+    measured: str,
+    threshold: str,
+    lowered_by: str,
+) -> Risk:
+    return Risk(
+        id=identity,
+        title=title,
+        likelihood=likelihood(len(occurred), runs),
+        occurred=len(occurred),
+        runs=runs,
+        at_most=upper_bound(len(occurred), runs),
+        impact="beyond limits" if blocks else "unknown" if condition else "none",
+        measured=measured,
+        threshold=threshold,
+        level="blocks" if blocks else "condition" if condition else "clear",
+        lowered_by=lowered_by,
+        evidence=[scenario.id for scenario in occurred][:5],
+    )
+
+
+def _paths(rehearsed: Sequence[Scenario], policy: Policy) -> Risk:
+    """Judge whether the paths themselves hold: none failed, none is unproved, and a switchover passed at all."""
+    failed = [scenario for scenario in rehearsed if scenario.outcome == "FAIL"]
+    unproved = [scenario for scenario in rehearsed if scenario.outcome == "INCONCLUSIVE"]
+    forward = [scenario for scenario in rehearsed if scenario.kind == "switchover" and scenario.outcome == "PASS"]
+    conclusive = Counter(scenario.name for scenario in rehearsed if scenario.outcome != "INCONCLUSIVE")
+    thin = [name for name, number in conclusive.items() if number < policy.evidence.runs]
+    if failed:
+        measured = f"{words.plural(len(failed), 'path')} failed: {words.listed(_names(failed))}"
+    elif not forward:
+        measured = "no switchover passed"
+    elif unproved:
+        measured = f"{words.plural(len(unproved), 'path')} inconclusive: {words.listed(_names(unproved))}"
+    elif thin:
+        measured = f"too few conclusive runs of {words.listed(thin)}"
+    else:
+        measured = f"{words.plural(len(rehearsed), 'run')} passed"
+    return _risk(
+        "paths",
+        "A path does not do what it promises",
+        failed,
+        len(rehearsed) - len(unproved),
+        blocks=bool(failed) or not forward,
+        condition=bool(unproved or thin),
+        measured=measured,
+        threshold=f"every path passes, {words.plural(policy.evidence.runs, 'conclusive run')} each",
+        lowered_by="Read the reasons of the failed and inconclusive scenarios below, remove the cause, and rehearse again.",
+    )
+
+
+def _way_back(rollbacks: Sequence[RollbackCard], reversible: Sequence[int]) -> Risk:
+    wanted = [card for card in rollbacks if card.stage in reversible]
+    failed = [card.stage for card in wanted if card.outcome == "FAIL"]
+    unproved = [card.stage for card in wanted if card.outcome in (None, "INCONCLUSIVE")]
+    measured = (
+        f"turning back failed at {_stages(failed)}"
+        if failed
+        else f"not proved at {_stages(unproved)}"
+        if unproved
+        else f"proved at {_stages([card.stage for card in wanted])}"
+        if wanted
+        else "not asked for"
+    )
+    return Risk(
+        id="way-back",
+        title="There is no way back where one is needed",
+        likelihood=likelihood(len(failed), len(wanted) - len(unproved)),
+        occurred=len(failed),
+        runs=len(wanted) - len(unproved),
+        at_most=None,
+        impact="beyond limits" if failed else "unknown" if unproved else "none",
+        measured=measured,
+        threshold=f"{_stages(list(reversible))} reversible" if reversible else "none has to be reversible",
+        level="blocks" if failed else "condition" if unproved else "clear",
+        lowered_by="Rehearse the rollback from each of these stages, or drop them from `evidence.reversible` in the policy.",
+        evidence=[name for card in wanted if card.stage in failed for name in card.scenarios][:5],
+    )
+
+
+def _faults(rehearsed: Sequence[Scenario], policy: Policy) -> list[Risk]:
+    faulted = [scenario for scenario in rehearsed if scenario.faults]
+    wanted = policy.evidence.faults
+    if not faulted and not wanted:
+        return []
+    failed = [scenario for scenario in faulted if scenario.outcome == "FAIL"]
+    survived = {fault for scenario in faulted if scenario.outcome == "PASS" for fault in scenario.faults}
+    absent = [fault for fault in wanted if fault not in survived]
+    conclusive = sum(scenario.outcome != "INCONCLUSIVE" for scenario in faulted)
+    measured = (
+        f"not survived: {words.listed(_names(failed))}"
+        if failed
+        else f"not shown to survive {words.listed(absent)}"
+        if absent
+        else f"survived {words.listed(sorted(survived), 6)}"
+        if survived
+        else "every faulted run was inconclusive"
+    )
+    return [
+        _risk(
+            "faults",
+            "A fault during the cutover does damage",
+            failed,
+            conclusive,
+            blocks=bool(failed),
+            condition=bool(absent) or not conclusive,
+            measured=measured,
+            threshold=f"survived: {words.listed(list(wanted), 6)}" if wanted else "every injected fault survived",
+            lowered_by="Longer gate deadlines and delivery.timeout.ms than the recovery takes; rehearse the missing faults.",
+        )
+    ]
+
+
+def _clients(survival: Sequence[Survival]) -> Risk:
+    lost = [row for row in survival if row.outcome == "gives up"]
+    tight = [row for row in survival if row.outcome == "tight"]
+    known = [row for row in survival if row.used is not None]
+    worst = max(known, key=lambda row: row.used or 0, default=None)
+    measured = (
+        "no pause was measured"
+        if worst is None
+        else f"at most {100 * (worst.used or 0):.0f} % of {worst.setting} ({worst.client})"
+    )
+    return Risk(
+        id="clients",
+        title="A client gives up during the pause",
+        likelihood="unknown" if not known else "likely" if lost else "possible" if tight else "unlikely",
+        occurred=len(lost),
+        runs=len(known),
+        at_most=None,
+        impact="unknown" if not known else "beyond limits" if lost else "within limits" if tight else "none",
+        measured=measured,
+        threshold="under half of each setting",
+        level="blocks" if lost else "condition" if tight or not known else "clear",
+        lowered_by="Raise delivery.timeout.ms, the buffers and max.poll.interval.ms before the cutover, or shorten the pause.",
+        evidence=list(dict.fromkeys(row.scenario for row in lost + tight if row.scenario))[:5],
+    )
+
+
+def _controls(controls: Sequence[Scenario], policy: Policy) -> Risk:
+    missed = [scenario for scenario in controls if scenario.outcome == "FAIL" or scenario.caught is False]
+    caught = [scenario for scenario in controls if scenario.caught is True and scenario.outcome == "PASS"]
+    wanted = policy.evidence.negative_controls
+    few = len(caught) < wanted
+    return _risk(
+        "controls",
+        "The rehearsal would not notice damage",
+        missed,
+        len(missed) + len(caught),
+        blocks=bool(missed),
+        condition=few,
+        measured=f"missed: {words.listed(_names(missed))}"
+        if missed
+        else f"{words.plural(len(caught), 'negative control')} caught",
+        threshold=f"at least {wanted} caught",
+        lowered_by="Rehearse a negative control: a path that has to fail, and for the stated reason.",
+    )
+
+
+def _stand_in(runs: Sequence[Run], scenarios: Sequence[Scenario]) -> list[Risk]:
+    """Return the risk that a stand-in leaves: no run on one can carry an unconditional GO."""
+    used = {scenario.run for scenario in scenarios}
+    on_stand_in = [runs[index] for index in sorted(used) if runs[index].target_kind != "AutoMQ"]
+    if not on_stand_in:
+        return []
+    return [
+        Risk(
+            id="stand-in",
+            title="AutoMQ behaves differently from the stand-in",
+            likelihood="unknown",
+            occurred=0,
+            runs=0,
+            at_most=None,
+            impact="unknown",
+            measured=f"{words.plural(len(on_stand_in), 'run')} of {len(used)} on a stand-in target",
+            threshold="rehearsed on AutoMQ",
+            level="condition",
+            lowered_by="Rehearse once on AutoMQ before the cutover: kafka-cutover rehearse --testbed automq.",
+            evidence=[],
+        )
+    ]
+
+
+def _names(scenarios: Sequence[Scenario]) -> list[str]:
+    return list(dict.fromkeys(scenario.name for scenario in scenarios))
+
+
+def _stages(stages: Sequence[int]) -> str:
+    return f"stage{'' if len(stages) == 1 else 's'} {', '.join(str(stage) for stage in stages)}"

@@ -1,0 +1,179 @@
+"""One scenario's figures, out of its facts, its judgement and its verdict."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+from cutover_harness.judge.model import CAUSES, GroupMeasures, Judgement, Mark, RunFacts, Verdict
+
+from cutover_reports.model import Drain, GroupFigures, Guard, Offender, Pause, Scenario, TimeMark
+from cutover_reports.paths import rollback_stage
+from cutover_reports.reading import ScenarioFolder
+
+UNNAMED_ROUTE = "unnamed route"
+
+
+def figures(scenario: ScenarioFolder, run: int, ids: set[str], not_taken: Iterable[str] = ()) -> Scenario:
+    """Return the figures of one scenario; `ids` holds the ids in use and gets this one's."""
+    facts = scenario.facts or RunFacts(run=0, scenario=scenario.name, completed=False)
+    judgement = scenario.judgement or Judgement(run=facts.run)
+    verdict = scenario.verdict or _no_verdict(scenario)
+    groups = [_group(measures) for measures in judgement.groups]
+    pauses = _pauses(judgement, facts.started_ns)
+    duplicated = {cause: sum(group.duplicated[cause] for group in groups) for cause in CAUSES}
+    must_fail = list(facts.expectation.must_fail)
+    back = rollback_stage(facts.path)
+    return Scenario(
+        id=_unique_id(run, scenario.name, ids),
+        run=run,
+        name=scenario.name,
+        title=facts.title or scenario.name,
+        route=facts.route or UNNAMED_ROUTE,
+        kind="control" if verdict.control or must_fail else "switchover" if back is None else "rollback",
+        path=facts.path,
+        rollback_stage=back,
+        faults=list(dict.fromkeys(mark.name for mark in facts.marks if mark.kind == "fault")),
+        taken=not any(fnmatchcase(scenario.name, pattern) for pattern in not_taken),
+        outcome=verdict.outcome,
+        caught=verdict.caught,
+        must_fail=must_fail,
+        reasons=verdict.reasons,
+        guards=[
+            Guard(name=guard.name, held=guard.held, evidence=guard.evidence) for guard in verdict.guards or facts.guards
+        ],
+        drain=[Drain(group=proof.group, held=proof.held, evidence=proof.evidence) for proof in facts.drain],
+        failure=facts.failure,
+        documented=facts.expectation.documented,
+        groups=groups,
+        sent=max((group.sent for group in groups), default=0),
+        lost=_sum_known(group.lost for group in groups) if groups else None,
+        phantom=sum(group.phantom for group in groups),
+        # A record is stranded once, however many groups miss it.
+        stranded=_max_known(group.stranded for group in groups) if groups else None,
+        disordered=sum(group.disordered for group in groups),
+        log_order=max((group.log_order for group in groups), default=0),
+        duplicated=duplicated,
+        duplicated_total=sum(duplicated.values()),
+        pauses=pauses,
+        producer_pause_ms=worst(pause.longest_ms for pause in pauses if pause.role == "producer"),
+        consumer_pause_ms=worst(pause.longest_ms for pause in pauses if pause.role == "consumer"),
+        recovery_ms=worst(pause.recovery_ms for pause in pauses),
+        worst_lag_records=judgement.worst_lag_records,
+        worst_lag_ms=judgement.worst_lag_ms,
+        peak_acks_per_second=_peak(scenario),
+        seconds=round((facts.finished_ns - facts.started_ns) / 1e9, 1) if facts.finished_ns else None,
+        speed=facts.speed,
+        seed=facts.seed,
+        marks=[_mark(mark, facts.started_ns) for mark in sorted(facts.marks, key=lambda mark: mark.time_ns)],
+        offenders=_offenders(judgement, facts.started_ns, scenario.name),
+        folder=scenario.name,
+        notes=judgement.notes,
+        missing=scenario.missing,
+    )
+
+
+def worst(values: Iterable[float | None]) -> float | None:
+    """Return the largest known value, None where none is known."""
+    return max((value for value in values if value is not None), default=None)
+
+
+def _no_verdict(scenario: ScenarioFolder) -> Verdict:
+    failure = scenario.facts.failure if scenario.facts else None
+    reason = f"stopped before it was judged: {failure}" if failure else "no verdict in its folder, so nothing is proved"
+    return Verdict(outcome="INCONCLUSIVE", reasons=[reason])
+
+
+def _group(measures: GroupMeasures) -> GroupFigures:
+    return GroupFigures(
+        group=measures.group,
+        sent=measures.sent,
+        acked=measures.acked,
+        delivered=measures.delivered,
+        lost=measures.lost,
+        missing=measures.missing,
+        phantom=measures.phantom,
+        aborted_read=measures.aborted_read,
+        duplicated={cause: getattr(measures.duplicated, cause) for cause in CAUSES},
+        disordered=measures.disordered,
+        log_order=measures.log_order,
+        stranded=measures.stranded,
+        offset_regression=measures.offset_regression,
+    )
+
+
+def _pauses(judgement: Judgement, started_ns: int) -> list[Pause]:
+    return [
+        Pause(
+            role=blackout.role,
+            group=blackout.group,
+            from_cluster=blackout.from_cluster,
+            to_cluster=blackout.to_cluster,
+            from_s=_seconds(blackout.gap_from_ns or blackout.time_ns_from, started_ns),
+            to_s=_seconds(blackout.gap_to_ns or blackout.time_ns_to, started_ns),
+            longest_ms=worst((blackout.longest_ms, blackout.worst_instance_ms)),
+            normal_ms=blackout.normal_ms,
+            worst_instance=blackout.worst_instance,
+            recovery_ms=blackout.recovery_ms,
+        )
+        for blackout in judgement.blackouts
+    ]
+
+
+def _offenders(judgement: Judgement, started_ns: int, folder: str) -> list[Offender]:
+    return [
+        Offender(
+            kind=offender.kind,
+            group=offender.group,
+            topic=offender.topic,
+            partition=offender.partition,
+            offset=offender.offset,
+            cluster=offender.cluster,
+            key=offender.key,
+            sequence=offender.sequence,
+            at_s=_seconds(offender.time_ns, started_ns),
+            detail=offender.detail,
+            ledgers=[f"{folder}/ledger/{instance}" for instance in offender.seen_by],
+        )
+        for offender in judgement.offenders
+    ]
+
+
+def _mark(mark: Mark, started_ns: int) -> TimeMark:
+    return TimeMark(
+        kind=mark.kind,
+        name=mark.name,
+        stage=mark.stage,
+        detail=mark.detail,
+        from_s=_seconds(mark.time_ns, started_ns),
+        to_s=None if mark.end_ns is None else _seconds(mark.end_ns, started_ns),
+    )
+
+
+def _seconds(time_ns: int, started_ns: int) -> float:
+    return round((time_ns - started_ns) / 1e9, 3)
+
+
+def _sum_known(values: Iterable[int | None]) -> int | None:
+    known = list(values)
+    return None if any(value is None for value in known) else sum(value or 0 for value in known)
+
+
+def _max_known(values: Iterable[int | None]) -> int | None:
+    known = list(values)
+    return None if any(value is None for value in known) else max(value or 0 for value in known)
+
+
+def _peak(scenario: ScenarioFolder) -> float | None:
+    acks = scenario.series.get("acks")
+    return None if acks is None or acks.empty else float(acks.max())
+
+
+def _unique_id(run: int, name: str, taken: set[str]) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "scenario"
+    candidate, number = f"s{run + 1}-{slug}", 2
+    while candidate in taken:
+        candidate, number = f"s{run + 1}-{slug}-{number}", number + 1
+    taken.add(candidate)
+    return candidate

@@ -1,0 +1,107 @@
+"""What was not rehearsed, and what that leaves open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from cutover_reports import words
+from cutover_reports.model import Run, Scenario, Unproved
+from cutover_reports.paths import STAGES
+
+FAULTS = {
+    "connect": "a Connect worker that dies or hangs while the mirror works",
+    "source": "a source broker that fails half-way",
+    "target": "a target broker that fails half-way (AutoMQ after SIGKILL took about 23 s to acknowledge again)",
+    "producer": "an application that dies while it holds records",
+    "consumer": "a member that dies during the switch, and the rebalance that follows",
+}
+
+
+def unproved(runs: Sequence[Run], scenarios: Sequence[Scenario]) -> list[Unproved]:
+    """Return what these runs did not exercise, the weightiest first."""
+    conclusive = [scenario for scenario in scenarios if scenario.outcome != "INCONCLUSIVE"]
+    return [
+        *_target(runs),
+        *_inconclusive(scenarios),
+        *_rollbacks(conclusive),
+        *_faults(conclusive),
+        *_controls(conclusive),
+        *_conditions(runs, conclusive),
+    ]
+
+
+def _target(runs: Sequence[Run]) -> Iterable[Unproved]:
+    if all(run.target_kind == "AutoMQ" for run in runs) and runs:
+        return
+    yield Unproved(
+        what="AutoMQ itself: the target was a stand-in",
+        leaves_open="acknowledgement time (about 250 ms a write against under 1 ms), mirror throughput, start and recovery time, "
+        "and behaviour after a broker is killed are those of Apache Kafka, so every pause and lag here is too short",
+        how="kafka-cutover rehearse --testbed automq, or a file that names your AutoMQ cluster",
+    )
+
+
+def _inconclusive(scenarios: Sequence[Scenario]) -> Iterable[Unproved]:
+    for scenario in scenarios:
+        if scenario.outcome == "INCONCLUSIVE":
+            yield Unproved(
+                what=f"{scenario.name}: walked, but inconclusive",
+                leaves_open=scenario.reasons[0] if scenario.reasons else "the run proved nothing",
+                how=f"kafka-cutover rehearse {scenario.name}",
+            )
+
+
+def _rollbacks(scenarios: Sequence[Scenario]) -> Iterable[Unproved]:
+    for route in dict.fromkeys(scenario.route for scenario in scenarios):
+        done = {s.rollback_stage for s in scenarios if s.kind == "rollback" and s.route == route}
+        absent = [stage for stage in range(1, 7) if stage not in done]
+        if absent:
+            yield Unproved(
+                what=f"{route}: the way back from {words.listed([f'stage {n}' for n in absent], 6)}",
+                leaves_open="whether turning back works there, and what it costs: "
+                + "; ".join(f"{n} {STAGES[n]}" for n in absent),
+                how="kafka-cutover rehearse with the rollback scenarios of `kafka-cutover scenarios list`",
+            )
+
+
+def _faults(scenarios: Sequence[Scenario]) -> Iterable[Unproved]:
+    hit = {fault.split()[-1] for scenario in scenarios for fault in scenario.faults if fault}
+    absent = {victim: text for victim, text in FAULTS.items() if victim not in hit}
+    if absent:
+        yield Unproved(
+            what=f"Faults of {words.listed(list(absent), 5)}",
+            leaves_open="; ".join(absent.values()),
+            how="kafka-cutover rehearse with scenarios that inject faults",
+        )
+
+
+def _controls(scenarios: Sequence[Scenario]) -> Iterable[Unproved]:
+    if not any(scenario.kind == "control" for scenario in scenarios):
+        yield Unproved(
+            what="A negative control",
+            leaves_open="whether this set-up would have noticed lost, doubled or disordered records at all",
+            how="kafka-cutover rehearse with a scenario that has to fail",
+        )
+
+
+def _conditions(runs: Sequence[Run], scenarios: Sequence[Scenario]) -> Iterable[Unproved]:
+    fast = sorted({scenario.speed for scenario in scenarios if scenario.speed != 1})
+    if fast:
+        factors = words.listed([f"{speed:g}" for speed in fast])
+        yield Unproved(
+            what=f"The capture's own rhythm: it was replayed at {factors} times its speed",
+            leaves_open="pauses and lag are those of that rate, not of production's",
+            how="kafka-cutover rehearse --speed 1",
+        )
+    seeds = {run.seed for run in runs if run.seed is not None}
+    if len(seeds) < 2 and len(runs) < 2:
+        yield Unproved(
+            what="Repetition: each path was walked in one run",
+            leaves_open="races that show now and then; after one clean run the chance of trouble may still be up to 95 %",
+            how="repeat with other seeds, then kafka-cutover report DIR DIR …",
+        )
+    yield Unproved(
+        what="Your production clusters: broker count, disks, network, TLS and SASL, quotas and ACLs",
+        leaves_open="absolute figures there; order, loss and duplicates do not depend on them, pauses do",
+        how="kafka-cutover preflight, then rehearse with a testbed file that names staging clusters",
+    )

@@ -1,0 +1,43 @@
+"""Writing a report: four files that say the same, each for its own reader."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from cutover_reports.build import Built, build
+from cutover_reports.html import html
+from cutover_reports.junit import junit
+from cutover_reports.markdown import markdown
+
+
+def write_report(out: Path) -> None:
+    """Write report.html, report.md, report.json and junit.xml into the run folder `out`, from what is in it.
+
+    Raises UsageError where `out` is no run folder, or its policy.toml is not valid.
+    """
+    write_files(build([out]), out)
+
+
+def write_merged(folders: Sequence[Path], out: Path, policy: Path | None = None) -> Built:
+    """Write one report of several run folders into `out`, and return it. Raises UsageError as `write_report` does."""
+    built = build(folders, policy)
+    write_files(built, out)
+    return built
+
+
+def write_files(built: Built, out: Path) -> None:
+    """Write the four files, each replaced in one step, so that a reader never sees half of one."""
+    out.mkdir(parents=True, exist_ok=True)
+    files = {
+        "report.json": json.dumps(built.report.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n",
+        "report.md": markdown(built.report),
+        "junit.xml": junit(built.report),
+        "report.html": html(built),
+    }
+    for name, text in files.items():
+        temporary = out / f".{name}.tmp"
+        # Text that came from a broken process may hold lone surrogates, which UTF-8 cannot.
+        temporary.write_text(text, encoding="utf-8", errors="replace")
+        temporary.replace(out / name)
