@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from cutover_harness.admin import ClusterAdmin
-from cutover_harness.capture.format import CaptureReader
+from cutover_harness.admin import Admin
+from cutover_harness.capture.format import CaptureReader, TopicInfo
 from cutover_harness.conductor.conductor import Conductor
 from cutover_harness.conductor.gates import GateMissedError, wait
 from cutover_harness.conductor.pointer import PointerFile, RoutePointer
@@ -62,7 +62,7 @@ class Rehearsal:
         begin = time.time_ns()
         with CaptureReader(self.settings.capture) as capture:
             low, high = capture.span_ms()
-            topics = {name: info.partitions for name, info in capture.info.topics.items()}
+            topics = capture.info.topics
             records = capture.records
         span_s = max((high - low) / 1000, 1.0)
         speed = self.settings.speed or max(span_s / TARGET_RUN_S, 1.0)
@@ -75,7 +75,7 @@ class Rehearsal:
             groups={group: list(topics) for group in self.scenario.fleet.groups},
             started_ns=begin,
             expectation=_expectation(self.scenario),
-            capture={"name": self.settings.capture.name, "records": records, "topics": topics, "span_s": span_s},
+            capture={"name": self.settings.capture.name, "records": records, "topics": sorted(topics), "span_s": span_s},
             speed=speed,
             seed=self.settings.seed,
         )
@@ -90,8 +90,8 @@ class Rehearsal:
     def _testbed(self) -> Iterator[Testbed]:
         workdir = self.folder / "testbed"
         testbed = ProcessTestbed(workdir, source_version=self.settings.source_version)
-        self.observer.note("starting brokers and Connect")
         try:
+            testbed.start(self.observer.note)
             with testbed:
                 yield testbed
         finally:
@@ -100,11 +100,12 @@ class Rehearsal:
             if not self.settings.keep:
                 shutil.rmtree(workdir, ignore_errors=True)
 
-    def _on(self, testbed: Testbed, topics: dict[str, int], speed: float) -> None:
+    def _on(self, testbed: Testbed, topics: Mapping[str, TopicInfo], speed: float) -> None:
         source, target = testbed.source.client_config(), testbed.target.client_config()
         groups = list(self.scenario.fleet.groups)
-        admins = ClusterAdmin(source), ClusterAdmin(target)
-        admins[0].create_topics(topics)
+        admins = Admin(source), Admin(target)
+        for name, info in topics.items():
+            admins[0].create_topics({name: info.partitions}, info.config)
         pointer = PointerFile(
             self.folder / "cutover.toml",
             {"source": source, "target": target},
@@ -145,7 +146,7 @@ class Rehearsal:
         fleet: Fleet,
         mirror: Mirror,
         injector: Injector,
-        admins: tuple[ClusterAdmin, ClusterAdmin],
+        admins: tuple[Admin, Admin],
     ) -> Conductor:
         clients: dict[str, Role] = dict.fromkeys(fleet.instances("producer"), "producer")
         clients |= dict.fromkeys(fleet.instances("consumer"), "consumer")
@@ -174,7 +175,7 @@ class Rehearsal:
             return str(why)
         return None
 
-    def _drain(self, conductor: Conductor, fleet: Fleet, admins: tuple[ClusterAdmin, ClusterAdmin]) -> list[DrainProof]:
+    def _drain(self, conductor: Conductor, fleet: Fleet, admins: tuple[Admin, Admin]) -> list[DrainProof]:
         """End the producers, let everything they produced be consumed, then end the consumers; return the proofs."""
         self.observer.note("producers stop; consumers drain")
         fleet.stop_producers()
