@@ -1,0 +1,113 @@
+"""A consumer is switched: what it was given is committed, it leaves, and it goes on where its group is on the target."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from confluent_kafka import Producer as RawProducer
+from cutover_shim import Consumer
+
+from .conftest import MockCluster, Switch, until
+
+
+def fill(cluster: MockCluster, topic: str, values: range) -> None:
+    producer = RawProducer({"bootstrap.servers": cluster.bootstrap, "log_level": 0})
+    for n in values:
+        producer.produce(topic, str(n).encode(), partition=n % 2)
+    assert producer.flush(10) == 0
+    producer.close()
+
+
+class App:
+    def __init__(self, switch: Switch, topic: str, **conf: Any) -> None:
+        self.events: list[Any] = []
+        self.got: list[tuple[int, str | None]] = []
+        self.consumer = Consumer(
+            switch.conf(
+                **{"group.id": f"g-{topic}", "auto.offset.reset": "earliest", "session.timeout.ms": 6000, **conf}
+            )
+        )
+        self.consumer.subscribe([topic], on_assign=self.on_assign, on_revoke=self.on_revoke)
+
+    def on_assign(self, consumer: Any, partitions: Any) -> None:
+        self.events.append(("assign", consumer is self.consumer, len(partitions)))
+
+    def on_revoke(self, consumer: Any, partitions: Any) -> None:
+        self.events.append(("revoke", consumer is self.consumer, len(partitions)))
+
+    def step(self) -> None:
+        message = self.consumer.poll(0.1)
+        if message is not None and message.error() is None:
+            self.got.append((int(message.value()), self.consumer.cutover_cluster()))
+
+
+def test_hold_commits_attests_and_leaves_then_joins_the_target(switch: Switch, topic: str) -> None:
+    fill(switch.source, topic, range(20))
+    fill(switch.target, topic, range(100, 110))
+    app = App(switch, topic)
+    until(lambda: len(app.got) == 20, app.step)
+    switch.until_attested(1, app.step)
+    generation = switch.write(consumers="hold")
+    switch.until_attested(generation, app.step)
+    route = switch.read_status()["routes"]["r"]
+    assert route["committed"] == {topic: {"0": 10, "1": 10}}
+    assert route["assigned"] == {}
+    assert app.consumer.cutover_cluster() is None
+    assert app.consumer.poll(0.1) is None
+    assert app.consumer.assignment() == []
+    assert app.events == [("assign", True, 4), ("revoke", True, 4)]
+    switch.until_attested(switch.write(consumers="target"), app.step)
+    until(lambda: len(app.got) == 30, app.step)
+    assert {c for n, c in app.got if n >= 100} == {"target"}
+    assert {c for n, c in app.got if n < 100} == {"source"}
+    switch.until_attested(switch.write(consumers="source"), app.step)
+    fill(switch.source, topic, range(20, 24))
+    until(lambda: len(app.got) == 34, app.step)
+    assert sorted(n for n, _ in app.got[30:]) == [20, 21, 22, 23]  # what it committed before it left is not read again
+    app.consumer.close()
+    assert app.events[-1] == ("revoke", True, 4)
+
+
+def test_manual_commit_commits_nothing_that_the_application_did_not(switch: Switch, topic: str) -> None:
+    fill(switch.source, topic, range(20))
+    app = App(switch, topic, **{"enable.auto.commit": False})
+    until(lambda: len(app.got) == 6, app.step)
+    from confluent_kafka import TopicPartition
+
+    app.consumer.commit(offsets=[TopicPartition(topic, 0, 2)], asynchronous=False)
+    switch.until_attested(switch.write(consumers="hold"), app.step)
+    assert switch.read_status()["routes"]["r"]["committed"] == {topic: {"0": 2}}
+    app.consumer.close()
+
+
+def test_consume_is_switched_too(switch: Switch, topic: str) -> None:
+    fill(switch.source, topic, range(20))
+    fill(switch.target, topic, range(100, 110))
+    app = App(switch, topic)
+    values: list[int] = []
+
+    def step() -> None:
+        values.extend(int(m.value()) for m in app.consumer.consume(7, 0.3) if m.error() is None)
+
+    until(lambda: len(values) == 20, step)
+    switch.until_attested(switch.write(consumers="target"), step)
+    until(lambda: len(values) == 30, step)
+    app.consumer.close()
+
+
+def test_paused_partitions_stay_paused(switch: Switch, topic: str) -> None:
+    from confluent_kafka import TopicPartition
+
+    fill(switch.source, topic, range(4))
+    fill(switch.target, topic, range(100, 110))
+    app = App(switch, topic)
+    until(lambda: len(app.got) == 4, app.step)
+    app.consumer.pause([TopicPartition(topic, 1)])
+    switch.until_attested(switch.write(consumers="target"), app.step)
+    until(lambda: len(app.got) == 9, app.step)
+    for _ in range(5):
+        app.step()
+    assert sorted(n for n, c in app.got if c == "target") == [100, 102, 104, 106, 108]
+    app.consumer.resume([TopicPartition(topic, 1)])
+    until(lambda: len(app.got) == 14, app.step)
+    app.consumer.close()
