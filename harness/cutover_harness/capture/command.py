@@ -1,0 +1,180 @@
+"""`kafka-cutover record`: record traffic, and say what is in a recording."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import typer
+
+from cutover_harness.capture.masking import Mask
+from cutover_harness.capture.options import MaskWhat, RecordOptions
+from cutover_harness.capture.properties import read_properties
+from cutover_harness.capture.recorder import Recorded, Recorder
+from cutover_harness.capture.units import moment_ms, size_bytes, span_s
+from cutover_harness.errors import UsageError
+
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command("record")
+def record(
+    topics: Annotated[
+        list[str] | None, typer.Argument(metavar="[TOPIC]...", help="Names or globs, such as 'orders.*'.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The capture to write (Parquet).")] = None,
+    bootstrap: Annotated[str | None, typer.Option(help="HOST:PORT,... of a cluster that needs no credentials.")] = None,
+    cluster: Annotated[
+        Path | None, typer.Option(help="File of librdkafka properties (TLS, SASL), one name=value a line.")
+    ] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Names or globs to leave out; repeatable.")] = None,
+    since: Annotated[str | None, typer.Option("--from", help="Begin of a window: ISO time, or 2h (ago).")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="End of a window: ISO time, or 30m (ago).")] = None,
+    duration: Annotated[str | None, typer.Option(help="Record live for so long: 90s, 10m, 2h.")] = None,
+    max_records: Annotated[int | None, typer.Option(min=1, help="Stop after so many records.")] = None,
+    max_bytes: Annotated[str | None, typer.Option(help="Stop after so many bytes of keys and values: 2g.")] = None,
+    rate: Annotated[str | None, typer.Option(help="Read at most so many bytes a second: 5m.")] = None,
+    read_committed: Annotated[
+        bool, typer.Option("--read-committed", help="Leave out records of aborted transactions.")
+    ] = False,
+    mask: Annotated[str | None, typer.Option(help="Replace content while recording: values, keys or all.")] = None,
+    mask_key: Annotated[
+        Path | None, typer.Option(help="File with the secret of the mask; default: a new one, which is forgotten.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an earlier recording of these topics.")] = False,
+    info: Annotated[Path | None, typer.Option(help="Say what is in a capture, and record nothing.")] = None,
+) -> int:
+    """Record traffic off a live cluster, without joining a group and without committing anything.
+
+    By default everything that is in the topics now. Ctrl-C ends it early: what was recorded is a valid capture.
+    """
+    if info is not None:
+        return info_command(info)
+    if not topics:
+        raise UsageError("record: which topics? Give names or globs, such as orders 'payments.*'")
+    if out is None:
+        raise UsageError("record: --out FILE is missing")
+    if bootstrap is not None and cluster is None:
+        client = {"bootstrap.servers": bootstrap}
+    elif cluster is not None and bootstrap is None:
+        client = read_properties(cluster)
+    else:
+        raise UsageError("record: give the cluster, with either --bootstrap HOST:PORT or --cluster FILE")
+    now = datetime.now(UTC)
+    options = RecordOptions(
+        topics=tuple(topics),
+        exclude=tuple(exclude or ()),
+        since_ms=None if since is None else moment_ms("--from", since, now),
+        until_ms=None if until is None else moment_ms("--to", until, now),
+        duration_s=None if duration is None else span_s("--duration", duration),
+        max_records=max_records,
+        max_bytes=None if max_bytes is None else size_bytes("--max-bytes", max_bytes),
+        rate_bytes=None if rate is None else size_bytes("--rate", rate),
+        read_committed=read_committed,
+        mask=mask_what(mask),
+    )
+    return record_command(client, out, options, mask_key=mask_key, resume=resume)
+
+
+def record_command(
+    client: Mapping[str, Any], out: Path, options: RecordOptions, *, mask_key: Path | None = None, resume: bool = False
+) -> int:
+    """Record, show progress on standard error, and return the exit code; raises UsageError."""
+    check(options)
+    if options.mask and resume and mask_key is None:
+        raise UsageError("record: --resume with --mask needs the --mask-key of the first part, or keys would not agree")
+    mask = Mask(options.mask, _secret(mask_key)) if options.mask else None
+    recorder = Recorder(client, out, options, mask=mask, progress=_show)
+    with _stopping(recorder):
+        recorded = recorder.record(resume=resume)
+    typer.echo(_summary(recorded))
+    return EXIT_INTERRUPTED if recorded.interrupted else 0
+
+
+def info_command(file: Path) -> int:
+    """Print what is in the capture `file`; raises UsageError where it is none."""
+    from cutover_harness.capture.describe import describe  # noqa: PLC0415 - recording needs neither tables nor charts
+
+    describe(file)
+    return 0
+
+
+def check(options: RecordOptions) -> None:
+    """Raise UsageError where options contradict each other."""
+    if options.until_ms is not None and options.duration_s is not None:
+        raise UsageError("record: --to and --duration exclude each other: one ends in the past, the other is live")
+    if options.since_ms is not None and options.until_ms is not None and options.since_ms >= options.until_ms:
+        raise UsageError("record: --from is not before --to")
+
+
+def mask_what(text: str | None) -> MaskWhat | None:
+    """Return what is to be masked; raises UsageError."""
+    if text is None:
+        return None
+    for known in get_args(MaskWhat):
+        if text == known:
+            return known  # type: ignore[no-any-return]
+    raise UsageError(f"record: --mask {text}: not one of {', '.join(get_args(MaskWhat))}")
+
+
+def _secret(file: Path | None) -> bytes:
+    if file is None:
+        return secrets.token_bytes(32)
+    try:
+        secret = file.read_bytes().strip()
+    except OSError as why:
+        raise UsageError(f"--mask-key {file}: {why.strerror}") from why
+    if len(secret) < 16:
+        raise UsageError(f"--mask-key {file}: {len(secret)} bytes are too few for a secret; use 16 or more")
+    return secret
+
+
+@contextmanager
+def _stopping(recorder: Recorder) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the recording well.
+
+    A second one ends the program as usual; what is on disk by then can be gone on with.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(_number: int, _frame: object) -> None:
+        recorder.stop()
+        restore()
+        print("\nending: writing what was recorded", file=sys.stderr)
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        restore()
+
+
+def _show(records: int, size: int, left: int | None) -> None:
+    end = "\r" if sys.stderr.isatty() else "\n"
+    to_come = "" if left is None else f", about {left:,} to come"
+    print(f"{records:,} records, {size / 1e6:,.1f} MB{to_come}".ljust(60), end=end, file=sys.stderr, flush=True)
+
+
+def _summary(recorded: Recorded) -> str:
+    first = (
+        f"{recorded.file}: {recorded.records:,} records, {recorded.bytes / 1e6:,.1f} MB of keys and values, "
+        f"{recorded.file.stat().st_size / 1e6:,.1f} MB on disk, in {recorded.seconds:.1f} s"
+    )
+    lines = [first]
+    lines += [f"note: {what}: {text}" for what, text in recorded.notes.items()]
+    if recorded.interrupted:
+        lines.append("interrupted: a valid capture of what was recorded; --resume goes on with it")
+    return "\n".join(lines)

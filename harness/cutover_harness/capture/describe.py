@@ -1,0 +1,120 @@
+"""`record --info`: what is in a capture, as a table and small charts on the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cutover_harness.capture.facts import BINS, CaptureFacts, TopicFacts, facts_of
+from cutover_harness.capture.format import CaptureInfo, CaptureReader
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def describe(file: Path, console: Console | None = None) -> None:
+    """Print what is in the capture `file`; raises CaptureError where it is none."""
+    console = console or Console()
+    if not console.is_terminal:
+        console.width = 120
+    with CaptureReader(file) as reader:
+        facts, info = facts_of(reader), reader.info
+    span = max(facts.span_s, 0.001)
+    size = sum(topic.bytes for topic in facts.topics.values())
+    console.print(f"[bold]{escape(str(file))}[/], recorded {info.recorded}", soft_wrap=True)
+    console.print(
+        f"{facts.records:,} records, {_size(size)}, {_time(facts.first_ms)} to {_time(facts.last_ms)} "
+        f"({_span(facts.span_s)})"
+    )
+    console.print(
+        f"{facts.records / span:,.3g} records/s and {_size(size / span)}/s on average, "
+        f"at most {facts.peak:,} records in one second ({facts.peak * span / facts.records:,.0f} times the average)"
+    )
+    console.print(f"{chart(facts.rate)}  records in each {_span(facts.span_s / BINS)}")
+    console.print(_figures(facts))
+    console.print(_charts(facts, info))
+    for note, text in info.notes.items():
+        if note != "resume":
+            console.print(f"{note}: {escape(text)}")
+    if info.groups:
+        console.print("groups: " + ", ".join(f"{g.group} ({', '.join(g.committed)})" for g in info.groups))
+
+
+def _figures(facts: CaptureFacts) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("topic", overflow="fold")
+    for name in ("records", "bytes", "mean", "largest", "keys", "no key", "tombstones", "headers"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, topic in facts.topics.items():
+        keys = topic.keys.count()
+        table.add_row(
+            escape(name),
+            f"{topic.records:,}",
+            _size(topic.bytes),
+            _size(topic.bytes / topic.records),
+            _size(topic.largest),
+            f"{keys:,}" if topic.keys.exact else f"~{keys:,}",
+            f"{topic.unkeyed:,}",
+            f"{topic.tombstones:,}",
+            f"{topic.headers:,}",
+        )
+    return table
+
+
+def _charts(facts: CaptureFacts, info: CaptureInfo) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("topic", overflow="fold")
+    table.add_column("sizes", no_wrap=True)
+    table.add_column("partitions, and the hottest", no_wrap=True)
+    for name, topic in facts.topics.items():
+        count = info.topics[name].partitions if name in info.topics else 0
+        table.add_row(escape(name), _sizes(topic.sizes), _partitions(topic, count))
+    return table
+
+
+def _sizes(sizes: Counter[int]) -> str:
+    low, high = min(sizes), max(sizes)
+    if low == high:
+        return f"≤{_size(2**low)}"
+    return f"≤{_size(2**low)} {chart([sizes[power] for power in range(low, high + 1)])} ≤{_size(2**high)}"
+
+
+def _partitions(topic: TopicFacts, count: int) -> str:
+    count = max(count, max(topic.partitions) + 1)
+    hottest, most = topic.partitions.most_common(1)[0]
+    share = f"{100 * most / topic.records:.0f} % in {hottest}"
+    return (
+        f"{count}: {chart([topic.partitions[p] for p in range(count)])} {share}"
+        if count <= BINS
+        else f"{count}: {share}"
+    )
+
+
+def chart(values: Sequence[int]) -> str:
+    """Return values as a line of bars, relative to the largest; a blank for 0."""
+    top = max(values, default=0)
+    return "".join(" " if not each else _BARS[(each * len(_BARS) - 1) // top] for each in values)
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def _span(seconds: float) -> str:
+    for limit, divisor, unit in ((180, 1, "s"), (3 * 3600, 60, "min"), (3 * 86_400, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / divisor:.1f} {unit}"
+    return f"{seconds / 86_400:.1f} days"
+
+
+def _time(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")

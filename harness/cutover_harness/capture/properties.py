@@ -1,0 +1,59 @@
+"""Client properties from a file, so that secrets stand neither on a command line nor in a shell's history."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from cutover_harness.errors import UsageError
+
+_REFERENCE = re.compile(r"\$\{(?:(file):)?([^}]+)\}")
+_JAVA_ONLY = {
+    "sasl.jaas.config": "sasl.username and sasl.password",
+    "ssl.truststore.location": "ssl.ca.location (PEM)",
+    "ssl.truststore.password": "ssl.ca.location (PEM, which has no password)",
+    "ssl.truststore.type": "ssl.ca.location (PEM)",
+    "ssl.keystore.type": "ssl.keystore.location (PKCS#12) or ssl.certificate.location (PEM)",
+}
+
+
+def read_properties(file: Path, env: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return librdkafka's properties in `file`, one `name=value` a line; `#` and `!` begin comments.
+
+    `${NAME}` stands for a variable of the environment, `${file:PATH}` for the content of a file. Raises UsageError
+    naming file, line and remedy; messages never hold a value.
+    """
+    env = os.environ if env is None else env
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as why:
+        raise UsageError(f"properties {file}: cannot be read ({getattr(why, 'strerror', None) or why})") from why
+    found: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        stripped = line.strip()
+        if not stripped or stripped[0] in "#!":
+            continue
+        name, equals, value = (part.strip() for part in stripped.partition("="))
+        where = f"properties {file}, line {number}"
+        if not equals:
+            raise UsageError(f"{where}: expected name=value")
+        if name in _JAVA_ONLY:
+            raise UsageError(f"{where}: {name} is for Java clients; use {_JAVA_ONLY[name]}")
+        found[name] = _REFERENCE.sub(lambda m, where=where: _look_up(m, where, env), value)  # type: ignore[misc]
+    if "bootstrap.servers" not in found and "metadata.broker.list" not in found:
+        raise UsageError(f"properties {file}: bootstrap.servers is missing")
+    return found
+
+
+def _look_up(found: re.Match[str], where: str, env: Mapping[str, str]) -> str:
+    kind, name = found.groups()
+    if kind is None:
+        if name not in env:
+            raise UsageError(f"{where}: the environment has no variable {name}")
+        return env[name]
+    try:
+        return Path(name).read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as why:
+        raise UsageError(f"{where}: {name} cannot be read ({why.strerror})") from why
