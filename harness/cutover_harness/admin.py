@@ -1,0 +1,120 @@
+"""What the harness asks of a cluster: topics, log ends and the committed offsets of groups."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.cimpl import NewTopic
+
+# Topic and partition.
+Partition = tuple[str, int]
+
+TIMEOUT_S = 10.0
+# Clients of the harness meet brokers that are killed on purpose: come back soon, and leave the talking to the harness.
+CLIENT_DEFAULTS: Mapping[str, str] = {"reconnect.backoff.max.ms": "500", "log_level": "2"}
+
+# A coordinator that has just been started says these, for the group or for single partitions within a call that
+# succeeds (KIP-709).
+_COORDINATOR_COMES = frozenset(
+    {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE}
+)
+_RETRY_S = 0.05
+
+
+class Admin:
+    """Administrative calls to one cluster; `config` are librdkafka properties, passed on as they are.
+
+    Every method raises KafkaException for what the cluster refuses, and where it does not answer in 10 seconds.
+    """
+
+    def __init__(self, config: Mapping[str, str]) -> None:
+        self._client = AdminClient({**CLIENT_DEFAULTS, **config})
+
+    def create_topics(
+        self, topics: Mapping[str, int], config: Mapping[str, str] | None = None, *, replication: int = -1
+    ) -> None:
+        """Create topics (name -> partitions) with this topic configuration; one that exists is an error.
+
+        `replication` -1 is the cluster's default (KIP-464).
+        """
+        new = [
+            NewTopic(name, num_partitions=count, replication_factor=replication, config=dict(config or {}))
+            for name, count in topics.items()
+        ]
+        for future in self._client.create_topics(new, operation_timeout=TIMEOUT_S).values():
+            future.result()
+
+    def delete_topics(self, topics: Iterable[str]) -> None:
+        """Delete topics; one that does not exist is an error."""
+        for future in self._client.delete_topics(list(topics), operation_timeout=TIMEOUT_S).values():
+            future.result()
+
+    def partitions(self, topics: Iterable[str] | None = None) -> dict[str, int]:
+        """Return the partition count of each of `topics` that exists, of all topics where None is given."""
+        known = self._client.list_topics(timeout=TIMEOUT_S).topics
+        names = known.keys() if topics is None else topics
+        return {name: len(known[name].partitions) for name in names if name in known and known[name].error is None}
+
+    def end_offsets(self, topics: Iterable[str]) -> dict[Partition, int]:
+        """Return where each partition's next record will be; topics that do not exist are left out."""
+        return self._offsets(topics, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+
+    def start_offsets(self, topics: Iterable[str]) -> dict[Partition, int]:
+        """Return where each partition's log starts: retention may have removed what was before."""
+        return self._offsets(topics, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+
+    def committed(self, group: str, topics: Iterable[str] | None = None) -> dict[Partition, int]:
+        """Return the group's committed offsets (the next record to read), of these topics or of all."""
+
+        def ask() -> list[TopicPartition]:
+            request = [ConsumerGroupTopicPartitions(group)]
+            future = self._client.list_consumer_group_offsets(request, request_timeout=TIMEOUT_S)[group]
+            return list(future.result().topic_partitions or [])
+
+        found = {(p.topic, p.partition): p.offset for p in _retry(ask) if p.offset >= 0}
+        if topics is None:
+            return found
+        wanted = set(topics)
+        return {key: offset for key, offset in found.items() if key[0] in wanted}
+
+    def set_committed(self, group: str, offsets: Mapping[Partition, int]) -> None:
+        """Set committed offsets of a group that has no members; with members the cluster refuses it."""
+        if not offsets:
+            return
+
+        def ask() -> list[TopicPartition]:
+            positions = [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
+            request = [ConsumerGroupTopicPartitions(group, positions)]
+            future = self._client.alter_consumer_group_offsets(request, request_timeout=TIMEOUT_S)[group]
+            return list(future.result().topic_partitions or [])
+
+        _retry(ask)
+
+    def _offsets(self, topics: Iterable[str], spec: OffsetSpec) -> dict[Partition, int]:
+        wanted = {
+            TopicPartition(topic, partition): spec
+            for topic, count in self.partitions(topics).items()
+            for partition in range(count)
+        }
+        if not wanted:
+            return {}
+        futures = self._client.list_offsets(wanted, request_timeout=TIMEOUT_S)
+        return {(p.topic, p.partition): future.result().offset for p, future in futures.items()}
+
+
+def _retry(ask: Callable[[], list[TopicPartition]]) -> list[TopicPartition]:
+    """Ask until neither the group nor a partition says that its coordinator is still to come."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            answer = ask()
+            errors = [partition.error for partition in answer if partition.error is not None]
+            failure = KafkaException(errors[0]) if errors else None
+        except KafkaException as error:
+            errors, failure = [error.args[0]], error
+        if failure is None:
+            return answer
+        if time.monotonic() > deadline or any(error.code() not in _COORDINATOR_COMES for error in errors):
+            raise failure
+        time.sleep(_RETRY_S)

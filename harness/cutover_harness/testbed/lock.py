@@ -1,0 +1,56 @@
+"""Writes `jars.toml`, the pinned and checksummed class paths: `python -m cutover_harness.testbed.lock`.
+
+For maintainers, after a change of the versions below. Nothing of this runs for a user, so that a start from an empty
+cache is one download of a known list and resolves nothing.
+"""
+
+import hashlib
+import sys
+import tempfile
+from pathlib import Path
+
+from jgo.maven import MavenContext
+
+BROKERS = ("3.4.1", "3.9.1", "3.9.2")
+CONNECT = ("3.9.2",)
+ROOTS = {
+    "broker": ("org.apache.kafka:kafka_2.13:{version}",),
+    "connect": ("org.apache.kafka:connect-runtime:{version}", "org.apache.kafka:connect-mirror:{version}"),
+}
+# Without a binding of slf4j there are no logs at all.
+LOGGING = ("org.slf4j:slf4j-reload4j:1.7.36",)
+# Never loaded by the main classes and connectors that a testbed runs: ZooKeeper's transport, the command line tools,
+# annotations. Half of the download.
+UNUSED = frozenset[str]()
+
+
+def resolve(context: MavenContext, coordinates: list[str]) -> list[tuple[str, str, str]]:
+    """Return group, artifact and version of the coordinates and all they need at run time, sorted."""
+    roots, rest = context.resolver.resolve([context.create_dependency(c) for c in coordinates])
+    return sorted({(d.groupId, d.artifactId, d.version) for d in (*roots, *rest)})
+
+
+def main() -> None:
+    """Resolve every role and version, fetch the jars, write their checksums and the class paths."""
+    checksums: dict[str, str] = {}
+    roles: dict[str, list[str]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        context = MavenContext(repo_cache=Path(folder))
+        for role, version in [("broker", v) for v in BROKERS] + [("connect", v) for v in CONNECT]:
+            coordinates = [root.format(version=version) for root in ROOTS[role]] + list(LOGGING)
+            jars = [jar for jar in resolve(context, coordinates) if jar[1] not in UNUSED]
+            for group, artifact, its_version in jars:
+                path = context.project(group, artifact).at_version(its_version).artifact().resolve()
+                checksums[f"{group}:{artifact}:{its_version}"] = hashlib.sha256(path.read_bytes()).hexdigest()
+            roles[f"{role}-{version}"] = [":".join(jar) for jar in jars]
+            sys.stderr.write(f"{role} {version}: {len(jars)} jars\n")
+    lines = ["# Written by `python -m cutover_harness.testbed.lock`, which says what it is made from.", "[sha256]"]
+    lines += [f'"{coordinate}" = "{checksum}"' for coordinate, checksum in sorted(checksums.items())]
+    lines += ["", "[classpath]"]
+    for name, jars_of_role in roles.items():
+        lines += [f'"{name}" = [', *(f'    "{coordinate}",' for coordinate in jars_of_role), "]"]
+    Path(__file__).with_name("jars.toml").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

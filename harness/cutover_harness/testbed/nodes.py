@@ -1,0 +1,196 @@
+"""Brokers and the Connect worker of the process testbed: one JVM each, started, broken and started again."""
+
+import contextlib
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cutover_harness.processes import Process, spawn, tail
+from cutover_harness.testbed.base import ClusterName, TestbedError
+from cutover_harness.testbed.jvm import ClassCache, environment
+
+READY_LIMIT_S = 90.0
+_POLL_S = 0.02
+_STOP_GRACE_S = 3.0
+_RECORD_GRACE_S = 15.0
+_TELLING = re.compile(r"ERROR|FATAL|Exception|Caused by|Error:|^Error|Unrecognized")
+
+
+@dataclass(frozen=True)
+class Program:
+    """What a node runs, and where."""
+
+    label: str
+    main: str
+    properties: Path
+    workdir: Path
+    log: Path
+    # The last line of its log when it shuts down in good order.
+    farewell: str
+    options: tuple[str, ...] = ()
+
+
+class JvmNode:
+    """One JVM, always at the same address and on the same data."""
+
+    def __init__(self, program: Program, cache: ClassCache, serves: Callable[[], bool]) -> None:
+        self._program = program
+        self._cache = cache
+        self._serves = serves
+        self._process: Process | None = None
+        self._record: Path | None = None
+        self._log_start = 0
+
+    @property
+    def running(self) -> bool:
+        """Whether its process exists, frozen or not."""
+        return self._process is not None and self._process.running
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, None while there is no process."""
+        return self._process.pid if self._process is not None and self._process.running else None
+
+    def launch(self) -> None:
+        """Start the JVM without waiting until it serves."""
+        program = self._program
+        self._drop_record()
+        self._record = self._cache.new_record()
+        self._log_start = program.log.stat().st_size if program.log.exists() else 0
+        command = self._cache.command(program.main, [str(program.properties)], program.options, self._record)
+        self._process = spawn(command, cwd=program.workdir, env=environment(), stdout=program.log)
+
+    def await_ready(self, limit: float = READY_LIMIT_S) -> None:
+        """Return when it serves. Raises TestbedError where it ended, or did not come up within `limit` seconds."""
+        began = time.monotonic()
+        used_cache = self._record is None
+        while not self._serves():
+            if not self.running:
+                if used_cache and self._cache.exists:
+                    self._cache.discard()  # damaged beyond what the JVM notices: once more, without
+                    used_cache = False
+                    self.launch()
+                    continue
+                code = self._process.returncode if self._process is not None else None
+                raise self._failure(f"ended with {code} while it was starting")
+            if time.monotonic() - began > limit:
+                raise self._failure(f"did not answer within {limit:.0f} s")
+            time.sleep(_POLL_S)
+
+    def kill(self) -> None:
+        """End it without warning (SIGKILL)."""
+        if self._process is not None:
+            self._process.kill()
+
+    def freeze(self) -> None:
+        """Let it stand still with its connections open (SIGSTOP)."""
+        if self._process is not None:
+            self._process.freeze()
+
+    def thaw(self) -> None:
+        """Go on after `freeze` (SIGCONT)."""
+        if self._process is not None:
+            self._process.thaw()
+
+    def stop(self) -> None:
+        """Shut it down in good order, after 3 seconds without."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        deadline = time.monotonic() + _STOP_GRACE_S
+        while self._process.running and time.monotonic() < deadline:
+            # A JVM that records has said farewell seconds before it ends.
+            if self._record is not None and self._program.farewell in self._log_of_this_start(tail_only=True):
+                break
+            time.sleep(_POLL_S)
+        self._process.kill()
+
+    def restart(self) -> None:
+        """Stop it where it runs, start it again, return when it serves."""
+        self.stop()
+        self.launch()
+        self.await_ready()
+
+    def terminate(self) -> None:
+        """Ask it to end, without waiting."""
+        if self._process is not None:
+            self._process.terminate()
+
+    def finish(self, deadline: float, *, keep_record: bool) -> tuple[ClassCache, Path] | None:
+        """After `terminate`: wait for the end until `deadline` (monotonic clock), then force it.
+
+        Returns the class cache to make and its record where this run was the first; that is worth a longer wait.
+        """
+        if self._process is None:
+            return None
+        recording = keep_record and self._record is not None
+        with contextlib.suppress(TimeoutError):
+            patience = _RECORD_GRACE_S if recording else 0
+            self._process.wait(max(0.0, deadline + patience - time.monotonic()))
+        self._process.kill()
+        if recording and self._record is not None and self._record.exists():
+            record, self._record = self._record, None
+            return self._cache, record
+        self._drop_record()
+        return None
+
+    def _drop_record(self) -> None:
+        if self._record is not None:
+            with contextlib.suppress(OSError):
+                self._record.unlink(missing_ok=True)
+        self._record = None
+
+    def _log_of_this_start(self, *, tail_only: bool = False) -> str:
+        with self._program.log.open("rb") as log:
+            size = log.seek(0, 2)
+            log.seek(max(self._log_start, size - 65_536 if tail_only else 0))
+            return log.read().decode(errors="replace")
+
+    def _failure(self, what: str) -> TestbedError:
+        return TestbedError(f"{self._program.label} {what}; {self._program.log} says:\n{self._explanation()}")
+
+    def _explanation(self, lines: int = 12) -> str:
+        telling = [line for line in self._log_of_this_start().splitlines() if _TELLING.search(line)]
+        # Of a cascade of errors the first is the cause.
+        return "\n".join(telling[:lines]) or tail(self._program.log, lines) or "(nothing)"
+
+
+class Broker(JvmNode):
+    """A cluster of one node, broker and controller in one."""
+
+    def __init__(
+        self,
+        name: ClusterName,
+        version: str,
+        port: int,
+        program: Program,
+        cache: ClassCache,
+        serves: Callable[[], bool],
+    ) -> None:
+        super().__init__(program, cache, serves)
+        self.name: ClusterName = name
+        self.version = version
+        self.bootstrap = f"127.0.0.1:{port}"
+
+    def client_config(self) -> dict[str, str]:
+        """Return the librdkafka properties that reach it."""
+        return {"bootstrap.servers": self.bootstrap}
+
+
+def launch_all(nodes: Sequence[JvmNode]) -> None:
+    """Start them at the same time and return when all serve."""
+    for node in nodes:
+        node.launch()
+    for node in nodes:
+        node.await_ready()
+
+
+def stop_all(nodes: Sequence[JvmNode], *, keep_records: bool) -> list[tuple[ClassCache, Path]]:
+    """Stop them at the same time; returns the class caches that can be made now, with their records."""
+    for node in nodes:
+        node.terminate()
+    deadline = time.monotonic() + _STOP_GRACE_S
+    found = [node.finish(deadline, keep_record=keep_records) for node in nodes]
+    return [each for each in found if each is not None]

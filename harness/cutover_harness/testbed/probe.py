@@ -1,0 +1,36 @@
+"""Whether a broker serves: it takes connections well before it answers them."""
+
+import socket
+import struct
+
+_CLIENT = b"kafka-cutover"
+_API_VERSIONS, _METADATA = 18, 3
+
+
+def serves(host: str, port: int, timeout: float = 0.5) -> bool:
+    """Tell whether the broker answers ApiVersions, and Metadata with a broker in it (it is registered and unfenced)."""
+    try:
+        with socket.create_connection((host, port), timeout) as connection:
+            _ask(connection, _API_VERSIONS, 0, b"")
+            answer = _ask(connection, _METADATA, 1, struct.pack(">i", 0))  # of no topics
+    except OSError:
+        return False
+    (brokers,) = struct.unpack_from(">i", answer, 4)
+    return bool(brokers > 0)
+
+
+def _ask(connection: socket.socket, key: int, version: int, body: bytes) -> bytes:
+    """Send a request with header version 1 and return the answer, correlation id first (Kafka protocol guide)."""
+    request = struct.pack(f">hhih{len(_CLIENT)}s", key, version, 1, len(_CLIENT), _CLIENT) + body
+    connection.sendall(struct.pack(">i", len(request)) + request)
+    (length,) = struct.unpack(">i", _read(connection, 4))
+    return _read(connection, length)
+
+
+def _read(connection: socket.socket, length: int) -> bytes:
+    data = b""
+    while len(data) < length:
+        if not (part := connection.recv(length - len(data))):
+            raise ConnectionError("closed by the broker")
+        data += part
+    return data

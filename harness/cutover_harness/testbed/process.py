@@ -1,0 +1,187 @@
+"""The process testbed: real brokers and a real Connect worker as JVMs on loopback, from packages alone."""
+
+import functools
+import os
+import platform
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import httpx
+
+from cutover_harness.testbed import probe, settings
+from cutover_harness.testbed.base import ClusterName, Progress, TargetKind
+from cutover_harness.testbed.jars import classpaths
+from cutover_harness.testbed.jvm import JAVA_VERSION, ClassCache, assemble_in_background
+from cutover_harness.testbed.nodes import Broker, JvmNode, Program, launch_all, stop_all
+from cutover_harness.testbed.ports import Ports
+
+CONNECT_VERSION = "3.9.2"
+DEFAULT_SOURCE_VERSION = "3.9.2"
+DEFAULT_TARGET_VERSION = "3.9.1"  # what AutoMQ's own code is based on
+
+NodeT = TypeVar("NodeT", bound=JvmNode)
+
+
+def _silent(_message: str) -> None:
+    """Report nothing."""
+
+
+class ProcessTestbed:
+    """Source and target cluster of one broker each, and a distributed Connect worker of one process.
+
+    Everything is written below `workdir`, which is created and left behind; shared downloads are in the user's cache
+    folder. `exactly_once` is the worker's (KIP-618): with it every source connector writes in transactions. A port that
+    is given and in use is a UsageError at start.
+    """
+
+    kind = "process"
+    target_kind: TargetKind = "stand-in"
+
+    def __init__(
+        self,
+        workdir: Path,
+        *,
+        source_version: str = DEFAULT_SOURCE_VERSION,
+        target_version: str = DEFAULT_TARGET_VERSION,
+        exactly_once: bool = False,
+        source_port: int | None = None,
+        target_port: int | None = None,
+        connect_port: int | None = None,
+    ) -> None:
+        self.workdir = workdir.resolve()
+        self.logs = self.workdir / "logs"
+        self.exactly_once = exactly_once
+        self._versions: dict[ClusterName, str] = {"source": source_version, "target": target_version}
+        self._wanted_ports: dict[str, int | None] = {
+            "source": source_port,
+            "target": target_port,
+            "connect": connect_port,
+        }
+        self._ports = Ports()
+        self._brokers: dict[ClusterName, Broker] = {}
+        self._worker: JvmNode | None = None
+        self._connect_url = ""
+
+    @property
+    def source(self) -> Broker:
+        """The cluster that applications move away from. Known from `start` on."""
+        return self._started(self._brokers.get("source"))
+
+    @property
+    def target(self) -> Broker:
+        """The cluster that stands in for AutoMQ. Known from `start` on."""
+        return self._started(self._brokers.get("target"))
+
+    @property
+    def worker(self) -> JvmNode:
+        """The Connect worker. Known from `start` on."""
+        return self._started(self._worker)
+
+    @property
+    def connect_url(self) -> str:
+        """The address of Connect's REST interface. Known from `start` on."""
+        return self._connect_url
+
+    def describe(self) -> dict[str, str]:
+        """Return what a report has to say about the testbed."""
+        exactly_once = "exactly-once" if self.exactly_once else "at-least-once"
+        return {
+            "testbed": "local JVM processes, one broker a cluster",
+            "source": f"Apache Kafka {self._versions['source']}",
+            "target": f"Apache Kafka {self._versions['target']} standing in for AutoMQ",
+            "connect": f"Kafka Connect {CONNECT_VERSION}, MirrorMaker 2, {exactly_once}",
+            "java": JAVA_VERSION,
+            "host": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+            "python": platform.python_version(),
+        }
+
+    def start(self, progress: Progress = _silent) -> None:
+        """Start all three and return when they serve; UsageError (TestbedError with the log's reason) where not."""
+        roles = {name: ("broker", version) for name, version in self._versions.items()}
+        paths = classpaths([*roles.values(), ("connect", CONNECT_VERSION)], progress)
+        self.logs.mkdir(parents=True, exist_ok=True)
+        (self.workdir / "tmp").mkdir(exist_ok=True)
+        (self.workdir / "log4j.properties").write_text(settings.LOGGING)
+        progress(f"starting Kafka {self._versions['source']}, Kafka {self._versions['target']} and Connect")
+        try:
+            for name in self._versions:
+                self._brokers[name] = self._new_broker(name, paths[roles[name]])
+            self._worker = self._new_worker(paths["connect", CONNECT_VERSION])
+            launch_all([*self._brokers.values(), self._worker])
+        except BaseException:
+            self._end(keep_records=False)
+            raise
+        progress("brokers and Connect are ready")
+
+    def stop(self) -> None:
+        """Stop everything within seconds; once more does nothing."""
+        self._end(keep_records=True)
+
+    def __enter__(self) -> Self:
+        if self._worker is None:
+            self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Who interrupts does not want to wait for what serves the next run.
+        self._end(keep_records=kind is None)
+
+    @staticmethod
+    def _started(node: NodeT | None) -> NodeT:
+        if node is None:
+            raise RuntimeError("the testbed has not been started")
+        return node
+
+    def _end(self, *, keep_records: bool) -> None:
+        nodes: list[JvmNode] = list(self._brokers.values())
+        if self._worker is not None:
+            nodes.append(self._worker)
+        try:
+            records = stop_all(nodes, keep_records=keep_records)
+        finally:
+            self._ports.release()
+        assemble_in_background(records)
+
+    def _new_broker(self, name: ClusterName, classpath: list[Path]) -> Broker:
+        port, controller_port = self._ports.take(self._wanted_ports[name]), self._ports.take()
+        version = self._versions[name]
+        properties = self.workdir / f"{name}.properties"
+        settings.write_broker(properties, self.workdir / name, port, controller_port)
+        program = self._program(f"{name} broker", name, "kafka.Kafka", properties, "App info kafka.server for 1")
+        serves = functools.partial(probe.serves, "127.0.0.1", port)
+        return Broker(name, version, port, program, ClassCache(f"broker-{version}", classpath), serves)
+
+    def _new_worker(self, classpath: list[Path]) -> JvmNode:
+        port = self._ports.take(self._wanted_ports["connect"])
+        self._connect_url = url = f"http://127.0.0.1:{port}"
+        properties = self.workdir / "connect.properties"
+        settings.write_connect(properties, self.target.bootstrap, port, exactly_once=self.exactly_once)
+        main = "org.apache.kafka.connect.cli.ConnectDistributed"
+        program = self._program("Connect worker", "connect", main, properties, "Kafka Connect stopped")
+
+        def serves() -> bool:
+            try:
+                # Answered from the group's state, so the worker has joined; no proxy stands before loopback.
+                return httpx.get(f"{url}/connectors", timeout=2, trust_env=False).status_code == httpx.codes.OK
+            except httpx.HTTPError:
+                return False
+
+        return JvmNode(program, ClassCache(f"connect-{CONNECT_VERSION}", classpath), serves)
+
+    def _program(self, label: str, log: str, main: str, properties: Path, farewell: str) -> Program:
+        return Program(
+            label=label,
+            main=main,
+            properties=properties,
+            workdir=self.workdir,
+            log=self.logs / f"{log}.log",
+            farewell=farewell,
+            options=(
+                f"-Dlog4j.configuration=file:{self.workdir / 'log4j.properties'}",
+                f"-Djava.io.tmpdir={self.workdir / 'tmp'}",
+                f"-XX:ErrorFile={self.logs / log}-crash.log",
+            ),
+        )

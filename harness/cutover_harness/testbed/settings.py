@@ -1,0 +1,143 @@
+"""The properties of brokers, Connect and logging on the process testbed.
+
+Everything is tuned for one node that starts, forgets and fails fast; semantics are left as they are in production, but
+for replication, which needs more than one node.
+"""
+
+import base64
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+LOGGING = """\
+log4j.rootLogger=INFO, out
+log4j.appender.out=org.apache.log4j.ConsoleAppender
+log4j.appender.out.layout=org.apache.log4j.PatternLayout
+log4j.appender.out.layout.ConversionPattern=%d{ISO8601} %-5p %m (%c{1})%n
+log4j.logger.org.reflections=ERROR
+log4j.logger.org.eclipse.jetty=WARN
+# The full configuration at each start of a client: a hundred lines each.
+log4j.logger.org.apache.kafka.clients.consumer.ConsumerConfig=WARN
+log4j.logger.org.apache.kafka.clients.producer.ProducerConfig=WARN
+log4j.logger.org.apache.kafka.clients.admin.AdminClientConfig=WARN
+log4j.logger.org.apache.kafka.connect.runtime=INFO
+"""
+
+_BROKER: Mapping[str, str] = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    # One node.
+    "default.replication.factor": "1",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.num.partitions": "1",
+    "transaction.state.log.min.isr": "1",
+    "auto.create.topics.enable": "false",
+    # Fast to start, to notice a death and to come back.
+    "group.initial.rebalance.delay.ms": "0",
+    "broker.heartbeat.interval.ms": "250",
+    "broker.session.timeout.ms": "1500",
+    "controller.quorum.election.timeout.ms": "200",
+    "controller.quorum.election.backoff.max.ms": "100",
+    "controller.quorum.fetch.timeout.ms": "1000",
+    "initial.broker.registration.timeout.ms": "30000",
+    # Group and session times of a rehearsal may be shorter than a production broker lets clients choose.
+    "group.min.session.timeout.ms": "1000",
+    # Small: memory, threads, and files (an index is laid out at its full size until its segment is closed).
+    "log.cleaner.dedupe.buffer.size": "2097152",
+    "log.index.size.max.bytes": "1048576",
+    "log.segment.bytes": "67108864",
+    "background.threads": "2",
+    "num.network.threads": "2",
+    "num.io.threads": "2",
+    # Retention and compaction are at work within a rehearsal's seconds where a topic asks for them.
+    "log.initial.task.delay.ms": "1000",
+    "log.retention.check.interval.ms": "1000",
+    "log.cleaner.backoff.ms": "1000",
+    "log.segment.delete.delay.ms": "1000",
+}
+
+_CONNECT: Mapping[str, str] = {
+    "group.id": "kafka-cutover-connect",
+    "key.converter": "org.apache.kafka.connect.converters.ByteArrayConverter",
+    "value.converter": "org.apache.kafka.connect.converters.ByteArrayConverter",
+    # Left out, header values would arrive base64-encoded.
+    "header.converter": "org.apache.kafka.connect.converters.ByteArrayConverter",
+    "config.storage.topic": "kafka-cutover-connect-configs",
+    "config.storage.replication.factor": "1",
+    "offset.storage.topic": "kafka-cutover-connect-offsets",
+    "offset.storage.replication.factor": "1",
+    "offset.storage.partitions": "1",
+    "status.storage.topic": "kafka-cutover-connect-status",
+    "status.storage.replication.factor": "1",
+    "status.storage.partitions": "1",
+    "offset.flush.interval.ms": "1000",
+    "plugin.discovery": "service_load",
+    "connector.client.config.override.policy": "All",
+    "scheduled.rebalance.max.delay.ms": "0",
+    "session.timeout.ms": "6000",
+    "heartbeat.interval.ms": "1000",
+    "rebalance.timeout.ms": "5000",
+    "task.shutdown.graceful.timeout.ms": "2000",
+    "reconnect.backoff.max.ms": "200",
+}
+
+
+def write_broker(file: Path, data: Path, port: int, controller_port: int) -> None:
+    """Write a broker's properties, and format its data folder where it is new (what `kafka-storage format` does)."""
+    listener = f"PLAINTEXT://127.0.0.1:{port}"
+    write_properties(
+        file,
+        {
+            **_BROKER,
+            "listeners": f"{listener},CONTROLLER://127.0.0.1:{controller_port}",
+            "advertised.listeners": listener,
+            "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
+            "log.dirs": str(data),
+        },
+    )
+    meta = data / "meta.properties"
+    if not meta.exists():
+        data.mkdir(parents=True, exist_ok=True)
+        identity = {"version": "1", "cluster.id": _random_id(), "node.id": "1", "directory.id": _random_id()}
+        write_properties(meta, identity)
+
+
+def write_connect(file: Path, target_bootstrap: str, port: int, *, exactly_once: bool) -> None:
+    """Write the properties of a distributed worker that keeps its state on the target cluster."""
+    write_properties(
+        file,
+        {
+            **_CONNECT,
+            "bootstrap.servers": target_bootstrap,
+            "listeners": f"http://127.0.0.1:{port}",
+            "rest.advertised.host.name": "127.0.0.1",
+            "rest.advertised.port": str(port),
+            "exactly.once.source.support": "enabled" if exactly_once else "disabled",
+        },
+    )
+
+
+def write_properties(file: Path, properties: Mapping[str, str]) -> None:
+    """Write a Java properties file; what is special in its syntax is escaped."""
+
+    def escape(text: str) -> str:
+        for special in "\\=:#! ":
+            text = text.replace(special, f"\\{special}")
+        text = text.replace("\n", "\\n")
+        # The file is read as ISO 8859-1, anything else is a UTF-16 unit at a time.
+        units = text.encode("utf-16-be").hex(" ", 2).split()
+        return "".join(chr(int(unit, 16)) if int(unit, 16) < 128 else f"\\u{unit}" for unit in units)
+
+    file.write_text("".join(f"{escape(key)}={escape(value)}\n" for key, value in properties.items()))
+
+
+def _random_id() -> str:
+    """Return a Kafka id: 16 random bytes in URL-safe base64, not beginning like an option."""
+    while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return text

@@ -1,0 +1,104 @@
+"""Ports, properties and the readiness probe of the process testbed, without a broker."""
+
+import os
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from cutover_harness.errors import UsageError
+from cutover_harness.testbed import probe, settings
+from cutover_harness.testbed.ports import FIRST, LAST, Ports
+
+
+def test_ports_are_below_the_ephemeral_range_and_distinct() -> None:
+    ports, others = Ports(), Ports()
+    taken = [ports.take() for _ in range(50)] + [others.take() for _ in range(50)]
+    assert len(set(taken)) == 100
+    assert all(FIRST <= port <= LAST for port in taken)
+    ports.release()
+    others.release()
+
+
+def test_a_port_that_listens_is_refused_by_name() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(UsageError, match=f"port {port} on 127.0.0.1 is in use"):
+            Ports().take(port)
+
+
+def test_a_port_stays_reserved_while_nothing_listens_and_until_its_process_is_gone() -> None:
+    code = "from cutover_harness.testbed.ports import Ports; p = Ports(); print(p.take(), flush=True); input()"
+    other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
+    assert other.stdin is not None
+    port = int(other.stdout.readline())
+    with pytest.raises(UsageError):
+        Ports().take(port)
+    other.kill()
+    other.communicate()
+    mine = Ports()
+    assert mine.take(port) == port
+    mine.release()
+
+
+def test_properties_survive_javas_syntax(tmp_path: Path) -> None:
+    file = tmp_path / "p"
+    settings.write_properties(file, {"a": "x y", "b": "c:\\d=e#f!", "g": "line\nline", "h": "ü😀"})
+    assert file.read_text(encoding="ascii").splitlines() == [
+        "a=x\\ y",
+        "b=c\\:\\\\d\\=e\\#f\\!",
+        "g=line\\nline",
+        "h=\\u00fc\\ud83d\\ude00",
+    ]
+
+
+def test_a_data_folder_is_formatted_once(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    settings.write_broker(tmp_path / "p", data, 20001, 20002)
+    first = (data / "meta.properties").read_text()
+    settings.write_broker(tmp_path / "p", data, 20003, 20004)
+    assert (data / "meta.properties").read_text() == first
+    cluster_id = next(line for line in first.splitlines() if line.startswith("cluster.id"))
+    assert len(cluster_id.partition("=")[2]) == 22
+
+
+def answering(*answers: bytes | None) -> int:
+    """Serve one connection with these answers in turn, None closes it; returns the port."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with server, server.accept()[0] as connection:
+            for answer in answers:
+                (length,) = struct.unpack(">i", connection.recv(4))
+                connection.recv(length)
+                if answer is None:
+                    return
+                connection.sendall(struct.pack(">i", len(answer)) + answer)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return int(server.getsockname()[1])
+
+
+def test_the_probe_wants_answers_not_connections() -> None:
+    versions, one_broker, no_broker = b"\0" * 10, struct.pack(">ii", 1, 1) + b"\0" * 20, struct.pack(">ii", 1, 0)
+    assert probe.serves("127.0.0.1", answering(versions, one_broker))
+    assert not probe.serves("127.0.0.1", answering(versions, no_broker))
+    assert not probe.serves("127.0.0.1", answering(versions, None))
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        assert not probe.serves("127.0.0.1", silent.getsockname()[1], timeout=0.1)
+    assert not probe.serves("127.0.0.1", 1)
+
+
+def test_what_a_jvm_sees_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    from cutover_harness.testbed.jvm import environment
+
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Dx=y")
+    monkeypatch.setenv("CLASSPATH", "/elsewhere")
+    monkeypatch.setenv("PASSWORD", "secret")
+    assert set(environment()) <= {"PATH", "HOME", "LANG", "LC_ALL", "TZ"}
+    assert environment()["PATH"] == os.environ["PATH"]
