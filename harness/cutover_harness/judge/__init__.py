@@ -1,1 +1,7 @@
 """From ledgers to measures to a verdict: pure functions that know nothing of Kafka or of processes."""
+
+from cutover_harness.judge.judging import judge, measure
+from cutover_harness.judge.model import Judgement, RunFacts, Verdict
+from cutover_harness.judge.verdicts import verdict
+
+__all__ = ["Judgement", "RunFacts", "Verdict", "judge", "measure", "verdict"]

@@ -150,7 +150,7 @@ class LogMeasures(Jsonable):
 
 @dataclass(frozen=True)
 class SecondSeries(Jsonable):
-    """Events per second: values[i] counts the second that begins i seconds after `Series.start_ns`."""
+    """Events per step: values[i] counts the step that begins i steps after `Series.start_ns`."""
 
     kind: Literal["acks", "deliveries"]
     group: str | None
@@ -160,13 +160,17 @@ class SecondSeries(Jsonable):
 
 @dataclass(frozen=True)
 class Series(Jsonable):
-    """Acks (of the whole fleet) and deliveries (of each group) per second and cluster. start_ns is a whole second."""
+    """Acks (of the whole fleet) and deliveries (of each group) per step and cluster.
+
+    start_ns is a whole step; a step is a second, or ten, a hundred ... in a ledger that spans more than 36 hours.
+    """
 
     start_ns: int = 0
+    step_ns: int = 1_000_000_000
     seconds: list[SecondSeries] = field(default_factory=list)
 
     def total(self, kind: str, group: str | None = None) -> list[int]:
-        """Per second, summed over the clusters."""
+        """Per step, summed over the clusters."""
         chosen = [s.values for s in self.seconds if s.kind == kind and s.group == group]
         return [sum(column) for column in zip(*chosen, strict=True)]
 
@@ -179,8 +183,8 @@ class Blackout(Jsonable):
         (consumer cut) that overlaps the cut, extended by some seconds of grace after it. None: nothing to measure.
     normal_ms: the 99th percentile of the time between successive events outside all cuts; None where there are none.
     worst_instance, worst_instance_ms: for a producer cut, the process that was longest without an ack.
-    recovery_ms: from the end of the cut until the rate was back at 90% of the rate before, or the mirror's lag was
-        back at what it was before, whichever came first. None: it did not come back while the run lasted.
+    recovery_ms: from the end of the cut until a second began in which acks or deliveries came at 90% or more of the
+        rate in the ten seconds before the cut. None: it did not come back while the run lasted, or nothing came before.
     """
 
     role: Literal["producer", "consumer"]

@@ -1,0 +1,118 @@
+"""When things happened, in few numbers: events per bucket of time, with the first and the last time in each."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cutover_harness.judge.universe import run_heads
+from cutover_harness.ledger.columns import Int64, Mask
+
+_FINEST_NS = 1_000_000
+_MAX_BUCKETS = 1 << 17
+_NEVER_FIRST, _NEVER_LAST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True)
+class Activity:
+    """Events by time. A gap between events that is longer than `width_ns` is exact, a shorter one is not resolved.
+
+    The width is the smallest of 1 ms, 10 ms, 100 ms, ... with which the whole span fits in 131,072 buckets, so it and
+    all that follows from it depend on the events alone and not on the order of merging.
+    start: number of the first bucket since the epoch. count, first, last: shape (buckets,); first and last in ns.
+    """
+
+    width_ns: int
+    start: int
+    count: Int64
+    first: Int64
+    last: Int64
+
+    @classmethod
+    def of(cls, times: Int64) -> "Activity | None":
+        """Sort events into buckets; None without events."""
+        if not len(times):
+            return None
+        low, high = int(times.min()), int(times.max())
+        width = _width(low, high, _FINEST_NS)
+        bucket = times // width
+        bucket -= low // width
+        head = run_heads(bucket)
+        place = bucket[head]
+        empty = _empty(width, low // width, high // width - low // width + 1)
+        np.add.at(empty.count, place, np.diff(head, append=len(times)))
+        np.minimum.at(empty.first, place, np.minimum.reduceat(times, head))
+        np.maximum.at(empty.last, place, np.maximum.reduceat(times, head))
+        return empty
+
+    def merged(self, other: "Activity") -> "Activity":
+        """Return the events of both."""
+        low = min(int(self.first.min()), int(other.first.min()))
+        high = max(int(self.last.max()), int(other.last.max()))
+        width = _width(low, high, max(self.width_ns, other.width_ns))
+        result = _empty(width, low // width, high // width - low // width + 1)
+        for part in (self.coarser(width), other.coarser(width)):
+            place = slice(part.start - result.start, part.start - result.start + len(part.count))
+            result.count[place] += part.count
+            np.minimum(result.first[place], part.first, out=result.first[place])
+            np.maximum(result.last[place], part.last, out=result.last[place])
+        return result
+
+    def coarser(self, width: int) -> "Activity":
+        """Return the same events in buckets of `width` ns, a multiple of this width."""
+        if width == self.width_ns:
+            return self
+        bucket = (np.arange(len(self.count)) + self.start) // (width // self.width_ns)
+        head = run_heads(bucket)
+        return Activity(
+            width,
+            int(bucket[0]),
+            np.add.reduceat(self.count, head),
+            np.minimum.reduceat(self.first, head),
+            np.maximum.reduceat(self.last, head),
+        )
+
+    @property
+    def filled(self) -> Mask:
+        """Where a bucket has events; shape (buckets,)."""
+        return self.count > 0
+
+    def gaps(self) -> tuple[Int64, Int64]:
+        """Return when each time without events between two buckets that have some began and ended, in ns."""
+        filled = self.filled
+        return self.last[filled][:-1], self.first[filled][1:]
+
+    def count_between(self, low_ns: int, high_ns: int) -> float:
+        """Return about how many events lie in `[low_ns, high_ns)`; a bucket that is cut counts by its share."""
+        edges = (np.array([low_ns, high_ns]) / self.width_ns) - self.start
+        total = np.concatenate([[0], np.cumsum(self.count)])
+        below, above = np.interp(edges, np.arange(len(total)), total)
+        return float(above - below)
+
+    def per_step(self, start_ns: int, steps: int, step_ns: int) -> list[int]:
+        """Return the number of events in each of `steps` steps; `step_ns` is a multiple of the width."""
+        place = ((np.arange(len(self.count)) + self.start) * self.width_ns - start_ns) // step_ns
+        counts: list[int] = np.bincount(place, weights=self.count, minlength=steps).astype(np.int64)[:steps].tolist()
+        return counts
+
+
+def _width(low: int, high: int, width: int) -> int:
+    while high // width - low // width >= _MAX_BUCKETS:
+        width *= 10
+    return width
+
+
+def _empty(width: int, start: int, buckets: int) -> Activity:
+    return Activity(
+        width,
+        start,
+        np.zeros(buckets, np.int64),
+        np.full(buckets, _NEVER_FIRST, np.int64),
+        np.full(buckets, _NEVER_LAST, np.int64),
+    )
+
+
+def merge_activity(one: Activity | None, other: Activity | None) -> Activity | None:
+    """Return the events of both, where None has none."""
+    if one is None or other is None:
+        return other if one is None else one
+    return one.merged(other)

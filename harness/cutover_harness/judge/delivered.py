@@ -1,0 +1,122 @@
+"""What one group was delivered of some streams: in which order, which records for the first time, which again."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cutover_harness.judge.duplicates import FIRST, classify, produced_where
+from cutover_harness.judge.produced import Produced
+from cutover_harness.judge.universe import Places, run_heads
+from cutover_harness.ledger.columns import Array, Columns, Int64, Mask
+
+
+@dataclass
+class Delivered:
+    """A group's deliveries, by stream and in each in the order of delivery; all arrays have shape (deliveries,).
+
+    ids: the record, 0 where `is_known` is False (a phantom); is_first: the record's first delivery to the group, for
+    phantoms too; cause: as `duplicates.classify` has it; is_disordered: a first delivery that a later record of its
+    stream came before; overtaker: that record's id, shape (disordered,); instance: number of the ledger.
+    """
+
+    rows: Columns
+    instance: Array
+    ids: Int64
+    is_known: Mask
+    place: Int64
+    is_first: Mask
+    is_disordered: Mask
+    overtaker: Int64
+    cause: Array
+
+
+def deliver(parts: list[Columns], instances: list[int], produced: Produced, places: Places) -> Delivered:
+    """Work out a group's deliveries from the rows of its members, each sorted by stream and all of them DELIVERED."""
+    universe = produced.universe
+    rows = Columns.concat(parts)
+    instance = np.repeat(np.array(instances, np.int16), [len(part) for part in parts])
+    index = np.concatenate([universe.index(part.stream) for part in parts] or [np.empty(0, np.int64)])
+    place = np.concatenate([places.of(part) for part in parts] or [np.empty(0, np.int64)])
+    if sum(1 for part in parts if len(part)) > 1:
+        order = _in_order(rows.stream, np.concatenate([_steady(part) for part in parts]))
+        rows, instance, index, place = rows.take(order), instance[order], index[order], place[order]
+    ids, is_known = universe.ids(index, rows.sequence)
+    is_known &= produced.is_known[ids] if universe.size else False
+    is_first, cause = _repeats(rows, ids, is_known, place, produced)
+    is_disordered = np.zeros(len(rows), np.bool_)
+    first = is_first & is_known
+    record = ids[first]
+    # Ids ascend from stream to stream, and so do the rows: the maximum so far is of this stream or of an earlier one.
+    latest = np.maximum.accumulate(record) if len(record) else record
+    late = latest > record
+    is_disordered[first] = late
+    return Delivered(rows, instance, ids, is_known, place, is_first, is_disordered, latest[late], cause)
+
+
+def _steady(part: Columns) -> Int64:
+    """Return times that do not go back within a stream: in one process the ledger's order counts, not the clock's."""
+    times = part.time_ns
+    back = (times[1:] < times[:-1]) & (part.stream[1:] == part.stream[:-1])
+    if not back.any():
+        return times
+    times = times.copy()
+    heads = run_heads(part.stream)
+    edges = np.append(heads, len(times))
+    for run in np.unique(np.searchsorted(heads, np.flatnonzero(back), side="right") - 1):
+        stream = slice(int(edges[run]), int(edges[run + 1]))
+        times[stream] = np.maximum.accumulate(times[stream])
+    return times
+
+
+def _in_order(stream: Array, times: Int64) -> Int64:
+    """Return the order by stream and time; of equal ones the row that comes first stays first."""
+    order = np.argsort(times, kind="stable")
+    return order[np.argsort(stream[order], kind="stable")]
+
+
+def _repeats(rows: Columns, ids: Int64, is_known: Mask, place: Int64, produced: Produced) -> tuple[Mask, Array]:
+    """Return which deliveries are the first of their record, and the cause of the others."""
+    is_first = np.ones(len(rows), np.bool_)
+    cause = np.full(len(rows), FIRST, np.int8)
+    phantom = np.flatnonzero(~is_known)
+    if len(phantom):
+        record = _phantom_records(rows.take(phantom), place[phantom])
+        cause[phantom] = _classify(rows, phantom, record, place, np.zeros(len(phantom), np.uint8))
+    again = _delivered_again(ids, is_known, produced.universe.size)
+    if len(again):
+        cause[again] = _classify(rows, again, ids[again], place, produced.sent_to(ids[again]))
+    is_first[cause != FIRST] = False
+    return is_first, cause
+
+
+def _classify(rows: Columns, chosen: Int64, record: Int64, place: Int64, sent_to: Array) -> Array:
+    cluster = rows.cluster[chosen]
+    return classify(record, cluster, place[chosen], rows.offset[chosen], produced_where(sent_to, cluster))
+
+
+def _delivered_again(ids: Int64, is_known: Mask, size: int) -> Int64:
+    """Return all deliveries of the records that were delivered more than once."""
+    known = ids if is_known.all() else ids[is_known]
+    if not len(known) or bool((known[1:] > known[:-1]).all()):
+        return np.empty(0, np.int64)
+    times = np.bincount(known, minlength=size)
+    often = times > 1
+    return np.flatnonzero(often[ids] & is_known) if often.any() else np.empty(0, np.int64)
+
+
+def _phantom_records(rows: Columns, place: Int64) -> Int64:
+    """Number phantoms by (stream, sequence), and those that carry no identity by where they lie."""
+    nameless = rows.sequence < 0
+    keys = (
+        np.where(nameless, rows.cluster, 0),
+        np.where(nameless, place, -1),
+        np.where(nameless, rows.offset, rows.sequence),
+        np.where(nameless, 0, rows.stream),
+    )
+    order = np.lexsort(keys)
+    change = np.zeros(len(order), np.bool_)
+    for key in keys:
+        change[1:] |= key[order][1:] != key[order][:-1]
+    numbers = np.empty(len(order), np.int64)
+    numbers[order] = np.cumsum(change)
+    return numbers

@@ -1,0 +1,134 @@
+"""How switches were felt: series over the run, blackouts around each cut, and the time until the rate was back."""
+
+from collections.abc import Iterable, Mapping
+from functools import reduce
+
+import numpy as np
+
+from cutover_harness.judge.activity import Activity, merge_activity
+from cutover_harness.judge.model import Blackout, Cut, SecondSeries, Series
+from cutover_harness.ledger.columns import Array, Mask
+from cutover_harness.ledger.format import CLUSTER_NAMES
+
+_SECOND = 1_000_000_000
+#: A switch is felt a while after its last step too: a group joins, a batch fills.
+GRACE_NS = 5 * _SECOND
+_BEFORE_NS = 10 * _SECOND
+_BACK = 0.9
+
+Key = tuple[str, str, int]
+
+
+def series(activity: Mapping[Key, Activity]) -> Series:
+    """Return acks of the fleet and deliveries of each group per second, all over the same span."""
+    if not activity:
+        return Series()
+    step = max(_SECOND, *(a.width_ns for a in activity.values()))
+    start = min(int(a.first.min()) for a in activity.values()) // step
+    steps = max(int(a.last.max()) for a in activity.values()) // step - start + 1
+    found = []
+    for name in sorted({_series_name(key) for key in activity}):
+        kind, group, cluster = name
+        parts = (a.per_step(start * step, steps, step) for key, a in activity.items() if _series_name(key) == name)
+        values = np.sum(np.array(list(parts)), axis=0).tolist()
+        found.append(
+            SecondSeries("acks" if kind == "acks" else "deliveries", group or None, CLUSTER_NAMES[cluster], values)
+        )
+    return Series(start * step, step, found)
+
+
+def _series_name(key: Key) -> Key:
+    kind, who, cluster = key
+    return (kind, "" if kind == "acks" else who, cluster)
+
+
+def blackouts(activity: Mapping[Key, Activity], cuts: Iterable[Cut]) -> list[Blackout]:
+    """Return for each cut how long nothing came, against the normal rhythm, and when the rate was back."""
+    known = list(cuts)
+    return [_blackout(activity, cut, known) for cut in known]
+
+
+def _blackout(activity: Mapping[Key, Activity], cut: Cut, cuts: list[Cut]) -> Blackout:
+    kind = "acks" if cut.role == "producer" else "deliveries"
+    parts = {(who, cluster): a for (k, who, cluster), a in activity.items() if k == kind}
+    if cut.role == "consumer":
+        parts = {(who, cluster): a for (who, cluster), a in parts.items() if who == cut.group}
+    longest, begin, end = _longest(_merged(parts.values()), cut)
+    worst: tuple[float, str] | None = None
+    if cut.role == "producer":
+        by_instance = {who: _merged(a for (w, _), a in parts.items() if w == who) for who, _ in parts}
+        felt = [(gap, who) for who, a in by_instance.items() if (gap := _longest(a, cut)[0]) is not None]
+        worst = max(felt, default=None)
+    return Blackout(
+        role=cut.role,
+        group=cut.group,
+        from_cluster=cut.from_cluster,
+        to_cluster=cut.to_cluster,
+        time_ns_from=cut.time_ns_from,
+        time_ns_to=cut.time_ns_to,
+        longest_ms=longest,
+        gap_from_ns=begin,
+        gap_to_ns=end,
+        normal_ms=_normal(_merged(parts.values()), cuts),
+        worst_instance=worst[1] if worst else None,
+        worst_instance_ms=worst[0] if worst else None,
+        recovery_ms=_recovery(_merged(parts.values()), cut),
+    )
+
+
+def _merged(parts: Iterable[Activity]) -> Activity | None:
+    nothing: Activity | None = None
+    return reduce(merge_activity, parts, nothing)
+
+
+def _longest(activity: Activity | None, cut: Cut) -> tuple[float | None, int | None, int | None]:
+    if activity is None:
+        return None, None, None
+    begin, end = activity.gaps()
+    felt = (end > cut.time_ns_from) & (begin < cut.time_ns_to + GRACE_NS)
+    if not felt.any():
+        return None, None, None
+    longest = np.flatnonzero(felt)[np.argmax((end - begin)[felt])]
+    return float(end[longest] - begin[longest]) / 1e6, int(begin[longest]), int(end[longest])
+
+
+def _normal(activity: Activity | None, cuts: Iterable[Cut]) -> float | None:
+    """Return the 99th percentile of times between events outside the cuts; inside a bucket they are taken as even."""
+    if activity is None:
+        return None
+    begin, end = activity.gaps()
+    filled = activity.filled
+    first, last, inside = activity.first[filled], activity.last[filled], activity.count[filled] - 1
+    gaps = np.concatenate([end - begin, (last - first) / np.maximum(inside, 1)])
+    weights = np.concatenate([np.ones(len(begin), np.int64), inside])
+    calm = ~_touched(np.concatenate([begin, first]), np.concatenate([end, last]), cuts) & (weights > 0)
+    if not calm.any():
+        return None
+    order = np.argsort(gaps[calm])
+    total = np.cumsum(weights[calm][order])
+    return float(gaps[calm][order][np.searchsorted(total, 0.99 * total[-1])]) / 1e6
+
+
+def _touched(begin: Array, end: Array, cuts: Iterable[Cut]) -> Mask:
+    touched = np.zeros(len(begin), np.bool_)
+    for cut in cuts:
+        touched |= (end > cut.time_ns_from) & (begin < cut.time_ns_to + GRACE_NS)
+    return touched
+
+
+def _recovery(activity: Activity | None, cut: Cut) -> float | None:
+    if activity is None:
+        return None
+    since = max(cut.time_ns_from - _BEFORE_NS, int(activity.first.min()))
+    seconds = (cut.time_ns_from - since) / _SECOND
+    if seconds < 1:
+        return None
+    needed = _BACK * activity.count_between(since, cut.time_ns_from) / seconds
+    if needed <= 0:
+        return None
+    after = np.flatnonzero(activity.filled)
+    starts = activity.first[after]
+    for start in (cut.time_ns_to, *starts[starts >= cut.time_ns_to].tolist()):
+        if activity.count_between(start, start + _SECOND) >= needed:
+            return float(start - cut.time_ns_to) / 1e6
+    return None

@@ -1,0 +1,127 @@
+"""What became of every record that the producers sent: one pass over their rows, then one value a record."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cutover_harness.judge.duplicates import cluster_bit
+from cutover_harness.judge.universe import Places, Universe
+from cutover_harness.ledger.columns import Array, Columns, Int64, Mask
+from cutover_harness.ledger.format import ABORTED, ACKED, FAILED, SENT, SOURCE, TARGET, UNKNOWN
+
+CLUSTERS = (SOURCE, TARGET, UNKNOWN)
+_CLUSTER_BITS, _ACKED_SHIFT, _FAILED, _ABORTED = 0b111, 3, 1 << 6, 1 << 7
+
+
+@dataclass
+class Produced:
+    """The producers' rows of some streams, and for each record (by its id in `universe`) what they say about it.
+
+    rows, row_ids, row_place, row_instance: all rows, their record, topic and partition, and the number of the ledger.
+    flags: sent to the clusters in bits 0-2 (as `cluster_bit`), acknowledged by those in bits 3-5, failed, aborted.
+    place: topic and partition, those of the acknowledgement where there is one, -1 for an id without a record.
+    offsets: by cluster, the offset that it acknowledged, -1 where it did not. Only clusters that acknowledged any.
+    is_acked: acknowledged and not aborted; is_aborted: in an aborted transaction and not acknowledged afterwards.
+    """
+
+    universe: Universe
+    rows: Columns
+    row_ids: Int64
+    row_place: Int64
+    row_instance: Array
+    flags: npt.NDArray[np.uint8]
+    place: npt.NDArray[np.int32]
+    offsets: dict[int, Int64]
+    is_acked: Mask
+    is_aborted: Mask
+
+    @property
+    def is_known(self) -> Mask:
+        """Which ids are of a record that a producer logged."""
+        known: Mask = self.flags != 0
+        return known
+
+    @property
+    def is_failed(self) -> Mask:
+        """Which records failed, as far as the producer knows."""
+        failed: Mask = (self.flags & _FAILED != 0) & ~self.is_acked & ~self.is_aborted
+        return failed
+
+    def acked_on(self, cluster: int) -> Mask:
+        """Return which records the cluster acknowledged."""
+        bit = int(cluster_bit(np.array([cluster]))[0]) << _ACKED_SHIFT
+        acked: Mask = self.flags & bit != 0
+        return acked
+
+    def sent_to(self, ids: Int64) -> Array:
+        """Return bits of the clusters that each record was produced on: acknowledged there, or else sent there."""
+        flags = self.flags[ids]
+        acked = (flags >> _ACKED_SHIFT) & _CLUSTER_BITS
+        both: Array = acked | (flags & 0b011)
+        return np.where(both == 0, flags & _CLUSTER_BITS, both)
+
+    def acked_at(self, ids: Int64) -> tuple[Array, Int64]:
+        """Return the cluster and the offset of each record's acknowledgement (the target's if both acknowledged)."""
+        cluster = np.full(len(ids), UNKNOWN, np.uint8)
+        offset = np.full(len(ids), -1, np.int64)
+        for code in (UNKNOWN, SOURCE, TARGET):
+            if code in self.offsets:
+                known = self.offsets[code][ids]
+                here = self.flags[ids] >> _ACKED_SHIFT & cluster_bit(np.array([code]))[0] != 0
+                cluster[here] = code
+                offset[here] = known[here]
+        return cluster, offset
+
+
+def gather(parts: list[Columns], instances: list[int], places: Places) -> Produced:
+    """Work out what the rows of the producers' ledgers say; each part is sorted by stream, instances number them."""
+    universe = Universe.of(parts)
+    numbers = [universe.ids(universe.index(part.stream), part.sequence)[0] for part in parts]
+    place = np.concatenate([places.of(part) for part in parts] or [np.empty(0, np.int64)])
+    ids = np.concatenate(numbers) if numbers else np.empty(0, np.int64)
+    rows = Columns.concat(parts)
+    flags = _flags(rows, ids, universe.size)
+    where = np.full(universe.size, -1, np.int32)
+    where[ids] = place
+    acked = rows.event == ACKED
+    where[ids[acked]] = place[acked]
+    offsets = {}
+    for cluster in CLUSTERS:
+        chosen = acked & (rows.cluster == cluster)
+        if chosen.any():
+            offsets[cluster] = np.full(universe.size, -1, np.int64)
+            offsets[cluster][ids[chosen]] = rows.offset[chosen]
+    is_acked = flags & (_CLUSTER_BITS << _ACKED_SHIFT) != 0
+    is_aborted = flags & _ABORTED != 0
+    contested = is_acked & is_aborted
+    if contested.any():
+        last_aborted = _aborted_last(rows, ids, contested)
+        is_acked &= ~last_aborted
+        is_aborted &= ~contested | last_aborted
+    counts = [len(part) for part in parts]
+    instance = np.repeat(np.array(instances, np.int16), counts)
+    return Produced(universe, rows, ids, place, instance, flags, where, offsets, is_acked, is_aborted)
+
+
+def _flags(rows: Columns, ids: Int64, size: int) -> npt.NDArray[np.uint8]:
+    flags = np.zeros(size, np.uint8)
+    code = np.zeros(256, np.uint8)
+    code[[SENT, ACKED, FAILED, ABORTED]] = 0, _ACKED_SHIFT, 0, 0
+    # FAILED and ABORTED name the cluster too, for a process that was told only at the end where the record went.
+    bit = cluster_bit(rows.cluster) << code[rows.event]
+    bit |= np.where(rows.event == FAILED, _FAILED, np.where(rows.event == ABORTED, _ABORTED, 0)).astype(np.uint8)
+    for value in np.unique(bit):
+        flags[ids[bit == value]] |= value
+    return flags
+
+
+def _aborted_last(rows: Columns, ids: Int64, contested: Mask) -> Mask:
+    """Return which of the contested records were aborted after their last acknowledgement."""
+    chosen = contested[ids] & ((rows.event == ACKED) | (rows.event == ABORTED))
+    order = np.lexsort((rows.time_ns[chosen], ids[chosen]))
+    record = ids[chosen][order]
+    last = np.append(record[1:] != record[:-1], True)
+    result = np.zeros_like(contested)
+    result[record[last]] = rows.event[chosen][order][last] == ABORTED
+    return result

@@ -1,0 +1,78 @@
+"""Which records were left behind on a cluster that the producers left."""
+
+from dataclasses import dataclass, replace
+
+from cutover_harness.judge.model import Offender, RunFacts
+from cutover_harness.judge.offsets import OffsetSet
+from cutover_harness.judge.partial import MAX_OFFENDERS, Log, Partial
+from cutover_harness.ledger.format import CLUSTER_NAMES, SOURCE
+
+
+@dataclass(frozen=True)
+class Stranded:
+    """Offsets by log. proven: logs of which the mirror's progress is known; unknown: logs of which nothing is."""
+
+    offsets: dict[Log, OffsetSet]
+    unplaced: dict[tuple[str, int], int]
+    proven: frozenset[Log]
+    unknown: frozenset[Log]
+
+    def count(self, topic: str, partition: int | None = None) -> int:
+        """Return how many records of a topic, or of one partition of it, are stranded."""
+        return sum(
+            len(found) for log, found in self.offsets.items() if log[1] == topic and partition in (None, log[2])
+        ) + sum(n for (t, p), n in self.unplaced.items() if t == topic and partition in (None, p))
+
+    def of_topics(self, topics: frozenset[str], *, drained: bool) -> int | None:
+        """Return how many records of the topics are stranded, None where that cannot be told.
+
+        That nobody saw a record on the other cluster tells something only if a group read all there is on it, or if
+        the mirror's progress is known.
+        """
+        if any(log[1] in topics for log in self.unknown):
+            return None
+        total = sum(self.count(topic) for topic in topics)
+        sure = all(log in self.proven for log, found in self.offsets.items() if log[1] in topics and len(found))
+        return total if not total or drained or sure else None
+
+
+def find_stranded(partial: Partial, facts: RunFacts) -> Stranded:
+    """Return what lies on the logs that the producers left and, as far as can be known, nowhere else.
+
+    Where the facts say what was copied, that decides. Otherwise it is inferred from what groups read on the other
+    cluster: a mirror copies a partition in order, so what lies below the first record that arrived was copied too;
+    between the first and the last that arrived, and above it, what nobody was delivered there is missing there. If
+    nothing arrived: from the target nothing is copied unless the facts say so; from the source, that is unknown.
+    """
+    number = {name: code for code, name in CLUSTER_NAMES.items()}
+    copied: dict[Log, list[tuple[int, int]]] = {}
+    for each in facts.copied:
+        copied.setdefault((number[each.cluster], each.topic, each.partition), []).append((each.start, each.end))
+    offsets, unknown = {}, set()
+    for log, left in partial.left.items():
+        bounds = left.bounds
+        if bounds is None:
+            continue
+        remaining = left
+        if log in copied:
+            for start, end in copied[log]:
+                remaining = remaining.minus(remaining.between(start, end))
+        elif log in partial.arrived:
+            remaining = left.between(partial.arrived[log][0], bounds[1] + 1)
+        elif log[0] == SOURCE:
+            unknown.add(log)
+            continue
+        offsets[log] = remaining
+    place = [(where, int(counts[-1])) for where, counts in partial.logs.items() if counts[-1]]
+    return Stranded(offsets, dict(place), frozenset(copied), frozenset(unknown))
+
+
+def stranded_offenders(partial: Partial, stranded: Stranded) -> list[Offender]:
+    """Return the first ten that are stranded of those whose description was kept."""
+    found = {
+        (log, offender.offset): replace(offender, kind="stranded")
+        for (log, _), candidates in partial.candidates.items()
+        for offender in candidates
+        if offender.offset < 0 or (log in stranded.offsets and offender.offset in stranded.offsets[log])
+    }
+    return sorted(found.values(), key=lambda o: (o.time_ns, o.stream, o.sequence))[:MAX_OFFENDERS]
