@@ -14,8 +14,10 @@ _COUNTS = (
     "offset_regression",
     "gap_unexplained",
 )
-_WORDS = {
+#: How counts read in a sentence.
+WORDS = {
     "lost": "lost",
+    "missing": "not delivered",
     "phantom": "phantom",
     "aborted_read": "delivered from aborted transactions",
     "disordered": "disordered",
@@ -68,7 +70,7 @@ def _control(
     if unproven:
         return Verdict("INCONCLUSIVE", control=True, caught=None, reasons=[*unproven, *caught], guards=guards)
     if quiet:
-        reasons = [f"this control must violate {_WORDS.get(name, name)!r} and did not" for name in quiet]
+        reasons = [f"this control must violate {WORDS.get(name, name)!r} and did not" for name in quiet]
         return Verdict("FAIL", control=True, caught=False, reasons=reasons, guards=guards)
     return Verdict("PASS", control=True, caught=True, reasons=caught, guards=guards)
 
@@ -81,7 +83,7 @@ def _violations(judgement: Judgement, expected: Expectation) -> Iterator[tuple[s
             count = getattr(group.duplicated if name in CAUSES else group, name)
             if limit is not None and count is not None and count > limit:
                 allowed = f" (allowed: {limit:,})" if limit else ""
-                found.append(f"{group.group}: {count:,} {_WORDS[name]}{allowed}")
+                found.append(f"{group.group}: {count:,} {WORDS[name]}{allowed}")
         if found:
             yield name, found
     most = expected.max_blackout_ms

@@ -1,0 +1,109 @@
+"""`kafka-cutover judge DIR`: the verdict on any ledger, with the records that speak against it."""
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cutover_harness.errors import UsageError
+from cutover_harness.judge.judging import judge
+from cutover_harness.judge.model import CAUSES, GroupMeasures, Offender, Report, RunFacts
+from cutover_harness.judge.verdicts import WORDS, verdict
+from cutover_harness.ledger.reader import read_ledgers
+
+RUN, LEDGER = "run.json", "ledger"
+
+_EXIT = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3}
+_STYLE = {"PASS": "bold green", "FAIL": "bold red", "INCONCLUSIVE": "bold yellow"}
+_SUMMARY = ("lost", *CAUSES, "disordered", "phantom", "aborted_read", "stranded", "offset_regression")
+
+
+def judge_command(folder: Path, as_json: bool) -> int:
+    """Judge a run's folder, a folder of ledgers, or a folder of runs, print it, and return the exit code.
+
+    0 all PASS, 1 some FAIL, 3 no FAIL but some INCONCLUSIVE. Raises UsageError where there is nothing to judge.
+    """
+    runs = {path.name: judge_folder(path) for path in run_folders(folder)}
+    if as_json:
+        documents = {name: report.to_json() for name, (report, _) in runs.items()}
+        found = documents if len(documents) > 1 else next(iter(documents.values()))
+        sys.stdout.write(json.dumps(found, indent=1) + "\n")
+    else:
+        # What is not a terminal is a file or a pipe, where a line that is cut helps nobody.
+        console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+        for name, (report, facts) in runs.items():
+            _print(console, name if facts is None else facts.scenario, report)
+    outcomes = {report.verdict.outcome for report, _ in runs.values()}
+    return next((_EXIT[outcome] for outcome in ("FAIL", "INCONCLUSIVE") if outcome in outcomes), 0)
+
+
+def run_folders(folder: Path) -> list[Path]:
+    """Return the runs in a folder that `rehearse` left, or the folder itself."""
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder")
+    folder = folder.resolve()
+    if (folder / LEDGER).is_dir() or (folder / RUN).exists():
+        return [folder]
+    return sorted(path.parent for path in folder.glob(f"*/{RUN}")) or [folder]
+
+
+def judge_folder(folder: Path) -> tuple[Report, RunFacts | None]:
+    """Judge one run. Without `run.json` every group should have had each topic that it has to do with."""
+    ledgers = read_ledgers(folder / LEDGER if (folder / LEDGER).is_dir() else folder)
+    beside = [path for path in (folder / RUN, folder.parent / RUN) if path.exists()]
+    facts = RunFacts.load(beside[0]) if beside and (beside[0].parent == folder or folder.name == LEDGER) else None
+    if facts is not None and facts.run != ledgers.run:
+        raise UsageError(f"{beside[0]}: is of run {facts.run}, but the ledgers are of run {ledgers.run}")
+    known = facts or RunFacts(run=ledgers.run, scenario=folder.name)
+    judgement = judge(ledgers, known)
+    return Report(verdict(judgement, known), judgement), facts
+
+
+def summary(group: GroupMeasures) -> str:
+    """Return what was found in a group's deliveries, such as "3 lost, 2 re-read, 1 disordered"."""
+    counts = {name: getattr(group.duplicated if name in CAUSES else group, name) for name in _SUMMARY}
+    found = [f"{count:,} {WORDS[name]}" for name, count in counts.items() if count]
+    if group.lost is None:
+        found.insert(0, f"{group.missing:,} not delivered (lost or not yet read)")
+    return ", ".join(found) or "nothing lost, repeated or out of order"
+
+
+def _print(console: Console, name: str, report: Report) -> None:
+    found, judgement = report.verdict, report.judgement
+    console.print(f"[{_STYLE[found.outcome]}]{found.outcome}[/]  [bold]{escape(name)}[/]")
+    for group in judgement.groups:
+        console.print(f"  {escape(group.group)}: {summary(group)}")
+        console.print(
+            f"    [dim]{group.delivered:,} deliveries of {group.distinct:,} records; "
+            f"{group.acked:,} acknowledged in {escape(', '.join(group.topics)) or 'no topic'}[/]"
+        )
+    for label, lines in (("because", found.reasons), ("note", judgement.notes)):
+        for line in lines:
+            console.print(f"  [dim]{label}[/] {escape(line)}")
+    if judgement.offenders:
+        console.print(_table(judgement.offenders))
+
+
+def _table(offenders: list[Offender]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("what", "group", "record", "cluster", "key", "sequence", "when (UTC)", "seen by", "why"):
+        table.add_column(heading, overflow="fold", justify="right" if heading == "sequence" else "left")
+    for each in offenders:
+        when = datetime.fromtimestamp(each.time_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+        cells = (
+            WORDS.get(each.kind, each.kind),
+            each.group or "",
+            f"{each.topic}/{each.partition} @ {each.offset if each.offset >= 0 else '?'}",
+            each.cluster,
+            each.key if each.key is not None else "",
+            str(each.sequence) if each.sequence >= 0 else "",
+            when,
+            ", ".join(each.seen_by),
+            each.detail,
+        )
+        table.add_row(*map(escape, cells))
+    return table
