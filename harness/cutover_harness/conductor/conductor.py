@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -47,7 +47,8 @@ class Conductor:
     """Walks one route.
 
     `clients` maps each expected instance to its role: the barrier names who of them is missing. `intervene` is called
-    before the gates and after each act (faults); `lag_at` lists the acts at which the mirror lag is read and kept.
+    before the gates and after each act (faults); `lag_at` lists the acts at which the mirror lag is read and kept;
+    `check` raises where a client has died by itself, so that nobody waits for it until the deadline.
     """
 
     route: str
@@ -61,6 +62,7 @@ class Conductor:
     observer: Observer
     intervene: Intervene = lambda _act, _when: None
     lag_at: Sequence[Act] = ()
+    check: Callable[[], None] = lambda: None
     sleep: Callable[[float], None] = time.sleep
     state: RouteState = field(default_factory=RouteState)
     timeline: Timeline = field(default_factory=Timeline)
@@ -174,7 +176,11 @@ class Conductor:
             )
 
     def _pass(self, gate: Gate) -> None:
-        passed = wait(gate, self.observer)
+        def read() -> Reading:
+            self.check()
+            return gate.read()
+
+        passed = wait(replace(gate, read=read), self.observer)
         self.timeline.mark("gate", passed.name, self.state.stage, passed.evidence, passed.from_ns)
 
     def _instances(self, role: Role) -> list[str]:

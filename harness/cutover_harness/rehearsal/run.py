@@ -162,6 +162,8 @@ class Rehearsal:
             observer=self.observer,
             intervene=injector,
             lag_at=self.scenario.lag_at,
+            # Where a fault kills apps, their death is no reason to stop.
+            check=(lambda: None) if {"producer", "consumer"} & {f.of for f in self.scenario.faults} else fleet.check,
         )
 
     def _walk(self, conductor: Conductor) -> str | None:
