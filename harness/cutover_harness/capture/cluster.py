@@ -80,15 +80,19 @@ class ClusterView:
         try:
             listed = self.admin.list_consumer_groups(request_timeout=TIMEOUT_S).result(TIMEOUT_S)
             names = sorted(g.group_id for g in listed.valid)
-            asked = [self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(n)]).popitem() for n in names]
+            # All at once, each request for one group. The client fills the dictionaries that it returned.
+            asked = {
+                n: self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(n)], request_timeout=TIMEOUT_S)
+                for n in names
+            }
         except KafkaException as why:
             self.notes["groups"] = f"not read: {why.args[0].str()}"
             return []
         out = []
-        for name, future in asked:
+        for name, futures in asked.items():
             committed: dict[str, dict[int, int]] = {}
             try:
-                offsets = future.result(TIMEOUT_S).topic_partitions
+                offsets = futures[name].result().topic_partitions
             except KafkaException as why:
                 self.notes[f"group {name}"] = f"not read: {why.args[0].str()}"
                 continue

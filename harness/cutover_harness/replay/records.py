@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count as counting
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -93,7 +94,7 @@ def replay(
                 f"capture {reader.path}: has no topic {absent[0]!r} (it has {', '.join(reader.info.topics)})"
             )
     ids = StreamIds()
-    for loop in count():
+    for loop in counting():
         seen = 0  # records of the slice, whoever's share they are
         before: int | None = None
         for batch in reader.batches():
@@ -103,9 +104,8 @@ def replay(
             seen += int(wanted.sum())
             if not wanted.any():
                 continue
-            records = _select(
-                batch.filter(pa.array(wanted)), stamps[wanted], largest[wanted], options, share, schedule, loop, ids
-            )
+            chosen = batch if wanted.all() else batch.filter(pa.array(wanted))
+            records = _select(chosen, stamps[wanted], largest[wanted], options, share, schedule, loop, ids)
             if skip >= len(records):
                 skip -= len(records)
                 continue
@@ -120,11 +120,8 @@ def replay(
 def _wanted(batch: pa.RecordBatch, largest: np.ndarray, options: ReplayOptions, schedule: Schedule) -> np.ndarray:
     wanted = (largest >= schedule.first_ms) & (largest <= schedule.last_ms)
     if options.topics:
-        topic = batch.column("topic")
-        if not pa.types.is_dictionary(topic.type):
-            topic = topic.dictionary_encode()
-        chosen = np.array([name in options.topics for name in topic.dictionary.to_pylist()], bool)
-        wanted &= chosen[topic.indices.to_numpy()]
+        names, codes = _dictionary(batch.column("topic"))
+        wanted &= np.array([name in options.topics for name in names], bool)[codes]
     return wanted
 
 
@@ -139,11 +136,11 @@ def _select(
     ids: StreamIds,
 ) -> Records:
     """Return the share's records among the rows of `batch`, every one `options.scale` times."""
-    topics: list[str] = batch.column("topic").to_pylist()
-    if options.topics:
-        topics = [options.topics[name] for name in topics]
-    partitions: list[int] = batch.column("partition").to_pylist()
-    keys: list[bytes | None] = batch.column("key").to_pylist()
+    names, codes = _dictionary(batch.column("topic"))
+    written = [options.topics.get(name, name) for name in names]
+    topics = [written[code] for code in codes.tolist()]
+    partitions: list[int] = batch.column("partition").to_numpy().tolist()
+    keys = binary_list(batch.column("key"))
     rows = range(len(topics))
     copies: Sequence[int] = rows
     if options.scale > 1:
@@ -154,18 +151,17 @@ def _select(
     streams = ids.of(topics, keys, partitions)
     due = schedule.due_ns(largest, loop).tolist()
     stamped = schedule.stamps_ms(stamps, loop).tolist()
-    mine = (
-        list(range(len(streams)))
-        if share.of == 1
-        else [n for n, s in enumerate(streams) if s % share.of == share.index]
-    )
+    if share.of == 1 and options.scale == 1:
+        values, headers = binary_list(batch.column("value")), header_lists(batch.column("headers"))
+        return Records(topics, partitions, keys, values, headers, streams, due, stamped)
+    mine = [n for n, stream in enumerate(streams) if stream % share.of == share.index]
     source = [copies[n] for n in mine]
-    taken = batch if share.of == 1 and options.scale == 1 else batch.take(pa.array(source, pa.int64()))
+    taken = batch.take(pa.array(source, pa.int64()))
     return Records(
         topics=[topics[n] for n in mine],
         partitions=[partitions[n] for n in mine],
         keys=[keys[n] for n in mine],
-        values=taken.column("value").to_pylist(),
+        values=binary_list(taken.column("value")),
         headers=header_lists(taken.column("headers")),
         streams=[streams[n] for n in mine],
         due_ns=[due[row] for row in source],
@@ -173,9 +169,33 @@ def _select(
     )
 
 
+def _dictionary(topic: pa.Array) -> tuple[list[str], np.ndarray]:
+    """Return the distinct names of a topic column, and each row's index among them."""
+    if not pa.types.is_dictionary(topic.type):
+        topic = topic.dictionary_encode()
+    return topic.dictionary.to_pylist(), topic.indices.to_numpy()
+
+
 def copy_key(key: bytes | None, number: int) -> bytes | None:
     """Return the key of the copy `number` (from 0) of a record: the recorded one for 0, else with a suffix."""
     return key if key is None or number == 0 else key + b"~%d" % number
+
+
+def binary_list(column: pa.Array) -> list[bytes | None]:
+    """Return the values of a binary column (several times faster than Arrow's conversion, which is for any type)."""
+    count = len(column)
+    _, offsets, data = column.buffers()
+    ends = np.frombuffer(offsets, np.int32, count + 1, 4 * column.offset)
+    if ends[0] == ends[-1]:
+        out: list[bytes | None] = [b""] * count
+    else:
+        raw = data.slice(int(ends[0]), int(ends[-1] - ends[0])).to_pybytes()
+        places = (ends - ends[0]).tolist()
+        out = [raw[start:end] for start, end in pairwise(places)]
+    if column.null_count:
+        for row in np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False)).tolist():
+            out[row] = None
+    return out
 
 
 def header_lists(column: pa.Array) -> list[Headers | None]:
