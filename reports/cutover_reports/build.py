@@ -12,7 +12,7 @@ from cutover_reports.matrix import matrix, trend
 from cutover_reports.model import Decision, Report, Route, Run, Scenario
 from cutover_reports.policy import POLICY_NAME, Policy, read_policy
 from cutover_reports.reading import Frames, RunFolder, read_run, read_scenario
-from cutover_reports.rollbacks import cards
+from cutover_reports.rollbacks import cards, retention
 from cutover_reports.routes import judge_route, worst_decision
 from cutover_reports.scenarios import figures
 from cutover_reports.series import thin
@@ -69,10 +69,11 @@ def _report(
 ) -> Report:
     routes, rollbacks = [], []
     clients = survival(scenarios, policy)
+    kept = retention(policy, captures)
     for name in dict.fromkeys(scenario.route for scenario in scenarios):
         own = [scenario for scenario in scenarios if scenario.route == name]
-        own_cards = cards(name, own, policy, captures)
-        routes.append(judge_route(name, own, runs, own_cards, survival(own, policy), policy))
+        own_cards = cards(name, own, policy, kept)
+        routes.append(judge_route(name, own, runs, own_cards, survival(own, policy), policy, kept.in_words()))
         rollbacks += own_cards
     decision = worst_decision([route.decision for route in routes])
     return Report(
@@ -99,7 +100,8 @@ def _headline(decision: Decision, routes: Sequence[Route], scenarios: Sequence[S
     rehearsed = [scenario for scenario in scenarios if scenario.kind != "control"]
     if decision == "NO-GO":
         blocked = [route for route in routes if route.decision == "NO-GO"]
-        return f"{words.plural(len(blocked), 'route')} of {len(routes)} blocked. {blocked[0].name}: {blocked[0].reasons[0]}."
+        first = blocked[0]
+        return f"{words.plural(len(blocked), 'route')} of {len(routes)} blocked. {first.name}: {first.reasons[0]}."
     passed = f"{words.plural(sum(s.outcome == 'PASS' for s in rehearsed), 'rehearsed path')} of {len(rehearsed)} passed"
     if decision == "GO":
         return f"{passed}, within every limit of the policy."

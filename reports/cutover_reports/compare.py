@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -67,7 +68,7 @@ def compare(before: Report, after: Report) -> Comparison:
     """Compare two reports, scenario by scenario by name (the worst run of each, where there are several)."""
     old, new = _worst(before), _worst(after)
     common = [name for name in old.index if name in new.index]
-    changes = [change for name in common for change in _changes(str(name), old.loc[name], new.loc[name])]
+    changes = [change for name in common for change in _changes(str(name), _row(old, name), _row(new, name))]
     if before.decision != after.decision:
         rank = {"GO": 0, "GO WITH CONDITIONS": 1, "NO-GO": 2}
         direction: Literal["better", "worse"] = "worse" if rank[after.decision] > rank[before.decision] else "better"
@@ -92,26 +93,28 @@ def _worst(report: Report) -> pd.DataFrame:
     return table.groupby("name", sort=False)[["rank", *figures]].max()
 
 
-def _changes(name: str, old: pd.Series[float], new: pd.Series[float]) -> list[Change]:
-    by_rank = {rank: outcome for outcome, rank in OUTCOME_RANK.items()}
+def _row(table: pd.DataFrame, name: Hashable) -> dict[str, float | None]:
+    """Return the figures of one scenario; None where one is not known."""
+    return {str(column): None if pd.isna(value) else float(value) for column, value in table.loc[name].items()}
+
+
+def _changes(name: str, old: dict[str, float | None], new: dict[str, float | None]) -> list[Change]:
+    by_rank: dict[float | None, str] = {rank: outcome for outcome, rank in OUTCOME_RANK.items()}
     found = []
     if old["rank"] != new["rank"]:
-        found.append(
-            _change(
-                name, "outcome", by_rank[int(old["rank"])], by_rank[int(new["rank"])], worse=new["rank"] > old["rank"]
-            )
-        )
+        worse = (new["rank"] or 0) > (old["rank"] or 0)
+        found.append(_change(name, "outcome", by_rank[old["rank"]], by_rank[new["rank"]], worse=worse))
     for figure in (*COUNTS, *TIMES, "worst_lag_records"):
         first, second = old[figure], new[figure]
-        if pd.isna(first) or pd.isna(second):
-            if pd.isna(first) != pd.isna(second):
-                found.append(
-                    _change(name, figure, _text(figure, first), _text(figure, second), worse=bool(pd.isna(second)))
-                )
-            continue
-        least = 1.0 if figure in COUNTS else max(SMALLEST[figure], RELATIVE * float(first))
-        if abs(second - first) >= least:
-            found.append(_change(name, figure, _text(figure, first), _text(figure, second), worse=second > first))
+        if first is None or second is None:
+            changed = first is not second
+            worse = second is None
+        else:
+            least = 1.0 if figure in COUNTS else max(SMALLEST[figure], RELATIVE * first)
+            changed = abs(second - first) >= least
+            worse = second > first
+        if changed:
+            found.append(_change(name, figure, _text(figure, first), _text(figure, second), worse=worse))
     return found
 
 
@@ -119,6 +122,5 @@ def _change(name: str, figure: str, before: str, after: str, *, worse: bool) -> 
     return Change(name, figure.removesuffix("_ms").replace("_", " "), before, after, "worse" if worse else "better")
 
 
-def _text(figure: str, value: float) -> str:
-    known = None if pd.isna(value) else float(value)
-    return words.milliseconds(known) if figure in TIMES else words.count(known)
+def _text(figure: str, value: float | None) -> str:
+    return words.milliseconds(value) if figure in TIMES else words.count(value)

@@ -13,7 +13,6 @@ from markupsafe import Markup
 
 from cutover_reports import words
 from cutover_reports.build import Built
-from cutover_reports.markdown import pause
 from cutover_reports.model import Scenario
 from cutover_reports.paths import STAGES, stage_title, states
 from cutover_reports.reading import Frames
@@ -45,7 +44,7 @@ def html(built: Built) -> str:
         stages=STAGES,
         style=Markup(_asset("style.css")),  # noqa: S704 - our own file
         script=Markup(_asset("page.js")),  # noqa: S704 - our own file
-        vega=Markup(_vega().replace("</", "<\\/")),  # noqa: S704 - the library's own bundle
+        vega=Markup(_vega()),  # noqa: S704 - the library's own bundle
         data=_embedded(
             {
                 "spec": json.loads(_asset("timeline.vg.json")),
@@ -63,7 +62,7 @@ def summary(scenario: Scenario) -> str:
     faults = f" Faults: {', '.join(scenario.faults)}." if scenario.faults else ""
     return (
         f"stages {', '.join(stages) or 'none'}; worst mirror lag {words.count(scenario.worst_lag_records)} records; "
-        f"producers paused {pause(scenario, 'producer')}, consumers {pause(scenario, 'consumer')}.{faults}"
+        f"producers paused {words.pause(scenario, 'producer')}, consumers {words.pause(scenario, 'consumer')}.{faults}"
     )
 
 
@@ -88,16 +87,20 @@ def plot(scenario: Scenario, series: Frames) -> dict[str, Any]:
             ]
             for kind in ("gate", "act", "fault")
         },
-        "pauses": [
-            {
-                "from": pause.from_s,
-                "to": pause.to_s,
-                "title": f"{pause.group or 'producers'}: {words.milliseconds(pause.longest_ms)}",
-            }
-            for pause in scenario.pauses
-        ],
+        **{f"{role}Pauses": _stretches(scenario, role) for role in ("producer", "consumer")},
         "series": {name: columns(values) for name, values in series.items()},
     }
+
+
+def _stretches(scenario: Scenario, role: str) -> list[dict[str, float]]:
+    """Return the stretches in which producers or consumers were paused, those that overlap joined."""
+    joined: list[dict[str, float]] = []
+    for start, end in sorted((pause.from_s, pause.to_s) for pause in scenario.pauses if pause.role == role):
+        if joined and start <= joined[-1]["to"]:
+            joined[-1]["to"] = max(joined[-1]["to"], end)
+        else:
+            joined.append({"from": start, "to": end})
+    return joined
 
 
 def _stages(scenario: Scenario, end: float) -> list[dict[str, Any]]:
@@ -130,7 +133,7 @@ def _environment() -> Environment:
         "ms": words.milliseconds,
         "causes": words.causes,
         "shape": lambda word: SHAPES.get(word, "ring"),
-        "pause": pause,
+        "pause": words.pause,
         "css": lambda word: CLASSES.get(word, word.lower().replace(" ", "-")),
     }
     environment.globals |= {"plural": words.plural, "cause_words": words.CAUSE_WORDS}
@@ -149,5 +152,7 @@ def _asset(name: str) -> str:
 
 @cache
 def _vega() -> str:
-    """Return the plotting library as one script. Bundling takes about a second."""
-    return vl_convert.javascript_bundle("window.vega = vega;")
+    """Return the plotting library, Vega with Vega-Embed, as one script of 0.9 MB. Bundling takes about a second."""
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    # It holds no end tag today; should it once, this keeps it inside its element.
+    return bundle.replace("</script", "<\\/script")

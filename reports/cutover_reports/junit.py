@@ -53,8 +53,9 @@ def _case(suite: ElementTree.Element, scenario: Scenario) -> None:
 def _summary(scenario: Scenario) -> str:
     lines = [
         f"{scenario.title}",
-        f"lost {words.count(scenario.lost)}, disordered {scenario.disordered}, duplicated {words.causes(scenario.duplicated)}",
-        f"producers paused {words.milliseconds(scenario.producer_pause_ms)}, consumers {words.milliseconds(scenario.consumer_pause_ms)}",
+        f"lost {words.count(scenario.lost)}, disordered {words.count(scenario.disordered)}",
+        f"duplicated {words.causes(scenario.duplicated)}",
+        f"producers paused {words.pause(scenario, 'producer')}, consumers {words.pause(scenario, 'consumer')}",
         *(f"guard {'held' if guard.held else 'NOT held'}: {guard.name}: {guard.evidence}" for guard in scenario.guards),
     ]
     return "\n".join(lines)

@@ -54,7 +54,7 @@ def _items(items: Iterable[str]) -> str:
 
 
 def _grounds(runs: Sequence[Run]) -> list[str]:
-    rows = []
+    rows: list[tuple[str, str, str]] = []
     for run in runs:
         rows += [(run.folder, "target kind", run.target_kind)]
         rows += [(run.folder, key, value) for key, value in run.environment.items()]
@@ -63,7 +63,7 @@ def _grounds(runs: Sequence[Run]) -> list[str]:
         ]
         rows += [
             (run.folder, "started", run.started or "not recorded"),
-            (run.folder, "seed", "not recorded" if run.seed is None else run.seed),
+            (run.folder, "seed", "not recorded" if run.seed is None else str(run.seed)),
         ]
     if len(runs) == 1:
         return [_table(("rehearsed on", ""), [row[1:] for row in rows])]
@@ -113,8 +113,8 @@ def _scenarios(scenarios: Sequence[Scenario]) -> list[str]:
             words.count(scenario.disordered),
             words.count(scenario.stranded),
             words.count(scenario.worst_lag_records),
-            pause(scenario, "producer"),
-            pause(scenario, "consumer"),
+            words.pause(scenario, "producer"),
+            words.pause(scenario, "consumer"),
         )
         for scenario in chosen
     ]
@@ -122,13 +122,6 @@ def _scenarios(scenarios: Sequence[Scenario]) -> list[str]:
     if len(chosen) < len(scenarios):
         parts.append(f"{len(scenarios) - len(chosen)} more, all passed, are in report.html and report.json.")
     return parts
-
-
-def pause(scenario: Scenario, role: str) -> str:
-    """Return the longest pause of producers or consumers in words; a dash where none of them was switched."""
-    if scenario.groups and not any(pause.role == role for pause in scenario.pauses):
-        return "–"
-    return words.milliseconds(scenario.producer_pause_ms if role == "producer" else scenario.consumer_pause_ms)
 
 
 def outcome(scenario: Scenario) -> str:
@@ -146,7 +139,8 @@ def _problems(scenarios: Sequence[Scenario]) -> list[str]:
         parts.append(f"### {text(scenario.name)}: {scenario.outcome}")
         guards = [f"guard not held: {guard.name}: {guard.evidence}" for guard in scenario.guards if not guard.held]
         offenders = [
-            f"{o.kind}: {o.topic}-{o.partition} offset {o.offset} on {o.cluster}, key {o.key!r}, sequence {o.sequence}; {', '.join(o.ledgers)}"
+            f"{o.kind}: {o.topic}-{o.partition} offset {o.offset} on {o.cluster}, key {o.key!r}, "
+            f"sequence {o.sequence}; {', '.join(o.ledgers)}"
             for o in scenario.offenders[:5]
         ]
         parts.append(_items([*scenario.reasons, *guards, *offenders]))
@@ -189,10 +183,19 @@ def _trend(report: Report) -> list[str]:
     if not report.trend:
         return []
     rows = [
-        (p.scenario, p.started or p.run, p.seed if p.seed is not None else "-", p.outcome, words.count(p.lost), words.count(p.duplicated),
-         words.count(p.disordered), words.milliseconds(p.pause_ms), words.count(p.worst_lag_records))
-        for p in report.trend
-    ]  # fmt: skip
+        (
+            point.scenario,
+            point.started or f"run {point.run + 1}",
+            "-" if point.seed is None else str(point.seed),
+            point.outcome,
+            words.count(point.lost),
+            words.count(point.duplicated),
+            words.count(point.disordered),
+            words.milliseconds(point.pause_ms),
+            words.count(point.worst_lag_records),
+        )
+        for point in report.trend
+    ]
     return [
         "## Trend",
         _table(

@@ -47,8 +47,9 @@ def matrix(scenarios: Sequence[Scenario]) -> Matrix:
         _cell(str(path), str(fault), [by_id[name] for name in group["id"]])
         for (path, fault), group in table.groupby(["path", "fault"], sort=False)
     ]
+    order = {str(row): place for row, place in zip(table["path"], [_place(s) for s in scenarios], strict=True)}
     faults = sorted(table["fault"].unique(), key=lambda fault: (fault != NO_FAULT, fault))
-    return Matrix(paths=list(table["path"].unique()), faults=faults, cells=cells)
+    return Matrix(paths=sorted(order, key=lambda path: order[path]), faults=faults, cells=cells)
 
 
 def trend(scenarios: Sequence[Scenario], runs: Sequence[Run]) -> list[TrendPoint]:
@@ -76,6 +77,11 @@ def trend(scenarios: Sequence[Scenario], runs: Sequence[Run]) -> list[TrendPoint
     return sorted(points, key=lambda point: (point.scenario, point.started or "", point.run))
 
 
+def _place(scenario: Scenario) -> tuple[int, int]:
+    """Return where a path belongs: switchovers, then rollbacks by stage, then negative controls."""
+    return {"switchover": 0, "rollback": 1, "control": 2}[scenario.kind], scenario.rollback_stage or 0
+
+
 def _cell(path: str, fault: str, scenarios: Sequence[Scenario]) -> Cell:
     outcome = worst_outcome(scenario.outcome for scenario in scenarios)
     assert outcome is not None, "a cell has at least one scenario"  # noqa: S101 - groupby gives no empty group
@@ -91,6 +97,8 @@ def _cell(path: str, fault: str, scenarios: Sequence[Scenario]) -> Cell:
         disordered=max(scenario.disordered for scenario in scenarios),
         pause_ms=worst(pause for s in scenarios for pause in (s.producer_pause_ms, s.consumer_pause_ms)),
         worst_lag_records=max(lags, default=None),
+        control=scenarios[0].kind == "control",
+        caught=None if any(scenario.caught is None for scenario in scenarios) else all(s.caught for s in scenarios),
         scenarios=[scenario.id for scenario in scenarios],
     )
 
@@ -106,7 +114,7 @@ def _plain_names(scenarios: Sequence[Scenario]) -> dict[tuple[str, ...], list[st
 
 
 def _row_of(scenario: Scenario, plain: dict[tuple[str, ...], list[str]]) -> str:
-    """Return the row of a scenario: a faulted one belongs to the scenario that walks the same path without the fault."""
+    """Return the row of a scenario: a faulted one belongs to the one that walks its path without the fault."""
     if not scenario.faults or not scenario.path:
         return scenario.name
     names = plain[tuple(scenario.path)]

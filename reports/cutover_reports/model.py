@@ -170,7 +170,7 @@ class Risk(_Model):
     occurred: int = Field(description="Conclusive runs in which it showed.")
     runs: int = Field(description="Conclusive runs that could have shown it.")
     at_most: float | None = Field(
-        description="Upper bound of its probability in one cutover at 95 % confidence (Clopper-Pearson); None without runs."
+        description="Upper bound of its probability in one cutover (Clopper-Pearson, 95 %); None without runs."
     )
     impact: Literal["none", "within limits", "beyond limits", "unknown"]
     measured: str
@@ -193,6 +193,9 @@ class Route(_Model):
     inconclusive: int
     controls_caught: int
     controls: int
+    retention: str = Field(
+        description="Which retention sets the deadlines of its rollback cards, and where it is known from."
+    )
 
 
 class Cell(_Model):
@@ -206,6 +209,8 @@ class Cell(_Model):
     disordered: int
     pause_ms: float | None
     worst_lag_records: int | None
+    control: bool
+    caught: bool | None
     scenarios: list[str]
 
 

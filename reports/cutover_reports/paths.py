@@ -31,7 +31,7 @@ DOCUMENTED_COST = {
 
 
 def states(path: Sequence[str]) -> list[RouteState]:
-    """Return the state of the route after each act; an empty list where the path has acts that this version does not know."""
+    """Return the state of the route after each act; an empty list where an act of the path is not known."""
     try:
         return walk(Act(act) for act in path)
     except (ValueError, ImpossibleActError):

@@ -1,7 +1,7 @@
 """Reading run folders, whole or half-written.
 
-A rehearsal that was interrupted leaves folders without a verdict, without facts, or with a torn file. None of that stops
-a report: what is missing is said in words, and the scenario counts as INCONCLUSIVE.
+A rehearsal that was interrupted leaves folders without a verdict, without facts, or with a torn file. None of that
+stops a report: what is missing is said in words, and the scenario counts as INCONCLUSIVE.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Frames = dict[str, "pd.Series[float]"]
 
 @dataclass
 class ScenarioFolder:
-    """What one scenario left. `series` holds `lag`, `acks` and one `deliveries/<group>`, indexed by seconds since its start."""
+    """What one scenario left. `series`: `lag`, `acks` and one `deliveries/<group>`, by seconds since its start."""
 
     name: str
     folder: Path
@@ -89,7 +89,7 @@ def read_scenario(folder: Path, name: str) -> ScenarioFolder:
         scenario.missing.append(f"{name}/verdict.json: {why}")
     start_ns = scenario.facts.started_ns if scenario.facts else 0
     try:
-        scenario.series = _lag_series(lag, start_ns) | _second_series(seconds, start_ns)
+        scenario.series = _lag_series(lag, start_ns) | _rate_series(seconds, start_ns)
     except (TypeError, ValueError, KeyError, AttributeError) as why:
         scenario.missing.append(f"{name}: its series cannot be read ({why}), so its time line is not drawn.")
     return scenario
@@ -103,19 +103,20 @@ def _lag_series(samples: Any, start_ns: int) -> Frames:
     return {"lag": records.sort_index()}
 
 
-def _second_series(series: Any, start_ns: int) -> Frames:
-    """Sum the clusters of each kind and group; cut the seconds before the first event of any and after the last."""
+def _rate_series(series: Any, start_ns: int) -> Frames:
+    """Return events a second, the clusters of each kind and group together. A step may be longer than a second."""
     if not series or not series.get("seconds"):
         return {}
     columns: Frames = {}
+    step = series.get("step_ns", 10**9) / 1e9
     offset = (series["start_ns"] - start_ns) / 1e9
     for one in series["seconds"]:
         name = "acks" if one["kind"] == "acks" else f"deliveries/{one['group']}"
-        values = pd.Series(one["values"], dtype=float)
+        values = pd.Series(one["values"], dtype=float) / step
         columns[name] = values if name not in columns else columns[name].add(values, fill_value=0)
-    # A count belongs to the middle of its second.
+    # A count belongs to the middle of its step.
     for values in columns.values():
-        values.index = values.index + offset + 0.5
+        values.index = (values.index + 0.5) * step + offset
     return columns
 
 

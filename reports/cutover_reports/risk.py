@@ -1,7 +1,7 @@
 """The risk model: likelihood and impact from measured figures, against the limits of the policy.
 
-A risk *blocks* where a run went beyond a limit, is a *condition* where nothing was proved, is *accepted* where it showed
-within the limit, and is *clear* where runs could have shown it and none did. Every conclusive run of the route is one
+A risk *blocks* where a run went beyond a limit, is a *condition* where nothing was proved, is *accepted* where it
+showed within the limit, and is *clear* where runs could have shown it and none did. Every conclusive run of the route is one
 trial; damage that an inconclusive run shows counts too, for only its absence would need proof.
 """
 
@@ -40,7 +40,7 @@ MEASURES = (
         lambda s: s.lost,
         "lost",
         words.count,
-        "Move consumers only once the mirror has drained; on AutoMQ force acks=all, for acks=1 answers before the upload.",
+        "Move consumers only once the mirror has drained; force acks=all: AutoMQ answers acks=1 before the upload.",
     ),
     Measure(
         "stranded",
@@ -162,6 +162,7 @@ def _risk(measure: Measure, scenarios: Sequence[Scenario], limits: Limits) -> Ri
     trials = {name for name in known if name in conclusive} | showing
     worst = max((known[name] for name in trials), default=None)
     beyond = worst is not None and limit is not None and worst > limit
+    impact: Literal["none", "within limits", "beyond limits", "unknown"]
     level: Literal["blocks", "condition", "accepted", "clear"]
     if worst is None:
         impact, level = "unknown", "condition"
@@ -183,5 +184,5 @@ def _risk(measure: Measure, scenarios: Sequence[Scenario], limits: Limits) -> Ri
         threshold="any" if limit is None else f"at most {measure.text(limit)}" if limit else "none",
         level=level,
         lowered_by=measure.lowered_by,
-        evidence=[name for name in trials if worst and known[name] == worst][:5],
+        evidence=[name for name in trials if worst and known[name] == worst][:3],
     )

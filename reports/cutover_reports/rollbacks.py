@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cutover_reports import words
@@ -17,15 +18,52 @@ DEFAULT_TOPIC_RETENTION_HOURS = 168.0
 DEFAULT_DELIVERY_TIMEOUT_MS = 300_000.0
 
 
-def cards(
-    route: str, scenarios: Sequence[Scenario], policy: Policy, captures: Iterable[dict[str, Any]]
-) -> list[RollbackCard]:
+@dataclass(frozen=True)
+class Retention:
+    """How many hours the source keeps an empty group's offsets and a topic's records, and where that is known from."""
+
+    offsets: float
+    offsets_from: str
+    records: float
+    records_from: str
+
+    @property
+    def hours(self) -> float:
+        """Return the shorter of the two: from then on a group cannot resume on the source where it stood."""
+        return min(self.offsets, self.records)
+
+    def in_words(self) -> str:
+        """Return what the deadlines are made of."""
+        return (
+            "What sets the deadlines: the source keeps the offsets of a group that left it for "
+            f"{words.hours(self.offsets)} "
+            f"({self.offsets_from}), after that the group starts by auto.offset.reset; it keeps records for "
+            f"{words.hours(self.records)} ({self.records_from}), after that unread ones are gone. "
+            "The shorter one counts."
+        )
+
+
+def retention(policy: Policy, captures: Iterable[dict[str, Any]]) -> Retention:
+    """Return the source's retention: of the policy, else of the capture's topics, else Kafka's defaults."""
+    production = policy.production
+    default = "Kafka's default, not read from production"
+    offsets, offsets_from = (
+        (production.offsets_retention_hours, "policy")
+        if production.offsets_retention_hours
+        else (DEFAULT_OFFSETS_RETENTION_HOURS, default)
+    )
+    found = _topic_retention(captures)
+    if production.topic_retention_hours:
+        return Retention(offsets, offsets_from, production.topic_retention_hours, "policy")
+    if found:
+        return Retention(offsets, offsets_from, min(found), "the capture's topics")
+    return Retention(offsets, offsets_from, DEFAULT_TOPIC_RETENTION_HOURS, default)
+
+
+def cards(route: str, scenarios: Sequence[Scenario], policy: Policy, kept: Retention) -> list[RollbackCard]:
     """Return the cards of one route, stages 1 to 6."""
     back = [scenario for scenario in scenarios if scenario.kind == "rollback"]
-    retention = _retention(policy, captures)
-    return [
-        _card(route, stage, [s for s in back if s.rollback_stage == stage], policy, retention) for stage in range(1, 7)
-    ]
+    return [_card(route, stage, [s for s in back if s.rollback_stage == stage], policy, kept) for stage in range(1, 7)]
 
 
 def worst_outcome(outcomes: Iterable[Outcome]) -> Outcome | None:
@@ -37,10 +75,8 @@ def worst_outcome(outcomes: Iterable[Outcome]) -> Outcome | None:
     return None
 
 
-def _card(
-    route: str, stage: int, rehearsed: list[Scenario], policy: Policy, retention: tuple[float, str]
-) -> RollbackCard:
-    until, deadline = _deadline(stage, policy, retention)
+def _card(route: str, stage: int, rehearsed: list[Scenario], policy: Policy, kept: Retention) -> RollbackCard:
+    until, deadline = _deadline(stage, policy, kept)
     return RollbackCard(
         route=route,
         stage=stage,
@@ -72,53 +108,38 @@ def _cost(scenario: Scenario) -> str:
     return f"{scenario.name}: {', '.join(parts)}"
 
 
-def _deadline(stage: int, policy: Policy, retention: tuple[float, str]) -> tuple[str, float | None]:
+def _deadline(stage: int, policy: Policy, kept: Retention) -> tuple[str, float | None]:
     """Return until when the way back is open, in words, and in hours after the stage began where a clock runs."""
-    offsets = policy.production.offsets_retention_hours or DEFAULT_OFFSETS_RETENTION_HOURS
-    offsets_from = (
-        "policy" if policy.production.offsets_retention_hours else "Kafka's default, not read from production"
-    )
-    topic, topic_from = retention
-    hours = min(offsets, topic)
-    clock = (
-        f"{words.hours(hours)} after the consumers stopped on the source: the shorter of the source's offset retention "
-        f"({words.hours(offsets)}, {offsets_from}), after which its groups start by auto.offset.reset, and its topic "
-        f"retention ({words.hours(topic)}, {topic_from}), after which unread records are gone"
-    )
+    clock = f"{words.hours(kept.hours)} after consumers left the source"
     match stage:
         case 1 | 2:
-            return "no deadline: the source is in use, delete the task", None
+            return "any time: the source is still in use", None
         case 3 | 4:
-            return clock, hours
+            return clock, kept.hours
         case 5:
-            timeout = min(
-                (its["delivery.timeout.ms"] for its in policy.clients.values() if "delivery.timeout.ms" in its),
-                default=DEFAULT_DELIVERY_TIMEOUT_MS,
+            given = [its["delivery.timeout.ms"] for its in policy.clients.values() if "delivery.timeout.ms" in its]
+            timeout = min(given, default=DEFAULT_DELIVERY_TIMEOUT_MS)
+            origin = "shortest of the policy's clients" if given else "librdkafka's default"
+            return (
+                f"{words.milliseconds(timeout)} after producers stopped, when held records expire by "
+                f"delivery.timeout.ms ({origin})",
+                timeout / 3_600_000,
             )
-            given = any("delivery.timeout.ms" in its for its in policy.clients.values())
-            held = f"delivery.timeout.ms ({words.milliseconds(timeout)}, {'policy' if given else 'librdkafka default'})"
-            return f"held records expire after {held}; apart from them, {clock}", timeout / 3_600_000
         case _:
             return (
-                f"until the task is deleted (stage 7), and {clock}; every second on the target adds records that the source lacks",
-                hours,
+                f"{clock}, and only until the task is deleted; each second adds records that the source lacks",
+                kept.hours,
             )
 
 
-def _retention(policy: Policy, captures: Iterable[dict[str, Any]]) -> tuple[float, str]:
-    """Return the shortest topic retention in hours and where it is known from."""
-    if policy.production.topic_retention_hours:
-        return policy.production.topic_retention_hours, "policy"
+def _topic_retention(captures: Iterable[dict[str, Any]]) -> list[float]:
+    """Return the retention of each topic that a capture knows, in hours; endless ones are left out."""
     found = []
     for capture in captures:
         topics = capture.get("topics")
         for topic in topics.values() if isinstance(topics, dict) else ():
             config = topic.get("config") if isinstance(topic, dict) else None
-            value = config.get("retention.ms") if isinstance(config, dict) else None
-            if isinstance(value, str | int | float) and str(value).isdigit() and int(value) > 0:
+            value = str(config.get("retention.ms", "")) if isinstance(config, dict) else ""
+            if value.isdigit() and int(value):
                 found.append(int(value) / 3_600_000)
-    return (
-        (min(found), "from the capture")
-        if found
-        else (DEFAULT_TOPIC_RETENTION_HOURS, "Kafka's default, not read from production")
-    )
+    return found

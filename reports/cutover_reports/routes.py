@@ -18,6 +18,7 @@ def judge_route(
     rollbacks: Sequence[RollbackCard],
     survival: Sequence[Survival],
     policy: Policy,
+    retention: str = "",
 ) -> Route:
     """Weigh one route's scenarios. `scenarios` are those of the route, from all `runs`."""
     reversible = policy.reversible_stages(name)
@@ -51,6 +52,7 @@ def judge_route(
         inconclusive=outcomes["INCONCLUSIVE"],
         controls_caught=sum(scenario.caught is True for scenario in controls),
         controls=len(controls),
+        retention=retention,
     )
 
 
@@ -115,7 +117,7 @@ def _paths(rehearsed: Sequence[Scenario], policy: Policy) -> Risk:
         condition=bool(unproved or thin),
         measured=measured,
         threshold=f"every path passes, {words.plural(policy.evidence.runs, 'conclusive run')} each",
-        lowered_by="Read the reasons of the failed and inconclusive scenarios below, remove the cause, and rehearse again.",
+        lowered_by="Read the reasons of these scenarios below, remove the cause, and rehearse again.",
     )
 
 
@@ -143,7 +145,7 @@ def _way_back(rollbacks: Sequence[RollbackCard], reversible: Sequence[int]) -> R
         measured=measured,
         threshold=f"{_stages(list(reversible))} reversible" if reversible else "none has to be reversible",
         level="blocks" if failed else "condition" if unproved else "clear",
-        lowered_by="Rehearse the rollback from each of these stages, or drop them from `evidence.reversible` in the policy.",
+        lowered_by="Rehearse the rollback from there, or drop the stage from evidence.reversible in the policy.",
         evidence=[name for card in wanted if card.stage in failed for name in card.scenarios][:5],
     )
 
@@ -176,7 +178,7 @@ def _faults(rehearsed: Sequence[Scenario], policy: Policy) -> list[Risk]:
             condition=bool(absent) or not conclusive,
             measured=measured,
             threshold=f"survived: {words.listed(list(wanted), 6)}" if wanted else "every injected fault survived",
-            lowered_by="Longer gate deadlines and delivery.timeout.ms than the recovery takes; rehearse the missing faults.",
+            lowered_by="Let gate deadlines and delivery.timeout.ms outlast the recovery; rehearse what is missing.",
         )
     ]
 
@@ -202,7 +204,7 @@ def _clients(survival: Sequence[Survival]) -> Risk:
         measured=measured,
         threshold="under half of each setting",
         level="blocks" if lost else "condition" if tight or not known else "clear",
-        lowered_by="Raise delivery.timeout.ms, the buffers and max.poll.interval.ms before the cutover, or shorten the pause.",
+        lowered_by="Raise delivery.timeout.ms, buffers and max.poll.interval.ms beforehand, or shorten the pause.",
         evidence=list(dict.fromkeys(row.scenario for row in lost + tight if row.scenario))[:5],
     )
 

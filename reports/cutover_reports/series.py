@@ -27,7 +27,7 @@ def thin(series: pd.Series[float], points: int) -> pd.Series[float]:
 
 
 def columns(series: pd.Series[float]) -> dict[str, list[float]]:
-    """Return `series` as two short lists for the page: seconds `t` (one decimal) and values `v` (whole numbers stay whole)."""
+    """Return `series` as two lists for the page: seconds `t` and values `v`, to one decimal, whole numbers whole."""
     times = np.round(series.index.to_numpy(dtype=float), 1)
     values = np.round(series.to_numpy(dtype=float), 1)
     return {"t": [_short(t) for t in times.tolist()], "v": [_short(v) for v in values.tolist()]}

@@ -50,7 +50,7 @@ def _consumer_pause(scenario: Scenario, _policy: Policy) -> float | None:
 
 
 def _held_records(scenario: Scenario, policy: Policy) -> float | None:
-    """Return the records that pile up in one pause, at the peak rate of the policy or else of the whole rehearsed fleet."""
+    """Return what piles up in one pause, at the peak rate of the policy, else of the whole rehearsed fleet."""
     rate = policy.production.records_per_second or scenario.peak_acks_per_second
     return None if scenario.producer_pause_ms is None or rate is None else scenario.producer_pause_ms / 1000 * rate
 
@@ -108,11 +108,11 @@ def _row(
     uses = [(used, scenario.id) for scenario in scenarios if (used := setting.uses(scenario, policy)) is not None]
     worst, scenario = max(uses, default=(None, None))
     used = None if worst is None else round(worst / value, 4) if value else 1.0
-    outcome: Literal["survives", "tight", "gives up", "unknown"]
+    outcome: Literal["survives", "tight", "gives up", "unknown"] = "survives"
     if used is None:
         outcome = "unknown"
-    else:
-        outcome = "gives up" if used >= 1 else "tight" if used >= TIGHT else "survives"
+    elif used >= TIGHT:
+        outcome = "gives up" if used >= 1 else "tight"
     return Survival(
         client=client,
         setting=name,

@@ -35,8 +35,8 @@ def _target(runs: Sequence[Run]) -> Iterable[Unproved]:
         return
     yield Unproved(
         what="AutoMQ itself: the target was a stand-in",
-        leaves_open="acknowledgement time (about 250 ms a write against under 1 ms), mirror throughput, start and recovery time, "
-        "and behaviour after a broker is killed are those of Apache Kafka, so every pause and lag here is too short",
+        leaves_open="acknowledgement time (about 250 ms a write against under 1 ms), mirror throughput and recovery after "
+        "a kill are those of Apache Kafka, so every pause and lag here is too short",
         how="kafka-cutover rehearse --testbed automq, or a file that names your AutoMQ cluster",
     )
 
@@ -97,7 +97,7 @@ def _conditions(runs: Sequence[Run], scenarios: Sequence[Scenario]) -> Iterable[
     if len(seeds) < 2 and len(runs) < 2:
         yield Unproved(
             what="Repetition: each path was walked in one run",
-            leaves_open="races that show now and then; after one clean run the chance of trouble may still be up to 95 %",
+            leaves_open="races that show now and then: after one clean run trouble may still be as likely as 95 %",
             how="repeat with other seeds, then kafka-cutover report DIR DIR …",
         )
     yield Unproved(

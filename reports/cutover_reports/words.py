@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from cutover_reports.model import Scenario
+
 CAUSE_WORDS = {
     "re_read": "re-read",
     "re_read_across": "re-read across clusters",
     "mirrored_twice": "mirrored twice",
     "producer_retry": "producer retry",
 }
+#: Stands where there is nothing to say.
+NOTHING = "\u2013"
 
 
 def count(value: float | None) -> str:
@@ -26,6 +30,13 @@ def milliseconds(value: float | None) -> str:
     if value < 7_200_000:
         return f"{value / 60_000:.1f} min"
     return f"{value / 3_600_000:.1f} h"
+
+
+def pause(scenario: Scenario, role: str) -> str:
+    """Return the longest pause of producers or consumers; a dash where none of them was switched."""
+    if scenario.groups and not any(pause.role == role for pause in scenario.pauses):
+        return NOTHING
+    return milliseconds(scenario.producer_pause_ms if role == "producer" else scenario.consumer_pause_ms)
 
 
 def hours(value: float) -> str:

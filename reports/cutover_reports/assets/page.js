@@ -2,8 +2,23 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const LEFT = 58, RIGHT = 12;
+  const HINT = "Point at the time line for its figures; drag to zoom, double-click for the whole run.";
+  const LEFT = 74, RIGHT = 12;
   const views = new Map();
+  let View = null, runtime = null;
+
+  /**
+   * Parses the one specification that all time lines share. The bundle exports vegaEmbed alone, so the class of a view and
+   * the parsed specification are taken from it; from then on a time line is drawn at once, which printing needs.
+   */
+  async function prepare() {
+    const nowhere = document.createElement("div"), options = { actions: false, defaultStyle: false, renderer: "none" };
+    const first = await vegaEmbed(nowhere, data.spec, options);
+    View = first.view.constructor;
+    first.finalize();
+    const second = await vegaEmbed(nowhere, data.spec, { ...options, viewClass: class extends View { constructor(parsed, its) { super(parsed, its); runtime = parsed; } } });
+    second.finalize();
+  }
 
   const rows = (points, group) => points.t.map((t, i) => ({ t, v: points.v[i], g: group }));
   const clock = (s, tenths) => `${Math.floor(s / 60)}:${tenths ? (s % 60).toFixed(1).padStart(4, "0") : String(Math.floor(s % 60)).padStart(2, "0")}`;
@@ -38,7 +53,7 @@
       key.className = "key";
       key.innerHTML = `<svg aria-hidden="true" viewBox="0 0 22 10"><path d="M0 5h22" stroke="var(--series-${tones[i % 4]})" stroke-width="2" stroke-dasharray="${dashes[i % 4]}"/></svg>`;
       key.append(name);
-      target.append(key, " ");
+      target.append(key);
     });
   }
 
@@ -47,13 +62,17 @@
     const plot = data.scenarios[figure.dataset.plot];
     const box = figure.querySelector(".plot"), readout = figure.querySelector(".readout");
     const groups = Object.keys(plot.series).filter((name) => name.startsWith("deliveries/")).sort();
-    const view = new vega.View(vega.parse(data.spec), { renderer: "svg", container: box, hover: false, logLevel: vega.Error })
+    const view = new View(runtime, { renderer: "svg", container: box, hover: false })
       .width(Math.max(120, box.clientWidth - LEFT - RIGHT))
       .signal("from", 0).signal("to", plot.end);
-    for (const name of ["stages", "gates", "acts", "faults", "pauses"]) view.data(name, plot[name]);
+    for (const name of ["stages", "gates", "acts", "faults", "producerPauses", "consumerPauses"]) view.data(name, plot[name]);
     view.data("lag", plot.series.lag ? rows(plot.series.lag) : []);
     view.data("acks", plot.series.acks ? rows(plot.series.acks) : []);
     view.data("deliveries", groups.flatMap((name) => rows(plot.series[name], name.slice("deliveries/".length))));
+    for (const name of ["lag", "acks", "deliveries"]) {
+      const values = Object.entries(plot.series).filter(([key]) => key.split("/")[0] === name).map(([, points]) => Math.max(...points.v));
+      view.signal(`${name}Most`, Math.max(1, ...values));
+    }
     view.tooltip(() => {}).run();
     const svg = box.querySelector("svg");
     svg.setAttribute("aria-hidden", "true");
@@ -69,8 +88,9 @@
     const time = (x) => view.signal("from") + (x / view.width()) * span();
     const point = (value) => {
       cursor = value;
-      view.signal("cursor", value).run();
-      readout.textContent = value === null ? "" : describe(plot, value);
+      view.signal("pointer", value).run();
+      readout.textContent = value === null ? HINT : describe(plot, value);
+      readout.classList.toggle("idle", value === null);
     };
     const window_ = (from, to) => {
       const length = Math.min(Math.max(to - from, Math.min(1, plot.end)), plot.end);
@@ -81,7 +101,10 @@
       const middle = cursor ?? view.signal("from") + span() / 2;
       window_(middle - (middle - view.signal("from")) * factor, middle + (view.signal("to") - middle) * factor);
     };
+    point(null);
+    // A screen reader is told what the keys reach, not what a mouse passes over.
     box.addEventListener("pointermove", (event) => {
+      readout.setAttribute("aria-live", "off");
       if (pressed !== null) view.signal("drag", [pressed, pixel(event)]);
       point(time(pixel(event)));
     });
@@ -113,6 +136,7 @@
       }[event.key];
       if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();
+      readout.setAttribute("aria-live", "polite");
       act();
     });
     for (const button of figure.querySelectorAll("[data-zoom]")) {
@@ -124,7 +148,7 @@
   const seen = new IntersectionObserver((entries) => {
     for (const entry of entries) if (entry.isIntersecting) { seen.unobserve(entry.target); draw(entry.target); }
   }, { rootMargin: "400px" });
-  for (const figure of figures) seen.observe(figure);
+  if (figures.length) prepare().then(() => { for (const figure of figures) seen.observe(figure); });
 
   function fit(width) {
     for (const [figure, view] of views) {
@@ -142,7 +166,7 @@
   addEventListener("beforeprint", () => {
     closed = [...document.querySelectorAll("details.scenario:not([open])")];
     for (const one of closed) one.open = true;
-    for (const figure of figures) draw(figure);
+    if (runtime) for (const figure of figures) draw(figure);
     fit(PAPER);
   });
   addEventListener("afterprint", () => { for (const one of closed) one.open = false; fit(); });

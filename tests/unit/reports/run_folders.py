@@ -30,8 +30,14 @@ from cutover_harness.plan.path import Act, destination, moves, walk
 
 START_NS = 1_795_000_000 * 10**9
 FORWARD = [
-    "create-task", "synchronise", "stop-consumers", "consumers-to-target", "stop-producers", "producers-to-target", "delete-task",
-]  # fmt: skip
+    "create-task",
+    "synchronise",
+    "stop-consumers",
+    "consumers-to-target",
+    "stop-producers",
+    "producers-to-target",
+    "delete-task",
+]
 BACK: dict[int, list[str]] = {
     1: [*FORWARD[:1], "delete-task"],
     2: [*FORWARD[:2], "delete-task"],
@@ -76,19 +82,50 @@ class Shape:
 
 
 SHAPES = (
-    Shape("stop-first", "Documented switchover: consumers stop, then producers", FORWARD,
-          documented="consumption pauses at stage 3, production at stage 5"),
-    *(
-        Shape(f"rollback-{stage}", f"Turn back from stage {stage}", path, across=0 if stage < 4 else 40 * stage,
-              stranded=312 if stage == 6 else 0, documented="what was consumed on the target is consumed again" if stage == 4 else "")
-        for stage, path in BACK.items() if stage != 5
+    Shape(
+        "stop-first",
+        "Documented switchover: consumers stop, then producers",
+        FORWARD,
+        documented="consumption pauses at stage 3, production at stage 5",
     ),
-    Shape("rollback-5", "Turn back from stage 5", BACK[5], outcome="INCONCLUSIVE", lost=None,
-          reasons=("guard not held: audit drained",), guards=(Guard("audit drained", False, "3 records behind after 60 s"),)),
-    Shape("stop-first-connect-killed", "The Connect worker is killed while producers stop", FORWARD, fault="kill connect", pause_s=6.2),
-    Shape("producers-first", "Negative control: producers move before consumers", PRODUCERS_FIRST, disordered=57,
-          must_fail=("disordered",), caught=True, reasons=("disordered: 57, as the control has to show",), offenders=("disordered",) * 3),
-)  # fmt: skip
+    *(
+        Shape(
+            f"rollback-{stage}",
+            f"Turn back from stage {stage}",
+            path,
+            across=0 if stage < 4 else 40 * stage,
+            stranded=312 if stage == 6 else 0,
+        )
+        for stage, path in BACK.items()
+        if stage != 5
+    ),
+    Shape(
+        "rollback-5",
+        "Turn back from stage 5",
+        BACK[5],
+        outcome="INCONCLUSIVE",
+        lost=None,
+        reasons=("guard not held: audit drained",),
+        guards=(Guard("audit drained", False, "3 records behind after 60 s"),),
+    ),
+    Shape(
+        "stop-first-connect-killed",
+        "The Connect worker is killed while producers stop",
+        FORWARD,
+        fault="kill connect",
+        pause_s=6.2,
+    ),
+    Shape(
+        "producers-first",
+        "Negative control: producers move before consumers",
+        PRODUCERS_FIRST,
+        disordered=57,
+        must_fail=("disordered",),
+        caught=True,
+        reasons=("disordered: 57, as the control has to show",),
+        offenders=("disordered",) * 3,
+    ),
+)
 
 
 def write_run(
@@ -124,12 +161,20 @@ def rehearsal(names: list[str], *, target_kind: str, seed: int, day: int, finish
         "seed": seed,
         "versions": {"kafka-cutover": "0.1.0", "confluent-kafka": "2.16.1"},
         "environment": {
-            "source": "Apache Kafka 3.9.2", "target": target, "connect": "Apache Kafka Connect 3.9.2, MirrorMaker 2", "host": "2 cores, 24 GiB",
+            "source": "Apache Kafka 3.9.2",
+            "target": target,
+            "connect": "Apache Kafka Connect 3.9.2, MirrorMaker 2",
+            "host": "2 cores, 24 GiB",
         },
         "target_kind": target_kind,
-        "capture": {"name": "flights-2013-01-week1", "records": 6099, "topics": {"flights": {"partitions": 3}}, "span_s": 604800},
+        "capture": {
+            "name": "flights-2013-01-week1",
+            "records": 6099,
+            "topics": {"flights": {"partitions": 3}},
+            "span_s": 604800,
+        },
         "scenarios": names,
-    }  # fmt: skip
+    }
 
 
 def write_scenario(out: Path, shape: Shape, seed: int = 1) -> None:
@@ -174,45 +219,79 @@ def judgement_of(shape: Shape, seed: int = 1) -> Judgement:
     seconds = _length(shape)
     acked = shape.rate * seconds
     _, cuts = _timeline(shape)
+
+    def rates(noise: int, role: str) -> list[int]:
+        return [_rate(shape, second, noise, cuts, role) for second in range(seconds)]
+
     return Judgement(
         run=seed,
         groups=[
             GroupMeasures(
-                group, list(shape.topics), [f"{group}-1"], sent=acked, acked=acked, delivered=acked + shape.across, distinct=acked,
-                missing=shape.lost or 0, lost=shape.lost, duplicated=Duplicated(re_read_across=shape.across),
-                disordered=shape.disordered, stranded=shape.stranded, drained=shape.lost is not None,
+                group,
+                list(shape.topics),
+                [f"{group}-1"],
+                sent=acked,
+                acked=acked,
+                delivered=acked + shape.across,
+                distinct=acked,
+                missing=shape.lost or 0,
+                lost=shape.lost,
+                duplicated=Duplicated(re_read_across=shape.across),
+                disordered=shape.disordered,
+                stranded=shape.stranded,
+                drained=shape.lost is not None,
             )
             for group in shape.groups
         ],
         series=Series(
-            START_NS,
-            [
-                SecondSeries("acks", None, "source", [_rate(shape, s, seed, cuts, "producer") for s in range(seconds)]),
+            start_ns=START_NS,
+            seconds=[
+                SecondSeries("acks", None, "source", rates(seed, "producer")),
                 *(
-                    SecondSeries("deliveries", group, "source", [_rate(shape, s, seed + n, cuts, "consumer") for s in range(seconds)])
+                    SecondSeries("deliveries", group, "source", rates(seed + n, "consumer"))
                     for n, group in enumerate(shape.groups)
                 ),
             ],
         ),
         blackouts=[
             Blackout(
-                cut.role, cut.group, cut.from_cluster, cut.to_cluster, cut.time_ns_from, cut.time_ns_to,
-                longest_ms=(cut.time_ns_to - cut.time_ns_from) / 1e6 + 110.0, gap_from_ns=cut.time_ns_from, gap_to_ns=cut.time_ns_to,
-                normal_ms=24.0, recovery_ms=850.0,
+                cut.role,
+                cut.group,
+                cut.from_cluster,
+                cut.to_cluster,
+                cut.time_ns_from,
+                cut.time_ns_to,
+                longest_ms=(cut.time_ns_to - cut.time_ns_from) / 1e6 + 110.0,
+                gap_from_ns=cut.time_ns_from,
+                gap_to_ns=cut.time_ns_to,
+                normal_ms=24.0,
+                recovery_ms=850.0,
             )
             for cut in cuts
         ],
         offenders=[
-            Offender(kind, shape.groups[0], shape.topics[0], 1, 1180 + n, "target", 7, 40 + n, _at(21.5 + n), shape.key,
-                     [f"{shape.groups[0]}-1"], f"sequence {40 + n} was first delivered after {44 + n}")
+            Offender(
+                kind,
+                shape.groups[0],
+                shape.topics[0],
+                1,
+                1180 + n,
+                "target",
+                7,
+                40 + n,
+                _at(21.5 + n),
+                shape.key,
+                [f"{shape.groups[0]}-1"],
+                f"sequence {40 + n} was first delivered after {44 + n}",
+            )
             for n, kind in enumerate(shape.offenders)
         ],
         worst_lag_records=max(_lag(shape, s, seed) for s in range(seconds)),
-    )  # fmt: skip
+    )
 
 
 def half_written(out: Path) -> Path:
-    """Write what an interrupted rehearsal leaves: one whole scenario, one torn, one without a verdict, one not begun."""
+    """Write what an interruption leaves: a whole scenario, a torn one, one without a verdict, one not begun."""
     shapes = {shape.name: shape for shape in SHAPES}
     write_run(out, [shapes["stop-first"], shapes["rollback-4"], shapes["rollback-3"]], finished=False)
     torn = out / "rollback-4" / "verdict.json"
