@@ -92,6 +92,14 @@ class Process:
             while self.running and process.status() != psutil.STATUS_STOPPED:
                 time.sleep(0.001)
 
+    def stopped(self) -> bool:
+        """Whether it stands still or has ended."""
+        if not self.running:
+            return True
+        with contextlib.suppress(psutil.Error):
+            return psutil.Process(self.pid).status() == psutil.STATUS_STOPPED
+        return True
+
     def thaw(self) -> None:
         """SIGCONT: go on after `freeze`."""
         self._signal(signal.SIGCONT)

@@ -20,6 +20,13 @@ from cutover_harness.plan.load import find, load_all
 from cutover_harness.rehearsal.session import rehearse_all
 from cutover_harness.rehearsal.settings import Settings
 
+CAUSE_WORDS = {
+    "re_read": "re-read",
+    "re_read_across": "re-read across clusters",
+    "mirrored_twice": "mirrored twice",
+    "producer_retry": "producer retry",
+}
+
 
 def rehearse(
     names: Annotated[
@@ -76,8 +83,10 @@ def _table(reports: dict[str, Report]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("scenario", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    for heading in ("acked", "lost", "re-read", "across", "mirrored twice", "retried", "disordered", "blackout"):
-        table.add_column(heading, justify="right")
+    for heading in ("acked", "lost", "disordered"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("duplicated, by cause")
+    table.add_column("blackout", justify="right", no_wrap=True)
     for name, report in reports.items():
         groups = report.judgement.groups
         lost = [group.lost for group in groups]
@@ -85,16 +94,24 @@ def _table(reports: dict[str, Report]) -> Table:
         table.add_row(
             name,
             _outcome(report),
-            str(sum(log.acked for log in report.judgement.logs)),
-            "?" if None in lost else str(sum(count or 0 for count in lost)),
-            str(sum(group.duplicated.re_read for group in groups)),
-            str(sum(group.duplicated.re_read_across for group in groups)),
-            str(sum(group.duplicated.mirrored_twice for group in groups)),
-            str(sum(group.duplicated.producer_retry for group in groups)),
-            str(sum(group.disordered for group in groups)),
+            f"{sum(log.acked for log in report.judgement.logs):,}",
+            "unknown" if None in lost else f"{sum(count or 0 for count in lost):,}",
+            f"{sum(group.disordered for group in groups):,}",
+            _duplicated(report),
             f"{max(blackouts) / 1000:.1f} s" if blackouts else "-",
         )
     return table
+
+
+def _duplicated(report: Report) -> str:
+    """Return the total and its causes in words, over all groups."""
+    causes = {
+        words: sum(getattr(group.duplicated, cause) for group in report.judgement.groups)
+        for cause, words in CAUSE_WORDS.items()
+    }
+    total = sum(causes.values())
+    split = ", ".join(f"{count:,} {words}" for words, count in causes.items() if count)
+    return f"{total:,}" + (f": {split}" if split else "")
 
 
 def _outcome(report: Report) -> str:

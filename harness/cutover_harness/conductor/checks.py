@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cutover_harness.conductor.gates import Gate, Reading
-from cutover_harness.conductor.protocols import ClusterLike, MirrorLike
+from cutover_harness.conductor.protocols import ClusterLike, GroupProgressLike, MirrorLike
 from cutover_harness.conductor.statuses import missing, read_statuses
 from cutover_harness.plan.path import Place
 
@@ -77,24 +78,45 @@ class Checks:
 
         return Gate("mirror at zero", read, deadline_s)
 
-    def progress(self, groups: Sequence[str], wait_s: float) -> Gate:
-        """The target has the last offsets that each group committed on the source."""
+    def progress(
+        self,
+        groups: Sequence[str],
+        wait_s: float,
+        settle_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Gate:
+        """The target has the last offsets that each group committed on the source.
+
+        MirrorMaker 2 writes no checkpoint where it cannot translate any closer than before (KAFKA-14666), so some
+        partitions of a group that lags are never proved. They are *settled* once nothing moved for `settle_s`, which
+        has to be several of the mirror's intervals: waiting longer changes nothing, and what was translated early
+        is read again.
+        """
+        seen: list[tuple[object, float]] = []
 
         def read() -> Reading:
-            waits, proved = [], 0
-            for group in groups:
-                rows = self.mirror.group_progress(group)
-                late = [row for row in rows if not row.synchronised]
-                proved += len(rows) - len(late)
-                if not rows:
-                    waits.append(f"{group} has committed nothing on the source")
-                elif late:
-                    names = ", ".join(f"{row.topic}-{row.partition}" for row in late[:4])
-                    waits.append(f"{group} {len(rows) - len(late)}/{len(rows)} partitions, missing {names}")
-            return Reading(
-                open=not waits,
-                waits_for="; ".join(waits),
-                evidence=f"offsets of {len(groups)} groups synchronised in {proved} partitions",
-            )
+            rows = {group: self.mirror.group_progress(group) for group in groups}
+            late = {group: [row for row in its if not row.synchronised] for group, its in rows.items()}
+            if not any(late.values()) and all(rows.values()):
+                count = sum(len(its) for its in rows.values())
+                return Reading(
+                    open=True, evidence=f"last commits of {len(groups)} groups translated in {count} partitions"
+                )
+            words = "; ".join(_describe(group, len(rows[group]), late[group]) for group in groups)
+            now = clock()
+            offsets = [(row.source_committed, row.target_committed) for its in rows.values() for row in its]
+            if not seen or seen[0][0] != offsets:
+                seen[:] = [(offsets, now)]
+            settled = all(rows.values()) and now - seen[0][1] >= settle_s
+            return Reading(open=settled, waits_for=words, evidence=f"nothing moved for {settle_s:.0f} s: {words}")
 
         return Gate("group progress synchronised", read, wait_s, waits_only=True)
+
+
+def _describe(group: str, total: int, late: Sequence[GroupProgressLike]) -> str:
+    if not total:
+        return f"{group} has committed nothing on the source"
+    without = sum(row.target_committed is None for row in late)
+    early = f", {len(late) - without} translated early" if len(late) > without else ""
+    none = f", {without} without any offset" if without else ""
+    return f"{group} {total - len(late)} of {total} partitions translated to the last commit{early}{none}"

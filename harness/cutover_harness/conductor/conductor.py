@@ -123,7 +123,8 @@ class Conductor:
         topics = self.pointer.routes[self.route].topics
         match act:
             case Act.CONSUMERS_TO_TARGET:
-                return [self.checks.progress(self.pointer.routes[self.route].groups, self.gates.progress_wait_s)]
+                groups = self.pointer.routes[self.route].groups
+                return [self.checks.progress(groups, self.gates.progress_wait_s, self.gates.settle_s)]
             case Act.PRODUCERS_TO_TARGET if self.state.consumers != "source":
                 return [self.checks.drained(topics, self.gates.deadline_s)]
             case Act.PRODUCERS_TO_TARGET:

@@ -98,6 +98,12 @@ class Gates(_Model):
         le=3600,
         description="How long consumer progress is waited for where not proved earlier (documented: 60 s).",
     )
+    settle_s: float = Field(
+        default=4.0,
+        gt=0,
+        le=3600,
+        description="Consumer progress that did not move for so long has settled: several intervals of the mirror.",
+    )
 
 
 class Scenario(_Model):

@@ -75,7 +75,12 @@ class Rehearsal:
             groups={group: list(topics) for group in self.scenario.fleet.groups},
             started_ns=begin,
             expectation=_expectation(self.scenario),
-            capture={"name": self.settings.capture.name, "records": records, "topics": sorted(topics), "span_s": span_s},
+            capture={
+                "name": self.settings.capture.name,
+                "records": records,
+                "topics": sorted(topics),
+                "span_s": span_s,
+            },
             speed=speed,
             seed=self.settings.seed,
         )

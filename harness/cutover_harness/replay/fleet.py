@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import psutil
-
 from cutover_harness.errors import UsageError
 from cutover_harness.processes import Process, spawn, tail
 from cutover_harness.replay.config import ClusterName, ConsumerConfig, ProducerConfig, Property, ReplayOptions, Share
@@ -72,12 +70,7 @@ class Member:
 
     def stopped(self) -> bool:
         """Whether it is frozen or not running right now."""
-        if not self.running:
-            return True
-        try:
-            return psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED
-        except psutil.NoSuchProcess:
-            return True
+        return self._process is None or self._process.stopped()
 
     def kill(self) -> None:
         """SIGKILL."""

@@ -33,6 +33,10 @@ class Node(Protocol):
         """Go on after `freeze`."""
         ...
 
+    def stopped(self) -> bool:
+        """Tell whether it stands still or does not run right now."""
+        ...
+
     def stop(self) -> None:
         """Shut it down in good order."""
         ...

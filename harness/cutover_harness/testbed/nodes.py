@@ -48,6 +48,10 @@ class JvmNode:
         """Whether its process exists, frozen or not."""
         return self._process is not None and self._process.running
 
+    def stopped(self) -> bool:
+        """Whether it stands still or does not run."""
+        return self._process is None or self._process.stopped()
+
     @property
     def pid(self) -> int | None:
         """The process id, None while there is no process."""

@@ -39,6 +39,7 @@ class World:
     lag_records: int = 0
     is_drained: bool = True
     synchronised: bool = True
+    target_committed: int = 5
 
     def create(self) -> None:
         self.asked.append("create")
@@ -58,7 +59,7 @@ class World:
 
     def group_progress(self, group: str) -> Sequence[Progress]:
         self.asked.append(f"progress of {group}?")
-        return [Progress(synchronised=self.synchronised)]
+        return [Progress(synchronised=self.synchronised, target_committed=self.target_committed)]
 
     def partitions(self, topics: Sequence[str]) -> Mapping[str, int]:
         return dict.fromkeys(topics, 1)
@@ -166,7 +167,23 @@ def test_unproved_progress_is_waited_for_and_then_passed_as_documented(tmp_path:
     walker = conductor(tmp_path, World(synchronised=False))
     walker.walk(steps(*FORWARD[:4]))
     gate = next(mark for mark in walker.timeline.marks if mark.name == "group progress synchronised")
-    assert gate.detail.startswith("waited 0 s without proof: g 0/1 partitions, missing t-0")
+    assert gate.detail.startswith(
+        "waited 0 s without proof: g 0 of 1 partitions translated to the last commit, 1 transl"
+    )
+
+
+def test_progress_that_does_not_move_any_more_is_settled(tmp_path: Path) -> None:
+    world, times = World(synchronised=False), iter([0.0, 3.9, 4.0])
+    gate = conductor(tmp_path, world).checks.progress(["g"], 60, 4, clock=lambda: next(times))
+    assert [gate.read().open for _ in range(3)] == [False, False, True]
+
+
+def test_progress_that_still_moves_is_not_settled(tmp_path: Path) -> None:
+    world, times = World(synchronised=False), iter([0.0, 5.0, 8.0, 9.0])
+    gate = conductor(tmp_path, world).checks.progress(["g"], 60, 4, clock=lambda: next(times))
+    assert not gate.read().open
+    world.target_committed = 7
+    assert [gate.read().open for _ in range(3)] == [False, False, True]
 
 
 def test_a_lag_above_the_bar_keeps_stage_2_closed(tmp_path: Path) -> None:
