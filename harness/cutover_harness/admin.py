@@ -25,11 +25,12 @@ _RETRY_S = 0.05
 class Admin:
     """Administrative calls to one cluster; `config` are librdkafka properties, passed on as they are.
 
-    Every method raises KafkaException for what the cluster refuses, and where it does not answer in 10 seconds.
+    Every method raises KafkaException for what the cluster refuses, and where it does not answer within `timeout_s`.
     """
 
-    def __init__(self, config: Mapping[str, str]) -> None:
+    def __init__(self, config: Mapping[str, str], *, timeout_s: float = TIMEOUT_S) -> None:
         self._client = AdminClient({**CLIENT_DEFAULTS, **config})
+        self._timeout_s = timeout_s
 
     def create_topics(
         self, topics: Mapping[str, int], config: Mapping[str, str] | None = None, *, replication: int = -1
@@ -42,17 +43,17 @@ class Admin:
             NewTopic(name, num_partitions=count, replication_factor=replication, config=dict(config or {}))
             for name, count in topics.items()
         ]
-        for future in self._client.create_topics(new, operation_timeout=TIMEOUT_S).values():
+        for future in self._client.create_topics(new, operation_timeout=self._timeout_s).values():
             future.result()
 
     def delete_topics(self, topics: Iterable[str]) -> None:
         """Delete topics; one that does not exist is an error."""
-        for future in self._client.delete_topics(list(topics), operation_timeout=TIMEOUT_S).values():
+        for future in self._client.delete_topics(list(topics), operation_timeout=self._timeout_s).values():
             future.result()
 
     def partitions(self, topics: Iterable[str] | None = None) -> dict[str, int]:
         """Return the partition count of each of `topics` that exists, of all topics where None is given."""
-        known = self._client.list_topics(timeout=TIMEOUT_S).topics
+        known = self._client.list_topics(timeout=self._timeout_s).topics
         names = known.keys() if topics is None else topics
         return {name: len(known[name].partitions) for name in names if name in known and known[name].error is None}
 
@@ -69,10 +70,10 @@ class Admin:
 
         def ask() -> list[TopicPartition]:
             request = [ConsumerGroupTopicPartitions(group)]
-            future = self._client.list_consumer_group_offsets(request, request_timeout=TIMEOUT_S)[group]
+            future = self._client.list_consumer_group_offsets(request, request_timeout=self._timeout_s)[group]
             return list(future.result().topic_partitions or [])
 
-        found = {(p.topic, p.partition): p.offset for p in _retry(ask) if p.offset >= 0}
+        found = {(p.topic, p.partition): p.offset for p in _retry(ask, self._timeout_s) if p.offset >= 0}
         if topics is None:
             return found
         wanted = set(topics)
@@ -86,10 +87,10 @@ class Admin:
         def ask() -> list[TopicPartition]:
             positions = [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
             request = [ConsumerGroupTopicPartitions(group, positions)]
-            future = self._client.alter_consumer_group_offsets(request, request_timeout=TIMEOUT_S)[group]
+            future = self._client.alter_consumer_group_offsets(request, request_timeout=self._timeout_s)[group]
             return list(future.result().topic_partitions or [])
 
-        _retry(ask)
+        _retry(ask, self._timeout_s)
 
     def _offsets(self, topics: Iterable[str], spec: OffsetSpec) -> dict[Partition, int]:
         wanted = {
@@ -99,13 +100,13 @@ class Admin:
         }
         if not wanted:
             return {}
-        futures = self._client.list_offsets(wanted, request_timeout=TIMEOUT_S)
+        futures = self._client.list_offsets(wanted, request_timeout=self._timeout_s)
         return {(p.topic, p.partition): future.result().offset for p, future in futures.items()}
 
 
-def _retry(ask: Callable[[], list[TopicPartition]]) -> list[TopicPartition]:
+def _retry(ask: Callable[[], list[TopicPartition]], timeout_s: float) -> list[TopicPartition]:
     """Ask until neither the group nor a partition says that its coordinator is still to come."""
-    deadline = time.monotonic() + TIMEOUT_S
+    deadline = time.monotonic() + timeout_s
     while True:
         try:
             answer = ask()

@@ -54,7 +54,9 @@ _BROKER: Mapping[str, str] = {
     "background.threads": "2",
     "num.network.threads": "2",
     "num.io.threads": "2",
-    # Retention and compaction are at work within a rehearsal's seconds where a topic asks for them.
+    # Retention and compaction are at work within a rehearsal's seconds where a topic asks for them, and only there:
+    # the default week would remove replayed records that keep their old timestamps.
+    "log.retention.ms": "-1",
     "log.initial.task.delay.ms": "1000",
     "log.retention.check.interval.ms": "1000",
     "log.cleaner.backoff.ms": "1000",

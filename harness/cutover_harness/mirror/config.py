@@ -1,0 +1,177 @@
+"""The three connectors of a batch: progress shows within seconds, and nothing is written to the source."""
+
+import fnmatch
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cutover_harness.mirror.clients import java
+from cutover_harness.mirror.errors import MirrorError
+
+_BYTES = "org.apache.kafka.connect.converters.ByteArrayConverter"
+# MirrorMaker 2's own topics on either side. Its default also leaves out topics that users may have ("*.replica").
+_NEVER = ("__.*", r"mm2-.*\.internal", r".*\.checkpoints\.internal", "heartbeats")
+# org.apache.kafka.connect.mirror.ReplicationPolicy.isInternalTopic: no setting makes it mirror one of these.
+_INTERNAL = re.compile(r"__.*|\..*|.*[.-]internal")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What is mirrored together: names or globs (as in the cutover file) of topics and groups."""
+
+    name: str
+    topics: tuple[str, ...]
+    groups: tuple[str, ...]
+    exclude: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9._-]+", self.name):
+            raise MirrorError(f"batch name {self.name!r}: use letters, digits, dot, dash and underscore")
+        for topic in self.topics:
+            if _INTERNAL.fullmatch(topic):
+                raise MirrorError(
+                    f"batch {self.name}: MirrorMaker 2 never mirrors topic {topic}, as its name looks internal "
+                    f"(ends in .internal or -internal, or begins with __ or a dot); move it another way"
+                )
+
+    @property
+    def source_alias(self) -> str:
+        """The alias of the source cluster. Its own a batch, as it names the batch's internal topics."""
+        return f"{self.name}.source"
+
+    @property
+    def target_alias(self) -> str:
+        """The alias of the target cluster."""
+        return f"{self.name}.target"
+
+    @property
+    def source_connector(self) -> str:
+        """The name of the connector that copies records."""
+        return f"cutover-{self.name}-source"
+
+    @property
+    def checkpoint_connector(self) -> str:
+        """The name of the connector that translates offsets of groups."""
+        return f"cutover-{self.name}-checkpoint"
+
+    @property
+    def heartbeat_connector(self) -> str:
+        """The name of the connector that writes heartbeats."""
+        return f"cutover-{self.name}-heartbeat"
+
+    @property
+    def connectors(self) -> tuple[str, str, str]:
+        """The names of all three."""
+        return self.source_connector, self.checkpoint_connector, self.heartbeat_connector
+
+    @property
+    def offset_syncs_topic(self) -> str:
+        """The topic, on the target, of pairs of offsets."""
+        return f"mm2-offset-syncs.{self.source_alias}.internal"
+
+    @property
+    def checkpoints_topic(self) -> str:
+        """The topic, on the target, of groups' translated offsets."""
+        return f"{self.source_alias}.checkpoints.internal"
+
+    def mirrors(self, topic: str) -> bool:
+        """Tell whether the batch mirrors a topic of this name."""
+        return (
+            any(fnmatch.fnmatchcase(topic, pattern) for pattern in self.topics)
+            and not any(fnmatch.fnmatchcase(topic, pattern) for pattern in self.exclude)
+            and not _INTERNAL.fullmatch(topic)
+            and topic != "heartbeats"
+        )
+
+
+def connectors(
+    batch: Batch,
+    source: Mapping[str, str],
+    target: Mapping[str, str],
+    *,
+    exactly_once: bool,
+    interval_s: int,
+    tasks: int,
+) -> dict[str, dict[str, str]]:
+    """Return the configuration of each connector by name. Holds the clusters' secrets.
+
+    `interval_s` is how often topics, groups and offsets are looked at, `tasks` how many copy in parallel.
+    """
+    common = {
+        "source.cluster.alias": batch.source_alias,
+        "target.cluster.alias": batch.target_alias,
+        "replication.policy.class": "org.apache.kafka.connect.mirror.IdentityReplicationPolicy",
+        "tasks.max": str(tasks),
+        "key.converter": _BYTES,
+        "value.converter": _BYTES,
+        "header.converter": _BYTES,
+        # Whatever the target's default is; AutoMQ has one replica whatever is asked for.
+        "replication.factor": "-1",
+        "offset-syncs.topic.replication.factor": "-1",
+        "checkpoints.topic.replication.factor": "-1",
+        "heartbeats.topic.replication.factor": "-1",
+        # The source cluster is only read.
+        "offset-syncs.topic.location": "target",
+    }
+    for side, config in (("source", source), ("target", target)):
+        common |= {f"{side}.cluster.{key}": value for key, value in java(config).items()}
+        common[f"{side}.cluster.reconnect.backoff.max.ms"] = "500"
+    copying = common | {
+        "connector.class": "org.apache.kafka.connect.mirror.MirrorSourceConnector",
+        "topics": _patterns(batch.topics),
+        "topics.exclude": ",".join([*_NEVER, *filter(None, [_patterns(batch.exclude)])]),
+        "refresh.topics.interval.seconds": str(interval_s),
+        "sync.topic.configs.interval.seconds": str(max(interval_s, 5)),
+        "sync.topic.acls.enabled": "false",
+        "offset.lag.max": "100",
+        "source.consumer.auto.offset.reset": "earliest",
+        "source.consumer.isolation.level": "read_committed",
+        "source.consumer.metadata.max.age.ms": "1000",
+        "source.consumer.max.poll.records": "2000",
+        "producer.override.batch.size": "1048576",
+        "producer.override.linger.ms": "5",
+        "producer.override.max.request.size": "16777216",
+    }
+    if exactly_once:
+        copying["exactly.once.support"] = "required"
+    else:
+        # Off by default in Connect, where a retry may then duplicate and, with more than one in flight, disorder.
+        copying["producer.override.enable.idempotence"] = "true"
+        copying["producer.override.max.in.flight.requests.per.connection"] = "5"
+    translating = common | {
+        "connector.class": "org.apache.kafka.connect.mirror.MirrorCheckpointConnector",
+        "topics": copying["topics"],
+        "topics.exclude": copying["topics.exclude"],
+        "groups": _patterns(batch.groups),
+        "groups.exclude": "",
+        "refresh.groups.interval.seconds": str(interval_s),
+        "emit.checkpoints.interval.seconds": str(interval_s),
+        "sync.group.offsets.enabled": "true",
+        "sync.group.offsets.interval.seconds": str(interval_s),
+    }
+    beating = common | {
+        "connector.class": "org.apache.kafka.connect.mirror.MirrorHeartbeatConnector",
+        "emit.heartbeats.interval.seconds": "1",
+    }
+    return dict(zip(batch.connectors, (copying, translating, beating), strict=True))
+
+
+def _patterns(globs: Iterable[str]) -> str:
+    """Return globs as MirrorMaker 2's list of regular expressions."""
+    return ",".join(_regex(glob) for glob in globs)
+
+
+def _regex(glob: str) -> str:
+    """Return a glob as a regular expression that Java reads as Python reads the glob; no comma, as it is in a list."""
+    parts: Sequence[str] = re.findall(r"\[!?\]?[^\]]*\]|.", glob)
+    translated = []
+    for part in parts:
+        if part == "*":
+            translated.append(".*")
+        elif part == "?":
+            translated.append(".")
+        elif len(part) > 1:
+            translated.append("[^" + part[2:] if part.startswith("[!") else part)
+        else:
+            translated.append(part if re.fullmatch(r"[A-Za-z0-9_-]", part) else f"\\{part}")
+    return "".join(translated)

@@ -1,0 +1,113 @@
+"""Kafka Connect's REST interface, as far as a mirror needs it."""
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+from cutover_harness.mirror.errors import MirrorError
+
+# What a worker answers that has just started, or while its group rebalances, without meaning it.
+_NOT_YET = frozenset({HTTPStatus.CONFLICT, HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE})
+_RETRY_S = 0.1
+
+
+@dataclass(frozen=True)
+class Status:
+    """A connector's state and its tasks' states, each RUNNING, PAUSED, STOPPED, FAILED, UNASSIGNED or RESTARTING."""
+
+    connector: str
+    tasks: tuple[str, ...]
+    # The first line of the reason of the first that failed.
+    failure: str | None
+
+
+class Connect:
+    """One Connect cluster. Methods retry what passes and raise MirrorError for the rest after `patience_s` seconds."""
+
+    def __init__(self, url: str, *, patience_s: float = 20.0, timeout_s: float = 5.0) -> None:
+        self.url = httpx.URL(url)
+        self.patience_s = patience_s
+        # Proxies of the environment are for the world outside, and a Connect on this machine isn't there.
+        is_local = self.url.host in {"127.0.0.1", "localhost", "::1"}
+        self._client = httpx.Client(base_url=self.url, timeout=timeout_s, trust_env=not is_local)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def put_config(self, name: str, config: Mapping[str, str]) -> None:
+        """Create the connector, or change its configuration."""
+        # The group's leader answers 404 and 500 in the first second of its life.
+        self._call("PUT", f"/connectors/{name}/config", dict(config), passing=_NOT_YET | {HTTPStatus.NOT_FOUND})
+
+    def delete(self, name: str) -> None:
+        """Delete the connector where it exists."""
+        self._call("DELETE", f"/connectors/{name}", missing_is_fine=True)
+
+    def set_state(self, name: str, action: str) -> None:
+        """Ask for a state: `action` is pause, resume or stop (KIP-875). Takes effect later."""
+        self._call("PUT", f"/connectors/{name}/{action}")
+
+    def status(self, name: str) -> Status | None:
+        """Return the states, None where there is no such connector (or the worker has not heard of it yet)."""
+        answer = self._call("GET", f"/connectors/{name}/status", missing_is_fine=True)
+        if answer is None:
+            return None
+        parts = [answer["connector"], *answer.get("tasks", ())]
+        traces = [part.get("trace") or "" for part in parts if part["state"] == "FAILED"]
+        failure = (traces[0].splitlines() or ["no reason given"])[0] if traces else None
+        return Status(parts[0]["state"], tuple(task["state"] for task in parts[1:]), failure)
+
+    def offsets(self, name: str) -> list[tuple[dict[str, Any], dict[str, Any] | None]]:
+        """Return a source connector's stored (partition, offset) pairs (KIP-875), nothing where it has none."""
+        answer = self._call("GET", f"/connectors/{name}/offsets", missing_is_fine=True) or {}
+        return [(each["partition"], each["offset"]) for each in answer.get("offsets", ())]
+
+    def patch_offsets(self, name: str, offsets: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
+        """Set stored offsets of a stopped source connector (KIP-875)."""
+        body = {"offsets": [{"partition": partition, "offset": offset} for partition, offset in offsets]}
+        self._call("PATCH", f"/connectors/{name}/offsets", body)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        passing: Collection[int] = _NOT_YET,
+        missing_is_fine: bool = False,
+    ) -> Any:
+        deadline = time.monotonic() + self.patience_s
+        while True:
+            try:
+                answer = self._client.request(method, path, json=body)
+            except httpx.TransportError as error:
+                problem = f"does not answer ({type(error).__name__}: {error})"
+            else:
+                if answer.is_success:
+                    return answer.json() if answer.content else {}
+                if missing_is_fine and answer.status_code == HTTPStatus.NOT_FOUND:
+                    return None
+                problem = f"answered {answer.status_code} ({_reason(answer)})"
+                if answer.status_code not in passing:
+                    raise self._error(method, path, problem)
+            if time.monotonic() > deadline:
+                raise self._error(method, path, problem)
+            time.sleep(_RETRY_S)
+
+    def _error(self, method: str, path: str, problem: str) -> MirrorError:
+        address = self.url.copy_with(username=None, password=None)
+        return MirrorError(f"Connect at {address} {problem} to {method} {path}")
+
+
+def _reason(answer: httpx.Response) -> str:
+    """Return the first line of Connect's message: further ones may repeat values of the configuration."""
+    try:
+        message = str(answer.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        message = answer.text
+    return (message.strip().splitlines() or ["no reason given"])[0][:300]

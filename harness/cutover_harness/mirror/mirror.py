@@ -1,0 +1,182 @@
+"""A batch's mirror: its connectors made, paused and deleted, and how far they are."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from cutover_harness.admin import Partition
+from cutover_harness.mirror.config import Batch, connectors
+from cutover_harness.mirror.connect_rest import Connect
+from cutover_harness.mirror.errors import MirrorError
+from cutover_harness.mirror.groups import GroupProgress, InternalTopics, group_progress
+from cutover_harness.mirror.logs import LogReader, answering
+from cutover_harness.mirror.offsets_topics import OffsetSync
+from cutover_harness.mirror.progress import Lag, Progress
+
+_STATE_LIMIT_S = 30.0
+_POLL_S = 0.05
+
+
+class Mirror:
+    """MirrorMaker 2 for one batch, on a Connect cluster that writes to the target.
+
+    `source` and `target` are librdkafka properties of the two clusters, with secrets where needed; properties that only
+    Java knows (`sasl.jaas.config`, `ssl.truststore.*`) may be among them and are for Connect alone. `topics`, `groups`
+    and `exclude` are names or globs. `exactly_once` has to be what the Connect cluster is set to (KIP-618).
+    `interval_s` is how often MirrorMaker 2 looks for topics and groups and copies offsets.
+
+    Methods raise MirrorError (a UsageError) where Connect or a cluster refuses or does not answer. Not for several
+    threads at once: one instance each.
+    """
+
+    def __init__(
+        self,
+        connect_url: str,
+        source: Mapping[str, str],
+        target: Mapping[str, str],
+        *,
+        batch: str,
+        topics: Sequence[str],
+        groups: Sequence[str],
+        exclude: Sequence[str] = (),
+        exactly_once: bool = False,
+        interval_s: int = 1,
+        tasks: int = 1,
+    ) -> None:
+        self.batch = Batch(batch, tuple(topics), tuple(groups), tuple(exclude))
+        self._configs = connectors(
+            self.batch, source, target, exactly_once=exactly_once, interval_s=interval_s, tasks=tasks
+        )
+        self._connect = Connect(connect_url)
+        # For looks: what does not answer now is asked again at the next one.
+        self._glance = Connect(connect_url, patience_s=0, timeout_s=1.0)
+        self._progress = Progress(self.batch, source, target, self._stored_offsets)
+        self._internal_log = LogReader(target, "target")
+        self._internal = InternalTopics(self.batch, self._progress.target, self._internal_log)
+
+    def close(self) -> None:
+        """Close clients and connections; the connectors stay as they are."""
+        self._progress.close()
+        self._internal_log.close()
+        self._connect.close()
+        self._glance.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def create(self) -> None:
+        """Create the connectors, or bring their configuration up to date; they begin to work a second later."""
+        for name, config in self._configs.items():
+            self._connect.put_config(name, config)
+
+    def delete(self) -> None:
+        """Stop and delete the connectors that exist. Offsets stay, so that the same batch made again goes on."""
+        present = [name for name in self._configs if self._connect.status(name) is not None]
+        for name in present:
+            self._connect.set_state(name, "stop")
+        self._await("stopped", lambda: self._not_in("STOPPED", present))
+        for name in present:
+            self._connect.delete(name)
+        self._await("deleted", lambda: [name for name in present if self._connect.status(name) is not None])
+
+    def pause(self) -> None:
+        """Pause the connectors; returns when their tasks say so. Nothing is copied from then on."""
+        self._change("pause", "PAUSED")
+
+    def resume(self) -> None:
+        """Resume after `pause` or `stop`; returns when the tasks that there were run again."""
+        for name in self._configs:
+            self._connect.set_state(name, "resume")
+        self._await("resumed", self.running)
+
+    def stop(self) -> None:
+        """Stop the connectors and end their tasks (KIP-875); stored offsets can then be changed."""
+        self._change("stop", "STOPPED")
+
+    def running(self) -> list[str]:
+        """Return what is not RUNNING yet, in words, nothing where all is.
+
+        RUNNING is no evidence of progress: it outlasts a partition of the network, and a killed worker's restart by
+        seconds. A checkpoint connector has no task until a group exists, so its tasks are not waited for.
+        """
+        waits = []
+        try:
+            for name in self._configs:
+                status = self._glance.status(name)
+                if status is None:
+                    waits.append(f"{name} does not exist")
+                elif status.failure is not None:
+                    waits.append(f"{name} FAILED: {status.failure}")
+                elif status.connector != "RUNNING":
+                    waits.append(f"{name} is {status.connector}")
+                elif others := [state for state in status.tasks if state != "RUNNING"]:
+                    waits.append(f"a task of {name} is {others[0]}")
+                elif not status.tasks and name == self.batch.source_connector and self._progress.topics():
+                    waits.append(f"{name} has no task yet")
+        except MirrorError as error:
+            waits.append(str(error))
+        return waits
+
+    def lag(self) -> Lag:
+        """Return the source records that are not on the target yet, by the records themselves.
+
+        Works without Connect, too. Where the target is away, it is counted from what Connect stored last. Before
+        `create` it is all that the source has.
+        """
+        return self._progress.lag()
+
+    def drained(self) -> tuple[bool, str]:
+        """Tell whether all that the source has is on the target, with the evidence or with what is missing.
+
+        Never raises: a cluster that does not answer is evidence of nothing.
+        """
+        return self._progress.drained()
+
+    def group_progress(self, group: str) -> list[GroupProgress]:
+        """Return the group's offsets on both sides, a row for each partition that it has committed on the source."""
+        source, target = self._progress.source, self._progress.target
+        with answering("source"):
+            committed = {p: at for p, at in source.committed(group).items() if self.batch.mirrors(p[0])}
+            topics = {topic for topic, _ in committed}
+            ends = source.end_offsets(topics)
+        with answering("target"):
+            translated = target.committed(group, topics)
+            return group_progress(committed, translated, self._internal.checkpoints(group), ends)
+
+    def offset_syncs(self) -> list[OffsetSync]:
+        """Return the pairs of offsets that MirrorMaker 2 wrote down, oldest first."""
+        with answering("target"):
+            return self._internal.offset_syncs()
+
+    def _stored_offsets(self) -> dict[Partition, int]:
+        stored = {}
+        for partition, offset in self._glance.offsets(self.batch.source_connector):
+            if offset is not None and partition.get("cluster") == self.batch.source_alias:
+                stored[str(partition["topic"]), int(partition["partition"])] = int(offset["offset"])
+        return stored
+
+    def _change(self, action: str, state: str) -> None:
+        for name in self._configs:
+            self._connect.set_state(name, action)
+        self._await(action, lambda: self._not_in(state, self._configs))
+
+    def _not_in(self, state: str, names: Sequence[str] | Mapping[str, object]) -> list[str]:
+        waits = []
+        for name in names:
+            status = self._connect.status(name)
+            if status is None or {status.connector, *status.tasks} != {state}:
+                waits.append(name)
+        return waits
+
+    def _await(self, what: str, waits: Callable[[], list[str]]) -> None:
+        deadline = time.monotonic() + _STATE_LIMIT_S
+        while left := waits():
+            if time.monotonic() > deadline:
+                raise MirrorError(f"not {what} within {_STATE_LIMIT_S:.0f} s: {'; '.join(left)}")
+            time.sleep(_POLL_S)
