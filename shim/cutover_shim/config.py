@@ -47,7 +47,7 @@ def settings(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Settings:
     """Read the shim's properties. Raises TypeError for a configuration that the client refuses in the same words."""
     if len(args) > 1:
         raise TypeError("expected tuple containing single dict")
-    if not args and not kwargs or args and not isinstance(args[0], dict):
+    if not (args or kwargs) or (args and not isinstance(args[0], dict)):
         raise TypeError("expected configuration dict")
     conf: dict[str, Any] = {**(args[0] if args else {}), **kwargs}
     own = {k: conf.pop(k, None) for k in _OWN}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import TopicPartition
 from confluent_kafka.cimpl import Consumer as RawConsumer
 
-from cutover_shim import config, status, watch
+from cutover_shim import codes, config, native, status, watch
+from cutover_shim.clients import deadline_of, left_until
 from cutover_shim.cutover_file import CutoverFile
 from cutover_shim.membership import CHUNK_S, Membership
 
@@ -19,8 +19,8 @@ _FAST_S = 0.25  # a longer wait is cut into pieces, between which a switch can b
 class Consumer(RawConsumer):
     """Consumer with the interface of confluent_kafka's, whose cluster can be changed under it.
 
-    A change happens inside the application's own poll() or consume(): rebalance callbacks run there, with this object as
-    their consumer. Additional properties and what survives a change: docs/shim.md.
+    A change happens inside the application's own poll() or consume(): rebalance callbacks run there, with this object
+    as their consumer. Additional properties and what survives a change: docs/shim.md.
     Without a cutover file it is confluent_kafka's Consumer, method for method.
     Raises, beside what the client raises, CutoverFileError if the file cannot be used at start-up.
     """
@@ -39,7 +39,7 @@ class Consumer(RawConsumer):
         self._shim_watch: watch.Watch | None = None
         self._shim_status: status.StatusFile | None = None
         self._shim_dirty, self._shim_written = True, 0.0
-        self._shim_member = Membership(self, chosen)
+        self._shim_member = Membership(self, chosen, self._shim_changed)
         if chosen.file is None:
             self._shim_member.start(None)
         else:
@@ -98,36 +98,36 @@ class Consumer(RawConsumer):
         return self._shim_poll(timeout)
 
     def _shim_poll(self, timeout: float) -> Any:
-        deadline = _deadline(timeout)
+        deadline = deadline_of(timeout)
         while True:
             handle = self._shim_open().advance()
-            left = _left(deadline)
+            left = left_until(deadline)
             if handle is None:
                 self._shim_member.wait(min(left, CHUNK_S))
             else:
                 message = handle.poll(min(left, CHUNK_S))
                 if message is not None:
                     return message
-            if _left(deadline) == 0:
+            if left_until(deadline) == 0:
                 return None
 
     def consume(self, num_messages: int = 1, timeout: float = -1) -> list[Any]:
         """Return up to so many messages, as the client does; an empty list while the route is held."""
-        deadline = _deadline(timeout)
+        deadline = deadline_of(timeout)
         if self._shim_fast is not None and 0 <= timeout <= _FAST_S:
             found: list[Any] = self._shim_member.handle.consume(num_messages, timeout)
             return found
         messages: list[Any] = []
         while True:
             handle = self._shim_open().advance() if not messages or not self._shim_member.due else None
-            left = _left(deadline)
+            left = left_until(deadline)
             if handle is not None:
                 messages += handle.consume(num_messages - len(messages), min(left, CHUNK_S))
             elif messages:
                 return messages  # a switch is due, and what is in hand was read before it
             else:
                 self._shim_member.wait(min(left, CHUNK_S))
-            if len(messages) >= num_messages or _left(deadline) == 0:
+            if len(messages) >= num_messages or left_until(deadline) == 0:
                 return messages
 
     # -- what is read ------------------------------------------------------------------------------------------------
@@ -187,15 +187,18 @@ class Consumer(RawConsumer):
         member = self._shim_open()
         handle = member.handle
         if handle is None:
-            raise KafkaException(KafkaError(KafkaError._NO_OFFSET, "Commit failed: the route is held"))  # noqa: SLF001
-        return handle.commit(*args, **kwargs)
+            raise codes.error(codes.NO_OFFSET, "Commit failed: the route is held")
+        done = handle.commit(*args, **kwargs)
+        if done is not None:
+            member.note_committed(done)
+        return done
 
-    def store_offsets(self, *args: Any, **kwargs: Any) -> None:
+    def store_offsets(self, message: Any = None, offsets: list[TopicPartition] | None = None) -> None:
         """Store offsets for the next commit, as the client does."""
         handle = self._shim_open().handle
         if handle is None:
-            raise KafkaException(KafkaError(KafkaError._STATE, "StoreOffsets failed: the route is held"))  # noqa: SLF001
-        handle.store_offsets(*args, **kwargs)
+            raise codes.error(codes.STATE, "StoreOffsets failed: the route is held")
+        handle.store_offsets(message=message, offsets=offsets) if offsets is not None else handle.store_offsets(message)
 
     def position(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
         """Return positions, as the client does; none is known while the route is held."""
@@ -228,14 +231,14 @@ class Consumer(RawConsumer):
 
     def _shim_any(self, timeout: float, words: str = "Consumer closed") -> Any:
         """Wait for a handle, as one waits for a cluster that does not answer."""
-        deadline = _deadline(timeout)
+        deadline = deadline_of(timeout)
         while True:
             handle = self._shim_open(words).handle
             if handle is not None:
                 return handle
-            if _left(deadline) == 0:
-                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the route is held: no cluster to ask"))  # noqa: SLF001
-            time.sleep(min(_left(deadline), CHUNK_S))
+            if left_until(deadline) == 0:
+                raise codes.error(codes.TIMED_OUT, "the route is held: no cluster to ask")
+            native.sleep(min(left_until(deadline), CHUNK_S))
 
     def list_topics(self, topic: str | None = None, timeout: float = -1) -> Any:
         """Ask for metadata of the cluster in use, as the client does."""
@@ -247,7 +250,7 @@ class Consumer(RawConsumer):
         found: str = self._shim_any(timeout, "Handle has been closed").cluster_id(timeout)
         return found
 
-    def memberid(self) -> str | None:
+    def memberid(self) -> str | None:  # type: ignore[override]
         """Return the member id in the group, or None, as the client does."""
         handle = self._shim_open().handle
         return None if handle is None else handle.memberid()
@@ -279,13 +282,12 @@ class Consumer(RawConsumer):
         if self._shim_watch is not None:
             watch.watcher.detach(self._shim_watch, self)
         if self._shim_status is not None:
-            self._shim_status.write(self._shim_document())
-            self._shim_status.close()
+            self._shim_status.finish(self._shim_document())
 
     def __enter__(self) -> Any:
         return self
 
-    def __exit__(self, exc_type: Any, exc_value: Any, exc_traceback: Any) -> bool | None:
+    def __exit__(self, exc_type: Any, exc_value: Any, exc_traceback: Any) -> bool | None:  # noqa: PYI036 - the client's
         self.close()
         return None
 
@@ -306,13 +308,3 @@ for _name, _method in vars(RawConsumer).items():
     if _name not in {"__new__", "__init__", "__doc__"}:
         setattr(_PlainConsumer, _name, _method)
 _PlainConsumer.__name__ = _PlainConsumer.__qualname__ = "Consumer"
-
-
-def _deadline(timeout: float) -> float:
-    if not isinstance(timeout, int | float):
-        raise TypeError(f"must be real number, not {type(timeout).__name__}")
-    return float("inf") if timeout < 0 else time.monotonic() + timeout
-
-
-def _left(deadline: float) -> float:
-    return max(0.0, deadline - time.monotonic())

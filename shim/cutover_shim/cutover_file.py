@@ -152,7 +152,7 @@ def _cluster(name: str, table: Mapping[str, Any], env: Mapping[str, str]) -> Clu
         elif isinstance(value, int | float):
             properties[key] = value
         elif isinstance(value, str):
-            expanded = _REFERENCE.sub(lambda m, w=where: _remember(secrets, _lookup(m.group(1), w, env)), value)
+            expanded = _expand(value, where, env, secrets)
             if expanded and _SENSITIVE.search(key):
                 secrets.add(expanded)
             properties[key] = expanded
@@ -164,11 +164,16 @@ def _cluster(name: str, table: Mapping[str, Any], env: Mapping[str, str]) -> Clu
     return Cluster(name, MappingProxyType(properties), frozenset(secrets))
 
 
-def _remember(secrets: set[str], value: str) -> str:
-    """Remember an expanded value, so that it can be taken out of messages, and return it."""
-    if len(value) > 3:  # a shorter one would take letters out of unrelated words
-        secrets.add(value)
-    return value
+def _expand(text: str, where: str, env: Mapping[str, str], secrets: set[str]) -> str:
+    """Put in the values of `${NAME}` and `${file:PATH}`, and remember them, so that messages can be redacted."""
+
+    def value(match: re.Match[str]) -> str:
+        found = _lookup(match.group(1), where, env)
+        if len(found) > 3:  # a shorter one would take letters out of unrelated words
+            secrets.add(found)
+        return found
+
+    return _REFERENCE.sub(value, text)
 
 
 def _flat(table: Mapping[str, Any], prefix: str) -> list[tuple[str, Any]]:

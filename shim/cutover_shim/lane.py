@@ -1,19 +1,19 @@
 """The producer's side of a route: one handle at a time, and the machine that changes it.
 
-    at A ──file says B──▶ preparing (B is connected and checked; produce() still goes to A)
-         ──B is fit──▶ draining (produce() queues; what A was given is delivered)
-         ──A is empty──▶ sealed (A is closed, so that nothing can reach it any more) ──▶ B gets the queue, then produce()
+    at A, the file says B
+    -> preparing: B is connected and checked, produce() still goes to A
+    -> draining:  produce() queues, what A was given is delivered
+    -> held:      A is closed, so that nothing can reach it any more
+    -> at B:      B gets the queue in its order, then produce() goes to B
 
-`hold` stops after sealing. A change is driven by a thread that lives no longer than the change. It polls the old handle
-in the application's stead, so that a change also ends where the application polls rarely; the callbacks that
-fall due on it are put into the mail, which the application's own poll() and flush() serve: none runs on a thread of ours.
+`hold` stops at held. A change is driven by a thread that lives no longer than the change. It polls the old handle in
+the application's stead, so that a change also ends where the application polls rarely; the callbacks that fall due on
+it are put into the mail, which the application's own poll() and flush() serve: none runs on a thread of ours.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.cimpl import Producer as RawProducer
 
-from cutover_shim import prepare
-from cutover_shim.cutover_file import CutoverFile, Where
+from cutover_shim import codes, native, prepare
+from cutover_shim.cutover_file import Cluster, CutoverFile, Where
 from cutover_shim.gate import Callback, HeldQueue, Limits, report_for
 from cutover_shim.status import nested
 
@@ -68,20 +68,21 @@ class Lane:
         self.acked: dict[tuple[str, int], int] = {}
         self.driver: int | None = None  # the ident of the thread that is changing this lane
         self.pair: tuple[Any, Any] = (None, None)
-        self.serving = threading.RLock()  # held by whoever flushes the handle: never the application and the driver
-        self.cond = threading.Condition(threading.RLock())
+        self.serving = native.RLock()  # held by whoever flushes the handle: never the application and the driver
+        self.cond = native.Condition()
         self.queue = HeldQueue(limits)
         self.default = default  # the client-wide delivery callback
         self._ready = False  # the fresh handle's init_transactions() is done
         self.initialised = False  # init_transactions() was called
         self.in_transaction = False
+        self.pending = False  # begun, while there was no cluster to begin it on
         self.gating = False
         self.old: Any = None
         self.closing = False
         self._build = build
         self._mail = mail
         self._changed = changed
-        self._fresh: tuple[str, Any] | None = None
+        self._fresh: tuple[Cluster, Any] | None = None
 
     # -- what the application's threads do ---------------------------------------------------------------------------
 
@@ -93,7 +94,7 @@ class Lane:
         def report(error: KafkaError | None, message: Any) -> None:
             if error is None:
                 self.acked[message.topic(), message.partition()] = message.offset()
-            if self.driver is not None and threading.get_ident() == self.driver:
+            if self.driver is not None and native.get_ident() == self.driver:
                 self._mail.append(Letter(callback, (error, message), self.cluster))
             else:
                 callback(error, message)
@@ -104,7 +105,7 @@ class Lane:
         """Make another callback of the client (error_cb, stats_cb, throttle_cb) keep off the driver's thread."""
 
         def call(*args: Any) -> None:
-            if self.driver is not None and threading.get_ident() == self.driver:
+            if self.driver is not None and native.get_ident() == self.driver:
                 self._mail.append(Letter(callback, args, self.cluster))
             else:
                 callback(*args)
@@ -145,19 +146,23 @@ class Lane:
         handle = self.handle
         return None if isinstance(handle, _Gate) else handle
 
+    def handles(self) -> list[Any]:
+        """List the clients that this lane has in use: one, two while it changes, or none."""
+        return [h for h in (self.old, self.steady) if h is not None]
+
     def expire(self, now: float) -> None:
         """Report the messages that waited for their whole delivery timeout."""
         if not self.queue:
             return
         with self.cond:
             for held in self.queue.expired(now):
-                self.fail(held, KafkaError._MSG_TIMED_OUT)  # noqa: SLF001 - the client's public constant
+                self.fail(held, codes.MSG_TIMED_OUT)
 
     def purge(self) -> None:
         """Report all held messages as purged."""
         with self.cond:
             while self.queue:
-                self.fail(self.queue.pop(), KafkaError._PURGE_QUEUE)  # noqa: SLF001
+                self.fail(self.queue.pop(), codes.PURGE_QUEUE)
 
     def fail(self, held: Any, code: int, reason: str | None = None) -> None:
         """Put the failed delivery's report into the mail."""
@@ -183,11 +188,11 @@ class Lane:
             else:
                 self.desired = "source"
             self.cond.notify_all()
-            if self.driver is None and self._at(self.desired):
+            if self.settled:
                 self.applied, self.error = file.generation, None
             elif self.driver is None:
                 self.driver = -1
-                threading.Thread(target=self._drive, name=f"cutover-lane-{self.route}", daemon=True).start()
+                native.start_thread(self._drive, f"cutover-lane-{self.route}")
         self._changed()
 
     def start(self, file: CutoverFile) -> None:
@@ -203,6 +208,11 @@ class Lane:
         self.cluster = self.state = cluster
         self.handle = handle
 
+    @property
+    def settled(self) -> bool:
+        """Whether the lane is where the file wants it and no change is under way."""
+        return self.driver is None and self._at(self.desired)
+
     def _at(self, goal: Where) -> bool:
         if goal == "hold":
             return self.cluster is None and self.old is None
@@ -212,7 +222,7 @@ class Lane:
 
     def _drive(self) -> None:
         with self.cond:
-            self.driver = threading.get_ident()
+            self.driver = native.get_ident()
         while self._step():
             self._changed()
         self._changed()
@@ -253,14 +263,15 @@ class Lane:
 
     def _prepared(self, goal: str, file: CutoverFile) -> bool:
         """Connect to the new cluster and check that it has what this lane needs. Raises when it is not fit."""
-        if self._fresh is not None and self._fresh[0] != goal:
+        if self._fresh is not None and self._fresh[0] != file.clusters[goal]:
             spare, self._fresh = self._fresh, None
             spare[1].close()
         if self.cluster is not None:
             self.state = "preparing"
         self._changed()
         if self._fresh is None:
-            self._fresh = (goal, self._build(goal, file, self))
+            self._fresh = (file.clusters[goal], self._build(goal, file, self))
+            self._ready = False
         route = file.routes.get(self.route) if self.route is not None else None
         prepare.check(self._fresh[1], goal, self.topics, () if route is None else route.topics, self.steady)
         if self.initialised and not self._ready:
@@ -320,6 +331,9 @@ class Lane:
         while not self.closing:
             with self.cond:
                 self.old = handle
+                if self.pending:
+                    handle.begin_transaction()
+                    self.pending, self.in_transaction = False, True
                 if self._move(handle):
                     self.handle, self.old = handle, None
                     return
@@ -348,20 +362,18 @@ class Lane:
                 self.fail(held, error.args[0].code(), error.args[0].str())
         return True
 
-    def close(self, timeout: float | None = None) -> None:
-        """Stop changing. The caller has flushed before; what is still queued stays unsent."""
+    def close(self) -> None:
+        """Close the client in use and stop changing. The caller has flushed: what is still queued stays unsent."""
         with self.cond:
             self.closing = True
             self.cond.notify_all()
-            deadline = None if timeout is None else time.monotonic() + timeout
-            while self.driver is not None and self.driver != threading.get_ident():
-                if not self.cond.wait(1.0) and deadline is not None and time.monotonic() > deadline:
-                    break
-        for handle in (self.old, self.steady):
-            if handle is not None:
-                handle.close()
+            # A driver that still checks a new cluster ends by itself; one that has the old client must let go of it.
+            self.cond.wait_for(lambda: self.driver is None or self.state == "preparing" or self.old is None)
+            handles = self.handles()
+        for handle in handles:
+            handle.close()
         with self.cond:
-            self.old, self.handle = None, _Gate(self)
+            self.old, self.handle, self.cluster, self.state = None, _Gate(self), None, "held"
 
     def report(self) -> dict[str, Any]:
         """Describe this lane for the status document."""

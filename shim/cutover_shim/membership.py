@@ -1,27 +1,30 @@
 """The consumer's side of a route: one client at a time, and the machine that changes it.
 
-    at A ──file says B──▶ B is connected and checked on a thread of its own; the application still reads A
-         ──next poll()──▶ commit what the client would have committed, attest it, close A (leave the group)
-         ──▶ subscribe on B with the same callbacks ──first assignment──▶ at B
+    at A, the file says B
+    -> preparing: B is connected and checked on a thread of its own, the application still reads A
+    -> draining:  commit what the client would have committed, attest it, leave the group, close A
+    -> joining:   subscribed on B with the same callbacks
+    -> at B:      with the first assignment
 
-`hold` stops after closing A. All of it but the check runs on the application's thread, inside its poll() or consume().
+`hold` stops at held. All but the check runs on the application's thread, inside its own poll() or consume().
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.cimpl import Consumer as RawConsumer
 
-from cutover_shim import config, prepare
-from cutover_shim.cutover_file import CutoverFile, Where
+from cutover_shim import config, native, prepare
+from cutover_shim.clients import build_client
+from cutover_shim.cutover_file import Cluster, CutoverFile, Where
 from cutover_shim.status import nested
+from cutover_shim.subscription import Subscription
 
 log = logging.getLogger("cutover_shim")
 
@@ -31,38 +34,21 @@ ATTEST_S = 10.0
 REVOKE_S = 10.0
 
 
-class Membership:
+class Membership(Subscription):
     """A consumer's place in its group, on one cluster or none. `handle` is the client in use, None while held."""
 
-    def __init__(self, shell: Any, settings: config.Settings) -> None:
-        self.shell = shell
-        self.conf = settings.conf
-        group = settings.conf.get("group.id")
-        self.group: str | None = None if group is None else str(group)
-        self.route: str | None = None
-        self.file: CutoverFile | None = None
+    def __init__(self, shell: Any, settings: config.Settings, changed: Callable[[], None]) -> None:
+        super().__init__(shell, settings.conf, changed)
         self.seen = -1
         self.refused: str | None = None
-        self.handle: Any = None
-        self.cluster: str | None = None
-        self.state = "held"
         self.desired: Where = "hold"
         self.applied = -1
         self.error: str | None = None
         self.committed: dict[tuple[str, int], int] = {}
-        self.assigned: set[tuple[str, int]] = set()
-        self.paused: set[tuple[str, int]] = set()
-        self.seeks: dict[tuple[str, int], int] = {}
-        self.topics: list[str] | None = None  # the subscription; None where partitions are assigned by hand
-        self.callbacks: tuple[Callable[..., Any] | None, ...] = (None, None, None)
-        self.manual: list[TopicPartition] | None = None
         self.auto_commit = config.flag(settings.conf, "enable.auto.commit", default=True)
-        self.cond = threading.Condition(threading.RLock())
-        self._changing = threading.RLock()
-        self._fresh: tuple[str, Any] | None = None
-        self._driver: threading.Thread | None = None
-        self._closing = False
-        self._touched = False  # the application called assign() inside its on_assign
+        self._changing = native.RLock()
+        self._fresh: tuple[Cluster, Any] | None = None
+        self._driving = False
 
     # -- where it should be ------------------------------------------------------------------------------------------
 
@@ -77,7 +63,9 @@ class Membership:
         return self.handle is not None and self.desired == self.cluster
 
     def _ready(self) -> bool:
-        return self.desired == "hold" or (self._fresh is not None and self._fresh[0] == self.desired)
+        if self.desired == "hold":
+            return True
+        return self._fresh is not None and self.file is not None and self._fresh[0] == self.file.clusters[self.desired]
 
     def start(self, file: CutoverFile | None) -> None:
         """Go where the file says. Raises what the client's constructor raises."""
@@ -89,21 +77,35 @@ class Membership:
         else:
             self.desired = "source"
         if self.desired == "hold":
-            self._build("source").close()  # the application's mistakes in its configuration are to surface here
+            self._build("source", file).close()  # the application's mistakes in its configuration are to surface here
         else:
-            self.handle = self._build(self.desired)
+            self.handle = self._build(self.desired, file)
             self.cluster, self.state = self.desired, "joining"
 
-    def _build(self, cluster: str) -> Any:
-        from cutover_shim.producer import build_client  # noqa: PLC0415 - a cycle otherwise
+    def _build(self, cluster: str, file: CutoverFile | None) -> Any:
+        if file is None:
+            return RawConsumer(dict(self.conf))
+        where = file.clusters[cluster]
+        conf = config.for_cluster(self.conf, where)
+        conf["on_commit"] = self._on_commit
+        return build_client(RawConsumer, conf, where)
 
-        if self.file is None:
-            return RawConsumer(self.conf)
-        where = self.file.clusters[cluster]
-        return build_client(RawConsumer, config.for_cluster(self.conf, where), where)
+    def _on_commit(self, error: Any, partitions: list[TopicPartition]) -> None:
+        if error is None:
+            self.note_committed(partitions)
+        callback = self.conf.get("on_commit")
+        if callback is not None:
+            callback(error, partitions)
+
+    def note_committed(self, partitions: list[TopicPartition]) -> None:
+        """Keep what the cluster in use has confirmed."""
+        for found in partitions:
+            if found.error is None and found.offset >= 0:
+                self.committed[found.topic, found.partition] = found.offset
 
     def want(self, file: CutoverFile) -> None:
         """Take the newest version of the file."""
+        spare = None
         with self.cond:
             if self._closing or file.generation < self.seen:
                 return
@@ -113,7 +115,7 @@ class Membership:
             route = file.routes.get(self.route)
             if route is None:
                 self.error = f"the route {self.route!r} is no longer in the cutover file: staying where it is"
-                self.shell._shim_changed()
+                self.changed()
                 return
             self.refused = self._across(self.topics or [], file)
             if self.refused is not None:
@@ -124,11 +126,15 @@ class Membership:
                     self.applied, self.error = file.generation, None
                     if self.cluster is not None and self.state == "preparing":
                         self.state = self._present_state()
-                elif self.desired != "hold" and self._driver is None:
-                    self._driver = threading.Thread(target=self._drive, name=f"cutover-group-{self.group}", daemon=True)
-                    self._driver.start()
+                elif self.desired != "hold" and not self._driving:
+                    self._driving = True
+                    native.start_thread(self._drive, f"cutover-group-{self.group}")
+            if self._fresh is not None and (self.desired == "hold" or not self._ready()):
+                spare, self._fresh = self._fresh, None
             self.cond.notify_all()
-        self.shell._shim_changed()
+        if spare is not None:
+            spare[1].close()
+        self.changed()
 
     def _present_state(self) -> str:
         return (self.cluster or "held") if self.assigned or self.manual is not None else "joining"
@@ -141,44 +147,46 @@ class Membership:
                 goal = self.desired
                 done = goal in ("hold", self.cluster) or self._ready()
                 if done or self._closing:
-                    self._driver = None
+                    self._driving = False
                     spare = None if self._ready() and not self._closing else self._fresh
                     if spare is not None:
                         self._fresh = None
                     break
                 if self.cluster is not None:
                     self.state = "preparing"
-            self._try(goal)
+                file = self.file
+            if file is not None:
+                self._try(goal, file)
         if spare is not None:
             spare[1].close()
-        self.shell._shim_changed()
+        self.changed()
         with self.cond:
             self.cond.notify_all()
 
-    def _try(self, goal: str) -> None:
+    def _try(self, goal: str, file: CutoverFile) -> None:
         fresh = present = None
         try:
-            fresh = self._build(goal)
+            fresh = self._build(goal, file)
             # Not the handle in use: every call on a consumer waits for the application's running poll().
-            present = self._build(self.cluster) if self.cluster is not None else None
+            present = self._build(self.cluster, file) if self.cluster is not None else None
             used = [t for t in self.topics or [] if not t.startswith("^")]
             used += [p.topic for p in self.manual or []]
-            route = self.file.routes.get(self.route) if self.file is not None and self.route is not None else None
+            route = file.routes.get(self.route) if self.route is not None else None
             prepare.check(fresh, goal, used, () if route is None else route.topics, present)
             with self.cond:
-                stale, self._fresh = self._fresh, (goal, fresh)
+                stale, self._fresh = self._fresh, (file.clusters[goal], fresh)
             if stale is not None:
                 stale[1].close()
         except Exception as error:  # noqa: BLE001 - whatever a cluster or the client answers: stay, report, retry
             if fresh is not None:
                 fresh.close()
             text = str(error)
-            for cluster in self.file.clusters.values() if self.file is not None else ():
+            for cluster in file.clusters.values():
                 text = cluster.redact(text)
             if text != self.error:
                 log.warning("cutover shim: the group %s cannot go to %s yet, retrying: %s", self.group, goal, text)
             self.error = text
-            self.shell._shim_changed()
+            self.changed()
             with self.cond:
                 if self.desired == goal and not self._closing:
                     self.cond.wait(RETRY_S)
@@ -223,7 +231,16 @@ class Membership:
                 changed = changed or self.applied != self.file.generation
                 self.applied, self.error = self.file.generation, None
         if changed:
-            self.shell._shim_changed()
+            self.changed()
+
+    def on_joined(self) -> None:
+        """Report the cluster as reached."""
+        if self.cluster is not None:
+            self._settle(self.cluster)
+
+    def on_leaving(self, partitions: list[TopicPartition]) -> None:
+        """Commit what on_revoke has stored: it belongs to the final offsets."""
+        self._commit_due(partitions)
 
     def _leave(self) -> None:
         """Commit, attest and close: what the client does at its close(), and the same callbacks."""
@@ -231,7 +248,7 @@ class Membership:
         with self.cond:
             self.state = "draining"
             mine = {(p.topic, p.partition) for p in handle.assignment()} | self.assigned
-        self.shell._shim_changed()
+        self.changed()
         partitions = [TopicPartition(topic, number) for topic, number in sorted(mine)]
         self._commit_due(partitions)
         if self.topics is not None and partitions:
@@ -241,7 +258,7 @@ class Membership:
         with self.cond:
             self.handle, self.cluster, self.state = None, None, "held"
             self.assigned.clear()
-        self.shell._shim_changed()
+        self.changed()
 
     def _give_up(self, handle: Any, partitions: list[TopicPartition]) -> None:
         """Leave the group by unsubscribing, so that on_revoke runs while the client can still commit and fetch offsets.
@@ -260,9 +277,7 @@ class Membership:
         if not partitions:
             return
         try:
-            for found in self.handle.committed(partitions, timeout=ATTEST_S):
-                if found.error is None and found.offset >= 0:
-                    self.committed[found.topic, found.partition] = found.offset
+            self.note_committed(self.handle.committed(partitions, timeout=ATTEST_S))
         except (KafkaException, RuntimeError) as error:
             self.error = f"committed offsets could not be read: {error}"
 
@@ -286,7 +301,7 @@ class Membership:
         with self.cond:
             fresh, self._fresh = self._fresh, None
             assert fresh is not None  # noqa: S101 - `_ready` has just said so
-            self.cluster, self.handle = fresh
+            self.cluster, self.handle = fresh[0].name, fresh[1]
             self.committed = {}
             self.state = "joining"
         if self.manual is not None:
@@ -295,160 +310,7 @@ class Membership:
             self._assigned(self.manual)
         elif self.topics is not None:
             self._subscribe()
-        self.shell._shim_changed()
-
-    # -- subscription ------------------------------------------------------------------------------------------------
-
-    def _across(self, topics: list[str], file: CutoverFile) -> str | None:
-        routes = {r: t for t in topics if (r := file.route_of_topic(t)) is not None}
-        others = {r: t for r, t in routes.items() if r != self.route}
-        if not others or (self.route is None and len(routes) == 1):
-            return None
-        told = ", ".join(f"{topic!r} is in the route {route}" for route, topic in sorted(routes.items()))
-        own = f"is in the route {self.route}" if self.route is not None else "is in no route"
-        return f"the group {self.group!r} {own}, but {told}: a group and the topics that it reads belong in one route"
-
-    def subscribe(self, topics: list[str], *callbacks: Callable[..., Any] | None) -> None:
-        """Subscribe on the cluster in use, or remember it for when there is one."""
-        if not isinstance(topics, list):
-            raise TypeError("expected list of topic unicode strings")
-        if self.file is not None:
-            why = self._across([t for t in topics if isinstance(t, str)], self.file)
-            if why is not None:
-                raise KafkaException(KafkaError(KafkaError._INVALID_ARG, why))
-        before = self.topics, self.callbacks, self.manual
-        self.topics, self.callbacks, self.manual = topics, callbacks, None
-        try:
-            if self.handle is not None:
-                self._subscribe()
-            elif not all(isinstance(t, str) for t in topics):
-                raise TypeError("expected list of unicode strings")
-        except BaseException:
-            self.topics, self.callbacks, self.manual = before
-            raise
-        self.topics = list(topics)
-
-    def _subscribe(self) -> None:
-        for callback in self.callbacks:
-            if callback is not None and not callable(callback):
-                self.handle.subscribe(self.topics, callback)  # raises the client's own error
-        self.handle.subscribe(self.topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
-
-    def _on_assign(self, inner: Any, partitions: list[TopicPartition]) -> None:
-        callback = self.callbacks[0]
-        self._touched = False
-        if callback is not None:
-            callback(self.shell, partitions)
-        paused = [p for p in partitions if (p.topic, p.partition) in self.paused]
-        if paused:
-            # The client would assign only after this callback, and might fetch before it can be paused.
-            if not self._touched:
-                (inner.incremental_assign if self._cooperative() else inner.assign)(partitions)
-            inner.pause([TopicPartition(p.topic, p.partition) for p in paused])
-        self._assigned(partitions)
-
-    def _cooperative(self) -> bool:
-        strategy = str(self._merged("partition.assignment.strategy", ""))
-        return "cooperative" in strategy or str(self._merged("group.protocol", "classic")).lower() == "consumer"
-
-    def _merged(self, name: str, default: Any) -> Any:
-        if self.file is not None and self.cluster is not None:
-            return self.file.clusters[self.cluster].properties.get(name, self.conf.get(name, default))
-        return self.conf.get(name, default)
-
-    def _assigned(self, partitions: list[TopicPartition]) -> None:
-        with self.cond:
-            self.assigned |= {(p.topic, p.partition) for p in partitions}
-            joined = self.state == "joining" and self.cluster is not None
-            self.seeks.clear()
-        if joined and self.cluster is not None:
-            self._settle(self.cluster)
-        self.shell._shim_changed()
-
-    def _on_revoke(self, _inner: Any, partitions: list[TopicPartition]) -> None:
-        callback = self.callbacks[1]
-        try:
-            if callback is not None:
-                callback(self.shell, partitions)
-        finally:
-            self._revoked(partitions)
-
-    def _on_lost(self, _inner: Any, partitions: list[TopicPartition]) -> None:
-        callback = self.callbacks[2] or self.callbacks[1]
-        try:
-            if callback is not None:
-                callback(self.shell, partitions)
-        finally:
-            self._revoked(partitions)
-
-    def _revoked(self, partitions: list[TopicPartition]) -> None:
-        if self.state == "draining" and not self._closing:
-            self._commit_due(partitions)  # what on_revoke has stored belongs to the final offsets
-        with self.cond:
-            self.assigned -= {(p.topic, p.partition) for p in partitions}
-        self.shell._shim_changed()
-
-    def unsubscribe(self) -> None:
-        """End the subscription."""
-        if self.handle is not None:
-            self.handle.unsubscribe()
-        self.topics, self.callbacks = None, (None, None, None)
-
-    # -- assignment by hand, or from within a callback ---------------------------------------------------------------
-
-    def assign(self, partitions: list[TopicPartition]) -> None:
-        """Assign; outside a subscription it is remembered for the next cluster."""
-        self._touched = True
-        if self.handle is not None:
-            self.handle.assign(partitions)
-        if self.topics is None:
-            self.manual = list(partitions)
-            self._assigned(self.manual)
-
-    def incremental_assign(self, partitions: list[TopicPartition]) -> None:
-        """Add to the assignment."""
-        self._touched = True
-        if self.handle is not None:
-            self.handle.incremental_assign(partitions)
-        if self.topics is None:
-            self.manual = [*(self.manual or []), *partitions]
-            self._assigned(partitions)
-
-    def unassign(self) -> None:
-        """Remove the assignment."""
-        if self.handle is not None:
-            self.handle.unassign()
-        if self.topics is None:
-            self.manual = None
-            self.assigned.clear()
-
-    def incremental_unassign(self, partitions: list[TopicPartition]) -> None:
-        """Take out of the assignment."""
-        if self.handle is not None:
-            self.handle.incremental_unassign(partitions)
-        gone = {(p.topic, p.partition) for p in partitions}
-        if self.topics is None:
-            self.manual = [p for p in self.manual or [] if (p.topic, p.partition) not in gone]
-            self.assigned -= gone
-
-    def pause(self, partitions: list[TopicPartition]) -> None:
-        """Pause, and remember it for the next cluster."""
-        if self.handle is not None:
-            self.handle.pause(partitions)
-        self.paused |= {(p.topic, p.partition) for p in partitions}
-
-    def resume(self, partitions: list[TopicPartition]) -> None:
-        """Resume, and remember it for the next cluster."""
-        if self.handle is not None:
-            self.handle.resume(partitions)
-        self.paused -= {(p.topic, p.partition) for p in partitions}
-
-    def seek(self, partition: TopicPartition) -> None:
-        """Seek on the cluster in use."""
-        if self.handle is None:
-            raise KafkaException(KafkaError(KafkaError._STATE, "Failed to seek: the route is held"))
-        self.handle.seek(partition)
-        self.seeks[partition.topic, partition.partition] = partition.offset
+        self.changed()
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
@@ -457,15 +319,9 @@ class Membership:
         with self.cond:
             self._closing = True
             self.cond.notify_all()
-            driver = self._driver
+        # A check of another cluster that is under way ends by itself, and closes what it has opened.
         if self.handle is not None:
-            if self.file is not None:
-                mine = self.handle.assignment()
-                self._commit_due(mine)
-                self.attest([TopicPartition(p.topic, p.partition) for p in mine])
             self.handle.close()
-        if driver is not None and driver is not threading.current_thread():
-            driver.join()
         with self.cond:
             fresh, self._fresh = self._fresh, None
             self.handle, self.cluster, self.state = None, None, "held"

@@ -19,7 +19,8 @@ class NotFitError(Exception):
 def check(fresh: Any, cluster: str, used: Iterable[str], routed: Iterable[str], present: Any) -> None:
     """Ask the new handle for the cluster's topics and compare with those in use.
 
-    `used` are the topics of this client, `routed` the names and globs of its route, `present` the handle in use or None.
+    `used`: the topics of this client; `routed`: the names and globs of its route; `present`: a handle on the cluster in
+    use, or None.
     Raises NotFitError or KafkaException. All topics are asked for at once, because asking for one by name creates it
     where brokers create topics automatically.
     """

@@ -7,11 +7,12 @@ import json
 import logging
 import os
 import socket
-import threading
 import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+from cutover_shim import native
 
 log = logging.getLogger("cutover_shim")
 
@@ -23,13 +24,16 @@ class StatusFile:
 
     def __init__(self, directory: str, instance: str) -> None:
         self.path = Path(directory) / f"{quote(instance, safe=' @+=,')}.json"
-        self._lock = threading.Lock()
+        self._lock = native.RLock()
         self._complained = False
+        self._finished = False
 
     def write(self, document: dict[str, Any]) -> None:
         """Replace the file by this document."""
         temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
         with self._lock:
+            if self._finished:
+                return
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 temporary.write_text(json.dumps(document, separators=(",", ":")), encoding="utf-8")
@@ -42,8 +46,11 @@ class StatusFile:
                     self._complained = True
                     log.warning("cutover status %s cannot be written: %s", self.path, error.strerror or error)
 
-    def close(self) -> None:
-        """Nothing to release."""
+    def finish(self, document: dict[str, Any]) -> None:
+        """Write the last document of a client that is closed: none that was begun before may follow it."""
+        with self._lock:
+            self.write(document)
+            self._finished = True
 
 
 def document(

@@ -12,11 +12,12 @@ import hashlib
 import logging
 import os
 import stat
-import threading
 import time
 import weakref
+from pathlib import Path
 from typing import Protocol
 
+from cutover_shim import native
 from cutover_shim.cutover_file import MAX_BYTES, CutoverFile, CutoverFileError, parse
 
 log = logging.getLogger("cutover_shim")
@@ -114,7 +115,7 @@ class Watch:
 
 
 def _read(path: str) -> tuple[bytes, tuple[int, int]]:
-    if not stat.S_ISREG(os.stat(path).st_mode):  # before opening: a FIFO would block
+    if not stat.S_ISREG(Path(path).stat().st_mode):  # before opening: a FIFO would block
         raise CutoverFileError("not a regular file")
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     with os.fdopen(descriptor, "rb") as handle:
@@ -132,9 +133,9 @@ class Watcher:
 
     def __init__(self) -> None:
         self._watches: dict[str, Watch] = {}
-        self._lock = threading.Lock()
-        self._wake = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._lock = native.RLock()
+        self._wake = native.Event()
+        self._running = False
         self._stopped = False
 
     def follow(self, path: str) -> Watch:
@@ -152,9 +153,9 @@ class Watcher:
         with self._lock:
             self._watches[watch.path] = watch
             watch.clients.add(client)
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="cutover-shim", daemon=True)
-                self._thread.start()
+            if not self._running:
+                self._running = True
+                native.start_thread(self._run, "cutover-shim")
         if watch.good is not None:
             client._shim_apply(watch.good)  # noqa: SLF001 - the protocol's names are private to the application
         self.wake()
@@ -175,11 +176,20 @@ class Watcher:
         """End the thread: the interpreter exits."""
         self._stopped = True
         self._wake.set()
-        thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(1)
+        deadline = time.monotonic() + 1
+        while self._running and time.monotonic() < deadline:
+            native.sleep(0.005)
 
     def _run(self) -> None:
+        try:
+            self._loop()
+        except BaseException:
+            self._running = False
+            raise
+        if self._stopped:
+            self._running = False
+
+    def _loop(self) -> None:
         due = 0.0
         while not self._stopped:
             self._wake.wait(max(0.0, min(INTERVAL_S, due - time.monotonic())) if due else 0)
@@ -189,7 +199,7 @@ class Watcher:
                 watches = [w for w in self._watches.values() if w.clients]
                 if not watches:
                     self._watches.clear()
-                    self._thread = None
+                    self._running = False  # under the lock: the next client starts a thread of its own
                     return
             look = now >= due
             if look:
@@ -210,7 +220,7 @@ class Watcher:
 
 
 watcher = Watcher()
-atexit.register(lambda: watcher.stop())
+atexit.register(lambda: watcher.stop())  # noqa: PLW0108 - the one of the process that exits, also after a fork
 
 
 def _forked() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Producer as RawProducer
+from cutover_shim import prepare, watch
 
 
 class MockCluster:
@@ -138,6 +139,13 @@ def until(
     while not condition():
         assert time.monotonic() < deadline, f"timed out: {what()}"
         step()
+
+
+@pytest.fixture(autouse=True)
+def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Watch files at ten times the usual rate: the tests' time is mostly this wait."""
+    monkeypatch.setattr(watch, "INTERVAL_S", 0.02)
+    monkeypatch.setattr(prepare, "TIMEOUT_S", 0.5)
 
 
 @pytest.fixture(scope="session")

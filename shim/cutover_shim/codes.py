@@ -1,0 +1,18 @@
+"""The client's local error codes, which it spells with an underscore, and errors made of them."""
+
+from __future__ import annotations
+
+from confluent_kafka import KafkaError, KafkaException
+
+INVALID_ARG: int = KafkaError._INVALID_ARG  # noqa: SLF001
+MSG_TIMED_OUT: int = KafkaError._MSG_TIMED_OUT  # noqa: SLF001
+NO_OFFSET: int = KafkaError._NO_OFFSET  # noqa: SLF001
+PURGE_QUEUE: int = KafkaError._PURGE_QUEUE  # noqa: SLF001
+QUEUE_FULL: int = KafkaError._QUEUE_FULL  # noqa: SLF001
+STATE: int = KafkaError._STATE  # noqa: SLF001
+TIMED_OUT: int = KafkaError._TIMED_OUT  # noqa: SLF001
+
+
+def error(code: int, text: str, *, retriable: bool = False) -> KafkaException:
+    """Build the exception that the client would raise for this code."""
+    return KafkaException(KafkaError(code, text, retriable=retriable))
