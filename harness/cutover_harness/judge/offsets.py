@@ -88,9 +88,10 @@ class OffsetSet:
         filled = sorted(number for number, packed in self.chunks.items() if packed.any())
         if not filled:
             return None
-        first = np.flatnonzero(np.unpackbits(self.chunks[filled[0]]))[0] + filled[0] * CHUNK
-        last = np.flatnonzero(np.unpackbits(self.chunks[filled[-1]]))[-1] + filled[-1] * CHUNK
-        return int(first), int(last)
+        return (
+            filled[0] * CHUNK + _edge(self.chunks[filled[0]]),
+            filled[-1] * CHUNK + CHUNK - 1 - _edge(self.chunks[filled[-1]], last=True),
+        )
 
     def _or(self, number: int, packed: Array) -> None:
         present = self.chunks.get(number)
@@ -99,3 +100,11 @@ class OffsetSet:
                 self.chunks[number] = packed.copy()
         else:
             self.chunks[number] = present | packed
+
+
+def _edge(packed: Array, *, last: bool = False) -> int:
+    """Return how many bits are clear before the first one that is set, or after the last one."""
+    from_edge = packed[::-1] if last else packed
+    place = int((from_edge != 0).argmax())
+    bits = np.unpackbits(from_edge[place])
+    return place * 8 + int((bits[::-1] if last else bits).argmax())

@@ -32,7 +32,8 @@ class Stranded:
         if any(log[1] in topics for log in self.unknown):
             return None
         total = sum(self.count(topic) for topic in topics)
-        sure = all(log in self.proven for log, found in self.offsets.items() if log[1] in topics and len(found))
+        placed = sum(len(found) for log, found in self.offsets.items() if log[1] in topics and log in self.proven)
+        sure = placed == total
         return total if not total or drained or sure else None
 
 

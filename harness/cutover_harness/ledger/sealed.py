@@ -148,7 +148,7 @@ def _write(writer: pq.ParquetWriter, columns: Columns, topics: tuple[str, ...]) 
 
 def _open(path: Path) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(path, memory_map=True, read_dictionary=["topic"])
+        return pq.ParquetFile(path, memory_map=True)
     except (pa.ArrowException, OSError) as error:
         raise LedgerError(f"{path}: truncated or not Parquet: {_line(error)}") from error
 
@@ -170,8 +170,8 @@ def _only_control(column: Any) -> bool:
 def _topics(file: pq.ParquetFile) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for group in range(file.num_row_groups):
-        for chunk in file.read_row_group(group, ["topic"], use_threads=False)["topic"].chunks:
-            found.update(dict.fromkeys(chunk.dictionary.to_pylist()))
+        for value in file.read_row_group(group, ["topic"], use_threads=False)["topic"].unique().to_pylist():
+            found[str(value)] = None
     return tuple(found)
 
 
@@ -181,8 +181,9 @@ def _columns(table: pa.Table, number: dict[str, int]) -> Columns:
         column = table[field.name].combine_chunks()
         chunk = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
         if chunk.null_count:
-            raise LedgerError(f"column {field.name!r} has {chunk.null_count} empty values")
+            raise pa.ArrowInvalid(f"column {field.name!r} has {chunk.null_count} empty values")
         if field.name == "topic":
+            chunk = chunk if pa.types.is_dictionary(chunk.type) else chunk.dictionary_encode()
             codes = np.array([number[name] for name in chunk.dictionary.to_pylist()], np.uint16)
             values["topic"] = codes[chunk.indices.to_numpy()]
         else:
