@@ -13,7 +13,7 @@ from cutover_harness.conductor.gates import Gate, Reading, wait
 from cutover_harness.conductor.pointer import PointerFile
 from cutover_harness.conductor.protocols import ClusterLike, MirrorLike, Observer
 from cutover_harness.conductor.statuses import Role
-from cutover_harness.judge.model import Cut, Mark
+from cutover_harness.judge.model import Copied, Cut, Mark
 from cutover_harness.plan.path import Act, Place, RouteState, destination, moves
 from cutover_harness.plan.scenario import Gates, Step
 
@@ -27,6 +27,7 @@ class Timeline:
     marks: list[Mark] = field(default_factory=list)
     cuts: list[Cut] = field(default_factory=list)
     lag_at: dict[Act, int] = field(default_factory=dict)
+    copied: list[Copied] = field(default_factory=list)
 
     def mark(
         self,
@@ -85,12 +86,20 @@ class Conductor:
                 self.checks.attested(self._instances(role), place, self.pointer.generation, self.gates.deadline_s)
             )
 
+    def prove_copied(self, deadline_s: float) -> None:
+        """Wait until the mirror is at zero, and keep what that proves: all that the source has is on the target."""
+        topics = self.pointer.routes[self.route].topics
+        self._pass(self.checks.drained(topics, deadline_s))
+        self.timeline.copied = [
+            Copied(cluster="source", topic=topic, partition=partition, start=0, end=end)
+            for (topic, partition), end in self.source.end_offsets(topics).items()
+        ]
+
     def _take(self, step: Step, after: RouteState) -> None:
         act = step.act
         self.intervene(act, "before")
         if step.safety:
-            for gate in self._gates_before(act):
-                self._pass(gate)
+            self._make_safe(act)
         if act in self.lag_at:
             self.timeline.lag_at[act] = self.mirror.lag().total
         from_ns = time.time_ns()
@@ -119,18 +128,14 @@ class Conductor:
                 pass  # only its gate: the mirror works by itself
         return self.pointer.generation
 
-    def _gates_before(self, act: Act) -> list[Gate]:
-        topics = self.pointer.routes[self.route].topics
-        match act:
-            case Act.CONSUMERS_TO_TARGET:
-                groups = self.pointer.routes[self.route].groups
-                return [self.checks.progress(groups, self.gates.progress_wait_s, self.gates.settle_s)]
-            case Act.PRODUCERS_TO_TARGET if self.state.consumers != "source":
-                return [self.checks.drained(topics, self.gates.deadline_s)]
-            case Act.PRODUCERS_TO_TARGET:
-                return [Gate("consumers first", self._consumers_first, self.gates.deadline_s)]
-            case _:
-                return []
+    def _make_safe(self, act: Act) -> None:
+        """Wait for what has to be true before `act`, or it costs records or their order."""
+        if act == Act.CONSUMERS_TO_TARGET:
+            groups = self.pointer.routes[self.route].groups
+            self._pass(self.checks.progress(groups, self.gates.progress_wait_s, self.gates.settle_s))
+        elif act == Act.PRODUCERS_TO_TARGET:
+            self._pass(Gate("consumers first", self._consumers_first, self.gates.deadline_s))
+            self.prove_copied(self.gates.deadline_s)
 
     def _gates_after(self, act: Act, generation: int) -> list[Gate]:
         topics = self.pointer.routes[self.route].topics
@@ -149,8 +154,9 @@ class Conductor:
 
     def _consumers_first(self) -> Reading:
         return Reading(
-            open=self.state.consumers != "source",
-            waits_for="consumers to leave the source: a path that moves producers first cannot keep order",
+            open=self.state.consumers == "target",
+            waits_for="consumers to be on the target: a path that moves producers first cannot keep order",
+            evidence=f"consumers are on {self.state.consumers}",
         )
 
     def _note_cut(self, act: Act, before: RouteState, from_ns: int) -> None:

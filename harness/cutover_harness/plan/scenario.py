@@ -25,7 +25,7 @@ class Step(_Model):
         default=True,
         description="Whether the gates that make the act safe are waited for; a negative control switches them off.",
     )
-    dwell_s: float = Field(default=2.0, ge=0, le=3600, description="Seconds of traffic after the act, before the next.")
+    dwell_s: float = Field(default=1.5, ge=0, le=3600, description="Seconds of traffic after the act, before the next.")
 
     @model_validator(mode="before")
     @classmethod

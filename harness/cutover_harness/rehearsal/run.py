@@ -5,18 +5,21 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from confluent_kafka import KafkaException
+
 from cutover_harness.admin import Admin
 from cutover_harness.capture.format import CaptureReader, TopicInfo
 from cutover_harness.conductor.conductor import Conductor
-from cutover_harness.conductor.gates import GateMissedError, wait
+from cutover_harness.conductor.gates import GateMissedError
 from cutover_harness.conductor.pointer import PointerFile, RoutePointer
 from cutover_harness.conductor.protocols import Observer
 from cutover_harness.conductor.statuses import Role
+from cutover_harness.errors import UsageError
 from cutover_harness.faults.inject import Injector, Victim
 from cutover_harness.judge import judge, verdict
 from cutover_harness.judge.model import DrainProof, Expectation, Report, RunFacts
@@ -27,12 +30,14 @@ from cutover_harness.rehearsal import drain, guards
 from cutover_harness.rehearsal.sampler import LagSampler
 from cutover_harness.rehearsal.settings import TARGET_RUN_S, Settings
 from cutover_harness.replay.config import ReplayOptions
-from cutover_harness.replay.fleet import Fleet, FleetError, FleetShape
+from cutover_harness.replay.fleet import Fleet, FleetShape
 from cutover_harness.testbed import ProcessTestbed, Testbed
 
 ROUTE = "all"
-WARM_UP_S = 2.0
+WARM_UP_S = 1.0
 DRAIN_DEADLINE_S = 60.0
+# What can break while things are broken on purpose: the run stops there, and says so.
+BROKEN = (GateMissedError, UsageError, KafkaException)
 
 
 class Watcher(Observer, Protocol):
@@ -54,18 +59,20 @@ class Rehearsal:
     observer: Watcher
     facts: RunFacts = field(init=False)
     environment: dict[str, str] = field(default_factory=dict, init=False)
+    _cleanup: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, init=False)
     target_kind: str = field(default="", init=False)
 
-    def execute(self) -> Report:
-        """Run the scenario and judge it. Raises UsageError where the environment is not fit."""
+    def walk(self) -> None:
+        """Walk the path on a testbed of its own, until all that was produced is consumed.
+
+        Raises UsageError where the environment is not fit. A path that could not be walked to its end is no error: the
+        facts say what stopped it, and the verdict is INCONCLUSIVE at best.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
-        begin = time.time_ns()
         with CaptureReader(self.settings.capture) as capture:
             low, high = capture.span_ms()
-            topics = capture.info.topics
-            records = capture.records
+            topics, records = capture.info.topics, capture.records
         span_s = max((high - low) / 1000, 1.0)
-        speed = self.settings.speed or max(span_s / TARGET_RUN_S, 1.0)
         self.facts = RunFacts(
             run=self.run,
             scenario=self.scenario.name,
@@ -73,7 +80,7 @@ class Rehearsal:
             path=[step.act for step in self.scenario.path],
             route=ROUTE,
             groups={group: list(topics) for group in self.scenario.fleet.groups},
-            started_ns=begin,
+            started_ns=time.time_ns(),
             expectation=_expectation(self.scenario),
             capture={
                 "name": self.settings.capture.name,
@@ -81,65 +88,74 @@ class Rehearsal:
                 "topics": sorted(topics),
                 "span_s": span_s,
             },
-            speed=speed,
+            speed=self.settings.speed or max(span_s / TARGET_RUN_S, 1.0),
             seed=self.settings.seed,
         )
-        with self._testbed() as testbed:
-            self.environment = testbed.describe()
-            self.target_kind = testbed.target_kind
-            self.facts = replace(self.facts, testbed=self.environment)
-            self._on(testbed, topics, speed)
-        return self._judge()
+        try:
+            self._on(self._start(), topics)
+        except BaseException:
+            self._cleanup.close()
+            raise
 
-    @contextlib.contextmanager
-    def _testbed(self) -> Iterator[Testbed]:
+    def finish(self) -> Report:
+        """Stop the testbed, judge the ledgers and write `run.json` and `verdict.json`."""
+        self._cleanup.close()
+        judgement = judge(read_ledgers(self.folder / "ledger"), self.facts)
+        held = guards.mid_traffic(judgement, self.facts.cuts)
+        self.facts = replace(self.facts, guards=[*self.facts.guards, *held])
+        report = Report(verdict=verdict(judgement, self.facts), judgement=judgement)
+        self.facts.save(self.folder / "run.json")
+        report.save(self.folder / "verdict.json")
+        return report
+
+    def _start(self) -> Testbed:
         workdir = self.folder / "testbed"
         testbed = ProcessTestbed(workdir, source_version=self.settings.source_version)
-        try:
-            testbed.start(self.observer.note)
-            with testbed:
-                yield testbed
-        finally:
-            if (workdir / "logs").is_dir():
-                shutil.copytree(workdir / "logs", self.folder / "logs", dirs_exist_ok=True)
-            if not self.settings.keep:
-                shutil.rmtree(workdir, ignore_errors=True)
+        if not self.settings.keep:
+            self._cleanup.callback(shutil.rmtree, workdir, ignore_errors=True)
+        self._cleanup.callback(_keep_logs, workdir / "logs", self.folder / "logs")
+        testbed.start(self.observer.note)
+        self._cleanup.enter_context(testbed)
+        self.environment, self.target_kind = testbed.describe(), testbed.target_kind
+        self.facts = replace(self.facts, testbed=self.environment)
+        return testbed
 
-    def _on(self, testbed: Testbed, topics: Mapping[str, TopicInfo], speed: float) -> None:
+    def _on(self, testbed: Testbed, topics: Mapping[str, TopicInfo]) -> None:
         source, target = testbed.source.client_config(), testbed.target.client_config()
-        groups = list(self.scenario.fleet.groups)
         admins = Admin(source), Admin(target)
         for name, info in topics.items():
             admins[0].create_topics({name: info.partitions}, info.config)
-        pointer = PointerFile(
-            self.folder / "cutover.toml",
-            {"source": source, "target": target},
-            {ROUTE: RoutePointer(list(topics), groups)},
-        )
+        groups = list(self.scenario.fleet.groups)
+        clusters = {"source": source, "target": target}
+        route = RoutePointer(list(topics), groups)
+        pointer = PointerFile(self.folder.absolute() / "cutover.toml", clusters, {ROUTE: route})
         pointer.write()
-        fleet = self._fleet(list(topics), pointer.path, speed)
-        mirror = Mirror(testbed.connect_url, source, target, batch=ROUTE, topics=list(topics), groups=groups)
+
+        def mirror() -> Mirror:
+            return Mirror(testbed.connect_url, source, target, batch=ROUTE, topics=route.topics, groups=groups)
+
+        fleet = self._fleet(list(topics), pointer.path)
         injector = Injector(self.scenario.faults, _victims(testbed, fleet))
-        try:
-            fleet.start()
-            conductor = self._conductor(pointer, fleet, mirror, injector, admins)
-            sampler_mirror = Mirror(
-                testbed.connect_url, source, target, batch=ROUTE, topics=list(topics), groups=groups
-            )
-            with LagSampler(sampler_mirror.lag, self.observer.lag) as sampler:
-                failure = self._walk(conductor)
-                injector.finish()
-                proofs = self._drain(conductor, fleet, admins)
-        finally:
-            fleet.stop(grace=10.0)
+        with mirror() as conducted, mirror() as sampled:
+            try:
+                fleet.start()
+                conductor = self._conductor(pointer, fleet, conducted, injector, admins)
+                with LagSampler(sampled.lag, self.observer.lag) as sampler:
+                    failure = self._walk(conductor)
+                    injector.finish()
+                    proofs = self._drain(conductor, fleet, admins)
+            finally:
+                fleet.stop(grace=10.0)
+        timeline = conductor.timeline
         self.facts = replace(
             self.facts,
             finished_ns=time.time_ns(),
-            marks=sorted([*conductor.timeline.marks, *injector.marks], key=lambda mark: mark.time_ns),
+            marks=sorted([*timeline.marks, *injector.marks], key=lambda mark: mark.time_ns),
             lag=sampler.samples,
-            cuts=conductor.timeline.cuts,
+            cuts=timeline.cuts,
+            copied=timeline.copied,
             drain=proofs,
-            guards=[*guards.lag_at_cut(conductor.timeline.lag_at, self.scenario.lag_at), *injector.guards],
+            guards=[*guards.lag_at_cut(timeline.lag_at, self.scenario.lag_at), *injector.guards],
             cluster_left=["source"] if conductor.state.producers == "target" else ["target"],
             completed=failure is None,
             failure=failure,
@@ -177,7 +193,7 @@ class Rehearsal:
             conductor.attest_start()
             conductor.sleep(WARM_UP_S)
             conductor.walk(self.scenario.path)
-        except (GateMissedError, FleetError) as why:
+        except BROKEN as why:
             self.observer.note(f"stopped: {why}")
             return str(why)
         return None
@@ -185,19 +201,21 @@ class Rehearsal:
     def _drain(self, conductor: Conductor, fleet: Fleet, admins: tuple[Admin, Admin]) -> list[DrainProof]:
         """End the producers, let everything they produced be consumed, then end the consumers; return the proofs."""
         self.observer.note("producers stop; consumers drain")
-        fleet.stop_producers()
         state, topics, groups = conductor.state, list(self.facts.capture["topics"]), list(self.facts.groups)
         if state.consumers == "hold":
             return [DrainProof(group=group, held=False, evidence="consumers were left on hold") for group in groups]
-        if state.consumers == "target" and state.task != "deleted":
-            wait(conductor.checks.drained(topics, DRAIN_DEADLINE_S), self.observer)
-        proofs = drain.prove(
-            admins[0] if state.consumers == "source" else admins[1], state.consumers, groups, topics, DRAIN_DEADLINE_S
-        )
-        fleet.stop_consumers()
+        try:
+            fleet.stop_producers()
+            if state.consumers == "target" and state.task != "deleted":
+                conductor.prove_copied(DRAIN_DEADLINE_S)
+            cluster = admins[0] if state.consumers == "source" else admins[1]
+            proofs = drain.prove(cluster, state.consumers, groups, topics, DRAIN_DEADLINE_S)
+            fleet.stop_consumers()
+        except BROKEN as why:
+            return [DrainProof(group=group, held=False, evidence=str(why)) for group in groups]
         return proofs
 
-    def _fleet(self, topics: list[str], cutover_file: Path, speed: float) -> Fleet:
+    def _fleet(self, topics: list[str], cutover_file: Path) -> Fleet:
         shape = self.scenario.fleet
         return Fleet(
             FleetShape(
@@ -206,21 +224,17 @@ class Rehearsal:
                 producer_client=shape.producer,
                 consumer_client=shape.consumer,
             ),
-            ReplayOptions(capture=self.settings.capture.absolute(), speed=speed, loop=True),
+            ReplayOptions(capture=self.settings.capture.absolute(), speed=self.facts.speed, loop=True),
             folder=self.folder,
             run=self.run,
             topics=topics,
-            cutover_file=cutover_file.absolute(),
+            cutover_file=cutover_file,
         )
 
-    def _judge(self) -> Report:
-        ledgers = read_ledgers(self.folder / "ledger")
-        judgement = judge(ledgers, self.facts)
-        self.facts = replace(self.facts, guards=[*self.facts.guards, *guards.mid_traffic(judgement, self.facts.cuts)])
-        report = Report(verdict=verdict(judgement, self.facts), judgement=judgement)
-        self.facts.save(self.folder / "run.json")
-        report.save(self.folder / "verdict.json")
-        return report
+
+def _keep_logs(logs: Path, kept: Path) -> None:
+    if logs.is_dir():
+        shutil.copytree(logs, kept, dirs_exist_ok=True)
 
 
 def _expectation(scenario: Scenario) -> Expectation:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import platform
 import random
+import shutil
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib.metadata import entry_points, version
 from pathlib import Path
@@ -46,15 +48,26 @@ def rehearse_all(
         "scenarios": [],
     }
     reports: dict[str, Report] = {}
+
+    def finish(rehearsal: Rehearsal) -> None:
+        reports[rehearsal.scenario.name] = rehearsal.finish()
+        facts["environment"] |= rehearsal.environment
+        facts["target_kind"] = rehearsal.target_kind
+        facts["scenarios"] = list(reports)
+        _save(settings.out, facts)
+
     try:
-        for number, scenario in enumerate(scenarios, start=1):
-            begin(scenario.name, number, len(scenarios))
-            facts["scenarios"].append(scenario.name)
-            rehearsal = Rehearsal(scenario, settings, settings.out / scenario.name, numbers.getrandbits(63), observer)
-            reports[scenario.name] = rehearsal.execute()
-            facts["environment"] |= rehearsal.environment
-            facts["target_kind"] = rehearsal.target_kind
-            _save(settings.out, facts)
+        # One scenario is judged while the next one starts its brokers: nothing is measured in either at that time.
+        with ThreadPoolExecutor(max_workers=1) as judging:
+            judged = []
+            for number, scenario in enumerate(scenarios, start=1):
+                begin(scenario.name, number, len(scenarios))
+                folder = settings.out / scenario.name
+                rehearsal = Rehearsal(scenario, settings, folder, numbers.getrandbits(63), observer)
+                rehearsal.walk()
+                judged.append(judging.submit(finish, rehearsal))
+            for future in judged:
+                future.result()
         facts["finished"] = _now()
     finally:
         _save(settings.out, facts)
@@ -70,11 +83,14 @@ def write_report(out: Path) -> None:
 
 
 def _claim(out: Path) -> None:
-    """Make sure that `out` is ours to write: absent, empty, or an earlier run's folder, which is replaced."""
+    """Make sure that `out` is ours to write: absent, empty, or an earlier run's folder, whose scenarios are removed."""
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out {out}: is a file; give a folder")
     if out.is_dir() and any(out.iterdir()) and not (out / FACTS).exists():
         raise UsageError(f"--out {out}: is not empty and not an earlier rehearsal's; give another folder")
+    if (out / FACTS).exists():
+        for run in out.glob("*/cutover.toml"):
+            shutil.rmtree(run.parent)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as why:

@@ -151,7 +151,7 @@ def test_producers_do_not_move_while_the_mirror_holds_records(tmp_path: Path) ->
 
 def test_producers_do_not_move_before_the_consumers(tmp_path: Path) -> None:
     walker = conductor(tmp_path, World())
-    with pytest.raises(GateMissedError, match="consumers to leave the source"):
+    with pytest.raises(GateMissedError, match="consumers to be on the target"):
         walker.walk(steps(Act.CREATE_TASK, Act.SYNCHRONISE, Act.PRODUCERS_TO_TARGET))
 
 

@@ -34,7 +34,7 @@ def test_the_default_set_has_a_switchover_a_rollback_and_a_negative_control() ->
 
 def test_a_step_is_a_name_or_a_mapping() -> None:
     scenario = parse(GOOD, "mine.yaml")
-    assert [step.dwell_s for step in scenario.path] == [2.0, 1.0, 2.0, 2.0]
+    assert [step.dwell_s for step in scenario.path] == [1.5, 1.0, 1.5, 1.5]
 
 
 @pytest.mark.parametrize(
