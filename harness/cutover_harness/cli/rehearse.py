@@ -73,6 +73,8 @@ def rehearse(
         reports = rehearse_all(scenarios, settings, progress, progress.scenario)
     Console().print(_table(reports))
     for name, report in reports.items():
+        if causes := _causes(report):
+            typer.echo(f"{name}: duplicated: {causes}")
         for reason in report.verdict.reasons:
             typer.echo(f"{name}: {reason}")
     typer.echo(f"report: {out / 'report.html'}")
@@ -81,12 +83,10 @@ def rehearse(
 
 def _table(reports: dict[str, Report]) -> Table:
     table = Table(box=None, pad_edge=False)
-    table.add_column("scenario", no_wrap=True)
+    table.add_column("scenario", overflow="fold")
     table.add_column("verdict", no_wrap=True)
-    for heading in ("acked", "lost", "disordered"):
+    for heading in ("acked", "lost", "disordered", "duplicated", "blackout"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("duplicated, by cause")
-    table.add_column("blackout", justify="right", no_wrap=True)
     for name, report in reports.items():
         groups = report.judgement.groups
         lost = [group.lost for group in groups]
@@ -97,21 +97,19 @@ def _table(reports: dict[str, Report]) -> Table:
             f"{sum(log.acked for log in report.judgement.logs):,}",
             "unknown" if None in lost else f"{sum(count or 0 for count in lost):,}",
             f"{sum(group.disordered for group in groups):,}",
-            _duplicated(report),
+            f"{sum(group.duplicated.total for group in groups):,}",
             f"{max(blackouts) / 1000:.1f} s" if blackouts else "-",
         )
     return table
 
 
-def _duplicated(report: Report) -> str:
-    """Return the total and its causes in words, over all groups."""
-    causes = {
+def _causes(report: Report) -> str:
+    """Return the duplicates of all groups by cause, in words; empty where there are none."""
+    counts = {
         words: sum(getattr(group.duplicated, cause) for group in report.judgement.groups)
         for cause, words in CAUSE_WORDS.items()
     }
-    total = sum(causes.values())
-    split = ", ".join(f"{count:,} {words}" for words, count in causes.items() if count)
-    return f"{total:,}" + (f": {split}" if split else "")
+    return ", ".join(f"{count:,} {words}" for words, count in counts.items() if count)
 
 
 def _outcome(report: Report) -> str:
