@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -67,8 +66,7 @@ class Comparison:
 def compare(before: Report, after: Report) -> Comparison:
     """Compare two reports, scenario by scenario by name (the worst run of each, where there are several)."""
     old, new = _worst(before), _worst(after)
-    common = [name for name in old.index if name in new.index]
-    changes = [change for name in common for change in _changes(str(name), _row(old, name), _row(new, name))]
+    changes = [change for name in old if name in new for change in _changes(name, old[name], new[name])]
     if before.decision != after.decision:
         rank = {"GO": 0, "GO WITH CONDITIONS": 1, "NO-GO": 2}
         direction: Literal["better", "worse"] = "worse" if rank[after.decision] > rank[before.decision] else "better"
@@ -77,28 +75,30 @@ def compare(before: Report, after: Report) -> Comparison:
         before=", ".join(run.folder for run in before.runs),
         after=", ".join(run.folder for run in after.runs),
         changes=changes,
-        only_before=[str(name) for name in old.index if name not in new.index],
-        only_after=[str(name) for name in new.index if name not in old.index],
+        only_before=[name for name in old if name not in new],
+        only_after=[name for name in new if name not in old],
     )
 
 
-def _worst(report: Report) -> pd.DataFrame:
-    """Return one row a scenario name, each figure the worst of its runs."""
+Figures = dict[str, float | None]
+
+
+def _worst(report: Report) -> dict[str, Figures]:
+    """Return the figures of each scenario by its name, each the worst of its runs; None where a figure is not known."""
     figures = [*COUNTS, *TIMES, "worst_lag_records"]
     if not report.scenarios:
-        return pd.DataFrame(columns=["rank", *figures])
+        return {}
     table = frame(report.scenarios)
     table["rank"] = table["outcome"].map(OUTCOME_RANK)
     table[figures] = table[figures].apply(pd.to_numeric)
-    return table.groupby("name", sort=False)[["rank", *figures]].max()
+    rows = table.groupby("name", sort=False)[["rank", *figures]].max().to_dict("index")
+    return {
+        str(name): {str(figure): None if pd.isna(value) else float(value) for figure, value in row.items()}
+        for name, row in rows.items()
+    }
 
 
-def _row(table: pd.DataFrame, name: Hashable) -> dict[str, float | None]:
-    """Return the figures of one scenario; None where one is not known."""
-    return {str(column): None if pd.isna(value) else float(value) for column, value in table.loc[name].items()}
-
-
-def _changes(name: str, old: dict[str, float | None], new: dict[str, float | None]) -> list[Change]:
+def _changes(name: str, old: Figures, new: Figures) -> list[Change]:
     by_rank: dict[float | None, str] = {rank: outcome for outcome, rank in OUTCOME_RANK.items()}
     found = []
     if old["rank"] != new["rank"]:

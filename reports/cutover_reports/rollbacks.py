@@ -120,11 +120,8 @@ def _deadline(stage: int, policy: Policy, kept: Retention) -> tuple[str, float |
             given = [its["delivery.timeout.ms"] for its in policy.clients.values() if "delivery.timeout.ms" in its]
             timeout = min(given, default=DEFAULT_DELIVERY_TIMEOUT_MS)
             origin = "shortest of the policy's clients" if given else "librdkafka's default"
-            return (
-                f"{words.milliseconds(timeout)} after producers stopped, when held records expire by "
-                f"delivery.timeout.ms ({origin})",
-                timeout / 3_600_000,
-            )
+            until = f"{words.milliseconds(timeout)} after producers stopped"
+            return f"{until}, when held records expire by delivery.timeout.ms ({origin})", timeout / 3_600_000
         case _:
             return (
                 f"{clock}, and only until the task is deleted; each second adds records that the source lacks",

@@ -27,11 +27,13 @@ def thin(series: pd.Series[float], points: int) -> pd.Series[float]:
 
 
 def columns(series: pd.Series[float]) -> dict[str, list[float]]:
-    """Return `series` as two lists for the page: seconds `t` and values `v`, to one decimal, whole numbers whole."""
-    times = np.round(series.index.to_numpy(dtype=float), 1)
-    values = np.round(series.to_numpy(dtype=float), 1)
-    return {"t": [_short(t) for t in times.tolist()], "v": [_short(v) for v in values.tolist()]}
+    """Return `series` as two short lists for the page.
 
-
-def _short(number: float) -> float:
-    return int(number) if float(number).is_integer() else number
+    `t`: tenths of a second, the first since the start, each other since the one before. `v`: values to one decimal.
+    """
+    tenths = np.rint(series.index.to_numpy(dtype=float) * 10).astype(int)
+    values = np.round(series.to_numpy(dtype=float), 1).tolist()
+    return {
+        "t": np.diff(tenths, prepend=0).tolist(),
+        "v": [int(value) if float(value).is_integer() else value for value in values],
+    }

@@ -35,7 +35,7 @@ def _target(runs: Sequence[Run]) -> Iterable[Unproved]:
         return
     yield Unproved(
         what="AutoMQ itself: the target was a stand-in",
-        leaves_open="acknowledgement time (about 250 ms a write against under 1 ms), mirror throughput and recovery after "
+        leaves_open="acknowledgement time (about 250 ms a write, not under 1 ms), mirror throughput and recovery after "
         "a kill are those of Apache Kafka, so every pause and lag here is too short",
         how="kafka-cutover rehearse --testbed automq, or a file that names your AutoMQ cluster",
     )

@@ -24,6 +24,12 @@
   const clock = (s, tenths) => `${Math.floor(s / 60)}:${tenths ? (s % 60).toFixed(1).padStart(4, "0") : String(Math.floor(s % 60)).padStart(2, "0")}`;
   const number = (n) => Math.round(n).toLocaleString("en").replaceAll(",", "\u202f");
 
+  /** Undoes how the page stores times: tenths of a second, each since the one before. */
+  function decode(points) {
+    let tenths = 0;
+    return { t: points.t.map((step) => (tenths += step) / 10), v: points.v };
+  }
+
   /** The value that holds at a time: the last point at or before it; null before the first. */
   function at(points, time) {
     let low = 0, high = points.t.length;
@@ -59,7 +65,8 @@
 
   function draw(figure) {
     if (views.has(figure)) return;
-    const plot = data.scenarios[figure.dataset.plot];
+    const stored = data.scenarios[figure.dataset.plot];
+    const plot = { ...stored, series: Object.fromEntries(Object.entries(stored.series).map(([name, points]) => [name, decode(points)])) };
     const box = figure.querySelector(".plot"), readout = figure.querySelector(".readout");
     const groups = Object.keys(plot.series).filter((name) => name.startsWith("deliveries/")).sort();
     const view = new View(runtime, { renderer: "svg", container: box, hover: false })
