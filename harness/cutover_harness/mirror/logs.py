@@ -44,6 +44,7 @@ class LogReader:
 
     def __init__(self, config: Mapping[str, str], name: str) -> None:
         self._name = name
+        self._known: set[str] = set()
         self._consumer = Consumer(
             {
                 **CLIENT_DEFAULTS,
@@ -72,6 +73,7 @@ class LogReader:
         found: dict[Partition, list[Record]] = {partition: [] for partition in positions}
         left = set(positions)
         deadline = time.monotonic() + _READ_LIMIT_S
+        self._learn({topic for topic, _ in positions})
         self._consumer.assign([TopicPartition(topic, number, at) for (topic, number), at in positions.items()])
         try:
             while left:
@@ -113,6 +115,13 @@ class LogReader:
         """Return the committed record at each offset exactly, None where there is none."""
         found = self.read(offsets, lambda _partition, _record: False)
         return {p: next((r for r in records if r.offset == offsets[p]), None) for p, records in found.items()}
+
+    def _learn(self, topics: set[str]) -> None:
+        """Let the client ask where new topics are now, instead of up to a second after they are assigned."""
+        if topics - self._known:
+            with answering(self._name):
+                self._consumer.list_topics(timeout=_READ_LIMIT_S)
+            self._known |= topics
 
     def _is_end(self, message: Message) -> bool:
         error = message.error()
