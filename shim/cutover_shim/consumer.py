@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import TopicPartition
 from confluent_kafka.cimpl import Consumer as RawConsumer
 
-from cutover_shim import codes, config, native, status, watch
+from cutover_shim import codes, config, native, runtime, status, watch
 from cutover_shim.clients import deadline_of, left_until
 from cutover_shim.cutover_file import CutoverFile
 from cutover_shim.membership import CHUNK_S, Membership
@@ -36,6 +36,8 @@ class Consumer(RawConsumer):
         self._shim_conf = chosen
         self._shim_fast: Callable[[float], Any] | None = None
         self._shim_closed = False
+        self._shim_refusal: str | None = None
+        runtime.clients.add(self)
         self._shim_watch: watch.Watch | None = None
         self._shim_status: status.StatusFile | None = None
         self._shim_dirty, self._shim_written = True, 0.0
@@ -83,9 +85,13 @@ class Consumer(RawConsumer):
             closed=self._shim_closed,
         )
 
+    def _shim_forked(self) -> Any:
+        self._shim_closed, self._shim_refusal, self._shim_fast = True, runtime.FORKED, None
+        return self._shim_member
+
     def _shim_open(self, words: str = "Consumer closed") -> Membership:
         if self._shim_closed:
-            raise RuntimeError(words)
+            raise RuntimeError(self._shim_refusal or words)
         return self._shim_member
 
     # -- reading -----------------------------------------------------------------------------------------------------

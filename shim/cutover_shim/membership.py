@@ -22,7 +22,7 @@ from confluent_kafka.cimpl import Consumer as RawConsumer
 
 from cutover_shim import config, native, prepare
 from cutover_shim.clients import build_client
-from cutover_shim.cutover_file import Cluster, CutoverFile, Where
+from cutover_shim.cutover_file import Cluster, CutoverFile, CutoverFileError, Where
 from cutover_shim.status import nested
 from cutover_shim.subscription import Subscription
 
@@ -71,7 +71,7 @@ class Membership(Subscription):
         """Go where the file says. Raises what the client's constructor raises."""
         if file is not None:
             self.file, self.seen = file, file.generation
-            self.route = file.route_of_group(self.group) if self.group is not None else None
+            self.route = self._route_in(file)
             self.desired = file.routes[self.route].consumers if self.route is not None else "source"
             self.applied = file.generation
         else:
@@ -81,6 +81,13 @@ class Membership(Subscription):
         else:
             self.handle = self._build(self.desired, file)
             self.cluster, self.state = self.desired, "joining"
+
+    def _route_in(self, file: CutoverFile) -> str | None:
+        try:
+            return file.route_of_group(self.group) if self.group is not None else None
+        except CutoverFileError as error:
+            log.warning("cutover shim: %s; until then it stays on source", error)
+            return None
 
     def _build(self, cluster: str, file: CutoverFile | None) -> Any:
         if file is None:
@@ -110,31 +117,33 @@ class Membership(Subscription):
             if self._closing or file.generation < self.seen:
                 return
             self.file, self.seen = file, file.generation
-            if self.route is None:
-                return
-            route = file.routes.get(self.route)
-            if route is None:
-                self.error = f"the route {self.route!r} is no longer in the cutover file: staying where it is"
-                self.changed()
-                return
-            self.refused = self._across(self.topics or [], file)
-            if self.refused is not None:
-                log.warning("cutover shim: %s", self.refused)
-            else:
-                self.desired = route.consumers
-                if self.desired == (self.cluster or "hold"):
-                    self.applied, self.error = file.generation, None
-                    if self.cluster is not None and self.state == "preparing":
-                        self.state = self._present_state()
-                elif self.desired != "hold" and not self._driving:
-                    self._driving = True
-                    native.start_thread(self._drive, f"cutover-group-{self.group}")
+            self.route = self.route or self._route_in(file)
+            if self.route is not None:
+                self._go(file, self.route)
             if self._fresh is not None and (self.desired == "hold" or not self._ready()):
                 spare, self._fresh = self._fresh, None
             self.cond.notify_all()
         if spare is not None:
             spare[1].close()
         self.changed()
+
+    def _go(self, file: CutoverFile, name: str) -> None:
+        route = file.routes.get(name)
+        if route is None:
+            self.error = f"the route {name!r} is no longer in the cutover file: staying where it is"
+            return
+        self.refused = self._across(self.topics or [], file)
+        if self.refused is not None:
+            log.warning("cutover shim: %s", self.refused)
+            return
+        self.desired = route.consumers
+        if self.desired == (self.cluster or "hold"):
+            self.applied, self.error = file.generation, None
+            if self.cluster is not None and self.state == "preparing":
+                self.state = self._present_state()
+        elif self.desired != "hold" and not self._driving:
+            self._driving = True
+            native.start_thread(self._drive, f"cutover-group-{self.group}")
 
     def _present_state(self) -> str:
         return (self.cluster or "held") if self.assigned or self.manual is not None else "joining"

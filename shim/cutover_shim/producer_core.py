@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -9,11 +10,13 @@ from typing import Any
 
 from confluent_kafka.cimpl import Producer as RawProducer
 
-from cutover_shim import codes, config, native, status, transactions, watch
+from cutover_shim import codes, config, native, runtime, status, transactions, watch
 from cutover_shim.clients import build_client, closed_handle, deadline_of, left_until
-from cutover_shim.cutover_file import CutoverFile
+from cutover_shim.cutover_file import CutoverFile, CutoverFileError
 from cutover_shim.gate import Limits
 from cutover_shim.lane import CHUNK_S, Lane, Letter
+
+log = logging.getLogger("cutover_shim")
 
 _CALLBACKS = ("error_cb", "stats_cb", "throttle_cb")
 _IDLE_S = 0.005  # with several handles to serve, how long to wait on one before the others have their turn
@@ -33,6 +36,7 @@ class ProducerCore:
         self._single_lock = native.RLock()
         self._local = threading.local()
         self.closed = False
+        self._refusal = "Producer has been closed"
         self.file: CutoverFile | None = None
         self.watch: watch.Watch | None = None
         self.status: status.StatusFile | None = None
@@ -43,6 +47,7 @@ class ProducerCore:
     def start(self) -> None:
         """Open what the cutover file says, or the only client if there is none. Raises as the constructor does."""
         chosen = self.chosen
+        runtime.clients.add(self)
         if chosen.file is None:
             lane = self._new_lane(None)
             lane.adopt("source", self.build("source", None, lane))
@@ -117,10 +122,29 @@ class ProducerCore:
             if self.file is not None and file.generation < self.file.generation:
                 return
             self.file = file
+            self._rename(file)
             lanes = list(self.lanes.values())
         for lane in lanes:
             lane.want(file)
         self.changed()
+
+    def _rename(self, file: CutoverFile) -> None:
+        """Give the lane of no route its route, when a new version of the file has one for all its topics."""
+        lane = self.lanes.get(None)
+        routes = {self._route_of(t, file) for t in lane.topics} if lane is not None else set()
+        if lane is None or len(routes) != 1 or routes & {None, *self.lanes}:
+            for route in routes - {None}:
+                log.warning("cutover shim: topics came into the route %s later than others: they stay on source", route)
+            return
+        lane.route = routes.pop()
+        self.lanes = {lane.route if r is None else r: one for r, one in self.lanes.items()}
+
+    def _route_of(self, topic: str, file: CutoverFile | None) -> str | None:
+        try:
+            return file.route_of_topic(topic) if file is not None else None
+        except CutoverFileError as error:
+            log.warning("cutover shim: %s; until then it stays on source", error)
+            return None
 
     def _shim_tick(self, now: float) -> None:
         for lane in list(self.lanes.values()):
@@ -156,6 +180,13 @@ class ProducerCore:
             lanes = list(self.lanes.values())
             self.single = lanes[0].steady if len(lanes) == 1 and not self.mail else None
 
+    def _shim_forked(self) -> Any:
+        lanes, self.lanes, self.single = self.lanes, {}, None
+        self.closed, self._refusal = True, runtime.FORKED
+        self.by_topic.clear()
+        self.mail.clear()
+        return lanes
+
     # -- lanes of topics ---------------------------------------------------------------------------------------------
 
     def resolve(self, topic: Any) -> Lane:
@@ -170,7 +201,7 @@ class ProducerCore:
             return lane
         with self._lock:
             file = self.file
-            lane = self.open(file.route_of_topic(topic) if file is not None else None)
+            lane = self.open(self._route_of(topic, file))
             lane.topics.add(topic)
             self.by_topic[topic] = lane
             return lane
@@ -188,7 +219,7 @@ class ProducerCore:
     def _lane_of_transaction(self, topic: str, file: CutoverFile | None) -> Lane:
         """Find the lane of a topic for a transactional producer, which has one: a transaction has one cluster."""
         lane = self.only()
-        route = file.route_of_topic(topic) if file is not None else None
+        route = self._route_of(topic, file)
         if file is not None and route != lane.route:
             if self.bound() or route is None:
                 if route is not None or lane.cluster != "source":
@@ -206,7 +237,7 @@ class ProducerCore:
     def check_open(self) -> None:
         """Raise the client's RuntimeError if this producer is closed."""
         if self.closed:
-            raise RuntimeError("Producer has been closed")
+            raise RuntimeError(self._refusal)
 
     # -- serving callbacks -------------------------------------------------------------------------------------------
 
@@ -308,7 +339,7 @@ class ProducerCore:
         deadline = deadline_of(timeout)
         while True:
             if self.closed:
-                raise RuntimeError("Handle has been closed")
+                raise RuntimeError("Handle has been closed" if self._refusal != runtime.FORKED else self._refusal)
             handle = next((h for lane in self.all() for h in lane.handles()), None)
             try:
                 if handle is not None:
@@ -330,9 +361,8 @@ class ProducerCore:
 
     def close(self) -> bool:
         """Deliver what is outstanding and close every client."""
-        with self._lock:
-            if self.closed:
-                return True
+        if self.closed:
+            return True
         for lane in self.all():
             transactions.give_up(lane)
         self.flush(-1)

@@ -9,7 +9,7 @@ from typing import Any
 from confluent_kafka import TopicPartition
 
 from cutover_shim import codes, native
-from cutover_shim.cutover_file import CutoverFile
+from cutover_shim.cutover_file import CutoverFile, CutoverFileError
 
 
 class Subscription:
@@ -48,7 +48,10 @@ class Subscription:
     # -- subscription ------------------------------------------------------------------------------------------------
 
     def _across(self, topics: list[str], file: CutoverFile) -> str | None:
-        routes = {r: t for t in topics if (r := file.route_of_topic(t)) is not None}
+        try:
+            routes = {r: t for t in topics if (r := file.route_of_topic(t)) is not None}
+        except CutoverFileError as error:
+            return str(error)
         others = {r: t for r, t in routes.items() if r != self.route}
         if not others or (self.route is None and len(routes) == 1):
             return None

@@ -104,6 +104,12 @@ consumers = "{consumers}"
         found: dict[str, Any] = json.loads((self.status / f"{instance}.json").read_text())
         return found
 
+    def status_or(self, default: dict[str, Any], instance: str = "a") -> dict[str, Any]:
+        try:
+            return self.read_status(instance)
+        except OSError:
+            return default
+
     def error(self, instance: str = "a") -> str:
         try:
             return str(self.read_status(instance)["routes"]["r"]["error"] or "")
