@@ -40,8 +40,12 @@ class Activity:
         place = bucket[head]
         empty = _empty(width, low // width, high // width - low // width + 1)
         np.add.at(empty.count, place, np.diff(head, append=len(times)))
-        np.minimum.at(empty.first, place, np.minimum.reduceat(times, head))
-        np.maximum.at(empty.last, place, np.maximum.reduceat(times, head))
+        if (times[1:] >= times[:-1]).all():
+            first, last = times[head], times[np.append(head[1:], len(times)) - 1]
+        else:
+            first, last = np.minimum.reduceat(times, head), np.maximum.reduceat(times, head)
+        np.minimum.at(empty.first, place, first)
+        np.maximum.at(empty.last, place, last)
         return empty
 
     def merged(self, other: "Activity") -> "Activity":

@@ -6,7 +6,8 @@ import numpy as np
 
 from cutover_harness.judge.duplicates import FIRST, classify, produced_where
 from cutover_harness.judge.produced import Produced
-from cutover_harness.judge.universe import Places, run_heads
+from cutover_harness.judge.sequence import in_order
+from cutover_harness.judge.universe import Places
 from cutover_harness.ledger.columns import Array, Columns, Int64, Mask
 
 
@@ -33,13 +34,9 @@ class Delivered:
 def deliver(parts: list[Columns], instances: list[int], produced: Produced, places: Places) -> Delivered:
     """Work out a group's deliveries from the rows of its members, each sorted by stream and all of them DELIVERED."""
     universe = produced.universe
-    rows = Columns.concat(parts)
-    instance = np.repeat(np.array(instances, np.int16), [len(part) for part in parts])
-    index = np.concatenate([universe.index(part.stream) for part in parts] or [np.empty(0, np.int64)])
-    place = np.concatenate([places.of(part) for part in parts] or [np.empty(0, np.int64)])
-    if sum(1 for part in parts if len(part)) > 1:
-        order = _in_order(rows.stream, np.concatenate([_steady(part) for part in parts]))
-        rows, instance, index, place = rows.take(order), instance[order], index[order], place[order]
+    rows, instance = in_order(parts, instances)
+    index = universe.index(rows.stream)
+    place = places.of(rows)
     ids, is_known = universe.ids(index, rows.sequence)
     is_known &= produced.is_known[ids] if universe.size else False
     is_first, cause = _repeats(rows, ids, is_known, place, produced)
@@ -51,27 +48,6 @@ def deliver(parts: list[Columns], instances: list[int], produced: Produced, plac
     late = latest > record
     is_disordered[first] = late
     return Delivered(rows, instance, ids, is_known, place, is_first, is_disordered, latest[late], cause)
-
-
-def _steady(part: Columns) -> Int64:
-    """Return times that do not go back within a stream: in one process the ledger's order counts, not the clock's."""
-    times = part.time_ns
-    back = (times[1:] < times[:-1]) & (part.stream[1:] == part.stream[:-1])
-    if not back.any():
-        return times
-    times = times.copy()
-    heads = run_heads(part.stream)
-    edges = np.append(heads, len(times))
-    for run in np.unique(np.searchsorted(heads, np.flatnonzero(back), side="right") - 1):
-        stream = slice(int(edges[run]), int(edges[run + 1]))
-        times[stream] = np.maximum.accumulate(times[stream])
-    return times
-
-
-def _in_order(stream: Array, times: Int64) -> Int64:
-    """Return the order by stream and time; of equal ones the row that comes first stays first."""
-    order = np.argsort(times, kind="stable")
-    return order[np.argsort(stream[order], kind="stable")]
 
 
 def _repeats(rows: Columns, ids: Int64, is_known: Mask, place: Int64, produced: Produced) -> tuple[Mask, Array]:

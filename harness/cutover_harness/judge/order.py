@@ -28,9 +28,15 @@ def log_disorder(produced: Produced, on_target: Int64) -> Int64:
 
 def _behind(produced: Produced, ids: Int64, offset: Int64) -> Mask:
     """Return which records have a greater offset than some later one of the same stream, topic and partition."""
-    if len(ids) < 2 or not (offset[1:] < offset[:-1]).any():
-        return np.zeros(len(ids), np.bool_)
-    stream = produced.universe.stream_of(ids)
+    result = np.zeros(len(ids), np.bool_)
+    drop = np.flatnonzero(offset[1:] < offset[:-1])
+    stream_of = produced.universe.stream_of
+    touched = np.unique(stream_of(ids[drop])[stream_of(ids[drop]) == stream_of(ids[drop + 1])])
+    if not len(touched):
+        return result
+    chosen = np.flatnonzero(np.isin(stream_of(ids), touched))
+    ids, offset = ids[chosen], offset[chosen]
+    stream = stream_of(ids)
     place = produced.place[ids]
     order = np.lexsort((ids, place, stream))
     segment = np.cumsum(
@@ -40,6 +46,5 @@ def _behind(produced: Produced, ids: Int64, offset: Int64) -> Mask:
     rank = np.unique(offset, return_inverse=True)[1][order]
     value = segment * len(rank) + rank
     later = np.minimum.accumulate(value[::-1])[::-1]
-    result = np.zeros(len(ids), np.bool_)
-    result[order] = value > later
+    result[chosen[order]] = value > later
     return result

@@ -23,7 +23,7 @@ def regressions(ledgers: Ledgers, group: str) -> list[Offender]:
             rows = instance.rows.control()
             rows = rows.take(rows.event == COMMITTED)
             if len(rows):
-                topic = ledgers.renumber(instance)[rows.topic].astype(np.int64)
+                topic = ledgers.renumber(instance, rows.topic).astype(np.int64)
                 key = (topic << 40) | ((rows.partition.astype(np.int64) & 0xFFFF_FFFF) << 8) | rows.cluster
                 parts.append((key, np.full(len(rows), number), rows.offset, rows.time_ns))
     if not parts:

@@ -1,7 +1,7 @@
 """The judge's work on a share of the streams: from the rows of all ledgers to a Partial."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,8 +13,8 @@ from cutover_harness.judge.order import NOWHERE, log_disorder
 from cutover_harness.judge.partial import GROUP_COUNTS, LOG_COUNTS, Log, Partial
 from cutover_harness.judge.produced import Produced, gather
 from cutover_harness.judge.universe import Places, run_heads
-from cutover_harness.ledger.columns import Array, Columns, Int64, Mask
-from cutover_harness.ledger.format import ABORTED, ACKED, CLUSTER_NAMES, DELIVERED, SOURCE, TARGET
+from cutover_harness.ledger.columns import Array, Columns, Int64, Mask, is_constant
+from cutover_harness.ledger.format import ABORTED, ACKED, CLUSTER_NAMES, DELIVERED, SOURCE, TARGET, UNKNOWN
 from cutover_harness.ledger.reader import Ledgers
 
 
@@ -76,32 +76,32 @@ class _Share:
     def _rows(self, number: int) -> Columns:
         instance = self.ledgers.instances[number]
         rows = instance.rows.records(*self.bounds)
-        topic = self.ledgers.renumber(instance)[rows.topic] if len(rows) else rows.topic
-        return Columns(
-            rows.event, rows.cluster, topic, rows.partition, rows.offset, rows.sequence, rows.stream, rows.time_ns
-        )
+        return replace(rows, topic=self.ledgers.renumber(instance, rows.topic))
 
     def _produced(self) -> Produced:
         parts, numbers = [], []
         for number, instance in enumerate(self.ledgers.instances):
             if instance.meta.role == "producer":
                 rows = _without(self._rows(number), lambda r: (r.event == DELIVERED) | (r.sequence < 0))
-                self._activity("acks", instance.label, rows.take(rows.event == ACKED))
+                acked = rows.event == ACKED
+                self._activity("acks", instance.label, rows.cluster[acked], rows.time_ns[acked])
                 parts.append(rows)
                 numbers.append(number)
         return gather(parts, numbers, self.places)
 
-    def _activity(self, kind: str, name: str, rows: Columns) -> None:
-        for cluster in np.flatnonzero(np.bincount(rows.cluster, minlength=1)).tolist():
-            times = rows.time_ns[rows.cluster == cluster]
-            self.partial.add_activity(kind, name, cluster, Activity.of(times))
+    def _activity(self, kind: str, name: str, clusters: Array, times: Int64) -> None:
+        for cluster in (SOURCE, TARGET, UNKNOWN):
+            here = clusters == cluster
+            if here.any():
+                found = Activity.of(times if here.all() else times[here])
+                self.partial.add_activity(kind, name, cluster, found)
 
     def _group(self, group: str, topics: frozenset[str]) -> None:
         parts, numbers, committed_only = [], [], True
         for number, instance in enumerate(self.ledgers.instances):
             if instance.meta.role == "consumer" and instance.meta.group == group:
                 rows = _without(self._rows(number), lambda r: r.event != DELIVERED)
-                self._activity("deliveries", group, rows)
+                self._activity("deliveries", group, rows.cluster, rows.time_ns)
                 parts.append(rows)
                 numbers.append(number)
                 committed_only &= instance.meta.isolation == "read_committed"
@@ -236,4 +236,6 @@ def _without(rows: Columns, odd: Callable[[Columns], Mask]) -> Columns:
 
 
 def _tally(place: Array, size: int) -> Int64:
+    if is_constant(place):
+        return np.bincount(place[:1], minlength=size) * len(place)
     return np.bincount(place, minlength=size)

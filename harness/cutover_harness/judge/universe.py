@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cutover_harness.ledger.columns import Array, Columns, Int64, Mask, UInt64
+from cutover_harness.ledger.columns import Array, Columns, Int64, Mask, UInt64, is_constant
 
 # Beyond this many places per row, sequences are not consecutive enough for an array that is indexed by them.
 _SPARSE = 4
@@ -61,15 +61,20 @@ class Universe:
         known = place < len(self.streams)
         known[known] = self.streams[place[known]] == values[known]
         place[~known] = len(self.streams)
-        return np.repeat(place, np.diff(head, append=len(stream)))
+        return repeat(place, head, len(stream))
 
     def ids(self, index: Int64, sequence: Int64) -> tuple[Int64, Mask]:
         """Return each row's id and whether it has one (0 where it has none)."""
         if self.size == 0:
             return np.zeros(len(index), np.int64), np.zeros(len(index), np.bool_)
         if self.pairs is None or self.sequences is None:
-            known = (sequence >= 0) & (sequence < np.append(np.diff(self.base), 0)[index])
-            ids = self.base[index] + sequence
+            length = np.append(np.diff(self.base), 0)
+            if is_constant(index):
+                known = (sequence >= 0) & (sequence < length[index[0]])
+                ids = sequence + self.base[index[0]]
+            else:
+                known = (sequence >= 0) & (sequence < length[index])
+                ids = sequence + self.base[index]
         else:
             rank = np.minimum(np.searchsorted(self.sequences, sequence), len(self.sequences) - 1)
             pair = index * len(self.sequences) + rank
@@ -99,7 +104,16 @@ def run_heads(values: Array) -> Int64:
     """Return where a new run of equal values begins; shape (runs,), empty for no values."""
     if not len(values):
         return np.empty(0, np.int64)
+    if is_constant(values):
+        return np.zeros(1, np.int64)
     return np.concatenate([[0], np.flatnonzero(values[1:] != values[:-1]) + 1])
+
+
+def repeat(values: Int64, head: Int64, size: int) -> Int64:
+    """Return each run's value for all rows of the run; the inverse of `run_heads`."""
+    if len(head) == 1:
+        return np.broadcast_to(values[0], (size,))
+    return np.repeat(values, np.diff(head, append=size))
 
 
 class Places:
@@ -114,11 +128,12 @@ class Places:
 
     def of(self, columns: Columns) -> Int64:
         """Return each row's number; rows of one place come in runs."""
-        code = (columns.topic.astype(np.int64) << 32) | (columns.partition.astype(np.int64) & 0xFFFF_FFFF)
-        head = run_heads(code)
-        values, inverse = np.unique(code[head], return_inverse=True)
+        topic, partition = columns.topic, columns.partition
+        head = np.union1d(run_heads(topic), run_heads(partition))
+        code = (topic[head].astype(np.int64) << 32) | (partition[head].astype(np.int64) & 0xFFFF_FFFF)
+        values, inverse = np.unique(code, return_inverse=True)
         numbers = np.array([self._get(int(value)) for value in values], np.int64)
-        return np.repeat(numbers[inverse], np.diff(head, append=len(code)))
+        return repeat(numbers[inverse], head, len(topic))
 
     def _get(self, code: int) -> int:
         number = self._number.get(code)

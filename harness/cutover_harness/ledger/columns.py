@@ -20,7 +20,11 @@ ALL_STREAMS = (0, 2**64 - 1)
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Rows of one or more ledgers; all arrays have the same length. `topic` is an index into some tuple of names."""
+    """Rows of one or more ledgers; all arrays have the same length. `topic` is an index into some tuple of names.
+
+    An array in which all rows are known to be alike may be a broadcast of one value (see `constant`): most are, by
+    stream, and what is not in memory costs no time. All arrays are to be taken as read-only.
+    """
 
     event: npt.NDArray[np.uint8]
     cluster: npt.NDArray[np.uint8]
@@ -36,7 +40,8 @@ class Columns:
 
     def take(self, chosen: Array | slice) -> Self:
         """Return the rows that a mask, an array of row numbers or a slice chooses."""
-        return type(self)(*(getattr(self, f.name)[chosen] for f in fields(self)))
+        size = int(np.count_nonzero(chosen)) if isinstance(chosen, np.ndarray) and chosen.dtype == np.bool_ else None
+        return type(self)(*(_take(getattr(self, f.name), chosen, size) for f in fields(self)))
 
     @classmethod
     def of_rows(cls, rows: Array) -> Self:
@@ -54,9 +59,30 @@ class Columns:
         found = list(parts)
         if len(found) == 1:
             return found[0]
-        return (
-            cls(*(np.concatenate([getattr(p, f.name) for p in found]) for f in fields(cls))) if found else cls.empty()
-        )
+        return cls(*(_concat([getattr(p, f.name) for p in found]) for f in fields(cls))) if found else cls.empty()
+
+
+def constant(value: object, size: int, dtype: npt.DTypeLike) -> Array:
+    """Return `size` equal values that take the memory of one."""
+    return np.broadcast_to(np.array(value, dtype), (size,))
+
+
+def is_constant(values: Array) -> bool:
+    """Return whether the values are known to be all the same without looking at them."""
+    return len(values) > 0 and values.strides == (0,)
+
+
+def _take(values: Array, chosen: Array | slice, size: int | None) -> Array:
+    if isinstance(chosen, slice) or not is_constant(values):
+        return values[chosen]
+    return np.broadcast_to(values[0], (len(chosen) if size is None else size,))
+
+
+def _concat(parts: list[Array]) -> Array:
+    filled = [part for part in parts if len(part)]
+    if filled and all(is_constant(part) and part[0] == filled[0][0] for part in filled):
+        return np.broadcast_to(filled[0][0], (sum(map(len, filled)),))
+    return np.concatenate(parts)
 
 
 def is_control(event: npt.NDArray[np.uint8]) -> Mask:
@@ -74,6 +100,6 @@ def in_range(stream: UInt64, low: int, high: int) -> Mask:
 def by_stream(columns: Columns) -> Columns:
     """Sort by stream; rows of one stream keep their order."""
     stream = columns.stream
-    if len(stream) < 2 or bool((stream[1:] >= stream[:-1]).all()):
+    if len(stream) < 2 or is_constant(stream) or bool((stream[1:] >= stream[:-1]).all()):
         return columns
     return columns.take(np.argsort(stream, kind="stable"))

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from cutover_harness.ledger.columns import Array, Columns, UInt64
+from cutover_harness.ledger.columns import Array, Columns, UInt64, constant, is_constant
 from cutover_harness.ledger.format import JOURNAL, META, SEALED, VERSION, LedgerError
 from cutover_harness.ledger.imports import CSV, JSON_LINES, MemoryRows, read_csv, read_json_lines
 from cutover_harness.ledger.journal import JournalRows, measure_journal
@@ -96,10 +96,13 @@ class Ledgers:
         """The run that all ledgers belong to."""
         return self.instances[0].meta.run
 
-    def renumber(self, instance: InstanceLedger) -> Array:
-        """Return for each topic number of the instance the number in `topics`; shape (topics of the instance,)."""
+    def renumber(self, instance: InstanceLedger, topic: Array) -> Array:
+        """Turn topic numbers of an instance's rows into numbers in `topics`."""
         number = {name: i for i, name in enumerate(self.topics)}
-        return np.array([number[name] for name in instance.rows.topics], np.uint16)
+        numbers = np.array([number[name] for name in instance.rows.topics], np.uint16)
+        if not len(topic) or (numbers == np.arange(len(numbers))).all():
+            return topic
+        return constant(numbers[topic[0]], len(topic), np.uint16) if is_constant(topic) else numbers[topic]
 
     def names(self, streams: Iterable[int]) -> dict[int, StreamName]:
         """Return what is known about the streams."""

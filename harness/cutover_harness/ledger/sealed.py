@@ -1,7 +1,8 @@
 """The sealed form of a ledger: Parquet, sorted by stream, so that a judge reads one stream at a time."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cutover_harness.ledger.columns import ALL_STREAMS, Columns, UInt64, by_stream, in_range, is_control
-from cutover_harness.ledger.format import VERSION, LedgerError
+from cutover_harness.ledger.columns import ALL_STREAMS, Columns, UInt64, by_stream, constant, in_range, is_control
+from cutover_harness.ledger.format import ROW_DTYPE, VERSION, LedgerError
 from cutover_harness.ledger.journal import JournalRows
 
 #: Parquet key-value metadata that promises the order: control rows first, then by stream.
@@ -18,6 +19,7 @@ SORTED_KEY = b"kafka-cutover.ledger"
 SORTED_VALUE = f"{VERSION} sorted by stream".encode()
 TOPICS_KEY = b"kafka-cutover.topics"
 
+_OFTEN_CONSTANT = ("event", "cluster", "topic", "partition", "stream")
 _ROW_GROUP = 1 << 18
 _SEAL_AT_ONCE = 1 << 22
 
@@ -50,6 +52,12 @@ class ParquetRows:
             self.sorted = notes.get(SORTED_KEY) == SORTED_VALUE
             column = {metadata.schema.column(i).name: i for i in range(metadata.num_columns)}
             groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+            # Where a row group's statistics say that a column holds one value, it need not be read.
+            self._sizes = [group.num_rows for group in groups]
+            self._constants = [
+                {name: v for name in _OFTEN_CONSTANT if (v := _only_value(group.column(column[name]))) is not None}
+                for group in groups
+            ]
             self._bounds = [_bounds(group.column(column["stream"])) for group in groups]
             self._is_control = [_only_control(group.column(column["event"])) for group in groups]
             self.topics = tuple(json.loads(notes[TOPICS_KEY])) if TOPICS_KEY in notes else _topics(file)
@@ -100,25 +108,34 @@ class ParquetRows:
         with _open(self.path) as file:
             for group in groups:
                 try:
-                    yield _columns(file.read_row_group(group, SCHEMA.names, use_threads=False), number)
+                    known = self._constants[group]
+                    names = [name for name in SCHEMA.names if name not in known]
+                    table = file.read_row_group(group, names, use_threads=False)
+                    yield _columns(table, known, self._sizes[group], number)
                 except (pa.ArrowException, OSError) as error:
                     raise LedgerError(f"{self.path}: damaged: {_line(error)}") from error
 
 
 def seal(rows: JournalRows, path: Path) -> None:
     """Write a journal's rows as Parquet, in memory that does not grow with the journal."""
+    ranges = stream_ranges(rows.sample(1 << 16), rows.count, _SEAL_AT_ONCE)
+    write_sealed(path, rows.topics, chain([rows.control()], (rows.records(low, high) for low, high in ranges)))
+
+
+def write_sealed(path: Path, topics: tuple[str, ...], parts: Iterable[Columns]) -> None:
+    """Write rows that come in the sealed form's order: those about positions and assignments first, then by stream."""
     partial = path.with_name(path.name + ".tmp")
     with pq.ParquetWriter(
         partial,
-        SCHEMA.with_metadata({SORTED_KEY: SORTED_VALUE, TOPICS_KEY: json.dumps(rows.topics)}),
+        SCHEMA.with_metadata({SORTED_KEY: SORTED_VALUE, TOPICS_KEY: json.dumps(topics)}),
         compression="none",
         use_dictionary=["event", "cluster", "topic", "partition", "stream"],
         # Within a stream these grow steadily: smaller than compressed, and several times as fast to read.
         column_encoding=dict.fromkeys(("offset", "sequence", "time_ns"), "DELTA_BINARY_PACKED"),
     ) as writer:
-        _write(writer, rows.control(), rows.topics)
-        for low, high in stream_ranges(rows.sample(1 << 16), rows.count, _SEAL_AT_ONCE):
-            _write(writer, rows.records(low, high), rows.topics)
+        for columns in parts:
+            if len(columns):
+                writer.write_table(to_table(columns, topics), row_group_size=_ROW_GROUP)
     partial.replace(path)
 
 
@@ -141,11 +158,6 @@ def to_table(columns: Columns, topics: tuple[str, ...]) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=SCHEMA)
 
 
-def _write(writer: pq.ParquetWriter, columns: Columns, topics: tuple[str, ...]) -> None:
-    if len(columns):
-        writer.write_table(to_table(columns, topics), row_group_size=_ROW_GROUP)
-
-
 def _open(path: Path) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(path, memory_map=True)
@@ -162,6 +174,14 @@ def _bounds(column: Any) -> tuple[int, int]:
     return (statistics.min, statistics.max) if statistics is not None and statistics.has_min_max else ALL_STREAMS
 
 
+def _only_value(column: Any) -> Any:
+    """Return the only value in a row group's column, None where there may be several or none."""
+    statistics = column.statistics
+    if statistics is None or not statistics.has_min_max or statistics.null_count or statistics.min != statistics.max:
+        return None
+    return statistics.min
+
+
 def _only_control(column: Any) -> bool:
     statistics = column.statistics
     return bool(statistics is not None and statistics.has_min_max and statistics.min >= 5 and statistics.max <= 7)
@@ -175,9 +195,13 @@ def _topics(file: pq.ParquetFile) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _columns(table: pa.Table, number: dict[str, int]) -> Columns:
+def _columns(table: pa.Table, known: Mapping[str, Any], size: int, number: dict[str, int]) -> Columns:
     values = {}
     for field in SCHEMA:
+        if field.name in known:
+            value = number[known["topic"]] if field.name == "topic" else known[field.name]
+            values[field.name] = constant(value, size, ROW_DTYPE[field.name])
+            continue
         column = table[field.name].combine_chunks()
         chunk = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
         if chunk.null_count:
@@ -185,7 +209,8 @@ def _columns(table: pa.Table, number: dict[str, int]) -> Columns:
         if field.name == "topic":
             chunk = chunk if pa.types.is_dictionary(chunk.type) else chunk.dictionary_encode()
             codes = np.array([number[name] for name in chunk.dictionary.to_pylist()], np.uint16)
-            values["topic"] = codes[chunk.indices.to_numpy()]
+            one = len(codes) == 1
+            values["topic"] = constant(codes[0], size, np.uint16) if one else codes[chunk.indices.to_numpy()]
         else:
             values[field.name] = chunk.cast(field.type).to_numpy(zero_copy_only=False)
     return Columns(**values)
