@@ -36,6 +36,9 @@ def rehearse(
     capture: Annotated[Path | None, typer.Option(help="Recorded traffic; default: the sample capture.")] = None,
     testbed: Annotated[str, typer.Option(help="Where: process.")] = "process",
     source_version: Annotated[str, typer.Option(help="Kafka version of the source: 3.9.2 or 3.4.1.")] = "3.9.2",
+    ports: Annotated[
+        str | None, typer.Option(metavar="SOURCE,TARGET,CONNECT", help="Fixed ports on 127.0.0.1; default: free ones.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for report, ledgers and logs.")] = Path("cutover-out"),
     speed: Annotated[
         float | None, typer.Option(help="Times the capture's rhythm; default: one pass over it lasts 30 s.")
@@ -67,6 +70,7 @@ def rehearse(
         seed=secrets.randbits(31) if seed is None else seed,
         speed=speed,
         source_version=source_version,
+        ports=_ports(ports),
         keep=keep,
     )
     with Progress() as progress:
@@ -79,6 +83,15 @@ def rehearse(
             typer.echo(f"{name}: {reason}")
     typer.echo(f"report: {out / 'report.html'}")
     return _exit_code(reports)
+
+
+def _ports(text: str | None) -> tuple[int, int, int] | None:
+    if text is None:
+        return None
+    numbers = [int(part) if part.isascii() and part.isdigit() else 0 for part in text.split(",")]
+    if len(numbers) != 3 or not all(0 < number < 65536 for number in numbers) or len(set(numbers)) < 3:
+        raise UsageError(f"--ports {text}: three different port numbers are needed, as in 9092,9093,8083")
+    return numbers[0], numbers[1], numbers[2]
 
 
 def _table(reports: dict[str, Report]) -> Table:

@@ -110,7 +110,14 @@ class Rehearsal:
 
     def _start(self) -> Testbed:
         workdir = self.folder / "testbed"
-        testbed = ProcessTestbed(workdir, source_version=self.settings.source_version)
+        source, target, connect = self.settings.ports or (None, None, None)
+        testbed = ProcessTestbed(
+            workdir,
+            source_version=self.settings.source_version,
+            source_port=source,
+            target_port=target,
+            connect_port=connect,
+        )
         if not self.settings.keep:
             self._cleanup.callback(shutil.rmtree, workdir, ignore_errors=True)
         self._cleanup.callback(_keep_logs, workdir / "logs", self.folder / "logs")

@@ -13,7 +13,8 @@ TARGET_RUN_S = 30.0
 class Settings:
     """Where a rehearsal writes, what it replays and on which brokers.
 
-    `speed` is the factor on the capture's rhythm; None lets one pass over the capture last 30 seconds.
+    `speed` is the factor on the capture's rhythm; None lets one pass over the capture last 30 seconds. `ports` are those
+    of source, target and Connect; None takes free ones.
     """
 
     out: Path
@@ -22,4 +23,5 @@ class Settings:
     seed: int
     speed: float | None = None
     source_version: str = "3.9.2"
+    ports: tuple[int, int, int] | None = None
     keep: bool = False

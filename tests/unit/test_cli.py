@@ -1,0 +1,123 @@
+"""What a user of the command line gets wrong, and what he is told: one line on standard error, exit code 2."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cutover_harness.cli.app import run
+from cutover_scenarios import sample_capture
+
+
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Cli = Callable[..., Done]
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Cli]:
+    """The command line as in a shell whose working directory is `tmp_path`."""
+    monkeypatch.chdir(tmp_path)
+    before = signal.getsignal(signal.SIGTERM)
+
+    def call(*args: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["kafka-cutover", *args])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            run()
+        said = capsys.readouterr()
+        return Done(int(ended.value.code or 0), said.out, said.err)
+
+    yield call
+    signal.signal(signal.SIGTERM, before)
+
+
+BAD_SCENARIO = "name: mine\ntitle: x\npath: [create-task, fly]\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["rehearse", "no-such-scenario"], "no scenario is called 'no-such-scenario'"),
+        (["rehearse", "--capture", "none.parquet"], "none.parquet: no such file"),
+        (["rehearse", "--capture", "bad.yaml"], "not a Parquet file"),
+        (["rehearse", "bad.yaml"], "bad.yaml:3: path.1.act: "),
+        (["rehearse", "none.yaml"], "none.yaml: scenario file cannot be read: No such file"),
+        (["rehearse", "--out", "bad.yaml"], "--out bad.yaml: is a file"),
+        (["rehearse", "--out", "full"], "--out full: is not empty and not an earlier rehearsal's"),
+        (["rehearse", "--speed", "0"], "--speed 0.0: must be above 0"),
+        (["rehearse", "--testbed", "cloud"], "--testbed cloud: not one of"),
+        (["rehearse", "--source-version", "0.8"], "0.8"),
+        (["rehearse", "--ports", "1,2"], "--ports 1,2: three different port numbers"),
+        (["rehearse", "--all", "stop-first"], "--all walks the whole catalogue"),
+        (["rehearse", "stop-first", "stop-first"], "scenario stop-first is given twice"),
+        (["scenarios", "validate", "bad.yaml"], "bad.yaml:3: path.1.act: "),
+        (["scenarios", "show", "nothing"], "no scenario is called 'nothing'"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path, cli: Cli, args: list[str], says: str) -> None:
+    (tmp_path / "bad.yaml").write_text(BAD_SCENARIO, encoding="utf-8")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "precious").touch()
+    done = cli(*args)
+    last = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 2, done.stderr
+    assert last.startswith("kafka-cutover: ")
+    assert says in last
+    assert done.stdout == ""
+    assert sorted(path.name for path in tmp_path.iterdir()) in (
+        ["bad.yaml", "full"],
+        ["bad.yaml", "cutover-out", "full"],
+    )
+
+
+def test_a_port_in_use_is_named(tmp_path: Path, cli: Cli) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = cli("rehearse", "stop-first", "--ports", f"{port},{port - 1},{port - 2}")
+    assert done.returncode == 2, done.stderr
+    assert str(port) in done.stderr.strip().splitlines()[-1]
+    assert not _running_below(tmp_path)
+
+
+def test_unknown_options_are_usage_errors(cli: Cli) -> None:
+    done = cli("rehearse", "--sped", "2")
+    assert done.returncode == 2
+    assert "--sped" in done.stderr
+
+
+def test_the_catalogue_can_be_read_by_a_machine_and_checked(tmp_path: Path, cli: Cli) -> None:
+    listed = json.loads(cli("scenarios", "list", "--json").stdout)
+    assert "stop-first" in [scenario["name"] for scenario in listed]
+    shown = cli("scenarios", "show", "stop-first").stdout
+    (tmp_path / "mine.yaml").write_text(shown, encoding="utf-8")
+    assert cli("scenarios", "validate", "mine.yaml").returncode == 0
+    assert json.loads(cli("scenarios", "schema").stdout)["title"] == "Scenario"
+
+
+def test_the_sample_capture_is_shipped() -> None:
+    assert sample_capture().stat().st_size > 100_000
+
+
+def _running_below(folder: Path) -> list[str]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(folder) in line and process.name != str(os.getpid()):
+            found.append(line)
+    return found
