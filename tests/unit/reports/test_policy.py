@@ -1,0 +1,64 @@
+"""The policy file: defaults, overrides, and errors that a person can act on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cutover_harness.errors import UsageError
+from cutover_reports.policy import Policy, read_policy
+
+
+def policy(tmp_path: Path, text: str) -> Policy:
+    file = tmp_path / "policy.toml"
+    file.write_text(text, "utf-8")
+    return read_policy(file)
+
+
+def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
+    read = policy(tmp_path, "")
+    assert read.limits == Policy().limits
+    assert read.name == "policy.toml"
+
+
+def test_any_lifts_a_limit(tmp_path: Path) -> None:
+    assert policy(tmp_path, '[limits]\nstranded = "any"\n').limits.stranded is None
+
+
+def test_a_route_overrides_only_what_it_names(tmp_path: Path) -> None:
+    read = policy(
+        tmp_path,
+        '[limits]\nlost = 1\nlag_ms = 500\n[routes.orders]\nreversible = [1]\n[routes.orders.limits]\nlag_ms = "any"\n',
+    )
+    assert read.limits_of("orders").lag_ms is None
+    assert read.limits_of("orders").lost == 1
+    assert read.limits_of("else").lag_ms == 500
+    assert read.reversible_stages("orders") == (1,)
+    assert read.reversible_stages("else") == (1, 2, 3, 4, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[limits]\nlosst = 0\n", "limits.losst"),
+        ("[limits]\nlost = -1\n", "limits.lost"),
+        ('[limits]\nlost = "none"\n', "limits.lost"),
+        ("[evidence]\nreversible = [7]\n", "evidence.reversible.0"),
+        ("[routes.a.limits]\nnot_a_limit = 3\n", "not_a_limit"),
+        ("[clients.billing]\n'delivery.timeout.ms' = 'long'\n", "clients.billing.delivery.timeout.ms"),
+        ("format = 2\n", "format"),
+        ("[limits\n", "not valid TOML"),
+    ],
+)
+def test_a_mistake_names_the_file_and_the_key(tmp_path: Path, text: str, named: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        policy(tmp_path, text)
+    message = str(caught.value)
+    assert "policy.toml" in message
+    assert named in message
+    assert "\n" not in message
+
+
+def test_an_absent_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"gone\.toml: cannot be read"):
+        read_policy(tmp_path / "gone.toml")
