@@ -14,7 +14,8 @@ import typer
 from typer.exceptions import TyperException
 
 from cutover_harness import __version__
-from cutover_harness.cli import rehearse, scenarios
+from cutover_harness.capture.command import app as record
+from cutover_harness.cli import evidence, rehearse, scenarios
 from cutover_harness.errors import UsageError
 
 EXIT_USAGE = 2
@@ -29,6 +30,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("rehearse")(rehearse.rehearse)
+app.add_typer(record)
+app.command("judge")(evidence.judge)
+app.command("report")(evidence.report)
 app.add_typer(scenarios.app, name="scenarios")
 
 
