@@ -137,7 +137,12 @@ def _problems(scenarios: Sequence[Scenario]) -> list[str]:
         if scenario.outcome == "PASS":
             continue
         parts.append(f"### {text(scenario.name)}: {scenario.outcome}")
-        guards = [f"guard not held: {guard.name}: {guard.evidence}" for guard in scenario.guards if not guard.held]
+        told = " ".join(scenario.reasons)
+        guards = [
+            f"guard not held: {guard.name}: {guard.evidence}"
+            for guard in scenario.guards
+            if not guard.held and guard.name not in told
+        ]
         offenders = [
             f"{o.kind}: {o.topic}-{o.partition} offset {o.offset} on {o.cluster}, key {o.key!r}, "
             f"sequence {o.sequence}; {', '.join(o.ledgers)}"

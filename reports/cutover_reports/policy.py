@@ -7,6 +7,7 @@ no policy; docs/policy.md describes each key.
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,6 +18,7 @@ POLICY_NAME = "policy.toml"
 
 Count = Annotated[int, Field(ge=0)]
 Milliseconds = Annotated[float, Field(ge=0)]
+Anything = Literal["any"]
 Stage = Annotated[int, Field(ge=1, le=6)]
 
 
@@ -25,22 +27,25 @@ class _Model(BaseModel):
 
 
 class Limits(_Model):
-    """The largest figure that is accepted in any run; `None` accepts any and only shows it."""
+    """The largest figure that is accepted in any run.
 
-    lost: Count | None = 0
-    stranded: Count | None = 0
-    disordered: Count | None = 0
-    phantom: Count | None = 0
-    duplicated_on_switchover: Count | None = Field(
-        default=0, description="Records that a group receives more than once on the way forward, all causes together."
+    "any" accepts every figure. None: nobody has decided yet, so a figure above zero is a condition.
+    """
+
+    lost: Count | Anything | None = 0
+    stranded: Count | Anything | None = 0
+    disordered: Count | Anything | None = 0
+    phantom: Count | Anything | None = 0
+    duplicated_on_switchover: Count | Anything | None = Field(
+        default=None, description="Records that groups receive more than once on the way forward, all causes together."
     )
-    duplicated_on_rollback: Count | None = Field(
-        default=None, description="The same on the way back, where the documentation prescribes re-reading."
+    duplicated_on_rollback: Count | Anything | None = Field(
+        default="any", description="The same on the way back, where the documentation prescribes re-reading."
     )
-    producer_pause_ms: Milliseconds | None = 60_000
-    consumer_pause_ms: Milliseconds | None = 120_000
-    lag_records: Count | None = None
-    lag_ms: Milliseconds | None = None
+    producer_pause_ms: Milliseconds | Anything | None = 60_000.0
+    consumer_pause_ms: Milliseconds | Anything | None = 120_000.0
+    lag_records: Count | Anything | None = "any"
+    lag_ms: Milliseconds | Anything | None = "any"
 
 
 class Evidence(_Model):
@@ -76,7 +81,7 @@ class Production(_Model):
 class RoutePolicy(_Model):
     """What differs for one route. What is left out is as for all routes."""
 
-    limits: dict[str, float | None] = {}
+    limits: dict[str, float | Anything] = {}
     reversible: tuple[Stage, ...] | None = None
 
 
@@ -106,10 +111,7 @@ class Policy(_Model):
 
 
 def read_policy(file: Path) -> Policy:
-    """Read a policy file. Raises UsageError that names the file, the key, what was found and what is wanted.
-
-    A limit that accepts any figure is written as `"any"`, for TOML has no null.
-    """
+    """Read a policy file. Raises UsageError that names the file, the key, what was found and what is wanted."""
     try:
         raw = tomllib.loads(file.read_text("utf-8"))
     except OSError as why:
@@ -118,35 +120,23 @@ def read_policy(file: Path) -> Policy:
         raise UsageError(f"{file}: not valid TOML: {why}") from None
     raw.setdefault("name", file.name)
     try:
-        policy = Policy.model_validate(_with_any(raw))
+        policy = Policy.model_validate(raw)
         for route in policy.routes:
             policy.limits_of(route)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(
-            f"{file}: {where or 'limits'}: {first['msg']} (found {first['input']!r}); see docs/policy.md"
-        ) from None
+        key = _key(raw, first["loc"])
+        raise UsageError(f"{file}: {key}: {first['msg']} (found {first['input']!r}); see docs/policy.md") from None
     return policy
 
 
-def _with_any(raw: dict[str, object]) -> dict[str, object]:
-    """Return `raw` with the word "any" in tables of limits replaced by None."""
-
-    def limits(table: object) -> object:
-        return (
-            {key: None if value == "any" else value for key, value in table.items()}
-            if isinstance(table, dict)
-            else table
-        )
-
-    result = dict(raw)
-    if "limits" in result:
-        result["limits"] = limits(result["limits"])
-    routes = result.get("routes")
-    if isinstance(routes, dict):
-        result["routes"] = {
-            name: {**own, "limits": limits(own["limits"])} if isinstance(own, dict) and "limits" in own else own
-            for name, own in routes.items()
-        }
-    return result
+def _key(raw: object, location: Sequence[str | int]) -> str:
+    """Return the key of the file that an error is about; pydantic's location may go on into the types that it tried."""
+    parts = []
+    for part in location:
+        inside = (isinstance(raw, dict) and part in raw) or (isinstance(raw, list) and isinstance(part, int))
+        if not inside:
+            break
+        parts.append(str(part))
+        raw = raw[part]  # type: ignore[index]
+    return ".".join(parts) or ".".join(str(part) for part in location)

@@ -1,8 +1,8 @@
 """The risk model: likelihood and impact from measured figures, against the limits of the policy.
 
-A risk *blocks* where a run went beyond a limit, is a *condition* where nothing was proved, is *accepted* where it
-showed within the limit, and is *clear* where runs could have shown it and none did. Every conclusive run of the route
-is one trial; damage that an inconclusive run shows counts too, for only its absence would need proof.
+A risk *blocks* where a run went beyond a limit, is a *condition* where nothing was proved or no limit was set, is
+*accepted* where it showed within the limit, and is *clear* where runs could have shown it and none did. Every conclusive
+run of the route is one trial; damage that an inconclusive run shows counts too, for only its absence would need proof.
 """
 
 from __future__ import annotations
@@ -151,27 +151,29 @@ def likelihood(occurred: int, runs: int) -> Literal["likely", "possible", "unlik
 
 
 def _risk(measure: Measure, scenarios: Sequence[Scenario], limits: Limits) -> Risk | None:
-    limit: float | None = getattr(limits, measure.limit)
+    limit: float | Literal["any"] | None = getattr(limits, measure.limit)
+    bound = math.inf if limit is None or limit == "any" else limit
     figures = {s.id: measure.figure(s) for s in scenarios if measure.on in ("any", s.kind)}
     known = {name: value for name, value in figures.items() if value is not None}
     conclusive = {s.id for s in scenarios if s.outcome != "INCONCLUSIVE"}
-    if limit is None and not known:
+    if bound == math.inf and not known:
         return None
-    floor = (limit if limit is not None else math.inf) if measure.counts_from == "limit" else 0
-    showing = {name for name, value in known.items() if value > floor}
-    trials = {name for name in known if name in conclusive} | showing
+    floor = bound if measure.counts_from == "limit" else 0
+    showing = [name for name, value in known.items() if value > floor]
+    trials = [name for name in known if name in conclusive or name in showing]
     worst = max((known[name] for name in trials), default=None)
-    beyond = worst is not None and limit is not None and worst > limit
     impact: Literal["none", "within limits", "beyond limits", "unknown"]
     level: Literal["blocks", "condition", "accepted", "clear"]
     if worst is None:
         impact, level = "unknown", "condition"
-    elif beyond:
+    elif worst > bound:
         impact, level = "beyond limits", "blocks"
-    elif worst > 0:
-        impact, level = "within limits", "accepted"
-    else:
+    elif worst == 0:
         impact, level = "none", "clear"
+    elif limit is None:
+        impact, level = "unknown", "condition"
+    else:
+        impact, level = "within limits", "accepted"
     return Risk(
         id=measure.id,
         title=measure.title,
@@ -181,8 +183,16 @@ def _risk(measure: Measure, scenarios: Sequence[Scenario], limits: Limits) -> Ri
         at_most=upper_bound(len(showing), len(trials)),
         impact=impact,
         measured="not measured" if worst is None else f"at most {measure.text(worst)}" if worst else "none",
-        threshold="any" if limit is None else f"at most {measure.text(limit)}" if limit else "none",
+        threshold=_threshold(measure, limit),
         level=level,
         lowered_by=measure.lowered_by,
         evidence=[name for name in trials if worst and known[name] == worst][:3],
     )
+
+
+def _threshold(measure: Measure, limit: float | Literal["any"] | None) -> str:
+    if limit is None:
+        return "not decided: set a limit in the policy"
+    if limit == "any":
+        return "any"
+    return f"at most {measure.text(limit)}" if limit else "none"

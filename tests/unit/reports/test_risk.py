@@ -51,7 +51,6 @@ def test_the_same_on_a_stand_in_is_never_unconditional(tmp_path: Path) -> None:
     [
         ("stop-first", {"lost": 1}, "lost"),
         ("stop-first", {"disordered": 1}, "disordered"),
-        ("stop-first", {"across": 1}, "duplicated-forward"),
         ("rollback-4", {"stranded": 1}, "stranded"),
         ("stop-first", {"outcome": "FAIL"}, "paths"),
         ("rollback-3", {"outcome": "FAIL"}, "way-back"),
@@ -67,6 +66,16 @@ def test_what_goes_beyond_a_limit_blocks(
     assert found.decision == "NO-GO"
     assert risk(found, blocked).level == "blocks"
     assert any(risk(found, blocked).title in reason for reason in found.routes[0].reasons)
+
+
+def test_duplicates_are_a_condition_until_somebody_sets_a_limit(tmp_path: Path) -> None:
+    shapes = changed("stop-first", across=4)
+    limits = ("", "duplicated_on_switchover = 7", "duplicated_on_switchover = 8", 'duplicated_on_switchover = "any"')
+    levels = [
+        risk(report(tmp_path / str(number), shapes, policy=f"[limits]\n{limit}\n"), "duplicated-forward").level
+        for number, limit in enumerate(limits)
+    ]
+    assert levels == ["condition", "blocks", "accepted", "accepted"]
 
 
 def test_damage_in_an_inconclusive_run_counts(tmp_path: Path) -> None:
