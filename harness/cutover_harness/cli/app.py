@@ -64,9 +64,7 @@ def run() -> NoReturn:
     except UsageError as error:
         print(f"kafka-cutover: {error}", file=sys.stderr)
         sys.exit(EXIT_USAGE)
-    except typer.Abort:
-        sys.exit(EXIT_INTERRUPTED)
-    except KeyboardInterrupt:
+    except (typer.Abort, KeyboardInterrupt):
         print("kafka-cutover: interrupted; everything that was started is gone", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
     except TyperException as error:
