@@ -65,9 +65,10 @@ def run() -> NoReturn:
         print(f"kafka-cutover: {error}", file=sys.stderr)
         sys.exit(EXIT_USAGE)
     except (typer.Abort, KeyboardInterrupt):
-        print("kafka-cutover: interrupted; everything that was started is gone", file=sys.stderr)
-        sys.exit(EXIT_INTERRUPTED)
+        code = EXIT_INTERRUPTED
     except TyperException as error:
         error.show()  # type: ignore[attr-defined]
         sys.exit(EXIT_USAGE)
+    if code == EXIT_INTERRUPTED:  # also typer's own answer to Ctrl-C within a command
+        print("kafka-cutover: interrupted; everything that was started is gone", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
