@@ -48,7 +48,7 @@ def test_group_offsets(testbed: ProcessTestbed) -> None:
 
 
 def test_waits_for_the_coordinator_of_a_broker_that_just_started(testbed: ProcessTestbed) -> None:
-    admin = Admin(testbed.target.client_config())
+    admin = Admin(testbed.target.client_config(), timeout_s=60)
     admin.create_topics({"admin-e": 1})
     admin.set_committed("admin-late", {("admin-e", 0): 1})
     for offset in range(2, 5):

@@ -32,6 +32,7 @@ _FLAGS = (
 )
 _ASSEMBLY_LIMIT_S = 120
 _UNUSED_S = 14 * 24 * 3600
+_UNFINISHED_S = 3600
 
 
 class ClassCache:
@@ -101,7 +102,8 @@ class ClassCache:
         """Remove what nobody used for long: caches of removed environments, records of runs that were killed."""
         for file in self._folder.glob(f"{self._name}-*"):
             with contextlib.suppress(OSError):
-                if time.time() - file.stat().st_mtime > _UNUSED_S:
+                limit = _UNUSED_S if file.suffix == ".aot" else _UNFINISHED_S
+                if time.time() - file.stat().st_mtime > limit:
                     file.unlink()
 
 
