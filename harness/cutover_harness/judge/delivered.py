@@ -81,13 +81,13 @@ def _delivered_again(ids: Int64, is_known: Mask, size: int) -> Int64:
 
 
 def _phantom_records(rows: Columns, place: Int64) -> Int64:
-    """Number phantoms by (stream, sequence), and those that carry no identity by where they lie."""
+    """Number phantoms by (stream, sequence), and those that carry no identity by (stream, cluster, place, offset)."""
     nameless = rows.sequence < 0
     keys = (
         np.where(nameless, rows.cluster, 0),
         np.where(nameless, place, -1),
         np.where(nameless, rows.offset, rows.sequence),
-        np.where(nameless, 0, rows.stream),
+        rows.stream,
     )
     order = np.lexsort(keys)
     change = np.zeros(len(order), np.bool_)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from cutover_harness.judge.duplicates import cluster_bit
 from cutover_harness.judge.universe import Places, Universe
-from cutover_harness.ledger.columns import Array, Columns, Int64, Mask
+from cutover_harness.ledger.columns import Array, Columns, Int64, Mask, constant
 from cutover_harness.ledger.format import ABORTED, ACKED, FAILED, SENT, SOURCE, TARGET, UNKNOWN
 
 CLUSTERS = (SOURCE, TARGET, UNKNOWN)
@@ -76,10 +76,11 @@ class Produced:
 
 def gather(parts: list[Columns], instances: list[int], places: Places) -> Produced:
     """Work out what the rows of the producers' ledgers say; each part is sorted by stream, instances number them."""
+    filled = [(part, number) for part, number in zip(parts, instances, strict=True) if len(part)]
+    parts = [part for part, _ in filled]
     universe = Universe.of(parts)
-    numbers = [universe.ids(universe.index(part.stream), part.sequence)[0] for part in parts]
-    place = np.concatenate([places.of(part) for part in parts] or [np.empty(0, np.int64)])
-    ids = np.concatenate(numbers) if numbers else np.empty(0, np.int64)
+    place = _joined([places.of(part) for part in parts])
+    ids = _joined([universe.ids(universe.index(part.stream), part.sequence)[0] for part in parts])
     rows = Columns.concat(parts)
     flags = _flags(rows, ids, universe.size)
     where = np.full(universe.size, -1, np.int32)
@@ -99,9 +100,12 @@ def gather(parts: list[Columns], instances: list[int], places: Places) -> Produc
         last_aborted = _aborted_last(rows, ids, contested)
         is_acked &= ~last_aborted
         is_aborted &= ~contested | last_aborted
-    counts = [len(part) for part in parts]
-    instance = np.repeat(np.array(instances, np.int16), counts)
+    instance = _joined([constant(number, len(part), np.int16) for part, number in filled])
     return Produced(universe, rows, ids, place, instance, flags, where, offsets, is_acked, is_aborted)
+
+
+def _joined(parts: list[Array]) -> Array:
+    return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.int64), *parts])
 
 
 def _flags(rows: Columns, ids: Int64, size: int) -> npt.NDArray[np.uint8]:

@@ -56,7 +56,7 @@ class Columns:
     @classmethod
     def concat(cls, parts: Iterable[Self]) -> Self:
         """Return the rows of all parts, one after the other."""
-        found = list(parts)
+        found = [part for part in parts if len(part)]
         if len(found) == 1:
             return found[0]
         return cls(*(_concat([getattr(p, f.name) for p in found]) for f in fields(cls))) if found else cls.empty()
@@ -79,9 +79,8 @@ def _take(values: Array, chosen: Array | slice, size: int | None) -> Array:
 
 
 def _concat(parts: list[Array]) -> Array:
-    filled = [part for part in parts if len(part)]
-    if filled and all(is_constant(part) and part[0] == filled[0][0] for part in filled):
-        return np.broadcast_to(filled[0][0], (sum(map(len, filled)),))
+    if all(is_constant(part) and part[0] == parts[0][0] for part in parts):
+        return np.broadcast_to(parts[0][0], (sum(map(len, parts)),))
     return np.concatenate(parts)
 
 

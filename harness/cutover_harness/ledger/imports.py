@@ -11,10 +11,14 @@ import numpy as np
 
 from cutover_harness.ledger.columns import Columns, UInt64, by_stream, in_range, is_control
 from cutover_harness.ledger.format import (
+    ASSIGNED,
     CLUSTER_NAMES,
+    COMMITTED,
+    DELIVERED,
     EVENTS,
     NO_OFFSET,
     NO_SEQUENCE,
+    REVOKED,
     ROW_DTYPE,
     LedgerError,
 )
@@ -120,7 +124,9 @@ def _row(entry: Mapping[str, object], topics: dict[str, int], names: dict[int, S
     topic, partition = str(entry["topic"]), _number(entry, "partition")
     sequence = _number(entry, "sequence", NO_SEQUENCE)
     stream = 0
-    if 5 <= event <= 7:
+    if sequence < 0 and event not in (DELIVERED, COMMITTED, ASSIGNED, REVOKED):
+        raise KeyError("sequence")
+    if 5 <= event <= 7 or sequence < 0:
         sequence = NO_SEQUENCE
     elif _given(entry, "stream", None) is not None:
         stream = _number(entry, "stream")

@@ -108,9 +108,9 @@ def brute_deliveries(
     offenders: dict[str, list[Event]] = defaultdict(list)
     distinct: set[Record] = set()
     total = phantoms = 0
-    nameless: dict[tuple[str, str, int, int], list[Event]] = defaultdict(list)
     for stream in streams.values():
         before: dict[Record, list[Event]] = defaultdict(list)
+        nameless: dict[tuple[str, str, int, int], list[Event]] = defaultdict(list)
         latest = -1
         for event in stream:
             total += 1
