@@ -302,6 +302,8 @@ class _PlainConsumer(Consumer):
     """What `Consumer` makes without a cutover file: the client's own methods, with nothing in between."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if not (args or kwargs):
+            RawConsumer.__init__(self)  # the client's own error; an empty **kwargs it would take for a configuration
         args, kwargs = config.plain(args, kwargs)
         RawConsumer.__init__(self, *args, **kwargs)
 

@@ -114,12 +114,11 @@ class HeldQueue:
 def report_for(held: Held, code: int, reason: str | None = None) -> tuple[KafkaError, Any]:
     """Build the arguments of a failed message's delivery callback."""
     error = KafkaError(code, reason)
-    partition = held.partition if held.partition >= 0 else None
     value = held.value.encode() if isinstance(held.value, str) else held.value
     key = held.key.encode() if isinstance(held.key, str) else held.key
     return error, Message(
         topic=held.topic,
-        partition=partition,
+        partition=held.partition,
         key=key,
         value=value,
         error=error,
@@ -155,11 +154,11 @@ def _headers_size(headers: Any) -> int:
         raise TypeError(f"expected headers to be dict or list of (key, value) tuples, not {type(headers).__name__}")
     size = 0
     for pair in headers.items() if isinstance(headers, dict) else headers:
-        if not isinstance(pair, tuple) or len(pair) != 2 or not isinstance(pair[0], str):
-            raise TypeError("expected headers to be dict or list of (key, value) tuples")
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise TypeError("Headers are expected to be a list of (key, value) tuples")
         if pair[1] is not None and not isinstance(pair[1], str | bytes):
             raise TypeError(
                 f"expected header value to be None, binary, or unicode string, not {type(pair[1]).__name__}"
             )
-        size += len(pair[0]) + len(pair[1] or b"")
+        size += len(str(pair[0])) + len(pair[1] or b"")
     return size

@@ -30,6 +30,7 @@ log = logging.getLogger("cutover_shim")
 
 RETRY_S = 0.5
 CHUNK_S = 0.05
+INIT_S = 30.0
 
 
 class Letter(NamedTuple):
@@ -274,11 +275,14 @@ class Lane:
             self._ready = False
         route = file.routes.get(self.route) if self.route is not None else None
         prepare.check(self._fresh[1], goal, self.topics, () if route is None else route.topics, self.steady)
-        if self.initialised and not self._ready:
-            self._fresh[1].init_transactions(30)
-            self._ready = True
+        self._initialise(self._fresh[1])
         with self.cond:
             return self.desired == goal and not self.closing
+
+    def _initialise(self, handle: RawProducer) -> None:
+        if self.initialised and not self._ready:
+            handle.init_transactions(INIT_S)
+            self._ready = True
 
     def _seal(self, goal: Where) -> bool:
         """Close the old handle when all that it was given is delivered. False: the file changed its mind in between."""
@@ -286,8 +290,8 @@ class Lane:
             self.state, self.gating = "draining", True
             while self.in_transaction and self.desired == goal and not self.closing:
                 self.cond.wait(CHUNK_S)
-            if self.old is None and not self.in_transaction:
-                self.old, self.handle = self.handle, _Gate(self)
+            if not self.in_transaction:
+                self.lower_gate()
         self._changed()
         old = self.old
         with self.serving:
@@ -303,6 +307,11 @@ class Lane:
             self.cond.notify_all()
         return True
 
+    def lower_gate(self) -> None:
+        """Make produce() queue from now on; the handle is still there to be drained. The caller has the lock."""
+        if self.old is None:
+            self.old, self.handle = self.handle, _Gate(self)
+
     def _turned(self, goal: Where) -> bool:
         # From one other cluster to another, or to hold, the drain goes on all the same; back to where we are, it ends.
         with self.cond:
@@ -311,7 +320,7 @@ class Lane:
     def _ungate(self) -> bool:
         """Put the old handle back in its place, with what has been queued meanwhile."""
         if self.old is not None and not self.closing:
-            self._fill(self.old)
+            self._fill(self.old, fresh=False)
         with self.cond:
             self.gating = False
             self.cond.notify_all()
@@ -322,26 +331,29 @@ class Lane:
         assert self._fresh is not None  # noqa: S101 - _prepared has just made it
         with self.cond:
             self.cluster, self.acked = goal, {}
-        self._fill(self._fresh[1])
+        self._fill(self._fresh[1], fresh=True)
         with self.cond:
             self._fresh, self._ready, self.state = None, False, goal
             self.cond.notify_all()
 
-    def _fill(self, handle: RawProducer) -> None:
+    def _fill(self, handle: RawProducer, *, fresh: bool) -> None:
         while not self.closing:
             with self.cond:
                 self.old = handle
-                if self.pending:
-                    handle.begin_transaction()
-                    self.pending, self.in_transaction = False, True
-                if self._move(handle):
+                # init_transactions() may have been called since this cluster was checked: that takes its time, below.
+                if not (fresh and self.initialised and not self._ready) and self._move(handle):
                     self.handle, self.old = handle, None
                     return
+            if fresh:
+                self._initialise(handle)
             # No lock is held here: produce() goes on queueing while the handle works its own queue off.
-            handle.poll(CHUNK_S)
+            handle.poll(CHUNK_S if self.queue else 0)
 
     def _move(self, handle: RawProducer) -> bool:
         """Move queued messages over, oldest first. True: all of them; False: the handle is full."""
+        if self.pending:
+            handle.begin_transaction()
+            self.pending, self.in_transaction = False, True
         while self.queue:
             held = self.queue.pop()
             try:

@@ -59,7 +59,8 @@ class Producer(RawProducer):
                 lane.handle.produce(topic, value, key, partition, None, None, timestamp, headers)
         except KeyError:
             self._shim.resolve(topic)
-            self.produce(topic, value, key, partition, callback, on_delivery, timestamp, headers)
+            # By name: a derived class has a produce() of its own, which has already run.
+            Producer.produce(self, topic, value, key, partition, callback, on_delivery, timestamp, headers)
         except RuntimeError as error:
             if not closed_handle(error):
                 raise
@@ -104,7 +105,8 @@ class Producer(RawProducer):
         if not isinstance(message, dict):
             raise TypeError("Each message must be a dict")
         try:
-            self.produce(
+            Producer.produce(
+                self,
                 topic,
                 message.get("value"),
                 message.get("key"),
@@ -218,6 +220,8 @@ class _PlainProducer(Producer):
     """What `Producer` makes without a cutover file: the client's own methods, with nothing in between."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if not (args or kwargs):
+            RawProducer.__init__(self)  # the client's own error; an empty **kwargs it would take for a configuration
         args, kwargs = config.plain(args, kwargs)
         RawProducer.__init__(self, *args, **kwargs)
 

@@ -61,8 +61,12 @@ class Subscription:
 
     def subscribe(self, topics: Any, *callbacks: Callable[..., Any] | None) -> None:
         """Subscribe on the cluster in use, or remember it for when there is one."""
-        if not isinstance(topics, list) or not all(isinstance(t, str) for t in topics):
+        if not isinstance(topics, list):
             raise TypeError("expected list of topic unicode strings")
+        topics = [str(t) for t in topics]  # as the client does
+        for name, callback in zip(("on_assign", "on_revoke", "on_lost"), callbacks, strict=True):
+            if not (callback is None or callable(callback)):
+                raise TypeError(f"{name} expects a callable")
         if self.file is not None:
             why = self._across(topics, self.file)
             if why is not None:
@@ -75,12 +79,8 @@ class Subscription:
         except BaseException:
             self.topics, self.callbacks, self.manual = before
             raise
-        self.topics = list(topics)
 
     def _subscribe(self) -> None:
-        for callback in self.callbacks:
-            if not (callback is None or callable(callback)):
-                self.handle.subscribe(self.topics, callback)  # raises the client's own error
         self.handle.subscribe(self.topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     def _on_assign(self, inner: Any, partitions: list[TopicPartition]) -> None:

@@ -19,8 +19,9 @@ BIND_S = 60.0
 def init(lane: Lane, timeout: float) -> None:
     """Initialise now, or on release if the lane is held."""
     with lane.cond:
+        lane.cond.wait_for(lambda: not lane.gating or lane.closing)
         handle = lane.steady
-        if handle is None or lane.gating:
+        if handle is None:
             lane.initialised = True
             return
     handle.init_transactions(timeout)
@@ -41,6 +42,9 @@ def begin(lane: Lane, *, bound: bool) -> None:
         if lane.pending or lane.in_transaction:
             raise codes.error(codes.STATE, "Operation not valid in state InTransaction")
         lane.pending = True
+        if handle is not None and lane.gating:
+            # The change that waited for the last transaction goes first: this one's messages are for where it leads.
+            lane.lower_gate()
 
 
 def bind(lane: Lane, route: str, file: CutoverFile) -> None:

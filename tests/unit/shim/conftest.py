@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError
 from confluent_kafka import Producer as RawProducer
 from cutover_shim import prepare, watch
 
@@ -36,22 +38,30 @@ class MockCluster:
         from confluent_kafka import Consumer, TopicPartition
 
         consumer = Consumer(
-            {"bootstrap.servers": self.bootstrap, "group.id": "reader", "enable.auto.commit": False, "log_level": 0}
+            {
+                "bootstrap.servers": self.bootstrap,
+                "group.id": "reader",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "log_level": 0,
+            }
         )
         try:
             partitions = sorted(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
-            ends = {
-                p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10, cached=False)[1]
-                for p in partitions
-            }
             consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
             out: dict[int, list[bytes]] = {p: [] for p in partitions}
+            open_ = set(partitions)
             deadline = time.monotonic() + 15
-            while any(len(out[p]) < ends[p] for p in partitions):
-                assert time.monotonic() < deadline, f"cannot read {topic}: {ends}"
+            while open_:
+                assert time.monotonic() < deadline, f"cannot read {topic} to its end"
                 for message in consumer.consume(1000, 0.1):
-                    if message.error() is None:
-                        out[message.partition()].append(message.value())
+                    partition, error = message.partition(), message.error()
+                    assert partition is not None
+                    if error is None:
+                        out[partition].append(message.value() or b"")
+                    else:
+                        assert error.code() == KafkaError._PARTITION_EOF, error
+                        open_.discard(partition)
             return out
         finally:
             consumer.close()
@@ -90,12 +100,12 @@ consumers = "{consumers}"
         temporary.replace(self.path)
         return self.generation
 
-    def conf(self, instance: str = "a", **more: Any) -> dict[str, Any]:
+    def conf(self, _instance: str = "a", /, **more: Any) -> dict[str, Any]:
         return {
             "bootstrap.servers": self.source.bootstrap,
             "cutover.file": str(self.path),
             "cutover.status": str(self.status),
-            "cutover.instance": instance,
+            "cutover.instance": _instance,
             "log_level": 0,
             **more,
         }
@@ -162,14 +172,12 @@ def clusters() -> Iterator[tuple[MockCluster, MockCluster]]:
         cluster.close()
 
 
-_count = 0
+_count = itertools.count(1)
 
 
 @pytest.fixture
 def topic(clusters: tuple[MockCluster, MockCluster]) -> str:
-    global _count
-    _count += 1
-    name = f"t{_count}"
+    name = f"t{next(_count)}"
     for cluster in clusters:
         cluster.create(name)
     return name

@@ -75,7 +75,8 @@ def test_pytest_plugin_runs_other_projects_tests_on_the_shim(switch: Switch, top
 def test_a_class_derived_too_early_is_named(tmp_path: Path) -> None:
     app = tmp_path / "app.py"
     app.write_text(
-        "import confluent_kafka\nclass Mine(confluent_kafka.Producer): pass\nimport cutover_shim\ncutover_shim.install()\n"
+        "import confluent_kafka\nclass Mine(confluent_kafka.Producer): pass\n"
+        "import cutover_shim\ncutover_shim.install()\n"
     )
     assert "Mine was derived from confluent_kafka's Producer" in run(str(app)).stderr
 

@@ -1,4 +1,4 @@
-"""A consumer is switched: what it was given is committed, it leaves, and it goes on where its group is on the target."""
+"""A consumer is switched: it commits what it was given, leaves, and goes on where its group is on the target."""
 
 from __future__ import annotations
 

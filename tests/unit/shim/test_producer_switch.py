@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-
 from typing import Any
 
 import pytest
@@ -116,7 +115,7 @@ def test_a_target_that_is_down_is_not_switched_to(switch: Switch, topic: str) ->
     app = App(switch, topic)
     app.step()
     switch.write(producers="target", target="127.0.0.1:1")
-    until(lambda: switch.error(), app.step)
+    until(switch.error, app.step)
     assert app.producer.cutover_cluster(topic) == "source"
     switch.until_attested(switch.write(producers="source"), app.step)
     app.producer.close()

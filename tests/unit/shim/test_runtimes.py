@@ -71,9 +71,7 @@ def resources() -> tuple[int, int]:
     return process.num_threads(), process.num_fds()
 
 
-def test_switching_leaks_no_thread_and_no_descriptor(switch: Switch, topic: str) -> None:
-    gc.collect()
-    before = resources()
+def switch_often(switch: Switch, topic: str) -> None:
     producer = Producer(switch.conf())
     for number in range(SWITCHES):
         producer.produce(topic, b"x")
@@ -81,8 +79,13 @@ def test_switching_leaks_no_thread_and_no_descriptor(switch: Switch, topic: str)
             switch.write(producers=("target", "source")[number % 2]), lambda: producer.poll(0.005), timeout=30
         )
     producer.close()
-    assert [c for c in gc.get_objects() if isinstance(c, type(producer)) and c is not producer] == []
-    del producer
+
+
+def test_switching_leaks_no_thread_and_no_descriptor(switch: Switch, topic: str) -> None:
+    """CUTOVER_SWITCHES=1000 takes two minutes; a raw client that is left open is a thread and descriptors each."""
+    gc.collect()
+    before = resources()
+    switch_often(switch, topic)
     gc.collect()
     until(lambda: resources()[0] <= before[0] and resources()[1] <= before[1], what=lambda: (before, resources()))
 
@@ -148,7 +151,8 @@ def change():
     gevent.sleep(0.1)
     path = pathlib.Path({str(switch.path)!r})
     new = path.with_suffix('.new')
-    new.write_text(path.read_text().replace('generation = 1', 'generation = 2').replace('producers = "source"', 'producers = "target"'))
+    text = path.read_text().replace('generation = 1', 'generation = 2')
+    new.write_text(text.replace('producers = "source"', 'producers = "target"'))
     new.replace(path)
 gevent.joinall([gevent.spawn(work), gevent.spawn(change)])
 end = time.time() + 10

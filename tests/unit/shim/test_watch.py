@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,12 @@ def test_a_torn_write_is_not_taken(path: Path) -> None:
     assert set(settle(watch).routes) == {"r", "s"}
 
 
-BAD = {
+def instead(path: Path, make: Callable[[Path], None]) -> None:
+    path.unlink()
+    make(path)
+
+
+BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "deleted": (lambda p: p.unlink(), "cannot be read: No such file"),
     "empty": (lambda p: p.write_text(""), "empty"),
     "binary": (lambda p: p.write_bytes(bytes(range(256))), "not UTF-8"),
@@ -102,8 +108,8 @@ BAD = {
     "unknown key": (lambda p: p.write_text(text(2, extra="x = 1")), "unknown key 'x'"),
     "going back": (lambda p: p.write_text(text(0)), "generation 0 after 1"),
     "two writers": (lambda p: p.write_text(text(1, "target")), "generation 1 again, with other content"),
-    "a folder": (lambda p: (p.unlink(), p.mkdir()), "not a regular file"),
-    "a pipe": (lambda p: (p.unlink(), os.mkfifo(p)), "not a regular file"),
+    "a folder": (lambda p: instead(p, os.mkdir), "not a regular file"),
+    "a pipe": (lambda p: instead(p, os.mkfifo), "not a regular file"),
 }
 
 
