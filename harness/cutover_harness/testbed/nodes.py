@@ -15,6 +15,7 @@ READY_LIMIT_S = 90.0
 _POLL_S = 0.02
 _STOP_GRACE_S = 3.0
 _RECORD_GRACE_S = 15.0
+_CACHE_UNUSABLE = "An error has occurred while processing the AOT cache"
 _TELLING = re.compile(r"ERROR|FATAL|Exception|Caused by|Error:|^Error|Unrecognized")
 
 
@@ -82,6 +83,8 @@ class JvmNode:
             if time.monotonic() - began > limit:
                 raise self._failure(f"did not answer within {limit:.0f} s")
             time.sleep(_POLL_S)
+        if used_cache and _CACHE_UNUSABLE in self._log_of_this_start():
+            self._cache.discard()  # the next run makes a new one
 
     def kill(self) -> None:
         """End it without warning (SIGKILL)."""
