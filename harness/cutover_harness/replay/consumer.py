@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from cutover_harness.ledger import LedgerWriter
 from cutover_harness.ledger.identity import HEADER, decode
 from cutover_harness.replay.clients import open_consumer
 from cutover_harness.replay.config import ConsumerConfig
-from cutover_harness.replay.process import Stop, run_app
-from cutover_harness.replay.sender import CLUSTERS
+from cutover_harness.replay.process import Stop, native_sleep, run_app
+from cutover_harness.replay.sender import CLUSTERS, EventLog
 from cutover_harness.replay.sequences import next_folder
 
 log = logging.getLogger(__name__)
@@ -29,12 +30,15 @@ NO_STREAM, NO_SEQUENCE = 0, -1
 class Receiver:
     """The consuming side of the replay step: polls, and writes to the ledger what was delivered and committed."""
 
-    def __init__(self, ledger: LedgerWriter, run: int, *, manual: bool) -> None:
+    def __init__(
+        self, ledger: EventLog, run: int, *, manual: bool, observe: Callable[[Any], None] | None = None
+    ) -> None:
         self.delivered = 0
         self.uncommitted = 0
         self._ledger = ledger
         self._run = run
         self._manual = manual
+        self._observe = observe
         self._consumer: Any = None
 
     def attach(self, consumer: Any, topics: list[str]) -> None:
@@ -57,6 +61,8 @@ class Receiver:
         self._ledger.delivered(topic, message.partition(), message.offset(), stream, sequence, cluster)
         self.delivered += 1
         self.uncommitted += 1
+        if self._observe is not None:
+            self._observe(message)
         return True
 
     def commit(self) -> None:
@@ -108,7 +114,7 @@ def identity(headers: list[tuple[str, bytes]] | None, run: int) -> tuple[int, in
 
 
 def run(config: ConsumerConfig, stop: Stop) -> None:
-    """Consume until `stop`, then commit and leave the group."""
+    """Consume until `stop`, then commit and leave the group; keep a ledger of its own."""
     uncommitted = config.client.get("isolation.level") == "read_uncommitted"
     ledger = LedgerWriter(
         next_folder(config.ledger),
@@ -119,23 +125,28 @@ def run(config: ConsumerConfig, stop: Stop) -> None:
         isolation="read_uncommitted" if uncommitted else "read_committed",
     )
     try:
-        manual = config.commit == "manual"
-        receiver = Receiver(ledger, config.run, manual=manual)
-        consumer = open_consumer(config, **({} if manual else {"on_commit": receiver.committed}))
-        receiver.attach(consumer, config.topics)
-        work_s = config.work_ms / 1e3
-        due = time.monotonic() + config.commit_every_s
-        while not stop.wanted:
-            if receiver.receive(_POLL_S) and work_s:
-                time.sleep(work_s)
-            if manual and time.monotonic() >= due:
-                receiver.commit()
-                due = time.monotonic() + config.commit_every_s
-        if manual:
-            receiver.commit()
-        consumer.close()
+        consume(config, stop, ledger)
     finally:
         ledger.close()
+
+
+def consume(config: ConsumerConfig, stop: Stop, ledger: EventLog, observe: Callable[[Any], None] | None = None) -> None:
+    """Consume as `config` says until `stop`, writing to `ledger`; `observe` gets each message that was delivered."""
+    manual = config.commit == "manual"
+    receiver = Receiver(ledger, config.run, manual=manual, observe=observe)
+    consumer = open_consumer(config, **({} if manual else {"on_commit": receiver.committed}))
+    receiver.attach(consumer, config.topics)
+    work_s = config.work_ms / 1e3
+    due = time.monotonic() + config.commit_every_s
+    while not stop.wanted:
+        if receiver.receive(_POLL_S) and work_s:
+            native_sleep(work_s)
+        if manual and time.monotonic() >= due:
+            receiver.commit()
+            due = time.monotonic() + config.commit_every_s
+    if manual:
+        receiver.commit()
+    consumer.close()
 
 
 def main() -> None:

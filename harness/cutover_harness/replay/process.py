@@ -5,9 +5,14 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+import time
 from collections.abc import Callable
 
 from cutover_harness.errors import UsageError
+
+_monkey = sys.modules.get("gevent.monkey")
+native_sleep: Callable[[float], None] = _monkey.get_original("time", "sleep") if _monkey is not None else time.sleep
+"""Sleeping in an operating-system thread, also where gevent has patched `time` for the greenlets of another one."""
 
 
 class Stop:

@@ -15,9 +15,9 @@ from cutover_harness.ledger import LedgerWriter
 from cutover_harness.replay.clients import open_producer
 from cutover_harness.replay.config import ProducerConfig
 from cutover_harness.replay.lateness import Lateness
-from cutover_harness.replay.process import Stop, run_app
+from cutover_harness.replay.process import Stop, native_sleep, run_app
 from cutover_harness.replay.records import Records, replay, schedule_of
-from cutover_harness.replay.sender import FULL_WAIT_S, ReplayProducer, Sender
+from cutover_harness.replay.sender import FULL_WAIT_S, EventLog, ReplayProducer, Sender
 from cutover_harness.replay.sequences import Earlier, earlier
 
 _POLL_EVERY = 64
@@ -65,40 +65,40 @@ class Pacer:
                 self._producer.poll(min(_IDLE_POLL_S, (ahead - _SPIN_NS / 2) / 1e9))
             else:
                 self._producer.poll(0)
-                time.sleep(max(0, due_ns - time.monotonic_ns()) / 1e9)
+                native_sleep(max(0, due_ns - time.monotonic_ns()) / 1e9)
         return False
 
 
 def run(config: ProducerConfig, stop: Stop) -> None:
-    """Replay until the end of the capture or `stop`, then flush."""
+    """Replay until the end of the capture or `stop`, then flush; keep a ledger of its own."""
     folder, before = earlier(config.ledger)
+    ledger = LedgerWriter(folder, instance=config.instance, role="producer", group=None, run=config.run)
+    try:
+        replay_share(config, stop, ledger, before)
+    finally:
+        ledger.close()
+
+
+def replay_share(config: ProducerConfig, stop: Stop, ledger: EventLog, before: Earlier) -> None:
+    """Replay what `config` says, from after what was sent `before`, writing to `ledger`; then flush and close."""
     with CaptureReader(config.replay.capture) as reader:
         schedule = schedule_of(reader, config.replay, config.replay.start_ns or time.time_ns())
-        ledger = LedgerWriter(folder, instance=config.instance, role="producer", group=None, run=config.run)
-        try:
-            producer: ReplayProducer = open_producer(config)
-            sender = _sender(config, producer, ledger, before, stop)
-            pacer = Pacer(producer, sender, stop)
-            timed = config.replay.speed is not None
-            for records in replay(reader, config.replay, config.share, schedule, skip=before.sent):
-                if not pacer.send(records, timed=timed):
-                    break
-            _flush(producer, float(config.client.get("delivery.timeout.ms", 300_000)) / 1e3)
-        finally:
-            ledger.close()
+        producer: ReplayProducer = open_producer(config)
+
+        def serve() -> bool:
+            producer.poll(FULL_WAIT_S)
+            return not stop.wanted
+
+        keep = config.replay.partitioning == "recorded"
+        sender = Sender(producer, ledger, config.run, keep_partition=keep, sequences=before.sequences, wait=serve)
+        pacer = Pacer(producer, sender, stop)
+        timed = config.replay.speed is not None
+        for records in replay(reader, config.replay, config.share, schedule, skip=before.sent):
+            if not pacer.send(records, timed=timed):
+                break
+        _flush(producer, float(config.client.get("delivery.timeout.ms", 300_000)) / 1e3)
     if config.stats is not None:
         pacer.lateness.write(config.stats, sent=sender.sent, acked=sender.acked, failed=sender.failed, full=sender.full)
-
-
-def _sender(
-    config: ProducerConfig, producer: ReplayProducer, ledger: LedgerWriter, before: Earlier, stop: Stop
-) -> Sender:
-    def serve() -> bool:
-        producer.poll(FULL_WAIT_S)
-        return not stop.wanted
-
-    keep = config.replay.partitioning == "recorded"
-    return Sender(producer, ledger, config.run, keep_partition=keep, sequences=before.sequences, wait=serve)
 
 
 def _flush(producer: ReplayProducer, delivery_timeout_s: float) -> None:

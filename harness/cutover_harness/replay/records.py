@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cutover_harness.capture.format import CaptureError, CaptureReader
 from cutover_harness.ledger.identity import stream_id
@@ -104,7 +105,7 @@ def replay(
             seen += int(wanted.sum())
             if not wanted.any():
                 continue
-            chosen = batch if wanted.all() else batch.filter(pa.array(wanted))
+            chosen = batch if wanted.all() else pc.filter(batch, pa.array(wanted))
             records = _select(chosen, stamps[wanted], largest[wanted], options, share, schedule, loop, ids)
             if skip >= len(records):
                 skip -= len(records)
@@ -156,7 +157,7 @@ def _select(
         return Records(topics, partitions, keys, values, headers, streams, due, stamped)
     mine = [n for n, stream in enumerate(streams) if stream % share.of == share.index]
     source = [copies[n] for n in mine]
-    taken = batch.take(pa.array(source, pa.int64()))
+    taken = pc.take(batch, pa.array(np.array(source, np.int64)))  # Arrow would import pandas to see what a list is
     return Records(
         topics=[topics[n] for n in mine],
         partitions=[partitions[n] for n in mine],

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 from confluent_kafka import KafkaException
 
-from cutover_harness.ledger import LedgerWriter
 from cutover_harness.ledger.identity import HEADER, encode
 from cutover_harness.replay.records import Headers
 
@@ -52,6 +51,42 @@ class ReplayProducer(Protocol):
     def __len__(self) -> int: ...
 
 
+class EventLog(Protocol):
+    """Where events are written to: a LedgerWriter, or a summary of what would be in one."""
+
+    def sent(self, topic: str, partition: int, stream: int, sequence: int, cluster: int) -> None:
+        """As LedgerWriter's."""
+        ...
+
+    def acked(self, topic: str, partition: int, offset: int, stream: int, sequence: int, cluster: int) -> None:
+        """As LedgerWriter's."""
+        ...
+
+    def failed(self, topic: str, partition: int, stream: int, sequence: int, cluster: int) -> None:
+        """As LedgerWriter's."""
+        ...
+
+    def delivered(self, topic: str, partition: int, offset: int, stream: int, sequence: int, cluster: int) -> None:
+        """As LedgerWriter's."""
+        ...
+
+    def committed(self, topic: str, partition: int, offset: int, cluster: int) -> None:
+        """As LedgerWriter's."""
+        ...
+
+    def assigned(self, topic: str, partition: int, cluster: int) -> None:
+        """As LedgerWriter's."""
+        ...
+
+    def revoked(self, topic: str, partition: int, cluster: int) -> None:
+        """As LedgerWriter's."""
+        ...
+
+    def name_stream(self, stream: int, topic: str, key: bytes | None, partition: int) -> None:
+        """As LedgerWriter's."""
+        ...
+
+
 class Sender:
     """Sends records with their identity, and writes to the ledger what was sent and what became of it.
 
@@ -62,7 +97,7 @@ class Sender:
     def __init__(
         self,
         producer: ReplayProducer,
-        ledger: LedgerWriter,
+        ledger: EventLog,
         run: int,
         *,
         keep_partition: bool = True,

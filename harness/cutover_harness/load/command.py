@@ -1,0 +1,184 @@
+"""`kafka-cutover load`: replay as a Locust load, in this process, in several, or on several machines."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from pydantic import ValidationError
+
+from cutover_harness.capture.format import CaptureReader
+from cutover_harness.capture.properties import read_properties
+from cutover_harness.capture.units import span_s
+from cutover_harness.errors import UsageError
+from cutover_harness.load.settings import VARIABLE, LoadSettings
+from cutover_harness.replay.config import ReplayOptions
+
+app = typer.Typer(add_completion=False)
+_STOP_TIMEOUT_S = 60
+
+
+@app.command("load", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def load(
+    context: typer.Context,
+    capture: Annotated[Path | None, typer.Option(help="Recorded traffic; default: the sample capture.")] = None,
+    cutover_file: Annotated[Path | None, typer.Option(help="The cutover file that the clients follow.")] = None,
+    status: Annotated[Path | None, typer.Option(help="Folder for the clients' statuses.")] = None,
+    bootstrap: Annotated[str | None, typer.Option(help="Without a cutover file: HOST:PORT,... of the cluster.")] = None,
+    cluster: Annotated[Path | None, typer.Option(help="Without a cutover file: librdkafka properties.")] = None,
+    producers: Annotated[int, typer.Option(min=0, help="Producers; they share the capture by key.")] = 2,
+    group: Annotated[
+        list[str] | None, typer.Option(help="Consumer group and its members, such as billing:2; repeatable.")
+    ] = None,
+    speed: Annotated[str, typer.Option(help="Times the recorded rhythm, or max.")] = "1",
+    scale: Annotated[int, typer.Option(min=1, help="Copies of each record, each with a key of its own.")] = 1,
+    topic_prefix: Annotated[str, typer.Option(help="Put before the recorded topics' names.")] = "",
+    once: Annotated[bool, typer.Option("--once", help="End with the capture, instead of starting it again.")] = False,
+    run_time: Annotated[str | None, typer.Option(help="End after: 90s, 10m, 2h. Then records are drained.")] = None,
+    web: Annotated[bool, typer.Option("--web", help="With Locust's web page, instead of headless.")] = False,
+    worker: Annotated[bool, typer.Option("--worker", help="Be a worker of the master at --master-host.")] = False,
+    report: Annotated[Path | None, typer.Option(help="File for the result, as JSON.")] = None,
+    client: Annotated[
+        list[str] | None, typer.Option(help="librdkafka property of all clients, name=value; repeatable.")
+    ] = None,
+) -> None:
+    """Replay a capture as a Locust load and judge it: nothing lost, nothing out of order.
+
+    Further options go to Locust: --processes 4, --master --expect-workers 8, --master-host HOST, --html FILE, --csv
+    NAME, --web-port PORT. Clients follow --cutover-file, so a switchover can be conducted while the load runs.
+    """
+    if worker:
+        run_locust(["--worker", *context.args])
+    settings = settings_of(
+        capture=capture,
+        cutover_file=cutover_file,
+        status=status,
+        bootstrap=bootstrap,
+        cluster=cluster,
+        producers=producers,
+        groups=group or [],
+        speed=speed,
+        scale=scale,
+        topic_prefix=topic_prefix,
+        loop=not once,
+        report=report,
+        client=client or [],
+    )
+    if not web and run_time is None and not once:
+        raise UsageError("load: for how long? Give --run-time 10m, --once, or --web")
+    users = str(settings.producers + len(settings.members))
+    arguments = ["--users", users, "--spawn-rate", users, "--stop-timeout", str(_STOP_TIMEOUT_S)]
+    if not web:
+        arguments += ["--headless", "--only-summary"]
+    if run_time is not None:
+        arguments += ["--run-time", f"{round(span_s('--run-time', run_time))}s"]
+    if web and run_time is not None:
+        arguments.append("--autostart")
+    run_locust([*arguments, *_own_port(context.args), *context.args], settings)
+
+
+def settings_of(
+    *,
+    capture: Path | None,
+    cutover_file: Path | None,
+    status: Path | None,
+    bootstrap: str | None,
+    cluster: Path | None,
+    producers: int,
+    groups: list[str],
+    speed: str,
+    scale: int,
+    topic_prefix: str,
+    loop: bool,
+    report: Path | None,
+    client: list[str],
+) -> LoadSettings:
+    """Return the settings that the options mean; raises UsageError where they mean none, or the capture is unusable."""
+    if capture is None:
+        from cutover_scenarios import sample_capture  # noqa: PLC0415 - data that other captures do not need
+
+        capture = sample_capture()
+    with CaptureReader(capture) as reader:
+        topics = {name: topic_prefix + name for name in reader.info.topics}
+    endpoint: dict[str, Any] | None = None
+    if sum(each is not None for each in (cutover_file, bootstrap, cluster)) != 1:
+        raise UsageError("load: give one of --cutover-file FILE, --bootstrap HOST:PORT and --cluster FILE")
+    if bootstrap is not None:
+        endpoint = {"bootstrap.servers": bootstrap}
+    elif cluster is not None:
+        endpoint = dict(read_properties(cluster))
+    elif cutover_file is not None and not cutover_file.is_file():
+        raise UsageError(f"load: --cutover-file {cutover_file}: no such file")
+    properties = dict(_pair(each) for each in client)
+    try:
+        return LoadSettings(
+            replay=ReplayOptions(
+                capture=capture.absolute(),
+                topics=topics,
+                speed=None if speed == "max" else float(speed),
+                scale=scale,
+                loop=loop,
+            ),
+            producers=producers,
+            groups=dict(_members(each) for each in groups),
+            topics=list(topics.values()),
+            producer_client={**properties},
+            consumer_client={**properties},
+            cutover_file=None if cutover_file is None else cutover_file.absolute(),
+            status_dir=None if status is None else status.absolute(),
+            endpoint=endpoint,
+            report=None if report is None else report.absolute(),
+        )
+    except ValidationError as why:
+        first = why.errors()[0]
+        raise UsageError(f"load: {'.'.join(map(str, first['loc']))}: {first['msg']}") from why
+    except ValueError as why:
+        raise UsageError(f"load: --speed {speed}: neither a number nor max") from why
+
+
+def run_locust(arguments: list[str], settings: LoadSettings | None = None) -> NoReturn:
+    """Become Locust with the load's locustfile: signals and the exit code are its own from here on."""
+    import cutover_harness.load  # noqa: PLC0415 - for its place
+
+    locustfile = Path(cutover_harness.load.__file__).with_name("locustfile.py")
+    environment = {**os.environ}
+    if settings is not None:
+        handle, name = tempfile.mkstemp(prefix="kafka-cutover-load-", suffix=".json")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:  # mkstemp's mode keeps its secrets from other users
+            file.write(settings.model_dump_json())
+        environment[VARIABLE] = name
+    command = [sys.executable, "-m", "locust", "--locustfile", str(locustfile), *arguments]
+    sys.stdout.flush()
+    os.execve(sys.executable, command, environment)  # noqa: S606 - a list that we built
+
+
+def _own_port(arguments: list[str]) -> list[str]:
+    """Return options for a port that is free, where all workers are children of this master: two loads never meet."""
+    if not any(each.split("=")[0] == "--processes" for each in arguments):
+        return []
+    if any(each.split("=")[0] in ("--master-bind-port", "--master-port") for each in arguments):
+        return []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+    return ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
+
+
+def _members(text: str) -> tuple[str, int]:
+    name, colon, count = text.rpartition(":")
+    if not colon:
+        return text, 1
+    if not name or not count.isdigit() or not int(count):
+        raise UsageError(f"load: --group {text}: expected NAME or NAME:MEMBERS, such as billing:2")
+    return name, int(count)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UsageError(f"load: --client {text}: expected name=value")
+    return name.strip(), value.strip()

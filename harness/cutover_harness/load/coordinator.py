@@ -1,0 +1,209 @@
+"""The master's side of a load: it gives out shares, ends the load in order, and judges it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import gevent
+
+from cutover_harness.load.messages import COUNTS, PHASE, SLOT, SLOT_WANTED, SUMMARY
+from cutover_harness.load.settings import LoadSettings
+from cutover_harness.load.summary import GroupResult, GroupSummary, ProducerSummary, compare
+
+log = logging.getLogger(__name__)
+EXIT_FAIL, EXIT_INCONCLUSIVE = 1, 3
+_START_AFTER_NS = 2_000_000_000
+_POLL_S = 0.2
+_FLUSH_S = 330.0
+_SUMMARY_S = 60.0
+
+
+@dataclass
+class LoadResult:
+    """What a load came to: PASS, FAIL or INCONCLUSIVE, why, and the counts."""
+
+    outcome: str
+    reasons: list[str]
+    sent: int
+    acked: int
+    failed: int
+    groups: list[GroupResult]
+    seconds: float
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code that the outcome has."""
+        return {"PASS": 0, "FAIL": EXIT_FAIL}.get(self.outcome, EXIT_INCONCLUSIVE)
+
+    def lines(self) -> list[str]:
+        """Return the result in words."""
+        head = f"load: {self.outcome}: {self.sent:,} sent, {self.acked:,} acknowledged, {self.failed:,} failed"
+        out = [f"{head}, in {self.seconds:.0f} s"]
+        for group in self.groups:
+            again = ", ".join(f"{count:,} {cause}" for cause, count in sorted(group.duplicated.items())) or "0"
+            out.append(
+                f"  group {group.group}: {group.delivered:,} of {group.expected:,} delivered, {group.lost:,} lost, "
+                f"{group.phantom:,} phantom, {group.disordered:,} disordered, delivered again: {again}"
+            )
+            out += [f"    lost: {example}" for example in group.examples]
+        return out + [f"  {reason}" for reason in self.reasons]
+
+
+@dataclass
+class _Worker:
+    """What is known of a worker: which clients it has, and its latest counts."""
+
+    clients: list[str] = field(default_factory=list)
+    counts: dict[str, Any] = field(default_factory=dict)
+    summary: dict[str, Any] | None = None
+
+
+class Coordinator:
+    """Runs in the master, or in the one process of a local run."""
+
+    def __init__(self, environment: Any, settings: LoadSettings) -> None:
+        self.result: LoadResult | None = None
+        self._environment = environment
+        self._settings = settings
+        runner = environment.runner
+        runner.register_message(SLOT_WANTED, self._on_slot_wanted)
+        runner.register_message(COUNTS, self._on_counts)
+        runner.register_message(SUMMARY, self._on_summary)
+        self.begin()
+        if not settings.replay.loop:
+            gevent.spawn(self._end_with_the_capture)
+
+    def begin(self) -> None:
+        """Forget the load before: all slots are free, and records get a number of their own."""
+        self.result = None
+        self._finishing = False
+        self._workers: dict[str, _Worker] = {}
+        self._taken = {"producer": 0, "consumer": 0}
+        self._run = secrets.randbits(63)
+        self._begun = time.monotonic()
+        self._start_ns = time.time_ns() + _START_AFTER_NS
+
+    def _on_slot_wanted(self, environment: Any, msg: Any, **_: Any) -> None:  # noqa: ARG002 - Locust's signature
+        role = msg.data["role"]
+        index = self._taken[role]
+        settings = self._settings
+        config = None
+        if not self._finishing and index < (settings.producers if role == "producer" else len(settings.members)):
+            self._taken[role] += 1
+            if role == "producer":
+                given = settings.producer(index, self._run, self._start_ns)
+                config, name = given.model_dump_json(), given.instance
+            else:
+                member = settings.consumer(index, self._run)
+                config, name = member.model_dump_json(), member.instance
+            self._workers.setdefault(msg.node_id, _Worker()).clients.append(name)
+        answer = {"user": msg.data["user"], "config": config}
+        self._environment.runner.send_message(SLOT, answer, client_id=msg.node_id)
+
+    def _on_counts(self, environment: Any, msg: Any, **_: Any) -> None:  # noqa: ARG002 - Locust's signature
+        log.debug("counts %s", msg.data)
+        self._workers.setdefault(msg.node_id, _Worker()).counts = msg.data
+
+    def _on_summary(self, environment: Any, msg: Any, **_: Any) -> None:  # noqa: ARG002 - Locust's signature
+        self._workers.setdefault(msg.node_id, _Worker()).summary = msg.data
+
+    def finish(self) -> LoadResult | None:
+        """End the load in order, once: producers flush, consumers catch up, summaries come in. None if none ran."""
+        if self._finishing or not self._workers:
+            return self.result
+        self._finishing = True
+        self._environment.runner.send_message(PHASE, {"phase": "drain"})
+        flushed = self._wait(_FLUSH_S, lambda: not any(w.counts.get("producing", 1) for w in self._alive()))
+        self._wait_for_deliveries()
+        self._environment.runner.send_message(PHASE, {"phase": "finish"})
+        self._wait(_SUMMARY_S, lambda: all(w.summary is not None for w in self._alive()))
+        self.result = self._judge(flushed=flushed)
+        for line in self.result.lines():
+            print(line, flush=True)
+        if self._settings.report is not None:
+            text = json.dumps(asdict(self.result), indent=1, default=str)
+            self._settings.report.write_text(text, encoding="utf-8")
+        self._environment.process_exit_code = self.result.exit_code
+        return self.result
+
+    def _end_with_the_capture(self) -> None:
+        """Quit once every producer was started and has come to the end of its share."""
+        while self._taken["producer"] < self._settings.producers or any(
+            worker.counts.get("producing", 1) for worker in self._workers.values()
+        ):
+            gevent.sleep(_POLL_S)
+        self._environment.runner.quit()
+
+    def _alive(self) -> list[_Worker]:
+        """Return the workers that have clients and are still connected."""
+        clients = getattr(self._environment.runner, "clients", None)
+        gone = (
+            set()
+            if clients is None
+            else {n for n in self._workers if n not in clients or clients[n].state == "missing"}
+        )
+        return [worker for name, worker in self._workers.items() if worker.clients and name not in gone]
+
+    @staticmethod
+    def _wait(seconds: float, condition: Any) -> bool:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            gevent.sleep(_POLL_S)
+        return True
+
+    def _wait_for_deliveries(self) -> None:
+        """Wait until every group was delivered as many records as were acknowledged, or nothing comes any more."""
+        quiet_since, before = time.monotonic(), -1
+        groups = list(self._settings.groups)
+        while time.monotonic() - quiet_since < self._settings.drain_s:
+            workers = self._alive()
+            acked = sum(w.counts.get("acked", 0) for w in workers)
+            delivered = [sum(w.counts.get("delivered", {}).get(g, 0) for w in workers) for g in groups]
+            if all(count >= acked for count in delivered):
+                return
+            if sum(delivered) != before:
+                quiet_since, before = time.monotonic(), sum(delivered)
+            gevent.sleep(_POLL_S)
+
+    def _judge(self, *, flushed: bool) -> LoadResult:
+        producers = ProducerSummary()
+        groups = {group: GroupSummary() for group in self._settings.groups}
+        reasons = [] if flushed else ["producers did not come to an end in time, so later acknowledgements are missing"]
+        for worker in self._workers.values():
+            if worker.summary is None:
+                if worker.clients:
+                    reasons.append(f"a worker went away, and what it knew: {', '.join(worker.clients)}")
+                continue
+            reasons += worker.summary["errors"]
+            for wire in worker.summary["producers"]:
+                producers.merge_wire(wire)
+            for group, wire in worker.summary["groups"]:
+                groups[group].merge_wire(wire)
+        for role, wanted in (("producer", self._settings.producers), ("consumer", len(self._settings.members))):
+            if self._taken[role] < wanted:
+                reasons.append(f"only {self._taken[role]} of {wanted} {role}s were started")
+        acked = sum(map(len, producers.acked.values()))
+        if not acked:
+            reasons.append("nothing was acknowledged")
+        results = [compare(producers, group, summary, None) for group, summary in groups.items()]
+        outcome = "INCONCLUSIVE" if reasons else "PASS"
+        bad = [r for r in results if r.lost or r.phantom or r.disordered]
+        if bad and not reasons:
+            outcome = "FAIL"
+            reasons = [f"group {r.group}: {r.lost} lost, {r.phantom} phantom, {r.disordered} disordered" for r in bad]
+        return LoadResult(
+            outcome,
+            reasons,
+            sum(producers.sent.values()),
+            acked,
+            producers.failed,
+            results,
+            time.monotonic() - self._begun,
+        )

@@ -1,0 +1,84 @@
+"""A ledger that keeps a summary of itself, and measures latencies on the way."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from cutover_harness.load.meter import Meter
+from cutover_harness.load.summary import GroupSummary, MemberTracker, ProducerSummary
+
+
+class _Ledger:
+    def __init__(self) -> None:
+        self.meter = Meter()
+
+    def committed(self, topic: str, partition: int, offset: int, cluster: int) -> None:
+        """Forget it: a summary has no use for positions."""
+
+    def assigned(self, topic: str, partition: int, cluster: int) -> None:
+        """Forget it."""
+
+    def revoked(self, topic: str, partition: int, cluster: int) -> None:
+        """Forget it."""
+
+
+class ProducerLedger(_Ledger):
+    """The ledger of one producer user, written to in its thread alone. `done`: records acknowledged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.summary = ProducerSummary()
+        self.done = 0
+        self._sent_at: dict[tuple[int, int], float] = {}
+
+    def name_stream(self, stream: int, topic: str, key: bytes | None, partition: int) -> None:  # noqa: ARG002
+        """Keep the name."""
+        self.summary.names[stream] = (topic, key)
+
+    def sent(self, topic: str, partition: int, stream: int, sequence: int, cluster: int) -> None:  # noqa: ARG002
+        """Account for a record, and start its clock."""
+        self.summary.sent[stream] = sequence + 1
+        self._sent_at[stream, sequence] = time.monotonic()
+
+    def acked(self, topic: str, partition: int, offset: int, stream: int, sequence: int, cluster: int) -> None:  # noqa: ARG002
+        """Account for an acknowledgement."""
+        ms = (time.monotonic() - self._sent_at.pop((stream, sequence))) * 1e3
+        self.summary.acked[stream].add(sequence)
+        self.done += 1
+        self.meter.add(topic, ms, 0, time.time())
+
+    def failed(self, topic: str, partition: int, stream: int, sequence: int, cluster: int) -> None:  # noqa: ARG002
+        """Account for a record that was not acknowledged."""
+        self._sent_at.pop((stream, sequence), None)
+        self.summary.failed += 1
+        self.meter.fail(topic, time.time())
+
+    def delivered(self, *_: Any) -> None:
+        """Refuse: producers are delivered nothing."""
+        raise NotImplementedError
+
+
+class ConsumerLedger(_Ledger):
+    """The ledger of one consumer user, written to in its thread alone. `done`: different records delivered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.summary = GroupSummary()
+        self.done = 0
+        self._tracker = MemberTracker(self.summary)
+
+    def delivered(self, topic: str, partition: int, offset: int, stream: int, sequence: int, cluster: int) -> None:
+        """Account for a delivery."""
+        self.done += self._tracker.delivered(topic, partition, offset, stream, sequence, cluster)
+
+    def observe(self, message: Any) -> None:
+        """Measure a message's way: from its timestamp, which the replay sets to when it was due."""
+        now = time.time()
+        self.meter.add(message.topic(), max(0.0, now * 1e3 - message.timestamp()[1]), len(message), now)
+
+    def sent(self, *_: Any) -> None:
+        """Refuse: consumers send nothing."""
+        raise NotImplementedError
+
+    acked = failed = name_stream = sent

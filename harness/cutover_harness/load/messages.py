@@ -1,0 +1,12 @@
+"""Names of the messages between workers and master."""
+
+SLOT_WANTED = "cutover-slot-wanted"
+"""Worker to master: {"user": str, "role": "producer" | "consumer"}."""
+SLOT = "cutover-slot"
+"""Master to worker: {"user": str, "config": str (JSON) or None where all are taken}."""
+PHASE = "cutover-phase"
+"""Master to workers: {"phase": "drain" (producers stop and flush) | "finish" (consumers leave; summaries follow)}."""
+COUNTS = "cutover-counts"
+"""Worker to master, every second: {"producing": int, "acked": int, "delivered": {group: int}}."""
+SUMMARY = "cutover-summary"
+"""Worker to master, at the end: {"producers": [wire], "groups": [[group, wire]], "errors": [str]}."""

@@ -1,0 +1,89 @@
+"""Locust users that replay a capture: import them into a locustfile of your own, or run `kafka-cutover load`.
+
+Each user is one client of the shim, in a thread of its own; its greenlet only watches it.
+Users beyond the number of producers and members that the settings name have nothing to do, and end.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, ClassVar
+
+from locust import User, constant, events, task
+from locust.exception import StopUser
+from locust.runners import WorkerRunner
+
+from cutover_harness.load.coordinator import Coordinator
+from cutover_harness.load.node import Client, Node, Role
+from cutover_harness.load.settings import LoadSettings
+
+log = logging.getLogger(__name__)
+_TICK_S = 1.0
+
+
+class _KafkaUser(User):
+    abstract = True
+    wait_time = constant(_TICK_S)
+    role: ClassVar[Role]
+
+    def __init__(self, environment: Any) -> None:
+        super().__init__(environment)
+        self._client: Client | None = None
+
+    def on_start(self) -> None:
+        """Get a client from the master, and start it."""
+        self._client = self.environment.cutover_node.open(self.role)
+        if self._client is None:
+            raise StopUser
+
+    @task
+    def watch(self) -> None:
+        """Report a client that broke; end the user where its client has ended."""
+        client = self._client
+        if client is None:
+            raise StopUser
+        if client.error is not None:
+            self.environment.stats.log_error(client.method, client.config.instance, client.error)
+        if not client.running:
+            raise StopUser
+
+    def on_stop(self) -> None:
+        """End the client: a producer flushes, a consumer commits and leaves."""
+        client = self._client
+        if client is None:
+            return
+        client.stop()
+        client.wait()
+        self.environment.cutover_node.carry()
+
+
+class ProducerUser(_KafkaUser):
+    """Replays a share of the capture. Response time: from sending to acknowledgement."""
+
+    role = "producer"
+
+
+class ConsumerUser(_KafkaUser):
+    """A member of a group. Response time: from when the record was due to be sent to its delivery."""
+
+    role = "consumer"
+
+
+def _on_init(environment: Any, **_: Any) -> None:
+    """Make the environment ready for the users above, whatever locustfile imports them."""
+    runner = environment.runner
+    if runner is None:
+        return
+    is_worker = isinstance(runner, WorkerRunner)
+    is_master = not is_worker and hasattr(runner, "clients")
+    if not is_worker:
+        settings = LoadSettings.load()
+        coordinator = environment.cutover_coordinator = Coordinator(environment, settings)
+        environment.events.test_start.add_listener(lambda **_: coordinator.begin())
+        environment.events.test_stopping.add_listener(lambda **_: coordinator.finish())
+        environment.events.quitting.add_listener(lambda **_: coordinator.finish())
+    if not is_master:
+        environment.cutover_node = Node(environment)
+
+
+events.init.add_listener(_on_init)  # type: ignore[no-untyped-call]
