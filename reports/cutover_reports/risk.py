@@ -1,8 +1,9 @@
 """The risk model: likelihood and impact from measured figures, against the limits of the policy.
 
 A risk *blocks* where a run went beyond a limit, is a *condition* where nothing was proved or no limit was set, is
-*accepted* where it showed within the limit, and is *clear* where runs could have shown it and none did. Every conclusive
-run of the route is one trial; damage that an inconclusive run shows counts too, for only its absence would need proof.
+*accepted* where it showed within the limit, and is *clear* where runs could have shown it and none did. Every
+conclusive run of the route is one trial; damage that an inconclusive run shows counts too, for only its absence would
+need proof.
 """
 
 from __future__ import annotations

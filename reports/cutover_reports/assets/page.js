@@ -155,7 +155,10 @@
   const seen = new IntersectionObserver((entries) => {
     for (const entry of entries) if (entry.isIntersecting) { seen.unobserve(entry.target); draw(entry.target); }
   }, { rootMargin: "400px" });
-  if (figures.length) prepare().then(() => { for (const figure of figures) seen.observe(figure); });
+  prepare().then(() => {
+    document.body.dataset.ready = "true";
+    for (const figure of figures) seen.observe(figure);
+  });
 
   function fit(width) {
     for (const [figure, view] of views) {
@@ -188,9 +191,10 @@
       item.hidden = !keep;
       shown += keep;
     }
-    document.getElementById("shown").textContent = shown === items.length ? `${shown} scenarios` : `${shown} of ${items.length} scenarios`;
+    document.getElementById("shown").textContent = `${shown === items.length ? "" : `${shown} of `}${items.length} scenario${items.length === 1 ? "" : "s"}`;
   }
-  for (const control of [find, verdict, kind]) control.addEventListener("input", filter);
+  find.addEventListener("input", filter);
+  for (const control of [verdict, kind]) control.addEventListener("change", filter);
   filter();
 
   /* A link to a scenario opens it, also where a filter hides it. */
