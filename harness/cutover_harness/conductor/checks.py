@@ -78,6 +78,25 @@ class Checks:
 
         return Gate("mirror at zero", read, deadline_s)
 
+    def reverse_drained(self, deadline_s: float) -> Gate:
+        """Nothing that was produced on the target is missing on the source."""
+
+        def read() -> Reading:
+            done, evidence = self.mirror.reverse_drained()
+            return Reading(open=done, waits_for=evidence, evidence=evidence)
+
+        return Gate("reverse mirror at zero", read, deadline_s)
+
+    def exact_offsets(self, groups: Sequence[str], deadline_s: float) -> Gate:
+        """The offsets of every group are set on the target, each proved by the records around it."""
+
+        def read() -> Reading:
+            results = {group: self.mirror.set_exact_offsets(group) for group in groups}
+            words = "; ".join(f"{group}: {evidence}" for group, (_, evidence) in results.items())
+            return Reading(open=all(done for done, _ in results.values()), waits_for=words, evidence=words)
+
+        return Gate("exact offsets proved", read, deadline_s)
+
     def progress(
         self,
         groups: Sequence[str],

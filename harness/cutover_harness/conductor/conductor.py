@@ -1,199 +1,241 @@
-"""Walking a path: each act behind its gates, everything marked on the time line."""
+"""Walking a path: each act behind its gates, everything journalled before and after."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from confluent_kafka import KafkaException
+
 from cutover_harness.conductor.checks import Checks
-from cutover_harness.conductor.gates import Gate, Reading, wait
+from cutover_harness.conductor.gates import Gate, GateMissedError, Reading, wait
+from cutover_harness.conductor.journal import Journal
 from cutover_harness.conductor.pointer import PointerFile
-from cutover_harness.conductor.protocols import ClusterLike, MirrorLike, Observer
+from cutover_harness.conductor.protocols import ClusterLike, MirrorLike
+from cutover_harness.conductor.resume import reached, remaining, turned_back
 from cutover_harness.conductor.statuses import Role
-from cutover_harness.judge.model import Copied, Cut, Mark
-from cutover_harness.plan.path import Act, Place, RouteState, destination, moves
+from cutover_harness.errors import UsageError
+from cutover_harness.plan.path import Act, Place, RouteState, destination, moves, way_back
 from cutover_harness.plan.scenario import Gates, Step
 
-Intervene = Callable[[Act, Literal["before", "after"]], None]
+START = -1
+"""The step of what happens before the first act."""
+WAITS_EVERY_S = 0.5
+WARM_UP_S = 1.0
+"""How long traffic flows before the first act."""
 
 
-@dataclass
-class Timeline:
-    """What happened when: marks for the report, cuts for the judge, mirror lag read at the acts that ask for it."""
+@dataclass(frozen=True)
+class Route:
+    """Who moves together; `clients` maps each expected instance to its role: the barrier names who is missing."""
 
-    marks: list[Mark] = field(default_factory=list)
-    cuts: list[Cut] = field(default_factory=list)
-    lag_at: dict[Act, int] = field(default_factory=dict)
-    copied: list[Copied] = field(default_factory=list)
+    name: str
+    topics: Sequence[str]
+    groups: Sequence[str]
+    clients: Mapping[str, Role]
 
-    def mark(
-        self,
-        kind: Literal["stage", "gate", "act", "fault", "phase"],
-        name: str,
-        stage: int | None,
-        detail: str,
-        from_ns: int,
-    ) -> None:
-        """Append a mark that ends now."""
-        self.marks.append(
-            Mark(time_ns=from_ns, kind=kind, name=name, stage=stage, detail=detail, end_ns=time.time_ns())
-        )
+    def instances(self, role: Role) -> list[str]:
+        """Return the instances of one role."""
+        return [instance for instance, its in self.clients.items() if its == role]
 
 
 @dataclass
 class Conductor:
-    """Walks one route.
+    """Walks one route along `steps`, and goes on where a killed one was: `journal` says what was done.
 
-    `clients` maps each expected instance to its role: the barrier names who of them is missing. `intervene` is called
-    before the gates and after each act (faults); `lag_at` lists the acts at which the mirror lag is read and kept;
-    `check` raises where a client has died by itself, so that nobody waits for it until the deadline.
+    `asks`: what to ask another process for, by act and moment (a fault, say); it is waited for in the journal.
+    `lag_at`: acts at which the mirror lag is read and kept. `on_missed`: what a missed deadline means.
     """
 
-    route: str
-    clients: Mapping[str, Role]
+    route: Route
+    steps: Sequence[Step]
+    journal: Journal
     pointer: PointerFile
     statuses: Path
     mirror: MirrorLike
     source: ClusterLike
     target: ClusterLike
     gates: Gates
-    observer: Observer
-    intervene: Intervene = lambda _act, _when: None
     lag_at: Sequence[Act] = ()
-    check: Callable[[], None] = lambda: None
+    asks: Sequence[tuple[Act, Literal["before", "after"]]] = ()
+    on_missed: Literal["stop", "rollback"] = "stop"
     sleep: Callable[[float], None] = time.sleep
-    state: RouteState = field(default_factory=RouteState)
-    timeline: Timeline = field(default_factory=Timeline)
-    _left: dict[str, tuple[int, Place]] = field(default_factory=dict, init=False)
 
-    def walk(self, steps: Sequence[Step]) -> None:
-        """Walk `steps`. Raises GateMissedError where a gate stays closed, and whatever mirror or brokers raise."""
-        for number, step in enumerate(steps, start=1):
-            after = self.state.after(step.act)
-            self.observer.act(number, len(steps), step.act, after.stage)
-            self._take(step, after)
-            self.sleep(step.dwell_s)
+    def walk(self) -> bool:
+        """Walk what is left of the path; return whether it was walked to its end.
 
-    def attest_start(self) -> None:
-        """Wait until every client runs on the place that the cutover file gives it."""
-        pointer = self.pointer.routes[self.route]
+        A gate that stays closed ends it there, or turns it back where `on_missed` says so. Raises whatever mirror and
+        brokers raise; the path then stands where the journal says and can be walked on.
+        """
+        while True:
+            try:
+                self._attest_start()
+                for number, step in remaining(self.journal.read(), self.steps):
+                    self._take(number, step)
+            except GateMissedError as why:
+                self.journal.write("missed", START, why.gate, why=str(why))
+                if self.on_missed == "stop" or turned_back(self.journal.read()):
+                    return False
+                self.turn_back()
+                continue
+            back = turned_back(self.journal.read())
+            self.journal.write("end", len(self.steps), "turned back" if back else "walked")
+            return not back
+
+    def turn_back(self) -> None:
+        """Decide to bring everything back to the source; the next `walk` does it. Once decided it stays so."""
+        entries = self.journal.read()
+        if not turned_back(entries):
+            self.journal.write("back", START, "back to the source", acts=way_back(reached(entries)))
+
+    def _attest_start(self) -> None:
+        if self.journal.find("done", START) is not None:
+            return
+        pointer = self.pointer.routes[self.route.name]
         places: dict[Role, Place] = {"producer": pointer.producers, "consumer": pointer.consumers}
         for role, place in places.items():
-            self._pass(
-                self.checks.attested(self._instances(role), place, self.pointer.generation, self.gates.deadline_s)
-            )
+            self._pass(START, self._attested(role, place, self.pointer.generation))
+        self.sleep(WARM_UP_S)
+        self.journal.write("done", START, "start")
 
-    def prove_copied(self, deadline_s: float) -> None:
-        """Wait until the mirror is at zero, and keep what that proves: all that the source has is on the target."""
-        topics = self.pointer.routes[self.route].topics
-        self._pass(self.checks.drained(topics, deadline_s))
-        self.timeline.copied = [
-            Copied(cluster="source", topic=topic, partition=partition, start=0, end=end)
-            for (topic, partition), end in self.source.end_offsets(topics).items()
-        ]
-
-    def _take(self, step: Step, after: RouteState) -> None:
+    def _take(self, number: int, step: Step) -> None:
         act = step.act
-        self.intervene(act, "before")
-        if step.safety:
-            self._make_safe(act)
-        if act in self.lag_at:
-            self.timeline.lag_at[act] = self.mirror.lag().total
-        from_ns = time.time_ns()
-        before = self.state
-        generation = self._do(act)
-        self.state = after
-        self.intervene(act, "after")
+        before = reached(self.journal.read())
+        if self.journal.find("doing", number) is None:
+            self.journal.write("step", number, act)
+            self._ask(number, act, "before")
+            if step.safety:
+                self._make_safe(number, act, before)
+            if act in self.lag_at:
+                self.journal.write("lag", number, act, records=self.mirror.lag().total)
+            self.journal.write("doing", number, act)
+        generation = self._get_done(act)
+        self._ask(number, act, "after")
         for gate in self._gates_after(act, generation):
-            self._pass(gate)
-        self.timeline.mark("act", act, after.stage, "", from_ns)
-        if after.stage != before.stage:
-            self.timeline.mark("stage", f"stage {after.stage}", after.stage, act, time.time_ns())
-        self._note_cut(act, before, from_ns)
+            self._pass(number, gate)
+        stage = reached(self.journal.read()).stage
+        self.journal.write("done", number, act, stage=stage)
+        self.sleep(step.dwell_s)
 
-    def _do(self, act: Act) -> int:
+    def _ask(self, number: int, act: Act, when: Literal["before", "after"]) -> None:
+        """Have the process that watches the journal do its part, and wait until it has."""
+        if (act, when) not in self.asks:
+            return
+        name = f"{when} {act}"
+        if self.journal.find("ask", number, name) is None:
+            self.journal.write("ask", number, name, act=act, when=when)
+
+        def read() -> Reading:
+            return Reading(open=self.journal.find("answer", number, name) is not None, waits_for=name)
+
+        wait(Gate(name, read, self.gates.deadline_s), lambda _waits, _elapsed: None)
+
+    def _get_done(self, act: Act) -> int:
+        """Do `act`, again where a cluster or Connect is away; return the generation of the cutover file."""
+
+        def read() -> Reading:
+            self._do(act)
+            return Reading(open=True)
+
+        wait(Gate(act, _forgiving(read), self.gates.deadline_s), lambda _waits, _elapsed: None)
+        return self.pointer.generation
+
+    def _do(self, act: Act) -> None:
+        """Do `act`; doing it again changes nothing."""
+        route = self.route.name
         match act:
             case Act.CREATE_TASK:
                 self.mirror.create()
             case Act.DELETE_TASK:
                 self.mirror.delete()
+            case Act.REVERSE_MIRROR:
+                self.mirror.reverse()
             case Act.STOP_CONSUMERS | Act.CONSUMERS_TO_TARGET | Act.CONSUMERS_TO_SOURCE:
-                self.pointer.point(self.route, consumers=destination(act))
+                self.pointer.point(route, consumers=destination(act))
             case Act.STOP_PRODUCERS | Act.PRODUCERS_TO_TARGET | Act.PRODUCERS_TO_SOURCE:
-                self.pointer.point(self.route, producers=destination(act))
-            case Act.SYNCHRONISE:
-                pass  # only its gate: the mirror works by itself
-        return self.pointer.generation
+                self.pointer.point(route, producers=destination(act))
+            case Act.SYNCHRONISE | Act.SET_EXACT_OFFSETS:
+                pass  # their gates are all there is to them
 
-    def _make_safe(self, act: Act) -> None:
+    def _make_safe(self, number: int, act: Act, before: RouteState) -> None:
         """Wait for what has to be true before `act`, or it costs records or their order."""
-        if act == Act.CONSUMERS_TO_TARGET:
-            groups = self.pointer.routes[self.route].groups
-            self._pass(self.checks.progress(groups, self.gates.progress_wait_s, self.gates.settle_s))
-        elif act == Act.PRODUCERS_TO_TARGET:
-            self._pass(Gate("consumers first", self._consumers_first, self.gates.deadline_s))
-            self.prove_copied(self.gates.deadline_s)
+        deadline = self.gates.deadline_s
+        if act == Act.CONSUMERS_TO_TARGET and not before.exact:
+            wait_s, settle_s = self.gates.progress_wait_s, self.gates.settle_s
+            self._pass(number, self.checks.progress(self.route.groups, wait_s, settle_s))
+        elif act == Act.PRODUCERS_TO_TARGET and not before.reverse:
+            self._pass(number, Gate("consumers first", lambda: _consumers_first(before), deadline))
+            self.prove_copied(number, deadline)
+        elif act == Act.REVERSE_MIRROR:
+            self.prove_copied(number, deadline)
+        elif act == Act.PRODUCERS_TO_SOURCE and before.reverse:
+            self._pass(number, self.checks.reverse_drained(deadline))
+
+    def prove_copied(self, number: int, deadline_s: float) -> None:
+        """Wait until the mirror is at zero, and keep what that proves: all that the source has is on the target."""
+        self._pass(number, self.checks.drained(self.route.topics, deadline_s))
+        ends = self.source.end_offsets(self.route.topics)
+        copied = [
+            {"cluster": "source", "topic": topic, "partition": partition, "start": 0, "end": end}
+            for (topic, partition), end in ends.items()
+        ]
+        self.journal.write("copied", number, "source", partitions=copied)
 
     def _gates_after(self, act: Act, generation: int) -> list[Gate]:
-        topics = self.pointer.routes[self.route].topics
+        deadline = self.gates.deadline_s
         match act:
             case Act.CREATE_TASK:
-                return [self.checks.mirroring(topics, self.gates.deadline_s)]
+                return [self.checks.mirroring(self.route.topics, deadline)]
             case Act.SYNCHRONISE:
-                return [self.checks.lag_under(self.gates.lag_bar, self.gates.deadline_s)]
-            case Act.DELETE_TASK:
-                return []
+                return [self.checks.lag_under(self.gates.lag_bar, deadline)]
+            case Act.SET_EXACT_OFFSETS:
+                return [self.checks.exact_offsets(self.route.groups, deadline)]
+            case _ if who := moves(act):
+                return [self._attested("consumer" if who == "consumers" else "producer", destination(act), generation)]
             case _:
-                role: Role = "consumer" if moves(act) == "consumers" else "producer"
-                return [
-                    self.checks.attested(self._instances(role), destination(act), generation, self.gates.deadline_s)
-                ]
+                return []
 
-    def _consumers_first(self) -> Reading:
-        return Reading(
-            open=self.state.consumers == "target",
-            waits_for="consumers to be on the target: a path that moves producers first cannot keep order",
-            evidence=f"consumers are on {self.state.consumers}",
-        )
+    def _attested(self, role: Role, place: Place, generation: int) -> Gate:
+        return self.checks.attested(self.route.instances(role), place, generation, self.gates.deadline_s)
 
-    def _note_cut(self, act: Act, before: RouteState, from_ns: int) -> None:
-        """Remember a cut from the hold, where there was one, to the attestation on the cluster."""
-        who = moves(act)
-        if who is None:
-            return
-        place = destination(act)
-        was: Place = before.consumers if who == "consumers" else before.producers
-        if place == "hold":
-            self._left[who] = (from_ns, was)
-            return
-        begin, left = self._left.pop(who, (from_ns, was))
-        for group in list(self.pointer.routes[self.route].groups) if who == "consumers" else [None]:
-            self.timeline.cuts.append(
-                Cut(
-                    time_ns_from=begin,
-                    time_ns_to=time.time_ns(),
-                    role="consumer" if who == "consumers" else "producer",
-                    group=group,
-                    from_cluster=left,
-                    to_cluster=place,
+    def _pass(self, number: int, gate: Gate) -> None:
+        said = 0.0
+
+        def tell(waits_for: str, elapsed_s: float) -> None:
+            nonlocal said
+            if elapsed_s - said >= WAITS_EVERY_S:
+                said = elapsed_s
+                self.journal.write(
+                    "waits", number, gate.name, waits_for=waits_for, elapsed_s=elapsed_s, deadline_s=gate.deadline_s
                 )
-            )
 
-    def _pass(self, gate: Gate) -> None:
-        def read() -> Reading:
-            self.check()
-            return gate.read()
-
-        passed = wait(replace(gate, read=read), self.observer)
-        self.timeline.mark("gate", passed.name, self.state.stage, passed.evidence, passed.from_ns)
-
-    def _instances(self, role: Role) -> list[str]:
-        return [instance for instance, its in self.clients.items() if its == role]
+        passed = wait(replace(gate, read=_forgiving(gate.read)), tell)
+        self.journal.write("gate", number, passed.name, evidence=passed.evidence, from_ns=passed.from_ns)
 
     @property
     def checks(self) -> Checks:
-        """The gates of this route, for whoever waits for the same things."""
-        return Checks(self.route, self.statuses, self.mirror, self.source, self.target)
+        """The gates of this route."""
+        return Checks(self.route.name, self.statuses, self.mirror, self.source, self.target)
+
+
+def _forgiving(read: Callable[[], Reading]) -> Callable[[], Reading]:
+    """Return `read` for a world in which brokers and Connect go away and come back: then the gate is just not open."""
+
+    def forgiving() -> Reading:
+        try:
+            return read()
+        except (UsageError, KafkaException) as why:
+            return Reading(open=False, waits_for=" ".join(str(why).split()))
+
+    return forgiving
+
+
+def _consumers_first(state: RouteState) -> Reading:
+    return Reading(
+        open=state.consumers == "target",
+        waits_for="consumers to be on the target: a path that moves producers first cannot keep order",
+        evidence=f"consumers are on {state.consumers}",
+    )

@@ -6,9 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cutover_harness.conductor.protocols import Observer
-
-POLL_S = 0.1
+POLL_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -36,41 +34,43 @@ class Gate:
 class GateMissedError(Exception):
     """A gate that was not open at its deadline; the message says what it waited for."""
 
+    def __init__(self, gate: str, why: str) -> None:
+        super().__init__(why)
+        self.gate = gate
+
 
 @dataclass(frozen=True)
 class Passed:
-    """A gate that was passed."""
+    """A gate that was passed; `from_ns` is when the wait began."""
 
     name: str
     evidence: str
     from_ns: int
-    to_ns: int
 
 
 def wait(
     gate: Gate,
-    observer: Observer,
+    tell: Callable[[str, float], None],
     *,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Passed:
-    """Wait until `gate` is open. Raises GateMissedError at its deadline."""
+    """Wait until `gate` is open; `tell` hears what it waits for and for how long already.
+
+    Raises GateMissedError at the gate's deadline.
+    """
     from_ns = time.time_ns()
     begin = clock()
     while True:
         reading = gate.read()
         elapsed = clock() - begin
         if reading.open:
-            evidence = reading.evidence
-        elif elapsed < gate.deadline_s:
-            observer.waiting(gate.name, reading.waits_for, elapsed, gate.deadline_s)
-            sleep(POLL_S)
-            continue
-        elif gate.waits_only:
-            evidence = f"waited {gate.deadline_s:.0f} s without proof: {reading.waits_for}"
-        else:
-            raise GateMissedError(
-                f"gate {gate.name} not open after {gate.deadline_s:.0f} s: waits for {reading.waits_for}"
-            )
-        observer.opened(gate.name, evidence, elapsed)
-        return Passed(gate.name, evidence, from_ns, time.time_ns())
+            return Passed(gate.name, reading.evidence, from_ns)
+        if elapsed >= gate.deadline_s:
+            if gate.waits_only:
+                evidence = f"waited {gate.deadline_s:.0f} s without proof: {reading.waits_for}"
+                return Passed(gate.name, evidence, from_ns)
+            why = f"gate {gate.name} not open after {gate.deadline_s:.0f} s: waits for {reading.waits_for}"
+            raise GateMissedError(gate.name, why)
+        tell(reading.waits_for, elapsed)
+        sleep(POLL_S)

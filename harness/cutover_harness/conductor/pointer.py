@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,9 +37,26 @@ class PointerFile:
     routes: dict[str, RoutePointer]
     generation: int = field(default=0, init=False)
 
+    @classmethod
+    def open(cls, path: Path) -> PointerFile:
+        """Return the cutover file that is there, to write its next generations; secrets in it stay references."""
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        routes = {
+            name: RoutePointer(r.get("topics", []), r.get("groups", []), r["producers"], r["consumers"])
+            for name, r in raw["routes"].items()
+        }
+        pointer = cls(path, raw["clusters"], routes)
+        pointer.generation = raw["generation"]
+        return pointer
+
     def point(self, route: str, *, producers: Place | None = None, consumers: Place | None = None) -> int:
-        """Move the clients of `route`, write the next generation and return it."""
+        """Move the clients of `route`, write the next generation and return it.
+
+        Where they are pointed there already nothing is written, so that an act can be done again.
+        """
         pointer = self.routes[route]
+        if (producers or pointer.producers, consumers or pointer.consumers) == (pointer.producers, pointer.consumers):
+            return self.generation
         pointer.producers = producers or pointer.producers
         pointer.consumers = consumers or pointer.consumers
         return self.write()

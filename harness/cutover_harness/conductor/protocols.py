@@ -33,7 +33,13 @@ class LagLike(Protocol):
     def total(self) -> int: ...
 
 
-class MirrorLike(Protocol):
+class Drains(Protocol):
+    """Something that knows when nothing is left to mirror."""
+
+    def drained(self) -> tuple[bool, str]: ...
+
+
+class MirrorLike(Drains, Protocol):
     """The mirror task of one batch."""
 
     def create(self) -> None: ...
@@ -43,8 +49,18 @@ class MirrorLike(Protocol):
         ...
 
     def lag(self) -> LagLike: ...
-    def drained(self) -> tuple[bool, str]: ...
     def group_progress(self, group: str) -> Sequence[GroupProgressLike]: ...
+    def set_exact_offsets(self, group: str) -> tuple[bool, str]:
+        """Set the group's offsets on the target to the very record it resumes from; False while that is not proved."""
+        ...
+
+    def reverse(self) -> None:
+        """Turn the mirror around: from now on it copies to the source what is produced on the target, and only that."""
+        ...
+
+    def reverse_drained(self) -> tuple[bool, str]:
+        """Tell whether all that was produced on the target is on the source."""
+        ...
 
 
 class ClusterLike(Protocol):
@@ -59,7 +75,7 @@ class ClusterLike(Protocol):
 
 
 class Observer(Protocol):
-    """Who watches: the terminal, a log, a test."""
+    """Who watches a conductor: the terminal, a log, a test."""
 
     def act(self, number: int, total: int, act: str, stage: int) -> None: ...
     def waiting(self, gate: str, waits_for: str, elapsed_s: float, deadline_s: float) -> None: ...

@@ -21,9 +21,11 @@ class Act(StrEnum):
     CREATE_TASK = "create-task"
     SYNCHRONISE = "synchronise"
     STOP_CONSUMERS = "stop-consumers"
+    SET_EXACT_OFFSETS = "set-exact-offsets"
     CONSUMERS_TO_TARGET = "consumers-to-target"
     CONSUMERS_TO_SOURCE = "consumers-to-source"
     STOP_PRODUCERS = "stop-producers"
+    REVERSE_MIRROR = "reverse-mirror"
     PRODUCERS_TO_TARGET = "producers-to-target"
     PRODUCERS_TO_SOURCE = "producers-to-source"
     DELETE_TASK = "delete-task"
@@ -40,14 +42,18 @@ class RouteState:
     task: Task = "none"
     consumers: Place = "source"
     producers: Place = "source"
+    exact: bool = False
+    """Whether the offsets that the consumers resume from on the target are proved to be exact."""
+    reverse: bool = False
+    """Whether the mirror runs from target to source."""
 
     @property
     def stage(self) -> int:
-        """The stage of the documented procedure, 0 before it began, 1 to 7 after."""
+        """The stage of the documented procedure: 1 to 7, 0 before it began and after all of it was taken back."""
         if self.task == "none":
             return 0
         if self.task == "deleted":
-            return 7
+            return 7 if self.producers == "target" else 0
         if self.producers == "target":
             return 6
         if self.producers == "hold":
@@ -63,7 +69,7 @@ class RouteState:
         """Whether nothing of the route needs the mirror any more: all on the target, or all back on the source."""
         return self.consumers == self.producers and self.consumers != "hold"
 
-    def after(self, act: Act) -> RouteState:
+    def after(self, act: Act) -> RouteState:  # noqa: C901, PLR0912 - one case an act
         """Return the state once `act` is done. Raises ImpossibleActError."""
         match act:
             case Act.CREATE_TASK:
@@ -79,14 +85,24 @@ class RouteState:
                     raise ImpossibleActError(
                         f"consumers are on {self.consumers}, producers on {self.producers}: bring both to one first"
                     )
-                return replace(self, task="deleted")
+                return replace(self, task="deleted", reverse=False)
             case Act.STOP_CONSUMERS:
-                return replace(self, consumers=self._move("consumers", self.consumers, "hold"))
+                return replace(self, consumers=self._move("consumers", self.consumers, "hold"), exact=False)
+            case Act.SET_EXACT_OFFSETS:
+                self._needs_task(act)
+                if self.consumers != "hold" or self.producers != "source":
+                    raise ImpossibleActError("it needs consumers on hold and producers on source")
+                return replace(self, exact=True)
+            case Act.REVERSE_MIRROR:
+                self._needs_task(act)
+                if self.producers != "hold" or self.consumers != "target" or self.reverse:
+                    raise ImpossibleActError("it needs producers on hold and consumers on target")
+                return replace(self, reverse=True)
             case Act.STOP_PRODUCERS:
                 return replace(self, producers=self._move("producers", self.producers, "hold"))
             case Act.CONSUMERS_TO_TARGET | Act.CONSUMERS_TO_SOURCE:
                 self._needs_mirror_once(act)
-                return replace(self, consumers=self._move("consumers", self.consumers, destination(act)))
+                return replace(self, consumers=self._move("consumers", self.consumers, destination(act)), exact=False)
             case Act.PRODUCERS_TO_TARGET | Act.PRODUCERS_TO_SOURCE:
                 self._needs_mirror_once(act)
                 return replace(self, producers=self._move("producers", self.producers, destination(act)))
@@ -135,3 +151,22 @@ def walk(acts: Iterable[Act], start: RouteState | None = None) -> list[RouteStat
         state = state.after(act)
         states.append(state)
     return states
+
+
+def way_back(state: RouteState) -> list[Act]:
+    """Return the acts that bring everything back to the source and delete the task; empty where nothing is to be done.
+
+    Producers go first: what they produce on the source from then on still reaches consumers on the target.
+    """
+    acts = []
+    if state.producers == "target":
+        acts.append(Act.STOP_PRODUCERS)
+    if state.producers != "source":
+        acts.append(Act.PRODUCERS_TO_SOURCE)
+    if state.consumers == "target":
+        acts.append(Act.STOP_CONSUMERS)
+    if state.consumers != "source":
+        acts.append(Act.CONSUMERS_TO_SOURCE)
+    if state.task in ("created", "synchronised"):
+        acts.append(Act.DELETE_TASK)
+    return acts

@@ -39,7 +39,7 @@ class Fault(_Model):
     kind: Literal["freeze", "kill", "restart"] = Field(
         description="SIGSTOP for a while; SIGKILL and start; SIGTERM and start."
     )
-    of: Literal["connect", "source", "target", "producer", "consumer"]
+    of: Literal["connect", "source", "target", "producer", "consumer", "conductor"]
     at: Act = Field(description="The act of the path at which the fault is injected.")
     when: Literal["before", "after"] = "before"
     seconds: float = Field(
@@ -81,6 +81,9 @@ class Expect(_Model):
         default={"re_read": 0, "mirrored_twice": 0, "producer_retry": 0},
         description="Largest number of duplicates by cause; a cause that is left out is allowed and counted.",
     )
+    ends: Literal["walked", "turned-back", "stopped"] = Field(
+        default="walked", description="How the path ends: to its end, brought back after a missed gate, or left there."
+    )
     max_blackout_ms: float | None = Field(default=None, gt=0)
     must_fail: tuple[Measure, ...] = Field(
         default=(), description="A negative control: the measures that have to be violated."
@@ -116,6 +119,9 @@ class Scenario(_Model):
     path: tuple[Step, ...] = Field(min_length=1)
     fleet: Fleet = Fleet()
     faults: tuple[Fault, ...] = ()
+    on_missed: Literal["stop", "rollback"] = Field(
+        default="stop", description="What a gate's missed deadline means: stop there, or bring everything back."
+    )
     gates: Gates = Gates()
     lag_at: tuple[Act, ...] = Field(
         default=(), description="Acts at which the mirror has to lag, or the run proves nothing (INCONCLUSIVE)."
@@ -135,6 +141,8 @@ class Scenario(_Model):
             if place == "hold":
                 raise ValueError("path: ends with clients on hold, so nothing that is held can be accounted for")
         for fault in self.faults:
+            if fault.of == "conductor" and fault.kind != "kill":
+                raise ValueError("faults: the conductor can be killed; there is nothing else to do to it")
             if fault.at not in acts:
                 raise ValueError(f"faults: at {fault.at}, which is not in the path")
         for act in self.lag_at:

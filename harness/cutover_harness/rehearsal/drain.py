@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from cutover_harness.conductor.protocols import ClusterLike, TopicPartitionKey
-from cutover_harness.judge.model import DrainProof
+from cutover_harness.conductor.gates import Gate, Reading, wait
+from cutover_harness.conductor.protocols import ClusterLike, Drains, TopicPartitionKey
+from cutover_harness.judge.model import Copied, DrainProof
 
 POLL_S = 0.2
 
@@ -42,6 +43,21 @@ def prove(
         )
         for group, rows in behind.items()
     ]
+
+
+def prove_copied(mirror: Drains, source: ClusterLike, topics: Sequence[str], deadline_s: float) -> list[Copied]:
+    """Wait until the mirror is at zero and return what that proves to be on the target: all that the source has.
+
+    Raises GateMissedError at the deadline. Only meaningful once no producer writes to the source any more.
+    """
+
+    def read() -> Reading:
+        done, evidence = mirror.drained()
+        return Reading(open=done, waits_for=evidence, evidence=evidence)
+
+    wait(Gate("mirror at zero", read, deadline_s), lambda _waits, _elapsed: None)
+    ends = source.end_offsets(topics)
+    return [Copied("source", topic, partition, 0, end) for (topic, partition), end in ends.items()]
 
 
 def _behind(ends: Mapping[TopicPartitionKey, int], at: Mapping[TopicPartitionKey, int]) -> dict[TopicPartitionKey, int]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from cutover_harness.judge.model import Cut, Guard, Judgement, SecondSeries
 from cutover_harness.plan.path import Act
+from cutover_harness.plan.scenario import Fault
 
 AROUND_S = 5
 """Seconds before and after a cut within which traffic has to be seen for the cut to be mid-traffic."""
@@ -26,6 +27,14 @@ def lag_at_cut(measured: Mapping[Act, int], acts: Sequence[Act]) -> list[Guard]:
         )
         for act in acts
     ]
+
+
+def faults_hit(faults: Sequence[Fault], proofs: Sequence[Guard]) -> list[Guard]:
+    """The proofs of the faults, and one that fails for those that were never injected."""
+    absent = len(faults) - len(proofs)
+    if absent <= 0:
+        return list(proofs)
+    return [*proofs, Guard("every fault was injected", False, f"{absent} of {len(faults)} were not reached")]
 
 
 def _mid_traffic(judgement: Judgement, cut: Cut) -> Guard:

@@ -14,19 +14,24 @@ from confluent_kafka import KafkaException
 
 from cutover_harness.admin import Admin
 from cutover_harness.capture.format import CaptureReader, TopicInfo
-from cutover_harness.conductor.conductor import Conductor
 from cutover_harness.conductor.gates import GateMissedError
+from cutover_harness.conductor.journal import Journal
 from cutover_harness.conductor.pointer import PointerFile, RoutePointer
+from cutover_harness.conductor.process import ConductorConfig
 from cutover_harness.conductor.protocols import Observer
+from cutover_harness.conductor.resume import reached
 from cutover_harness.conductor.statuses import Role
+from cutover_harness.conductor.timeline import timeline
 from cutover_harness.errors import UsageError
 from cutover_harness.faults.inject import Injector, Victim
 from cutover_harness.judge import judge, verdict
-from cutover_harness.judge.model import DrainProof, Expectation, Report, RunFacts
+from cutover_harness.judge.model import Copied, DrainProof, Expectation, Report, RunFacts
 from cutover_harness.ledger import read_ledgers
 from cutover_harness.mirror import Mirror
+from cutover_harness.plan.path import RouteState
 from cutover_harness.plan.scenario import Scenario
 from cutover_harness.rehearsal import drain, guards
+from cutover_harness.rehearsal.conducted import Conducted
 from cutover_harness.rehearsal.sampler import LagSampler
 from cutover_harness.rehearsal.settings import TARGET_RUN_S, Settings
 from cutover_harness.replay.config import ReplayOptions
@@ -34,7 +39,6 @@ from cutover_harness.replay.fleet import Fleet, FleetShape
 from cutover_harness.testbed import ProcessTestbed, Testbed
 
 ROUTE = "all"
-WARM_UP_S = 1.0
 DRAIN_DEADLINE_S = 60.0
 # What can break while things are broken on purpose: the run stops there, and says so.
 BROKEN = (GateMissedError, UsageError, KafkaException)
@@ -138,89 +142,104 @@ class Rehearsal:
         pointer = PointerFile(self.folder.absolute() / "cutover.toml", clusters, {ROUTE: route})
         pointer.write()
 
-        def mirror() -> Mirror:
-            return Mirror(testbed.connect_url, source, target, batch=ROUTE, topics=route.topics, groups=groups)
-
         fleet = self._fleet(list(topics), pointer.path)
         injector = Injector(self.scenario.faults, _victims(testbed, fleet))
-        with mirror() as conducted, mirror() as sampled:
+        journal = self.folder / "journal.sqlite"
+        with Mirror(testbed.connect_url, source, target, batch=ROUTE, topics=route.topics, groups=groups) as mirror:
             try:
                 fleet.start()
-                conductor = self._conductor(pointer, fleet, conducted, injector, admins)
-                with LagSampler(sampled.lag, self.observer.lag) as sampler:
-                    failure = self._walk(conductor)
+                config = self._conductor(testbed, pointer, fleet, journal)
+                conducted = Conducted(
+                    config, self.folder, self.observer, injector, self._check(fleet), self.scenario.faults
+                )
+                with LagSampler(mirror.lag, self.observer.lag) as sampler:
+                    failure = self._walk(conducted)
                     injector.finish()
-                    proofs = self._drain(conductor, fleet, admins)
+                entries = Journal(journal).read()
+                proofs, copied = self._drain(reached(entries), fleet, mirror, admins)
             finally:
                 fleet.stop(grace=10.0)
-        timeline = conductor.timeline
+        told = timeline(entries, groups)
         self.facts = replace(
             self.facts,
             finished_ns=time.time_ns(),
-            marks=sorted([*timeline.marks, *injector.marks], key=lambda mark: mark.time_ns),
+            path=[str(act) for act in told.walked] or self.facts.path,
+            marks=sorted([*told.marks, *injector.marks, *conducted.marks], key=lambda mark: mark.time_ns),
             lag=sampler.samples,
-            cuts=timeline.cuts,
-            copied=timeline.copied,
+            cuts=told.cuts,
+            copied=[*told.copied, *copied],
             drain=proofs,
-            guards=[*guards.lag_at_cut(timeline.lag_at, self.scenario.lag_at), *injector.guards],
-            cluster_left=["source"] if conductor.state.producers == "target" else ["target"],
+            guards=[
+                *guards.lag_at_cut(told.lag_at, self.scenario.lag_at),
+                *guards.faults_hit(self.scenario.faults, [*injector.guards, *conducted.guards]),
+            ],
+            cluster_left=["source"] if reached(entries).producers == "target" else ["target"],
             completed=failure is None,
             failure=failure,
         )
 
-    def _conductor(
-        self,
-        pointer: PointerFile,
-        fleet: Fleet,
-        mirror: Mirror,
-        injector: Injector,
-        admins: tuple[Admin, Admin],
-    ) -> Conductor:
+    def _conductor(self, testbed: Testbed, pointer: PointerFile, fleet: Fleet, journal: Path) -> ConductorConfig:
         clients: dict[str, Role] = dict.fromkeys(fleet.instances("producer"), "producer")
         clients |= dict.fromkeys(fleet.instances("consumer"), "consumer")
-        return Conductor(
+        route = pointer.routes[ROUTE]
+        return ConductorConfig(
             route=ROUTE,
+            topics=list(route.topics),
+            groups=list(route.groups),
             clients=clients,
-            pointer=pointer,
-            statuses=fleet.status_dir,
-            mirror=mirror,
-            source=admins[0],
-            target=admins[1],
+            steps=list(self.scenario.path),
             gates=self.scenario.gates,
-            observer=self.observer,
-            intervene=injector,
-            lag_at=self.scenario.lag_at,
-            # Where a fault kills apps, their death is no reason to stop.
-            check=(lambda: None) if {"producer", "consumer"} & {f.of for f in self.scenario.faults} else fleet.check,
+            lag_at=list(self.scenario.lag_at),
+            asks=[(fault.at, fault.when) for fault in self.scenario.faults if fault.of != "conductor"],
+            on_missed=self.scenario.on_missed,
+            connect_url=testbed.connect_url,
+            exactly_once=testbed.exactly_once,
+            cutover_file=pointer.path,
+            statuses=fleet.status_dir,
+            journal=journal.absolute(),
         )
 
-    def _walk(self, conductor: Conductor) -> str | None:
-        """Walk the path; return what stopped it, None where nothing did."""
-        try:
-            conductor.attest_start()
-            conductor.sleep(WARM_UP_S)
-            conductor.walk(self.scenario.path)
-        except BROKEN as why:
-            self.observer.note(f"stopped: {why}")
-            return str(why)
-        return None
+    def _check(self, fleet: Fleet) -> Callable[[], None]:
+        """Return what raises where an app died by itself; a fault that kills apps is no reason to stop."""
+        killed = {"producer", "consumer"} & {fault.of for fault in self.scenario.faults}
+        return (lambda: None) if killed else fleet.check
 
-    def _drain(self, conductor: Conductor, fleet: Fleet, admins: tuple[Admin, Admin]) -> list[DrainProof]:
-        """End the producers, let everything they produced be consumed, then end the consumers; return the proofs."""
-        self.observer.note("producers stop; consumers drain")
-        state, topics, groups = conductor.state, list(self.facts.capture["topics"]), list(self.facts.groups)
-        if state.consumers == "hold":
-            return [DrainProof(group=group, held=False, evidence="consumers were left on hold") for group in groups]
+    def _walk(self, conducted: Conducted) -> str | None:
+        """Have the path walked; return why it did not end as expected, None where it did."""
         try:
+            why = conducted.run()
+        except BROKEN as broken:
+            self.observer.note(f"stopped: {broken}")
+            return str(broken)
+        expected = self.scenario.expect.ends
+        if why is None:
+            return (
+                None if expected == "walked" else f"the path was expected to be {expected}, and was walked to its end"
+            )
+        return None if expected == conducted.ended else why
+
+    def _drain(
+        self, state: RouteState, fleet: Fleet, mirror: Mirror, admins: tuple[Admin, Admin]
+    ) -> tuple[list[DrainProof], list[Copied]]:
+        """End the producers, let everything they produced be consumed, then end the consumers.
+
+        Return the drain proofs, and what the mirror is proven to have copied.
+        """
+        self.observer.note("producers stop; consumers drain")
+        topics, groups = list(self.facts.capture["topics"]), list(self.facts.groups)
+        copied: list[Copied] = []
+        try:
+            if state.consumers == "hold":
+                raise UsageError("consumers were left on hold")
             fleet.stop_producers()
-            if state.consumers == "target" and state.task != "deleted":
-                conductor.prove_copied(DRAIN_DEADLINE_S)
+            if state.consumers == "target" and state.task != "deleted" and not state.reverse:
+                copied = drain.prove_copied(mirror, admins[0], topics, DRAIN_DEADLINE_S)
             cluster = admins[0] if state.consumers == "source" else admins[1]
             proofs = drain.prove(cluster, state.consumers, groups, topics, DRAIN_DEADLINE_S)
             fleet.stop_consumers()
         except BROKEN as why:
-            return [DrainProof(group=group, held=False, evidence=str(why)) for group in groups]
-        return proofs
+            proofs = [DrainProof(group=group, held=False, evidence=str(why)) for group in groups]
+        return proofs, copied
 
     def _fleet(self, topics: list[str], cutover_file: Path) -> Fleet:
         shape = self.scenario.fleet

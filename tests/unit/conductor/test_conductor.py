@@ -7,12 +7,14 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
-from cutover_harness.conductor.conductor import Conductor
-from cutover_harness.conductor.gates import GateMissedError
+from cutover_harness.conductor.conductor import Conductor, Route
+from cutover_harness.conductor.journal import Journal, Kind
 from cutover_harness.conductor.pointer import PointerFile, RoutePointer
-from cutover_harness.plan.path import Act
+from cutover_harness.conductor.timeline import Timeline, timeline
+from cutover_harness.plan.path import Act, RouteState
 from cutover_harness.plan.scenario import Gates, Step
 
 
@@ -61,6 +63,17 @@ class World:
         self.asked.append(f"progress of {group}?")
         return [Progress(synchronised=self.synchronised, target_committed=self.target_committed)]
 
+    def set_exact_offsets(self, group: str) -> tuple[bool, str]:
+        self.asked.append(f"exact offsets of {group}")
+        return self.synchronised, "2 of 2 partitions proved"
+
+    def reverse(self) -> None:
+        self.asked.append("reverse")
+
+    def reverse_drained(self) -> tuple[bool, str]:
+        self.asked.append("reverse drained?")
+        return self.is_drained, "4 records left"
+
     def partitions(self, topics: Sequence[str]) -> Mapping[str, int]:
         return dict.fromkeys(topics, 1)
 
@@ -69,13 +82,6 @@ class World:
 
     def committed(self, group: str, topics: Sequence[str]) -> Mapping[tuple[str, int], int]:
         return {}
-
-
-class Quiet:
-    def act(self, number: int, total: int, act: str, stage: int) -> None: ...
-    def waiting(self, gate: str, waits_for: str, elapsed_s: float, deadline_s: float) -> None: ...
-    def opened(self, gate: str, evidence: str, elapsed_s: float) -> None: ...
-    def note(self, text: str) -> None: ...
 
 
 class ObedientFleet(PointerFile):
@@ -91,16 +97,26 @@ class ObedientFleet(PointerFile):
         return generation
 
 
-def conductor(tmp_path: Path, world: World, deadline_s: float = 0.2) -> Conductor:
-    (tmp_path / "status").mkdir()
-    clusters = {"source": {"bootstrap.servers": "a:1"}, "target": {"bootstrap.servers": "b:1"}}
-    pointer = ObedientFleet(tmp_path / "cutover.toml", clusters, {"r": RoutePointer(["t"], ["g"])})
-    pointer.write()
+def conductor(tmp_path: Path, world: World, path: list[Step], deadline_s: float = 0.02, **options: Any) -> Conductor:
+    """A conductor on the journal in `tmp_path`, the first or one that goes on where another was."""
+    (tmp_path / "status").mkdir(exist_ok=True)
+    file = tmp_path / "cutover.toml"
+    if file.exists():
+        pointer: PointerFile = ObedientFleet.open(file)
+    else:
+        clusters = {"source": {"bootstrap.servers": "a:1"}, "target": {"bootstrap.servers": "b:1"}}
+        pointer = ObedientFleet(file, clusters, {"r": RoutePointer(["t"], ["g"])})
+        pointer.write()
     return Conductor(
-        route="r", clients={"p": "producer", "c": "consumer"}, pointer=pointer, statuses=tmp_path / "status",
-        mirror=world, source=world, target=world, observer=Quiet(), sleep=lambda _: None,
-        gates=Gates(deadline_s=deadline_s, progress_wait_s=deadline_s),
+        route=Route("r", ["t"], ["g"], {"p": "producer", "c": "consumer"}), steps=path, pointer=pointer,
+        statuses=tmp_path / "status", journal=Journal(tmp_path / "journal.sqlite"),
+        mirror=world, source=world, target=world, sleep=lambda _: None,
+        gates=Gates(deadline_s=deadline_s, progress_wait_s=deadline_s), **options,
     )  # fmt: skip
+
+
+def told(walker: Conductor) -> Timeline:
+    return timeline(walker.journal.read(), ["g"])
 
 
 def steps(*acts: Act, safety: bool = True) -> list[Step]:
@@ -115,58 +131,76 @@ FORWARD = (
 
 def test_stop_first_asks_for_progress_then_for_drain_and_deletes_last(tmp_path: Path) -> None:
     world = World()
-    walker = conductor(tmp_path, world)
-    walker.walk(steps(*FORWARD))
+    walker = conductor(tmp_path, world, steps(*FORWARD))
+    assert walker.walk()
     assert world.asked == ["create", "progress of g?", "drained?", "delete"]
-    assert [mark.stage for mark in walker.timeline.marks if mark.kind == "stage"] == [1, 2, 3, 4, 5, 6, 7]
+    assert [mark.stage for mark in told(walker).marks if mark.kind == "stage"] == [1, 2, 3, 4, 5, 6, 7]
     written = tomllib.loads((tmp_path / "cutover.toml").read_text(encoding="utf-8"))
     assert (written["generation"], written["routes"]["r"]["producers"]) == (5, "target")
 
 
 def test_the_cutover_file_is_private(tmp_path: Path) -> None:
-    conductor(tmp_path, World())
+    conductor(tmp_path, World(), [])
     assert (tmp_path / "cutover.toml").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_cut_lasts_from_the_hold_to_the_attestation_on_the_other_cluster(tmp_path: Path) -> None:
-    walker = conductor(tmp_path, World())
-    walker.walk(steps(*FORWARD))
-    cuts = [(cut.role, cut.group, cut.from_cluster, cut.to_cluster) for cut in walker.timeline.cuts]
+    walker = conductor(tmp_path, World(), steps(*FORWARD))
+    walker.walk()
+    line = told(walker)
+    cuts = [(cut.role, cut.group, cut.from_cluster, cut.to_cluster) for cut in line.cuts]
     assert cuts == [("consumer", "g", "source", "target"), ("producer", None, "source", "target")]
-    acts = {mark.name: mark for mark in walker.timeline.marks if mark.kind == "act"}
+    acts = {mark.name: mark for mark in line.marks if mark.kind == "act"}
     holds = (Act.STOP_CONSUMERS, Act.STOP_PRODUCERS)
     arrivals = (Act.CONSUMERS_TO_TARGET, Act.PRODUCERS_TO_TARGET)
-    for cut, hold, arrival in zip(walker.timeline.cuts, holds, arrivals, strict=True):
+    for cut, hold, arrival in zip(line.cuts, holds, arrivals, strict=True):
         assert acts[hold].time_ns == cut.time_ns_from
-        assert acts[arrival].time_ns < cut.time_ns_to
+        assert acts[arrival].end_ns == cut.time_ns_to
 
 
 def test_producers_do_not_move_while_the_mirror_holds_records(tmp_path: Path) -> None:
-    walker = conductor(tmp_path, World(is_drained=False))
-    with pytest.raises(GateMissedError, match=r"mirror at zero .* 3 records left"):
-        walker.walk(steps(*FORWARD))
-    assert walker.state.stage == 5
+    walker = conductor(tmp_path, World(is_drained=False), steps(*FORWARD))
+    assert not walker.walk()
+    assert "gate mirror at zero not open" in str(told(walker).failure)
+    assert told(walker).state.stage == 5
     assert walker.pointer.routes["r"].producers == "hold"
 
 
 def test_producers_do_not_move_before_the_consumers(tmp_path: Path) -> None:
-    walker = conductor(tmp_path, World())
-    with pytest.raises(GateMissedError, match="consumers to be on the target"):
-        walker.walk(steps(Act.CREATE_TASK, Act.SYNCHRONISE, Act.PRODUCERS_TO_TARGET))
+    walker = conductor(tmp_path, World(), steps(Act.CREATE_TASK, Act.SYNCHRONISE, Act.PRODUCERS_TO_TARGET))
+    assert not walker.walk()
+    assert "consumers to be on the target" in str(told(walker).failure)
 
 
 def test_a_negative_control_walks_past_the_safety_gates(tmp_path: Path) -> None:
     world = World(is_drained=False)
-    walker = conductor(tmp_path, world)
-    walker.walk(steps(Act.CREATE_TASK, Act.SYNCHRONISE, Act.PRODUCERS_TO_TARGET, safety=False))
-    assert walker.state.stage == 6
+    path = steps(Act.CREATE_TASK, Act.SYNCHRONISE, Act.PRODUCERS_TO_TARGET, safety=False)
+    walker = conductor(tmp_path, world, path)
+    assert walker.walk()
+    assert told(walker).state.stage == 6
     assert "drained?" not in world.asked
 
 
+def test_exact_offsets_replace_the_wait_for_progress(tmp_path: Path) -> None:
+    world = World()
+    walker = conductor(tmp_path, world, steps(*FORWARD[:3], Act.SET_EXACT_OFFSETS, Act.CONSUMERS_TO_TARGET))
+    assert walker.walk()
+    assert world.asked == ["create", "exact offsets of g"]
+
+
+def test_a_reversed_mirror_is_drained_before_producers_go_back(tmp_path: Path) -> None:
+    world = World()
+    back = (Act.STOP_PRODUCERS, Act.PRODUCERS_TO_SOURCE)
+    path = steps(*FORWARD[:5], Act.REVERSE_MIRROR, Act.PRODUCERS_TO_TARGET, *back)
+    walker = conductor(tmp_path, world, path)
+    assert walker.walk()
+    assert world.asked[2:] == ["drained?", "reverse", "reverse drained?"]
+
+
 def test_unproved_progress_is_waited_for_and_then_passed_as_documented(tmp_path: Path) -> None:
-    walker = conductor(tmp_path, World(synchronised=False))
-    walker.walk(steps(*FORWARD[:4]))
-    gate = next(mark for mark in walker.timeline.marks if mark.name == "group progress synchronised")
+    walker = conductor(tmp_path, World(synchronised=False), steps(*FORWARD[:4]))
+    assert walker.walk()
+    gate = next(mark for mark in told(walker).marks if mark.name == "group progress synchronised")
     assert gate.detail.startswith(
         "waited 0 s without proof: g 0 of 1 partitions translated to the last commit, 1 transl"
     )
@@ -174,19 +208,85 @@ def test_unproved_progress_is_waited_for_and_then_passed_as_documented(tmp_path:
 
 def test_progress_that_does_not_move_any_more_is_settled(tmp_path: Path) -> None:
     world, times = World(synchronised=False), iter([0.0, 3.9, 4.0])
-    gate = conductor(tmp_path, world).checks.progress(["g"], 60, 4, clock=lambda: next(times))
+    gate = conductor(tmp_path, world, []).checks.progress(["g"], 60, 4, clock=lambda: next(times))
     assert [gate.read().open for _ in range(3)] == [False, False, True]
 
 
 def test_progress_that_still_moves_is_not_settled(tmp_path: Path) -> None:
     world, times = World(synchronised=False), iter([0.0, 5.0, 8.0, 9.0])
-    gate = conductor(tmp_path, world).checks.progress(["g"], 60, 4, clock=lambda: next(times))
+    gate = conductor(tmp_path, world, []).checks.progress(["g"], 60, 4, clock=lambda: next(times))
     assert not gate.read().open
     world.target_committed = 7
     assert [gate.read().open for _ in range(3)] == [False, False, True]
 
 
 def test_a_lag_above_the_bar_keeps_stage_2_closed(tmp_path: Path) -> None:
-    walker = conductor(tmp_path, World(lag_records=501))
-    with pytest.raises(GateMissedError, match="lag 501 above 500 records"):
-        walker.walk(steps(Act.CREATE_TASK, Act.SYNCHRONISE))
+    walker = conductor(tmp_path, World(lag_records=501), steps(Act.CREATE_TASK, Act.SYNCHRONISE))
+    assert not walker.walk()
+    assert "lag 501 above 500 records" in str(told(walker).failure)
+
+
+def test_a_missed_deadline_turns_back_where_the_scenario_says_so(tmp_path: Path) -> None:
+    world = World(is_drained=False)
+    walker = conductor(tmp_path, world, steps(*FORWARD), on_missed="rollback")
+    assert not walker.walk()
+    line = told(walker)
+    assert [str(act) for act in line.walked][-4:] == [
+        "producers-to-source", "stop-consumers", "consumers-to-source", "delete-task",
+    ]  # fmt: skip
+    assert line.state == RouteState(task="deleted")
+    assert world.asked[-1] == "delete"
+
+
+def test_an_ask_is_made_once_and_waited_for(tmp_path: Path) -> None:
+    asks = [(Act.CREATE_TASK, "before")]
+    path = steps(Act.CREATE_TASK)
+    assert not conductor(tmp_path, World(), path, asks=asks).walk()
+    assert [e.name for e in Journal(tmp_path / "journal.sqlite").read() if e.kind == "ask"] == ["before create-task"]
+    Journal(tmp_path / "journal.sqlite").write("answer", 0, "before create-task")
+    assert conductor(tmp_path, World(), path, asks=asks).walk()
+    assert len([e for e in Journal(tmp_path / "journal.sqlite").read() if e.kind == "ask"]) == 1
+
+
+class KilledError(BaseException):
+    """What a SIGKILL looks like from inside: nothing runs after it."""
+
+
+@pytest.mark.parametrize("on_missed", ["stop", "rollback"])
+def test_a_conductor_killed_before_any_write_goes_on_to_the_same_end(tmp_path: Path, on_missed: str) -> None:
+    """Killed at each entry of its journal in turn, right before it is written and right after."""
+    world = World(is_drained=on_missed == "stop")
+    (tmp_path / "whole").mkdir()
+    whole = conductor(tmp_path / "whole", world, steps(*FORWARD), on_missed=on_missed)
+    whole.walk()
+    expected = told(whole)
+    for moment in range(2 * len(whole.journal.read())):
+        folder = tmp_path / str(moment)
+        folder.mkdir()
+        killed = conductor(folder, World(is_drained=world.is_drained), steps(*FORWARD), on_missed=on_missed)
+        killed.journal = DyingJournal(folder / "journal.sqlite", moment // 2, after=bool(moment % 2))
+        with pytest.raises(KilledError):
+            killed.walk()
+        resumed = conductor(folder, World(is_drained=world.is_drained), steps(*FORWARD), on_missed=on_missed)
+        resumed.walk()
+        assert (told(resumed).state, told(resumed).walked) == (expected.state, expected.walked)
+        assert [c.to_cluster for c in told(resumed).cuts] == [c.to_cluster for c in expected.cuts]
+        assert resumed.pointer.generation == whole.pointer.generation
+
+
+class DyingJournal(Journal):
+    """A journal whose owner dies at its n-th write."""
+
+    def __init__(self, path: Path, n: int, *, after: bool) -> None:
+        super().__init__(path)
+        self._left = n
+        self._after = after
+
+    def write(self, kind: Kind, step: int, name: str, **detail: Any) -> int:
+        if self._left == 0 and not self._after:
+            raise KilledError
+        number = super().write(kind, step, name, **detail)
+        self._left -= 1
+        if self._left < 0:
+            raise KilledError
+        return number

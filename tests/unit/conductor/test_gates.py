@@ -6,20 +6,6 @@ import pytest
 from cutover_harness.conductor.gates import Gate, GateMissedError, Reading, wait
 
 
-class Watcher:
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def act(self, number: int, total: int, act: str, stage: int) -> None: ...
-    def note(self, text: str) -> None: ...
-
-    def waiting(self, gate: str, waits_for: str, elapsed_s: float, deadline_s: float) -> None:
-        self.said.append(waits_for)
-
-    def opened(self, gate: str, evidence: str, elapsed_s: float) -> None:
-        self.said.append(evidence)
-
-
 class Clock:
     def __init__(self) -> None:
         self.now = 0.0
@@ -47,20 +33,20 @@ OPEN = Reading(open=True, evidence="proved")
 
 
 def test_a_gate_opens_with_its_evidence() -> None:
-    watcher, clock = Watcher(), Clock()
-    passed = wait(gate(SHUT, SHUT, OPEN), watcher, clock=clock, sleep=clock.sleep)
+    said: list[str] = []
+    clock = Clock()
+    passed = wait(gate(SHUT, SHUT, OPEN), lambda waits, _: said.append(waits), clock=clock, sleep=clock.sleep)
     assert passed.evidence == "proved"
-    assert watcher.said == ["a-1", "a-1", "proved"]
-    assert passed.from_ns <= passed.to_ns
+    assert said == ["a-1", "a-1"]
 
 
 def test_a_missed_deadline_says_what_it_waited_for() -> None:
     clock = Clock()
     with pytest.raises(GateMissedError, match="gate g not open after 1 s: waits for a-1"):
-        wait(gate(SHUT), Watcher(), clock=clock, sleep=clock.sleep)
+        wait(gate(SHUT), lambda _waits, _elapsed: None, clock=clock, sleep=clock.sleep)
 
 
 def test_a_documented_wait_ends_without_proof_and_says_so() -> None:
     clock = Clock()
-    passed = wait(gate(SHUT, waits_only=True), Watcher(), clock=clock, sleep=clock.sleep)
+    passed = wait(gate(SHUT, waits_only=True), lambda _waits, _elapsed: None, clock=clock, sleep=clock.sleep)
     assert passed.evidence == "waited 1 s without proof: a-1"

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from cutover_harness.plan.path import Act, ImpossibleActError, RouteState, destination, moves, walk
+from cutover_harness.plan.path import Act, ImpossibleActError, RouteState, destination, moves, walk, way_back
 
 FORWARD = [
     Act.CREATE_TASK,
@@ -46,6 +46,20 @@ def test_every_act_that_moves_clients_has_a_destination() -> None:
         else:
             with pytest.raises(KeyError):
                 destination(act)
+
+
+def test_a_task_that_is_deleted_after_a_rollback_leaves_stage_0() -> None:
+    assert walk([Act.CREATE_TASK, Act.DELETE_TASK])[-1].stage == 0
+
+
+@pytest.mark.parametrize("length", range(1, len(FORWARD) + 1))
+def test_there_is_a_way_back_from_every_stage_but_the_last(length: int) -> None:
+    state = walk(FORWARD[:length])[-1]
+    back = way_back(state)
+    if state.stage == 7:
+        assert way_back(state)[:1] == [Act.STOP_PRODUCERS]
+    else:
+        assert walk(back, state)[-1] == RouteState(task="deleted")
 
 
 def test_a_route_is_finished_only_when_both_sides_are_on_one_cluster() -> None:

@@ -1,0 +1,109 @@
+"""The conductor as a process of its own: `python -m cutover_harness.conductor.process CONFIG.json`.
+
+It can be killed at any moment and started again with the same configuration: the journal says where it was. The
+configuration holds no secrets; the clusters' properties are in the cutover file, which keeps them as references.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Literal, Self
+
+from cutover_shim.cutover_file import parse
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cutover_harness.admin import Admin
+from cutover_harness.conductor.conductor import Conductor, Route
+from cutover_harness.conductor.journal import Journal
+from cutover_harness.conductor.pointer import PointerFile
+from cutover_harness.conductor.statuses import Role
+from cutover_harness.errors import UsageError
+from cutover_harness.mirror.task import MirrorTask
+from cutover_harness.plan.path import Act
+from cutover_harness.plan.scenario import Gates, Step
+
+WALKED, NOT_WALKED = 0, 4
+"""Exit codes: the path was walked to its end; it stopped at a gate or was turned back."""
+
+
+class ConductorConfig(BaseModel):
+    """What a conductor is started with."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    route: str
+    topics: list[str]
+    groups: list[str]
+    clients: dict[str, Role]
+    steps: list[Step]
+    gates: Gates
+    lag_at: list[Act] = []
+    asks: list[tuple[Act, Literal["before", "after"]]] = []
+    on_missed: Literal["stop", "rollback"] = "stop"
+    connect_url: str
+    exactly_once: bool = False
+    cutover_file: Path
+    statuses: Path
+    journal: Path
+
+    def save(self, file: Path) -> None:
+        """Write the file that `load` reads."""
+        file.write_text(self.model_dump_json(indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, file: Path) -> Self:
+        """Return the configuration in `file`. Raises UsageError naming the file and the field."""
+        try:
+            return cls.model_validate_json(file.read_bytes())
+        except OSError as why:
+            raise UsageError(f"{file}: conductor configuration cannot be read: {why.strerror}") from why
+        except ValidationError as errors:
+            first = errors.errors()[0]
+            field = ".".join(map(str, first["loc"])) or "file"
+            raise UsageError(f"{file}: {field}: {first['msg']}") from errors
+
+
+def conduct(config: ConductorConfig, *, back: bool = False) -> int:
+    """Walk what is left of the path, or back to the source; return the exit code."""
+    clusters = parse(config.cutover_file.read_text(encoding="utf-8"), os.environ).clusters
+    source, target = (
+        {name: str(value) for name, value in clusters[cluster].properties.items()} for cluster in ("source", "target")
+    )
+    journal = Journal(config.journal)
+    with MirrorTask(
+        config.connect_url, source, target, config.route, config.topics, config.groups, exactly_once=config.exactly_once
+    ) as mirror:
+        conductor = Conductor(
+            route=Route(config.route, config.topics, config.groups, config.clients),
+            steps=config.steps,
+            journal=journal,
+            pointer=PointerFile.open(config.cutover_file),
+            statuses=config.statuses,
+            mirror=mirror,
+            source=Admin(source),
+            target=Admin(target),
+            gates=config.gates,
+            lag_at=config.lag_at,
+            asks=config.asks,
+            on_missed=config.on_missed,
+        )
+        if back:
+            conductor.turn_back()
+        return WALKED if conductor.walk() else NOT_WALKED
+
+
+def main() -> None:
+    """Conduct what the file in the first argument describes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the whole group; the tool ends us in order
+    try:
+        sys.exit(conduct(ConductorConfig.load(Path(sys.argv[1]))))
+    except UsageError as why:
+        print(why, file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""From the journal to the time line: marks for the report, cuts for the judge. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cutover_harness.conductor.journal import Entry
+from cutover_harness.judge.model import Copied, Cut, Mark
+from cutover_harness.plan.path import Act, Place, RouteState, destination, moves
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """What happened when. `state`: where the route stood at the last act that was done."""
+
+    state: RouteState
+    marks: list[Mark]
+    cuts: list[Cut]
+    lag_at: dict[Act, int]
+    copied: list[Copied]
+    failure: str | None
+    walked: list[Act]
+
+
+def timeline(entries: Sequence[Entry], groups: Sequence[str]) -> Timeline:
+    """Return the time line that a journal's entries tell."""
+    walk = _Walk(groups)
+    for entry in entries:
+        if entry.kind == "gate":
+            walk.marks.append(
+                Mark(
+                    entry.detail["from_ns"],
+                    "gate",
+                    entry.name,
+                    walk.state.stage,
+                    entry.detail["evidence"],
+                    entry.time_ns,
+                )
+            )
+        elif entry.kind == "doing":
+            walk.pending.setdefault(entry.step, (Act(entry.name), entry.time_ns))
+        elif entry.kind == "done" and entry.step in walk.pending:
+            walk.end(entry.step, entry.time_ns)
+        elif entry.kind == "missed":
+            walk.marks.append(
+                Mark(entry.time_ns, "gate", f"missed: {entry.name}", walk.state.stage, entry.detail["why"])
+            )
+        elif entry.kind == "back":
+            walk.marks.append(
+                Mark(entry.time_ns, "phase", "way back", walk.state.stage, ", ".join(entry.detail["acts"]))
+            )
+            for step in list(walk.pending):  # some of it may have happened: counted as done, as `reached` does
+                walk.end(step, entry.time_ns)
+    return Timeline(
+        state=walk.state,
+        marks=walk.marks,
+        cuts=walk.cuts,
+        lag_at={Act(e.name): e.detail["records"] for e in entries if e.kind == "lag"},
+        copied=[Copied(**each) for e in entries if e.kind == "copied" for each in e.detail["partitions"]],
+        failure=next((e.detail["why"] for e in entries if e.kind == "missed"), None),
+        walked=walk.walked,
+    )
+
+
+@dataclass
+class _Walk:
+    """The state while the entries are gone through; `left` is since when and from where clients are held."""
+
+    groups: Sequence[str]
+    state: RouteState = field(default_factory=RouteState)
+    pending: dict[int, tuple[Act, int]] = field(default_factory=dict)
+    left: dict[str, tuple[int, Place]] = field(default_factory=dict)
+    marks: list[Mark] = field(default_factory=list)
+    cuts: list[Cut] = field(default_factory=list)
+    walked: list[Act] = field(default_factory=list)
+
+    def end(self, step: int, to_ns: int) -> None:
+        """End the act of `step`."""
+        act, from_ns = self.pending.pop(step)
+        before, self.state = self.state, self.state.after(act)
+        self.walked.append(act)
+        self.marks.append(Mark(from_ns, "act", act, self.state.stage, "", to_ns))
+        if self.state.stage != before.stage:
+            self.marks.append(Mark(to_ns, "stage", f"stage {self.state.stage}", self.state.stage, act))
+        self._cut(act, before, from_ns, to_ns)
+
+    def _cut(self, act: Act, before: RouteState, from_ns: int, to_ns: int) -> None:
+        """Note the cuts that `act` ends: from the hold, where there was one, to the attestation on the cluster."""
+        who = moves(act)
+        if who is None:
+            return
+        place = destination(act)
+        was: Place = before.consumers if who == "consumers" else before.producers
+        if place == "hold":
+            self.left[who] = (from_ns, was)
+            return
+        begin, cluster = self.left.pop(who, (from_ns, was))
+        if who == "producers":
+            self.cuts.append(Cut(begin, to_ns, "producer", None, cluster, place))
+        else:
+            self.cuts += [Cut(begin, to_ns, "consumer", group, cluster, place) for group in self.groups]

@@ -1,0 +1,128 @@
+"""Running the conductor as a process of its own, following its journal, and killing it where the scenario says so."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from cutover_harness.conductor.journal import Entry, Journal
+from cutover_harness.conductor.process import NOT_WALKED, WALKED, ConductorConfig
+from cutover_harness.conductor.protocols import Observer
+from cutover_harness.judge.model import Guard, Mark
+from cutover_harness.plan.path import Act, RouteState
+from cutover_harness.plan.scenario import Fault
+from cutover_harness.processes import Process, spawn, tail
+
+POLL_S = 0.02
+MODULE = "cutover_harness.conductor.process"
+
+
+@dataclass
+class Conducted:
+    """A conductor process below `folder`, watched until its path ends.
+
+    `answer` does what the conductor asks for at an act. `check` raises where an app has died by itself. `kills`: faults
+    that hit the conductor itself; `kill_at_s`: moments, in seconds from the start, at which it is killed.
+    """
+
+    config: ConductorConfig
+    folder: Path
+    observer: Observer
+    answer: Callable[[Act, Literal["before", "after"]], None]
+    check: Callable[[], None]
+    kills: Sequence[Fault] = ()
+    kill_at_s: Sequence[float] = ()
+    marks: list[Mark] = field(default_factory=list, init=False)
+    guards: list[Guard] = field(default_factory=list, init=False)
+    ended: Literal["walked", "turned-back", "stopped"] = field(default="stopped", init=False)
+    _shown: int = field(default=0, init=False)
+    _state: RouteState = field(default_factory=RouteState, init=False)
+
+    def run(self) -> str | None:
+        """Run until the path ends; return why it was not walked to its end, None where it was.
+
+        Raises UsageError (FleetError) where an app died by itself.
+        """
+        file = self.folder / "conductor.json"
+        self.config.save(file)
+        journal = Journal(self.config.journal)
+        due = [fault for fault in self.kills if fault.of == "conductor"]
+        times = sorted(self.kill_at_s)
+        begin = time.monotonic()
+        process = self._spawn(file)
+        while True:
+            running = process.running
+            for entry in self._news(journal):
+                if fault := next((f for f in due if _due(f, entry)), None):
+                    due.remove(fault)
+                    process = self._kill(process, file, fault.seconds, f"at {fault.at}")
+                    break
+            if times and time.monotonic() - begin >= times[0] and process.running:
+                moment = times.pop(0)
+                process = self._kill(process, file, 0.0, f"{moment:.2f} s after the start")
+            elif not running:
+                return self._ended(process, journal)
+            self.check()
+            time.sleep(POLL_S)
+
+    def _spawn(self, file: Path) -> Process:
+        return spawn([sys.executable, "-P", "-m", MODULE, str(file)], stdout=self.folder / "logs" / "conductor.log")
+
+    def _kill(self, process: Process, file: Path, down_s: float, where: str) -> Process:
+        at = time.time_ns()
+        code = process.kill()
+        self.guards.append(Guard("fault kill conductor hit", code == -9, f"exit code {code} {where}"))
+        time.sleep(down_s)
+        self.marks.append(Mark(at, "fault", "kill conductor", None, where, time.time_ns()))
+        self.observer.note("conductor killed; it resumes from its journal")
+        return self._spawn(file)
+
+    def _ended(self, process: Process, journal: Journal) -> str | None:
+        for _ in self._news(journal):
+            pass
+        if process.returncode == WALKED:
+            self.ended = "walked"
+            return None
+        if process.returncode == NOT_WALKED:
+            if any(e.kind == "end" for e in journal.read()):
+                self.ended = "turned-back"
+            return next(str(e.detail["why"]) for e in reversed(journal.read()) if e.kind == "missed")
+        last = tail(self.folder / "logs" / "conductor.log", 1).strip()
+        return f"the conductor ended with {process.returncode}: {last or 'its log is empty'}"
+
+    def _news(self, journal: Journal) -> list[Entry]:
+        """Return what is new in the journal, shown to the observer and answered where it asks."""
+        entries = journal.read(self._shown)
+        for entry in entries:
+            self._shown = entry.id
+            self._show(entry)
+            if entry.kind == "ask":
+                self.answer(Act(entry.detail["act"]), entry.detail["when"])
+                journal.write("answer", entry.step, entry.name)
+        return entries
+
+    def _show(self, entry: Entry) -> None:
+        detail = entry.detail
+        if entry.kind == "step":
+            act = Act(entry.name)
+            stage = self._state.after(act).stage
+            self.observer.act(entry.step + 1, max(len(self.config.steps), entry.step + 1), act, stage)
+        elif entry.kind == "done" and entry.step >= 0:
+            self._state = self._state.after(Act(entry.name))
+        elif entry.kind == "waits":
+            self.observer.waiting(entry.name, detail["waits_for"], detail["elapsed_s"], detail["deadline_s"])
+        elif entry.kind == "gate":
+            self.observer.opened(entry.name, detail["evidence"], (entry.time_ns - detail["from_ns"]) / 1e9)
+        elif entry.kind == "missed":
+            self.observer.note(f"stopped: {detail['why']}")
+        elif entry.kind == "back":
+            self.observer.note(f"back to the source: {', '.join(detail['acts'])}")
+
+
+def _due(fault: Fault, entry: Entry) -> bool:
+    """Whether `entry` is the moment of `fault`: the act is begun, or about to be done."""
+    return entry.kind == ("step" if fault.when == "before" else "doing") and entry.name == fault.at
