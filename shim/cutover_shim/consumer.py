@@ -9,7 +9,7 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.cimpl import Consumer as RawConsumer
 
 from cutover_shim import codes, config, native, runtime, status, watch
-from cutover_shim.clients import deadline_of, left_until
+from cutover_shim.clients import closed_handle, deadline_of, left_until
 from cutover_shim.cutover_file import CutoverFile
 from cutover_shim.membership import CHUNK_S, Membership
 
@@ -99,41 +99,74 @@ class Consumer(RawConsumer):
     def poll(self, timeout: float = -1) -> Any:
         """Return the next message or None, as the client does; None too while the route is held."""
         fast = self._shim_fast
-        if fast is not None and 0 <= timeout <= _FAST_S:
-            return fast(timeout)
+        if fast is not None:
+            try:
+                if 0 <= timeout <= _FAST_S:
+                    return fast(timeout)
+                message = fast(_FAST_S)
+            except RuntimeError as error:
+                self._shim_unless_switched(error)
+            else:
+                if message is not None:
+                    return message
+                timeout = max(0.0, timeout - _FAST_S) if timeout > 0 else timeout
         return self._shim_poll(timeout)
+
+    def _shim_unless_switched(self, error: RuntimeError) -> None:
+        # Another thread of the application may have been at the switch, and closed what this one was reading from.
+        if self._shim_closed or not closed_handle(error):
+            raise error
 
     def _shim_poll(self, timeout: float) -> Any:
         deadline = deadline_of(timeout)
         while True:
             handle = self._shim_open().advance()
             left = left_until(deadline)
+            try:
+                message = None if handle is None else handle.poll(min(left, CHUNK_S))
+            except RuntimeError as error:
+                self._shim_unless_switched(error)
+                continue
+            if message is not None:
+                return message
             if handle is None:
                 self._shim_member.wait(min(left, CHUNK_S))
-            else:
-                message = handle.poll(min(left, CHUNK_S))
-                if message is not None:
-                    return message
             if left_until(deadline) == 0:
                 return None
 
     def consume(self, num_messages: int = 1, timeout: float = -1) -> list[Any]:
         """Return up to so many messages, as the client does; an empty list while the route is held."""
-        deadline = deadline_of(timeout)
-        if self._shim_fast is not None and 0 <= timeout <= _FAST_S:
-            found: list[Any] = self._shim_member.handle.consume(num_messages, timeout)
-            return found
         messages: list[Any] = []
-        while True:
-            handle = self._shim_open().advance() if not messages or not self._shim_member.due else None
-            left = left_until(deadline)
-            if handle is not None:
-                messages += handle.consume(num_messages - len(messages), min(left, CHUNK_S))
-            elif messages:
-                return messages  # a switch is due, and what is in hand was read before it
+        handle = self._shim_member.handle
+        if self._shim_fast is not None and handle is not None:
+            chunk = timeout if 0 <= timeout <= _FAST_S else _FAST_S
+            try:
+                messages = handle.consume(num_messages, chunk)
+            except RuntimeError as error:
+                self._shim_unless_switched(error)
             else:
-                self._shim_member.wait(min(left, CHUNK_S))
-            if len(messages) >= num_messages or left_until(deadline) == 0:
+                if len(messages) >= num_messages or chunk == timeout:
+                    return messages
+                timeout = max(0.0, timeout - chunk) if timeout > 0 else timeout
+        return self._shim_consume(messages, num_messages, timeout)
+
+    def _shim_consume(self, messages: list[Any], wanted: int, timeout: float) -> list[Any]:
+        deadline = deadline_of(timeout)
+        while True:
+            if messages and self._shim_member.due:
+                return messages  # a switch is due, and what is in hand was read before it
+            handle = self._shim_open().advance()
+            left = left_until(deadline)
+            try:
+                if handle is not None:
+                    messages += handle.consume(wanted - len(messages), min(left, CHUNK_S))
+                elif messages:
+                    return messages
+                else:
+                    self._shim_member.wait(min(left, CHUNK_S))
+            except RuntimeError as error:
+                self._shim_unless_switched(error)
+            if len(messages) >= wanted or left_until(deadline) == 0:
                 return messages
 
     # -- what is read ------------------------------------------------------------------------------------------------
