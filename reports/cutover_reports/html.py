@@ -14,7 +14,7 @@ from markupsafe import Markup
 from cutover_reports import words
 from cutover_reports.build import Built
 from cutover_reports.model import Scenario
-from cutover_reports.paths import STAGES, stage_title, states
+from cutover_reports.paths import STAGES, TAKEN_BACK
 from cutover_reports.reading import Frames
 from cutover_reports.series import columns
 
@@ -106,11 +106,12 @@ def _stretches(scenario: Scenario, role: str) -> list[dict[str, float]]:
 def _stages(scenario: Scenario, end: float) -> list[dict[str, Any]]:
     """Return the stretches of time by stage, the last one open to the end."""
     marks = [mark for mark in scenario.marks if mark.kind == "stage" and mark.stage is not None]
-    walked = states(scenario.path)
-    back = bool(walked) and walked[-1].consumers == walked[-1].producers == "source"
     starts = [
         (0.0, 0, STAGES[0]),
-        *((m.from_s, m.stage or 0, stage_title(m.stage or 0, m.detail, back_on_source=back)) for m in marks),
+        *(
+            (mark.from_s, mark.stage or 0, STAGES.get(mark.stage or 0, mark.detail) if mark.stage else TAKEN_BACK)
+            for mark in marks
+        ),
     ]
     ends = [start for start, _, _ in starts[1:]] + [max(end, starts[-1][0])]
     return [

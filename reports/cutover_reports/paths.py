@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from cutover_harness.plan.path import Act, ImpossibleActError, RouteState, walk
+from cutover_harness.plan.path import Act, ImpossibleActError, walk
 
 STAGES = {
     0: "not begun",
@@ -30,31 +30,17 @@ DOCUMENTED_COST = {
 }
 
 
-def states(path: Sequence[str]) -> list[RouteState]:
-    """Return the state of the route after each act; an empty list where an act of the path is not known."""
-    try:
-        return walk(Act(act) for act in path)
-    except (ValueError, ImpossibleActError):
-        return []
+#: How stage 0 reads once the path has begun.
+TAKEN_BACK = "taken back"
 
 
 def rollback_stage(path: Sequence[str]) -> int | None:
-    """Return the stage from which `path` turned back, None where it only goes forward.
+    """Return the stage from which `path` turned back, None where it only goes forward or has an act that is not known.
 
-    A path turns back where its stage goes down, or where the task is deleted while every client is on the source.
+    A path turns back where its stage goes down. It is at stage 0 again once the task is deleted with all on the source.
     """
-    walked = states(path)
-    stages = [state.stage for state in walked]
-    for before, after in pairwise(stages):
-        if after < before:
-            return before
-    if len(walked) > 1 and walked[-1].task == "deleted" and walked[-1].producers == walked[-1].consumers == "source":
-        return stages[-2]
-    return None
-
-
-def stage_title(stage: int, act: str, *, back_on_source: bool) -> str:
-    """Return a stage in words, as the time line shows it."""
-    if stage == 7 and back_on_source:
-        return "task deleted, all on source"
-    return STAGES.get(stage, act or "?")
+    try:
+        stages = [state.stage for state in walk(Act(act) for act in path)]
+    except (ValueError, ImpossibleActError):
+        return None
+    return next((before for before, after in pairwise(stages) if after < before), None)
