@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from cutover_harness.errors import UsageError
 from cutover_reports.policy import Policy, read_policy
+from cutover_reports.survival import SETTINGS
 
 
 def policy(tmp_path: Path, text: str) -> Policy:
@@ -62,3 +63,12 @@ def test_a_mistake_names_the_file_and_the_key(tmp_path: Path, text: str, named: 
 def test_an_absent_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"gone\.toml: cannot be read"):
         read_policy(tmp_path / "gone.toml")
+
+
+def test_the_documented_example_is_valid(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "policy.md").read_text("utf-8")
+    example = page.split("```toml\n")[1].split("```")[0]
+    read = policy(tmp_path, example)
+    assert read.name == "payments, Q1"
+    assert read.limits_of("orders").duplicated_on_switchover == 0
+    assert set(read.clients["billing"]) == set(SETTINGS), "every setting that the report knows is documented"
