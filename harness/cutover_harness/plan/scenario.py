@@ -10,7 +10,7 @@ from cutover_harness.plan.path import Act, ImpossibleActError, RouteState, moves
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=80)]
 Cause = Literal["re_read", "re_read_across", "mirrored_twice", "producer_retry"]
-Measure = Literal["lost", "phantom", "duplicated", "disordered", "log_order", "stranded"]
+Measure = Literal["lost", "phantom", "disordered", "stranded"] | Cause
 
 
 class _Model(BaseModel):
@@ -54,6 +54,8 @@ class Fleet(_Model):
     groups: dict[Name, Annotated[int, Field(ge=1, le=64)]] = Field(
         default={"billing": 2, "audit": 1}, min_length=1, description="Members per consumer group."
     )
+    work_ms: float = Field(default=0, ge=0, le=10_000, description="Time that a consumer takes for each record.")
+    commit: Literal["manual", "auto"] = Field(default="manual", description="How consumers commit, once a second.")
     producer: dict[str, str | int | float | bool] = Field(
         default={}, description="librdkafka properties of the producers."
     )

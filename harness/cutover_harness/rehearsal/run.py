@@ -249,6 +249,8 @@ class Rehearsal:
                 groups=shape.groups,
                 producer_client=shape.producer,
                 consumer_client=shape.consumer,
+                work_ms=shape.work_ms,
+                commit=shape.commit,
             ),
             ReplayOptions(capture=self.settings.capture.absolute(), speed=self.facts.speed, loop=True),
             folder=self.folder,

@@ -109,7 +109,7 @@ def conductor(tmp_path: Path, world: World, path: list[Step], deadline_s: float 
         pointer.write()
     return Conductor(
         route=Route("r", ["t"], ["g"], {"p": "producer", "c": "consumer"}), steps=path, pointer=pointer,
-        statuses=tmp_path / "status", journal=Journal(tmp_path / "journal.sqlite"),
+        statuses=tmp_path / "status", journal=QuickJournal(tmp_path / "journal.sqlite"),
         mirror=world, source=world, target=world, sleep=lambda _: None,
         gates=Gates(deadline_s=deadline_s, progress_wait_s=deadline_s), **options,
     )  # fmt: skip
@@ -274,7 +274,15 @@ def test_a_conductor_killed_before_any_write_goes_on_to_the_same_end(tmp_path: P
         assert resumed.pointer.generation == whole.pointer.generation
 
 
-class DyingJournal(Journal):
+class QuickJournal(Journal):
+    """A journal that need not survive the machine."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._db.execute("PRAGMA synchronous=OFF")
+
+
+class DyingJournal(QuickJournal):
     """A journal whose owner dies at its n-th write."""
 
     def __init__(self, path: Path, n: int, *, after: bool) -> None:
