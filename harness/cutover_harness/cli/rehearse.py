@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shlex
 import sys
@@ -17,9 +18,14 @@ from cutover_harness.cli.progress import Progress
 from cutover_harness.errors import UsageError
 from cutover_harness.judge.model import Report
 from cutover_harness.plan.load import find, load_all
+from cutover_harness.plan.scenario import Scenario
 from cutover_harness.rehearsal.session import rehearse_all
 from cutover_harness.rehearsal.settings import Settings
 
+EXIT_USAGE = 2
+FEW = 4
+"""Up to so many scenarios run one after the other where nothing is said."""
+MOST_JOBS = 3
 CAUSE_WORDS = {
     "re_read": "re-read",
     "re_read_across": "re-read across clusters",
@@ -45,6 +51,16 @@ def rehearse(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Repeats a run's random choices; default: a new one.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the brokers' data.")] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            metavar="N",
+            help="Scenarios at once, 450 MB each; they disturb each other's times. "
+            f"Default: 1 for up to {FEW} scenarios, else at most {MOST_JOBS}, and no more than CPUs.",
+        ),
+    ] = None,
 ) -> int:
     """Walk switchovers and rollbacks on real clusters with recorded traffic, and report what each costs.
 
@@ -54,15 +70,9 @@ def rehearse(
         raise UsageError(f"--testbed {testbed}: not one of: process")
     if speed is not None and speed <= 0:
         raise UsageError(f"--speed {speed}: must be above 0")
-    if names and every:
-        raise UsageError("--all walks the whole catalogue: leave out the names")
-    if names:
-        scenarios = [find(name) for name in names]
-    else:
-        scenarios = [scenario for scenario in load_all() if every or scenario.default]
-    doubles = {s.name for s in scenarios if sum(other.name == s.name for other in scenarios) > 1}
-    if doubles:
-        raise UsageError(f"scenario {', '.join(sorted(doubles))} is given twice")
+    scenarios = _scenarios(names, every)
+    fixed_ports = _ports(ports)
+    at_once = _jobs(jobs, len(scenarios), fixed_ports is not None)
     settings = Settings(
         out=out,
         capture=capture or sample_capture(),
@@ -70,19 +80,40 @@ def rehearse(
         seed=secrets.randbits(31) if seed is None else seed,
         speed=speed,
         source_version=source_version,
-        ports=_ports(ports),
+        ports=fixed_ports,
         keep=keep,
+        jobs=at_once,
     )
-    with Progress() as progress:
-        reports = rehearse_all(scenarios, settings, progress, progress.scenario)
-    Console().print(_table(reports))
-    for name, report in reports.items():
-        if causes := _causes(report):
-            typer.echo(f"{name}: duplicated: {causes}")
-        for reason in report.verdict.reasons:
-            typer.echo(f"{name}: {reason}")
-    typer.echo(f"report: {out / 'report.html'}")
-    return _exit_code(reports)
+    with Progress(prefixes=tuple(s.name for s in scenarios) if at_once > 1 else ()) as progress:
+        done = rehearse_all(scenarios, settings, progress)
+    if done.reports:
+        _print(done.reports, out)
+    for name, error in done.errors.items():
+        typer.echo(f"kafka-cutover: {name}: {error}", err=True)
+    return EXIT_USAGE if done.errors else _exit_code(done.reports)
+
+
+def _scenarios(names: list[str] | None, every: bool) -> list[Scenario]:
+    if names and every:
+        raise UsageError("--all walks the whole catalogue: leave out the names")
+    if not names:
+        return [scenario for scenario in load_all() if every or scenario.default]
+    scenarios = [find(name) for name in names]
+    doubles = {s.name for s in scenarios if sum(other.name == s.name for other in scenarios) > 1}
+    if doubles:
+        raise UsageError(f"scenario {', '.join(sorted(doubles))} is given twice")
+    return scenarios
+
+
+def _jobs(wanted: int | None, scenarios: int, fixed_ports: bool) -> int:
+    """Return how many to rehearse at once: with few of them undisturbed figures are worth more than minutes."""
+    if wanted is None:
+        return 1 if fixed_ports or scenarios <= FEW else min(MOST_JOBS, os.cpu_count() or 1)
+    if wanted < 1:
+        raise UsageError(f"--jobs {wanted}: must be 1 or more")
+    if wanted > 1 and fixed_ports:
+        raise UsageError(f"--jobs {wanted}: scenarios at once cannot share the ports of --ports: leave one of both out")
+    return min(wanted, scenarios)
 
 
 def _ports(text: str | None) -> tuple[int, int, int] | None:
@@ -92,6 +123,16 @@ def _ports(text: str | None) -> tuple[int, int, int] | None:
     if len(numbers) != 3 or not all(0 < number < 65536 for number in numbers) or len(set(numbers)) < 3:
         raise UsageError(f"--ports {text}: three different port numbers are needed, as in 9092,9093,8083")
     return numbers[0], numbers[1], numbers[2]
+
+
+def _print(reports: dict[str, Report], out: Path) -> None:
+    Console().print(_table(reports))
+    for name, report in reports.items():
+        if causes := _causes(report):
+            typer.echo(f"{name}: duplicated: {causes}")
+        for reason in report.verdict.reasons:
+            typer.echo(f"{name}: {reason}")
+    typer.echo(f"report: {out / 'report.html'}")
 
 
 def _table(reports: dict[str, Report]) -> Table:

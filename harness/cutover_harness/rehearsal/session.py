@@ -1,122 +1,122 @@
-"""Several scenarios one after the other, and the folder that they leave."""
+"""Several scenarios, one after the other or some at once, and the folder that they leave."""
 
 from __future__ import annotations
 
-import json
-import platform
 import random
-import shutil
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
-from importlib.metadata import entry_points, version
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
 
-import psutil
-
-from cutover_harness.capture.format import CaptureReader
 from cutover_harness.errors import UsageError
 from cutover_harness.judge.model import Report
 from cutover_harness.plan.scenario import Scenario
+from cutover_harness.rehearsal.folder import RunFolder, write_report
 from cutover_harness.rehearsal.run import Rehearsal, Watcher
 from cutover_harness.rehearsal.settings import Settings
+from cutover_harness.rehearsal.workers import run_at_once
 
-FACTS = "rehearsal.json"
+
+class Audience(Protocol):
+    """Who is told of the scenarios; called from several threads."""
+
+    def begin(self, name: str, number: int, total: int) -> Watcher:
+        """Scenario `name`, the `number`th of `total` (from 1), begins; what is returned watches it."""
+        ...
+
+    def ended(self, name: str, outcome: str) -> None:
+        """It was judged, or (`outcome` "not rehearsed") could not be."""
+        ...
 
 
-def rehearse_all(
-    scenarios: Sequence[Scenario], settings: Settings, observer: Watcher, begin: Callable[[str, int, int], None]
-) -> dict[str, Report]:
-    """Rehearse `scenarios` and write the report; return the reports by scenario.
+@dataclass(frozen=True)
+class Rehearsed:
+    """What came of each scenario, in the order in which they were given: a report, or an error of the environment."""
 
-    `begin` is called with name, number and total before each. What was done before an interruption is reported too.
-    Raises UsageError where the output folder or the capture cannot be used.
+    reports: dict[str, Report]
+    errors: dict[str, UsageError]
+
+
+def rehearse_all(scenarios: Sequence[Scenario], settings: Settings, audience: Audience) -> Rehearsed:
+    """Rehearse `scenarios`, `settings.jobs` at once, and write the report.
+
+    What was done before an interruption is reported too. An error of the environment ends its scenario alone; where
+    not even the first testbeds came up, the rest is not tried. Raises UsageError where the output folder or the capture
+    cannot be used.
     """
-    _claim(settings.out)
-    numbers = random.Random(settings.seed)  # noqa: S311 - marks records apart, keeps no secret
-    facts: dict[str, Any] = {
-        "format": 1,
-        "started": _now(),
-        "finished": None,
-        "command": settings.command,
-        "seed": settings.seed,
-        "versions": {"kafka-cutover": version("kafka-cutover"), "confluent-kafka": version("confluent-kafka")},
-        "environment": {"host": _host()},
-        "target_kind": None,
-        "capture": _capture(settings.capture),
-        "scenarios": [],
-    }
-    reports: dict[str, Report] = {}
-
-    def finish(rehearsal: Rehearsal) -> None:
-        reports[rehearsal.scenario.name] = rehearsal.finish()
-        facts["environment"] |= rehearsal.environment
-        facts["target_kind"] = rehearsal.target_kind
-        facts["scenarios"] = list(reports)
-        _save(settings.out, facts)
-
+    session = _Session(scenarios, settings, audience, RunFolder(settings, [s.name for s in scenarios]))
     try:
+        session.run()
+        session.folder.finish()
+    finally:
+        session.folder.save()
+        if session.reports:
+            write_report(settings.out)
+    names = [scenario.name for scenario in scenarios]
+    return Rehearsed(
+        reports={name: session.reports[name] for name in names if name in session.reports},
+        errors={name: session.errors[name] for name in names if name in session.errors},
+    )
+
+
+@dataclass
+class _Session:
+    scenarios: Sequence[Scenario]
+    settings: Settings
+    audience: Audience
+    folder: RunFolder
+    reports: dict[str, Report] = field(default_factory=dict)
+    errors: dict[str, UsageError] = field(default_factory=dict)
+    served: bool = False
+    """Whether any testbed came up."""
+
+    def run(self) -> None:
+        # Drawn in advance, so that a seed gives a scenario the same number whatever runs beside it.
+        numbers = random.Random(self.settings.seed)  # noqa: S311 - marks records apart, keeps no secret
+        runs = [numbers.getrandbits(63) for _ in self.scenarios]
         # One scenario is judged while the next one starts its brokers: nothing is measured in either at that time.
-        with ThreadPoolExecutor(max_workers=1) as judging:
-            judged = []
-            for number, scenario in enumerate(scenarios, start=1):
-                begin(scenario.name, number, len(scenarios))
-                folder = settings.out / scenario.name
-                rehearsal = Rehearsal(scenario, settings, folder, numbers.getrandbits(63), observer)
-                rehearsal.walk()
-                judged.append(judging.submit(finish, rehearsal))
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="judge") as judging:
+            judged: list[Future[None]] = []
+            tasks = [
+                partial(self._walk, judging, judged, number, scenario, run)
+                for number, (scenario, run) in enumerate(zip(self.scenarios, runs, strict=True), start=1)
+            ]
+            run_at_once(tasks, self.settings.jobs)
             for future in judged:
                 future.result()
-        facts["finished"] = _now()
-    finally:
-        _save(settings.out, facts)
-        if reports:
-            write_report(settings.out)
-    return reports
 
+    def _walk(
+        self, judging: ThreadPoolExecutor, judged: list[Future[None]], number: int, scenario: Scenario, run: int
+    ) -> None:
+        if self.errors and not self.served:
+            return
+        watcher = self.audience.begin(scenario.name, number, len(self.scenarios))
+        rehearsal = Rehearsal(scenario, self.settings, self.folder.path / scenario.name, run, watcher)
+        try:
+            rehearsal.walk()
+        except UsageError as why:
+            self._failed(scenario.name, why)
+            return
+        finally:
+            self.served = self.served or bool(rehearsal.environment)
+        future = judging.submit(self._finish, rehearsal)
+        judged.append(future)
+        if self.settings.ports:
+            future.result()  # the next one needs the ports
 
-def write_report(out: Path) -> None:
-    """Have the installed report package render the run folder `out`."""
-    for entry in entry_points(group="kafka_cutover.report", name="default"):
-        entry.load()(out)
+    def _finish(self, rehearsal: Rehearsal) -> None:
+        name = rehearsal.scenario.name
+        try:
+            report = rehearsal.finish()
+        except UsageError as why:
+            self._failed(name, why)
+            return
+        self.reports[name] = report
+        self.folder.add(name, rehearsal.environment, rehearsal.target_kind)
+        self.audience.ended(name, report.verdict.outcome)
 
-
-def _claim(out: Path) -> None:
-    """Make sure that `out` is ours to write: absent, empty, or an earlier run's folder, whose scenarios are removed."""
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"--out {out}: is a file; give a folder")
-    if out.is_dir() and any(out.iterdir()) and not (out / FACTS).exists():
-        raise UsageError(f"--out {out}: is not empty and not an earlier rehearsal's; give another folder")
-    if (out / FACTS).exists():
-        for run in out.glob("*/cutover.toml"):
-            shutil.rmtree(run.parent)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as why:
-        raise UsageError(f"--out {out}: cannot be made: {why.strerror}") from None
-
-
-def _capture(path: Path) -> dict[str, Any]:
-    with CaptureReader(path) as capture:
-        low, high = capture.span_ms()
-        return {
-            "name": path.name,
-            "records": capture.records,
-            "topics": len(capture.info.topics),
-            "span_s": (high - low) / 1000,
-        }
-
-
-def _host() -> str:
-    memory = psutil.virtual_memory().total / 2**30
-    machine = f"{platform.system()} {platform.machine()}, {psutil.cpu_count()} CPUs, {memory:.0f} GiB"
-    return f"{machine}, Python {platform.python_version()}"
-
-
-def _save(out: Path, facts: dict[str, Any]) -> None:
-    (out / FACTS).write_text(json.dumps(facts, indent=2), encoding="utf-8")
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    def _failed(self, name: str, why: UsageError) -> None:
+        self.errors[name] = why
+        self.folder.add_error(name, why)
+        self.audience.ended(name, "not rehearsed")

@@ -13,8 +13,9 @@ TARGET_RUN_S = 30.0
 class Settings:
     """Where a rehearsal writes, what it replays and on which brokers.
 
-    `speed` is the factor on the capture's rhythm; None lets one pass over the capture last 30 seconds. `ports` are those
-    of source, target and Connect; None takes free ones.
+    `speed` is the factor on the capture's rhythm; None lets one pass over the capture last 30 seconds. `ports` are
+    those of source, target and Connect; None takes free ones. `jobs`: how many scenarios run at once, each on a testbed
+    of its own; they disturb each other's times.
     """
 
     out: Path
@@ -25,3 +26,4 @@ class Settings:
     source_version: str = "3.9.2"
     ports: tuple[int, int, int] | None = None
     keep: bool = False
+    jobs: int = 1
