@@ -63,11 +63,8 @@ class Mask:
         return self._mask(data)
 
     def _mask(self, data: bytes) -> bytes:
-        try:
-            text = data.decode()
-        except UnicodeDecodeError:
-            return self._permute_bytes(data)
-        if _CONTROL.search(text):
+        text = _text(data)
+        if text is None:
             return self._permute_bytes(data)
         if data[:1] in (b"{", b"[", b'"'):
             try:
@@ -99,7 +96,7 @@ class Mask:
 
     def _escape(self, escape: str) -> str:
         r"""Mask \uXXXX in its last two digits (a surrogate stays one); other escapes stay."""
-        return escape if escape[1] != "u" else escape[:4] + self._permute_bytes(bytes.fromhex(escape[4:])).hex()
+        return escape if escape[1] != "u" else f"{escape[:4]}{self._feistel([int(escape[4:], 16)], [256], b'e')[0]:02x}"
 
     def _number(self, token: str) -> str:
         sign, whole, fraction, exponent = _NUMBER.fullmatch(token).groups()  # type: ignore[union-attr]
@@ -121,18 +118,28 @@ class Mask:
         places = [(at, kind) for at, char in enumerate(text) if (kind := _class(ord(char))) is not None]
         if not places:
             return text
+        sizes = [_size(kind) for _, kind in places]
+        shape = b"t" + bytes(kind for _, kind in places)
         symbols = [_index(ord(text[at]), kind) for at, kind in places]
-        shape = bytes(kind for _, kind in places)
-        masked = self._feistel(symbols, [_size(kind) for _, kind in places], b"t" + shape)
         out = list(text)
-        for (at, kind), symbol in zip(places, masked, strict=True):
-            out[at] = chr(_code(symbol, kind))
-        return "".join(out)
+        # What numbers are masked to is theirs alone: on along the cycle, which keeps this a permutation.
+        while True:
+            symbols = self._feistel(symbols, sizes, shape)
+            for (at, kind), symbol in zip(places, symbols, strict=True):
+                out[at] = chr(_code(symbol, kind))
+            masked = "".join(out)
+            if not _INTEGER.fullmatch(masked):
+                return masked
 
     def _permute_bytes(self, data: bytes) -> bytes:
         if not data:
             return data
-        return bytes(self._feistel(list(data), [256] * len(data), b"b" + len(data).to_bytes(8, "big")))
+        label = b"b" + len(data).to_bytes(8, "big")
+        was_text = _text(data) is not None
+        while True:  # bytes that are no text stay no text, as above
+            data = bytes(self._feistel(list(data), [256] * len(data), label))
+            if was_text or _text(data) is None:
+                return data
 
     def _feistel(self, symbols: list[int], sizes: list[int], shape: bytes) -> list[int]:
         """Permute all sequences of these sizes: each half in turn is shifted by what the other one says."""
@@ -158,6 +165,15 @@ class Mask:
             (symbol + int.from_bytes(stream[4 * at : 4 * at + 4], "big")) % size
             for at, (symbol, size) in enumerate(zip(symbols, sizes, strict=True))
         ]
+
+
+def _text(data: bytes) -> str | None:
+    """Return `data` as text, None where it is something else."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if _CONTROL.search(text) else text
 
 
 def _class(code: int) -> int | None:

@@ -1,0 +1,66 @@
+"""When records are due."""
+
+from __future__ import annotations
+
+import numpy as np
+from cutover_harness.replay.lateness import Lateness
+from cutover_harness.replay.schedule import Schedule
+from hypothesis import given
+from hypothesis import strategies as st
+
+START = 1_800_000_000_000_000_000
+
+
+def times(*values: int) -> np.ndarray:
+    return np.array(values, np.int64)
+
+
+def test_due_times_follow_the_rhythm_and_the_factor() -> None:
+    schedule = Schedule(1000, 3000, START, 2.0, records=3)
+    largest, last = schedule.running_max(times(1000, 2000, 1500, 3000), None)
+    assert largest.tolist() == [1000, 2000, 2000, 3000]
+    assert last == 3000
+    assert ((schedule.due_ns(largest, 0) - START) // 1_000_000).tolist() == [0, 500, 500, 1000]
+    assert (schedule.stamps_ms(times(1000, 2000, 1500, 3000), 0) - START // 1_000_000).tolist() == [0, 500, 250, 1000]
+
+
+def test_batches_continue_each_other() -> None:
+    schedule = Schedule(0, 100, START, 1.0, records=10)
+    _, before = schedule.running_max(times(50), None)
+    assert schedule.running_max(times(10, 60), before)[0].tolist() == [50, 60]
+
+
+def test_loops_follow_each_other_at_the_mean_distance() -> None:
+    schedule = Schedule(1000, 3000, START, 1.0, records=3)
+    assert schedule.loop_ms == 3000
+    first = schedule.due_ns(times(1000), 1)[0]
+    assert first - schedule.due_ns(times(3000), 0)[0] == 1_000_000_000
+    assert Schedule(5, 5, START, 1.0, records=1).loop_ms == 1
+
+
+def test_as_fast_as_possible_is_due_at_once_with_shifted_timestamps() -> None:
+    schedule = Schedule(1000, 3000, START, None, records=2)
+    assert schedule.due_ns(times(1000, 3000), 5).tolist() == [0, 0]
+    assert (schedule.stamps_ms(times(1000, 2000, 3000), 5) - START // 1_000_000).tolist() == [-2000, -1000, 0]
+
+
+@given(st.lists(st.integers(0, 10**10), min_size=1), st.floats(0.1, 1e6), st.integers(0, 3))
+def test_due_times_never_go_back(stamps: list[int], speed: float, loop: int) -> None:
+    schedule = Schedule(min(stamps), max(stamps), START, speed, records=len(stamps))
+    largest, _ = schedule.running_max(np.array(stamps, np.int64), None)
+    due = schedule.due_ns(largest, loop)
+    assert (np.diff(due) >= 0).all()
+    assert due[0] >= START
+    assert schedule.due_ns(times(schedule.first_ms), loop + 1)[0] >= due[-1]
+
+
+def test_lateness_percentiles() -> None:
+    late = Lateness()
+    assert late.percentile_ms(0.99) == 0
+    for _ in range(98):
+        late.add(-5)
+    late.add(3_000_000)
+    late.add(60_000_000_000)
+    assert late.percentile_ms(0.5) == 0.1
+    assert late.percentile_ms(0.99) == 3.1
+    assert late.percentile_ms(1.0) == 10_000.0
