@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from cutover_harness.judge.duplicates import cluster_bit
 from cutover_harness.judge.universe import Places, Universe
-from cutover_harness.ledger.columns import Array, Columns, Int64, Mask, constant
+from cutover_harness.ledger.columns import Array, Columns, Int64, Mask, constant, take
 from cutover_harness.ledger.format import ABORTED, ACKED, FAILED, SENT, SOURCE, TARGET, UNKNOWN
 
 CLUSTERS = (SOURCE, TARGET, UNKNOWN)
@@ -18,7 +18,8 @@ _CLUSTER_BITS, _ACKED_SHIFT, _FAILED, _ABORTED = 0b111, 3, 1 << 6, 1 << 7
 class Produced:
     """The producers' rows of some streams, and for each record (by its id in `universe`) what they say about it.
 
-    rows, row_ids, row_place, row_instance: all rows, their record, topic and partition, and the number of the ledger.
+    rows, row_ids, row_place, row_instance: rows, their record, topic and partition, and the number of the ledger;
+        without those that only say that a record was sent which was acknowledged later.
     flags: sent to the clusters in bits 0-2 (as `cluster_bit`), acknowledged by those in bits 3-5, failed, aborted.
     place: topic and partition, those of the acknowledgement where there is one, -1 for an id without a record.
     offsets: by cluster, the offset that it acknowledged, -1 where it did not. Only clusters that acknowledged any.
@@ -101,6 +102,9 @@ def gather(parts: list[Columns], instances: list[int], places: Places) -> Produc
         is_acked &= ~last_aborted
         is_aborted &= ~contested | last_aborted
     instance = _joined([constant(number, len(part), np.int16) for part, number in filled])
+    # What was sent is known now; for records that were acknowledged, only that row is needed to describe them.
+    keep = np.flatnonzero((rows.event != SENT) | ~is_acked[ids])
+    rows, ids, place, instance = rows.take(keep), ids[keep], take(place, keep), take(instance, keep)
     return Produced(universe, rows, ids, place, instance, flags, where, offsets, is_acked, is_aborted)
 
 
@@ -110,11 +114,12 @@ def _joined(parts: list[Array]) -> Array:
 
 def _flags(rows: Columns, ids: Int64, size: int) -> npt.NDArray[np.uint8]:
     flags = np.zeros(size, np.uint8)
-    code = np.zeros(256, np.uint8)
-    code[[SENT, ACKED, FAILED, ABORTED]] = 0, _ACKED_SHIFT, 0, 0
+    shift, extra = np.zeros((2, 256), np.uint8)
+    shift[ACKED] = _ACKED_SHIFT
     # FAILED and ABORTED name the cluster too, for a process that was told only at the end where the record went.
-    bit = cluster_bit(rows.cluster) << code[rows.event]
-    bit |= np.where(rows.event == FAILED, _FAILED, np.where(rows.event == ABORTED, _ABORTED, 0)).astype(np.uint8)
+    extra[[FAILED, ABORTED]] = _FAILED, _ABORTED
+    bit = cluster_bit(rows.cluster) << shift[rows.event]
+    bit |= extra[rows.event]
     for value in np.unique(bit):
         flags[ids[bit == value]] |= value
     return flags

@@ -107,6 +107,7 @@ class _Share:
                 committed_only &= instance.meta.isolation == "read_committed"
         produced = self.produced
         got = deliver(parts, numbers, produced, self.places)
+        del parts  # their rows are in `got` now, in another order
         known = got.ids[got.is_known]
         seen = np.zeros(produced.universe.size, np.bool_)
         seen[known] = True

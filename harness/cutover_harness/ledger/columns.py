@@ -41,7 +41,7 @@ class Columns:
     def take(self, chosen: Array | slice) -> Self:
         """Return the rows that a mask, an array of row numbers or a slice chooses."""
         size = int(np.count_nonzero(chosen)) if isinstance(chosen, np.ndarray) and chosen.dtype == np.bool_ else None
-        return type(self)(*(_take(getattr(self, f.name), chosen, size) for f in fields(self)))
+        return type(self)(*(take(getattr(self, f.name), chosen, size) for f in fields(self)))
 
     @classmethod
     def of_rows(cls, rows: Array) -> Self:
@@ -54,12 +54,45 @@ class Columns:
         return cls.of_rows(np.empty(0, ROW_DTYPE))
 
     @classmethod
+    def collect(cls, parts: Iterable[Self], most: int) -> Self:
+        """Return the rows of all parts, `most` at the most, holding no more than one part besides the result."""
+        found = [_Collected() for _ in fields(cls)]
+        size = 0
+        for part in parts:
+            if len(part):
+                for column, field in zip(found, fields(cls), strict=True):
+                    column.add(getattr(part, field.name), size, most)
+                size += len(part)
+        return cls(*(column.result(size) for column in found)) if size else cls.empty()
+
+    @classmethod
     def concat(cls, parts: Iterable[Self]) -> Self:
         """Return the rows of all parts, one after the other."""
         found = [part for part in parts if len(part)]
         if len(found) == 1:
             return found[0]
         return cls(*(_concat([getattr(p, f.name) for p in found]) for f in fields(cls))) if found else cls.empty()
+
+
+@dataclass
+class _Collected:
+    """One column while it is collected: a value for as long as all are alike, and then an array."""
+
+    array: Array | None = None
+    value: Any = None
+
+    def add(self, part: Array, at: int, total: int) -> None:
+        if self.array is None:
+            if is_constant(part) and (at == 0 or part[0] == self.value):
+                self.value = part[0]
+                return
+            self.array = np.empty(total, part.dtype)
+            if at:
+                self.array[:at] = self.value
+        self.array[at : at + len(part)] = part
+
+    def result(self, size: int) -> Array:
+        return np.broadcast_to(self.value, (size,)) if self.array is None else self.array[:size]
 
 
 def constant(value: object, size: int, dtype: npt.DTypeLike) -> Array:
@@ -72,7 +105,8 @@ def is_constant(values: Array) -> bool:
     return len(values) > 0 and values.strides == (0,)
 
 
-def _take(values: Array, chosen: Array | slice, size: int | None) -> Array:
+def take(values: Array, chosen: Array | slice, size: int | None = None) -> Array:
+    """Return the chosen values; of equal ones, `size` or as many as there are row numbers."""
     if isinstance(chosen, slice) or not is_constant(values):
         return values[chosen]
     return np.broadcast_to(values[0], (len(chosen) if size is None else size,))

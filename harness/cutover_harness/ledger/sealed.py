@@ -10,7 +10,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cutover_harness.ledger.columns import ALL_STREAMS, Columns, UInt64, by_stream, constant, in_range, is_control
+from cutover_harness.ledger.columns import (
+    ALL_STREAMS,
+    Columns,
+    UInt64,
+    by_stream,
+    constant,
+    in_range,
+    is_constant,
+    is_control,
+)
 from cutover_harness.ledger.format import ROW_DTYPE, VERSION, LedgerError
 from cutover_harness.ledger.journal import JournalRows
 
@@ -20,7 +29,7 @@ SORTED_VALUE = f"{VERSION} sorted by stream".encode()
 TOPICS_KEY = b"kafka-cutover.topics"
 
 _OFTEN_CONSTANT = ("event", "cluster", "topic", "partition", "stream")
-_ROW_GROUP = 1 << 20
+_ROW_GROUP = 1 << 18
 _SEAL_AT_ONCE = 1 << 22
 
 SCHEMA = pa.schema(
@@ -69,15 +78,9 @@ class ParquetRows:
             for i, (first, last) in enumerate(self._bounds)
             if not self._is_control[i] and first <= high and last >= low
         ]
-        parts = []
-        for columns in self._read(wanted):
-            if not self.sorted:
-                parts.append(columns.take(~is_control(columns.event) & in_range(columns.stream, low, high)))
-                continue
-            start = int(np.searchsorted(columns.stream, np.uint64(low)))
-            end = int(np.searchsorted(columns.stream, np.uint64(high), side="right"))
-            parts.append(columns.take(slice(start, end)))
-        return by_stream(Columns.concat(parts))
+        parts = (self._chosen(columns, low, high) for columns in self._read(wanted))
+        # Copied one by one: a row group that was decoded goes away before the next one is.
+        return by_stream(Columns.collect(parts, sum(self._sizes[i] for i in wanted)))
 
     def control(self) -> Columns:
         """Return the rows about positions and assignments in the ledger's order."""
@@ -102,6 +105,15 @@ class ParquetRows:
                     else:
                         parts.append(file.read_row_group(group, ["stream"])["stream"].to_numpy()[::step])
         return np.concatenate(parts) if parts else np.empty(0, np.uint64)
+
+    def _chosen(self, columns: Columns, low: int, high: int) -> Columns:
+        if not self.sorted:
+            return columns.take(~is_control(columns.event) & in_range(columns.stream, low, high))
+        if is_constant(columns.stream):
+            return columns  # the row group was chosen by its stream
+        start = int(np.searchsorted(columns.stream, np.uint64(low)))
+        end = int(np.searchsorted(columns.stream, np.uint64(high), side="right"))
+        return columns.take(slice(start, end))
 
     def _read(self, groups: Any) -> Iterator[Columns]:
         number = {name: i for i, name in enumerate(self.topics)}

@@ -64,7 +64,7 @@ def test_json_lines(tmp_path: Path) -> None:
             "event,topic,partition,time_ns\nSENT,orders,x,1\n",
             "line 2: partition is 'x', not a whole number",
         ),
-        ("events.csv", "event,topic,partition,time\nSENT,orders,0,now\n", "line 2: time is 'now', not ISO 8601"),
+        ("events.csv", "event,topic,partition,time\nDELIVERED,orders,0,now\n", "line 2: time is 'now', not ISO 8601"),
         ("events.csv", "event,topic,time_ns\nSENT,orders,1\n", "line 2: field 'partition' is missing"),
         ("events.jsonl", '{"event": "SENT", "top', "line 1 is not JSON"),
         ("events.jsonl", "[1]", "line 1 is not a JSON object"),
