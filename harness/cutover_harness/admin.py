@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewTopic
 
@@ -12,12 +12,22 @@ Partition = tuple[str, int]
 
 TIMEOUT_S = 10.0
 # Clients of the harness meet brokers that are killed on purpose: come back soon, and leave the talking to the harness.
-CLIENT_DEFAULTS: Mapping[str, str] = {"reconnect.backoff.max.ms": "500", "log_level": "2"}
+# Rebootstrapping (KIP-899, the default) removes the bootstrap handle once a broker is known again, and with it, seen with
+# librdkafka 2.16.1, a FindCoordinator in flight: the call it was for then waits until its time is over.
+CLIENT_DEFAULTS: Mapping[str, str] = {
+    "reconnect.backoff.max.ms": "500",
+    "metadata.recovery.strategy": "none",
+    "log_level": "2",
+}
 
 # A coordinator that has just been started says these, for the group or for single partitions within a call that
 # succeeds (KIP-709).
 _COORDINATOR_COMES = frozenset(
     {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE}
+)
+# Said of a topic that has just been created, by a broker that has not been told yet.
+_LEADER_COMES = frozenset(
+    {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION}
 )
 _RETRY_S = 0.05
 
@@ -79,6 +89,16 @@ class Admin:
         wanted = set(topics)
         return {key: offset for key, offset in found.items() if key[0] in wanted}
 
+    def members(self, group: str) -> int:
+        """Return how many members the group has, 0 while it rebalances or where nobody knows it."""
+        try:
+            found = self._client.describe_consumer_groups([group], request_timeout=self._timeout_s)[group].result()
+        except KafkaException as error:
+            if error.args[0].code() in _COORDINATOR_COMES | {KafkaError.GROUP_ID_NOT_FOUND}:
+                return 0
+            raise
+        return len(found.members) if found.state == ConsumerGroupState.STABLE else 0
+
     def set_committed(self, group: str, offsets: Mapping[Partition, int]) -> None:
         """Set committed offsets of a group that has no members; with members the cluster refuses it."""
         if not offsets:
@@ -93,15 +113,23 @@ class Admin:
         _retry(ask, self._timeout_s)
 
     def _offsets(self, topics: Iterable[str], spec: OffsetSpec) -> dict[Partition, int]:
-        wanted = {
-            TopicPartition(topic, partition): spec
-            for topic, count in self.partitions(topics).items()
-            for partition in range(count)
-        }
-        if not wanted:
-            return {}
-        futures = self._client.list_offsets(wanted, request_timeout=self._timeout_s)
-        return {(p.topic, p.partition): future.result().offset for p, future in futures.items()}
+        names, deadline = list(topics), time.monotonic() + self._timeout_s
+        while True:
+            # Anew each time: a topic may have been deleted meanwhile, and is left out then.
+            wanted = {
+                TopicPartition(topic, partition): spec
+                for topic, count in self.partitions(names).items()
+                for partition in range(count)
+            }
+            if not wanted:
+                return {}
+            futures = self._client.list_offsets(wanted, request_timeout=self._timeout_s)
+            try:
+                return {(p.topic, p.partition): future.result().offset for p, future in futures.items()}
+            except KafkaException as error:
+                if error.args[0].code() not in _LEADER_COMES or time.monotonic() > deadline:
+                    raise
+            time.sleep(_RETRY_S)
 
 
 def _retry(ask: Callable[[], list[TopicPartition]], timeout_s: float) -> list[TopicPartition]:

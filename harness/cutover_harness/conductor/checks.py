@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,19 @@ class Checks:
             )
 
         return Gate(f"attested {what}", read, deadline_s)
+
+    def joined(self, members: Mapping[str, int], place: Place, deadline_s: float) -> Gate:
+        """Every group has its members on `place` and is stable; for apps that cannot attest it themselves."""
+        cluster = self.source if place == "source" else self.target
+
+        def read() -> Reading:
+            found = {group: cluster.members(group) for group in members}
+            late = [f"{group} has {n} of {members[group]} members" for group, n in found.items() if n < members[group]]
+            return Reading(
+                open=not late, waits_for="; ".join(late), evidence=f"{sum(found.values())} members on {place}"
+            )
+
+        return Gate(f"joined on {place}", read, deadline_s)
 
     def mirroring(self, topics: Sequence[str], deadline_s: float) -> Gate:
         """Connectors and tasks run, and the target has every topic with the source's partitions."""

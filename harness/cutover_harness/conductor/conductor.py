@@ -21,6 +21,8 @@ from cutover_harness.errors import UsageError
 from cutover_harness.plan.path import Act, Place, RouteState, destination, moves, way_back
 from cutover_harness.plan.scenario import Gates, Step
 
+When = Literal["before", "move", "after"]
+"""When something is asked for: before an act's gates, as the act itself (apps that are restarted), right after it."""
 START = -1
 """The step of what happens before the first act."""
 WAITS_EVERY_S = 0.5
@@ -30,12 +32,16 @@ WARM_UP_S = 1.0
 
 @dataclass(frozen=True)
 class Route:
-    """Who moves together; `clients` maps each expected instance to its role: the barrier names who is missing."""
+    """Who moves together; `clients` maps each expected instance to its role: the barrier names who is missing.
+
+    `members`, for apps without the shim that are moved by a restart: how many each group has to have.
+    """
 
     name: str
     topics: Sequence[str]
     groups: Sequence[str]
     clients: Mapping[str, Role]
+    members: Mapping[str, int] | None = None
 
     def instances(self, role: Role) -> list[str]:
         """Return the instances of one role."""
@@ -60,7 +66,7 @@ class Conductor:
     target: ClusterLike
     gates: Gates
     lag_at: Sequence[Act] = ()
-    asks: Sequence[tuple[Act, Literal["before", "after"]]] = ()
+    asks: Sequence[tuple[Act, When]] = ()
     on_missed: Literal["stop", "rollback"] = "stop"
     sleep: Callable[[float], None] = time.sleep
 
@@ -96,8 +102,11 @@ class Conductor:
             return
         pointer = self.pointer.routes[self.route.name]
         places: dict[Role, Place] = {"producer": pointer.producers, "consumer": pointer.consumers}
-        for role, place in places.items():
-            self._pass(START, self._attested(role, place, self.pointer.generation))
+        if self.route.members is not None:
+            self._pass(START, self._joined(pointer.consumers))
+        else:
+            for role, place in places.items():
+                self._pass(START, self._attested(role, place, self.pointer.generation))
         self.sleep(WARM_UP_S)
         self.journal.write("done", START, "start")
 
@@ -113,6 +122,7 @@ class Conductor:
                 self.journal.write("lag", number, act, records=self.mirror.lag().total)
             self.journal.write("doing", number, act)
         generation = self._get_done(act)
+        self._ask(number, act, "move")
         self._ask(number, act, "after")
         for gate in self._gates_after(act, generation):
             self._pass(number, gate)
@@ -120,7 +130,7 @@ class Conductor:
         self.journal.write("done", number, act, stage=stage)
         self.sleep(step.dwell_s)
 
-    def _ask(self, number: int, act: Act, when: Literal["before", "after"]) -> None:
+    def _ask(self, number: int, act: Act, when: When) -> None:
         """Have the process that watches the journal do its part, and wait until it has."""
         if (act, when) not in self.asks:
             return
@@ -157,13 +167,13 @@ class Conductor:
                 self.pointer.point(route, consumers=destination(act))
             case Act.STOP_PRODUCERS | Act.PRODUCERS_TO_TARGET | Act.PRODUCERS_TO_SOURCE:
                 self.pointer.point(route, producers=destination(act))
-            case Act.SYNCHRONISE | Act.SET_EXACT_OFFSETS:
-                pass  # their gates are all there is to them
+            case Act.SYNCHRONISE | Act.SET_EXACT_OFFSETS | Act.OVERLAP_CONSUMERS:
+                pass  # their gates, or what is asked for, are all there is to them
 
     def _make_safe(self, number: int, act: Act, before: RouteState) -> None:
         """Wait for what has to be true before `act`, or it costs records or their order."""
         deadline = self.gates.deadline_s
-        if act == Act.CONSUMERS_TO_TARGET and not before.exact:
+        if act == Act.CONSUMERS_TO_TARGET and not before.exact and not before.overlap:
             wait_s, settle_s = self.gates.progress_wait_s, self.gates.settle_s
             self._pass(number, self.checks.progress(self.route.groups, wait_s, settle_s))
         elif act == Act.PRODUCERS_TO_TARGET and not before.reverse:
@@ -193,10 +203,18 @@ class Conductor:
                 return [self.checks.lag_under(self.gates.lag_bar, deadline)]
             case Act.SET_EXACT_OFFSETS:
                 return [self.checks.exact_offsets(self.route.groups, deadline)]
+            case Act.OVERLAP_CONSUMERS:
+                return [self._joined("target")]
+            case _ if (who := moves(act)) and self.route.members is not None:
+                place = destination(act)
+                return [self._joined(place)] if who == "consumers" and place != "hold" else []
             case _ if who := moves(act):
                 return [self._attested("consumer" if who == "consumers" else "producer", destination(act), generation)]
             case _:
                 return []
+
+    def _joined(self, place: Place) -> Gate:
+        return self.checks.joined(self.route.members or {}, place, self.gates.deadline_s)
 
     def _attested(self, role: Role, place: Place, generation: int) -> Gate:
         return self.checks.attested(self.route.instances(role), place, generation, self.gates.deadline_s)

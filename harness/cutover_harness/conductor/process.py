@@ -16,7 +16,7 @@ from cutover_shim.cutover_file import parse
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cutover_harness.admin import Admin
-from cutover_harness.conductor.conductor import Conductor, Route
+from cutover_harness.conductor.conductor import Conductor, Route, When
 from cutover_harness.conductor.journal import Journal
 from cutover_harness.conductor.pointer import PointerFile
 from cutover_harness.conductor.statuses import Role
@@ -38,10 +38,11 @@ class ConductorConfig(BaseModel):
     topics: list[str]
     groups: list[str]
     clients: dict[str, Role]
+    members: dict[str, int] | None = None
     steps: list[Step]
     gates: Gates
     lag_at: list[Act] = []
-    asks: list[tuple[Act, Literal["before", "after"]]] = []
+    asks: list[tuple[Act, When]] = []
     on_missed: Literal["stop", "rollback"] = "stop"
     connect_url: str
     exactly_once: bool = False
@@ -77,7 +78,7 @@ def conduct(config: ConductorConfig, *, back: bool = False) -> int:
         config.connect_url, source, target, config.route, config.topics, config.groups, exactly_once=config.exactly_once
     ) as mirror:
         conductor = Conductor(
-            route=Route(config.route, config.topics, config.groups, config.clients),
+            route=Route(config.route, config.topics, config.groups, config.clients, config.members),
             steps=config.steps,
             journal=journal,
             pointer=PointerFile.open(config.cutover_file),

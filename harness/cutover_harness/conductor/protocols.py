@@ -72,6 +72,9 @@ class ClusterLike(Protocol):
 
     def end_offsets(self, topics: Sequence[str]) -> Mapping[TopicPartitionKey, int]: ...
     def committed(self, group: str, topics: Sequence[str]) -> Mapping[TopicPartitionKey, int]: ...
+    def members(self, group: str) -> int:
+        """Return how many members the group has, 0 while it rebalances."""
+        ...
 
 
 class Observer(Protocol):

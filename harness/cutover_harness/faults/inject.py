@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 from cutover_harness.judge.model import Guard, Mark
 from cutover_harness.plan.path import Act
@@ -39,7 +39,7 @@ class Injector:
     guards: list[Guard] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list, init=False)
 
-    def __call__(self, act: Act, when: Literal["before", "after"]) -> None:
+    def __call__(self, act: Act, when: str) -> None:
         """Inject what is due at `act`."""
         for fault in self.faults:
             if fault.at == act and fault.when == when:

@@ -20,6 +20,7 @@ class Act(StrEnum):
 
     CREATE_TASK = "create-task"
     SYNCHRONISE = "synchronise"
+    OVERLAP_CONSUMERS = "overlap-consumers"
     STOP_CONSUMERS = "stop-consumers"
     SET_EXACT_OFFSETS = "set-exact-offsets"
     CONSUMERS_TO_TARGET = "consumers-to-target"
@@ -46,6 +47,8 @@ class RouteState:
     """Whether the offsets that the consumers resume from on the target are proved to be exact."""
     reverse: bool = False
     """Whether the mirror runs from target to source."""
+    overlap: bool = False
+    """Whether new members of the groups run on the target beside those on the source."""
 
     @property
     def stage(self) -> int:
@@ -60,7 +63,7 @@ class RouteState:
             return 5
         if self.consumers == "target":
             return 4
-        if self.consumers == "hold":
+        if self.consumers == "hold" or self.overlap:
             return 3
         return 2 if self.task == "synchronised" else 1
 
@@ -86,7 +89,14 @@ class RouteState:
                         f"consumers are on {self.consumers}, producers on {self.producers}: bring both to one first"
                     )
                 return replace(self, task="deleted", reverse=False)
+            case Act.OVERLAP_CONSUMERS:
+                self._needs_task(act)
+                if self.consumers != "source" or self.overlap:
+                    raise ImpossibleActError("it needs consumers on source, and none on target yet")
+                return replace(self, overlap=True)
             case Act.STOP_CONSUMERS:
+                if self.overlap:
+                    raise ImpossibleActError("consumers overlap: consumers-to-target ends those on the source")
                 return replace(self, consumers=self._move("consumers", self.consumers, "hold"), exact=False)
             case Act.SET_EXACT_OFFSETS:
                 self._needs_task(act)
@@ -102,7 +112,10 @@ class RouteState:
                 return replace(self, producers=self._move("producers", self.producers, "hold"))
             case Act.CONSUMERS_TO_TARGET | Act.CONSUMERS_TO_SOURCE:
                 self._needs_mirror_once(act)
-                return replace(self, consumers=self._move("consumers", self.consumers, destination(act)), exact=False)
+                if self.overlap and act == Act.CONSUMERS_TO_SOURCE:
+                    return replace(self, overlap=False)  # the new ones end
+                moved = self._move("consumers", self.consumers, destination(act))
+                return replace(self, consumers=moved, exact=False, overlap=False)
             case Act.PRODUCERS_TO_TARGET | Act.PRODUCERS_TO_SOURCE:
                 self._needs_mirror_once(act)
                 return replace(self, producers=self._move("producers", self.producers, destination(act)))
@@ -165,7 +178,7 @@ def way_back(state: RouteState) -> list[Act]:
         acts.append(Act.PRODUCERS_TO_SOURCE)
     if state.consumers == "target":
         acts.append(Act.STOP_CONSUMERS)
-    if state.consumers != "source":
+    if state.consumers != "source" or state.overlap:
         acts.append(Act.CONSUMERS_TO_SOURCE)
     if state.task in ("created", "synchronised"):
         acts.append(Act.DELETE_TASK)

@@ -54,6 +54,9 @@ class Fleet(_Model):
     groups: dict[Name, Annotated[int, Field(ge=1, le=64)]] = Field(
         default={"billing": 2, "audit": 1}, min_length=1, description="Members per consumer group."
     )
+    apps: Literal["shim", "restart"] = Field(
+        default="shim", description="Apps that follow the cutover file, or apps that are stopped and started elsewhere."
+    )
     work_ms: float = Field(default=0, ge=0, le=10_000, description="Time that a consumer takes for each record.")
     commit: Literal["manual", "auto"] = Field(default="manual", description="How consumers commit, once a second.")
     producer: dict[str, str | int | float | bool] = Field(
@@ -142,6 +145,13 @@ class Scenario(_Model):
         for place in (state.consumers, state.producers):
             if place == "hold":
                 raise ValueError("path: ends with clients on hold, so nothing that is held can be accounted for")
+        return self
+
+    @model_validator(mode="after")
+    def _about_the_path(self) -> Self:
+        acts = [step.act for step in self.path]
+        if Act.OVERLAP_CONSUMERS in acts and self.fleet.apps == "shim":
+            raise ValueError("fleet.apps: overlap-consumers starts new apps beside the old ones: it needs restart")
         for fault in self.faults:
             if fault.of == "conductor" and fault.kind != "kill":
                 raise ValueError("faults: the conductor can be killed; there is nothing else to do to it")

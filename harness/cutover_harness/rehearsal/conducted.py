@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from cutover_harness.conductor.conductor import When
 from cutover_harness.conductor.journal import Entry, Journal
 from cutover_harness.conductor.process import NOT_WALKED, WALKED, ConductorConfig
 from cutover_harness.conductor.protocols import Observer
@@ -32,7 +33,7 @@ class Conducted:
     config: ConductorConfig
     folder: Path
     observer: Observer
-    answer: Callable[[Act, Literal["before", "after"]], None]
+    answer: Callable[[Act, When], None]
     check: Callable[[], None]
     kills: Sequence[Fault] = ()
     kill_at_s: Sequence[float] = ()

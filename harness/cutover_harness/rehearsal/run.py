@@ -31,10 +31,11 @@ from cutover_harness.mirror import Mirror
 from cutover_harness.plan.path import RouteState
 from cutover_harness.plan.scenario import Scenario
 from cutover_harness.rehearsal import drain, guards
+from cutover_harness.rehearsal.answers import Answers, asks
 from cutover_harness.rehearsal.conducted import Conducted
 from cutover_harness.rehearsal.sampler import LagSampler
 from cutover_harness.rehearsal.settings import TARGET_RUN_S, Settings
-from cutover_harness.replay.config import ReplayOptions
+from cutover_harness.replay.config import ClusterName, ReplayOptions
 from cutover_harness.replay.fleet import Fleet, FleetShape
 from cutover_harness.testbed import ProcessTestbed, Testbed
 
@@ -142,15 +143,16 @@ class Rehearsal:
         pointer = PointerFile(self.folder.absolute() / "cutover.toml", clusters, {ROUTE: route})
         pointer.write()
 
-        fleet = self._fleet(list(topics), pointer.path)
+        fleet = self._fleet(list(topics), pointer.path, {"source": source, "target": target})
         injector = Injector(self.scenario.faults, _victims(testbed, fleet))
         journal = self.folder / "journal.sqlite"
         with Mirror(testbed.connect_url, source, target, batch=ROUTE, topics=route.topics, groups=groups) as mirror:
             try:
                 fleet.start()
                 config = self._conductor(testbed, pointer, fleet, journal)
+                answer = Answers(injector, fleet, self.scenario.fleet.apps == "restart")
                 conducted = Conducted(
-                    config, self.folder, self.observer, injector, self._check(fleet), self.scenario.faults
+                    config, self.folder, self.observer, answer, self._check(fleet), self.scenario.faults
                 )
                 with LagSampler(mirror.lag, self.observer.lag) as sampler:
                     failure = self._walk(conducted)
@@ -187,10 +189,11 @@ class Rehearsal:
             topics=list(route.topics),
             groups=list(route.groups),
             clients=clients,
+            members=dict(self.scenario.fleet.groups) if self.scenario.fleet.apps == "restart" else None,
             steps=list(self.scenario.path),
             gates=self.scenario.gates,
             lag_at=list(self.scenario.lag_at),
-            asks=[(fault.at, fault.when) for fault in self.scenario.faults if fault.of != "conductor"],
+            asks=asks(self.scenario),
             on_missed=self.scenario.on_missed,
             connect_url=testbed.connect_url,
             exactly_once=testbed.exactly_once,
@@ -241,7 +244,9 @@ class Rehearsal:
             proofs = [DrainProof(group=group, held=False, evidence=str(why)) for group in groups]
         return proofs, copied
 
-    def _fleet(self, topics: list[str], cutover_file: Path) -> Fleet:
+    def _fleet(
+        self, topics: list[str], cutover_file: Path, endpoints: Mapping[ClusterName, Mapping[str, str]]
+    ) -> Fleet:
         shape = self.scenario.fleet
         return Fleet(
             FleetShape(
@@ -256,7 +261,8 @@ class Rehearsal:
             folder=self.folder,
             run=self.run,
             topics=topics,
-            cutover_file=cutover_file,
+            cutover_file=cutover_file if shape.apps == "shim" else None,
+            endpoints=endpoints,
         )
 
 

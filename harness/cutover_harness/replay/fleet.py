@@ -205,6 +205,10 @@ class Fleet:
             [m for m in self.members.values() if m.role == "consumer" and (chosen is None or m.group in chosen)], grace
         )
 
+    def stop_instances(self, instances: Iterable[str], grace: float = 60.0) -> None:
+        """Have these end in good order. Raises FleetError where one did not, or where there is none of that name."""
+        self._stop([self.member(instance) for instance in instances], grace)
+
     def stop(self, grace: float = 60.0) -> None:
         """Stop producers, then consumers."""
         self.stop_producers(grace)

@@ -83,6 +83,9 @@ class World:
     def committed(self, group: str, topics: Sequence[str]) -> Mapping[tuple[str, int], int]:
         return {}
 
+    def members(self, group: str) -> int:
+        return 1
+
 
 class ObedientFleet(PointerFile):
     """A cutover file whose clients follow each generation at once."""

@@ -62,6 +62,21 @@ def test_there_is_a_way_back_from_every_stage_but_the_last(length: int) -> None:
         assert walk(back, state)[-1] == RouteState(task="deleted")
 
 
+def test_consumers_may_overlap_instead_of_pausing() -> None:
+    overlap = [*FORWARD[:2], Act.OVERLAP_CONSUMERS]
+    assert [state.stage for state in walk([*overlap, Act.CONSUMERS_TO_TARGET])] == [1, 2, 3, 4]
+    assert walk([*overlap, Act.CONSUMERS_TO_SOURCE])[-1].stage == 2
+    assert way_back(walk(overlap)[-1]) == [Act.CONSUMERS_TO_SOURCE, Act.DELETE_TASK]
+    with pytest.raises(ImpossibleActError, match="overlap"):
+        walk([*overlap, Act.STOP_CONSUMERS])
+
+
+def test_the_mirror_is_turned_around_only_while_producers_are_held() -> None:
+    assert walk([*FORWARD[:5], Act.REVERSE_MIRROR])[-1].reverse
+    with pytest.raises(ImpossibleActError, match="producers on hold"):
+        walk([*FORWARD[:4], Act.REVERSE_MIRROR])
+
+
 def test_a_route_is_finished_only_when_both_sides_are_on_one_cluster() -> None:
     assert RouteState().finished
     assert RouteState(consumers="target", producers="target").finished

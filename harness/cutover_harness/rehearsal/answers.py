@@ -1,0 +1,62 @@
+"""What the rehearsal does when its conductor asks: inject a fault, or move apps that have to be restarted."""
+
+from __future__ import annotations
+
+from cutover_harness.conductor.conductor import When
+from cutover_harness.faults.inject import Injector
+from cutover_harness.plan.path import Act, moves
+from cutover_harness.plan.scenario import Scenario
+from cutover_harness.replay.fleet import Fleet
+
+NEW = "-new"
+"""Suffix of the members that are started on the target beside the old ones."""
+
+
+def asks(scenario: Scenario) -> list[tuple[Act, When]]:
+    """Return what a conductor of `scenario` has to ask for."""
+    wanted: list[tuple[Act, When]] = [(f.at, f.when) for f in scenario.faults if f.of != "conductor"]
+    if scenario.fleet.apps == "restart":
+        # Any act may be needed: a path can be turned back.
+        wanted += [(act, "move") for act in Act if moves(act) or act == Act.OVERLAP_CONSUMERS]
+    return wanted
+
+
+class Answers:
+    """Answers a conductor. `restarts`: whether it moves the apps itself, since they know no cutover file."""
+
+    def __init__(self, injector: Injector, fleet: Fleet, restarts: bool) -> None:
+        self._injector = injector
+        self._fleet = fleet
+        self._restarts = restarts
+        self._overlap = False
+
+    def __call__(self, act: Act, when: When) -> None:
+        """Do what is asked for at `act`."""
+        if when != "move":
+            self._injector(act, when)
+        elif self._restarts:
+            self._move(act)
+
+    def _move(self, act: Act) -> None:
+        """Stop apps, or start them on a cluster; new members beside the old ones leave the old ones as they are."""
+        fleet = self._fleet
+        match act:
+            case Act.STOP_CONSUMERS:
+                fleet.stop_consumers()
+            case Act.STOP_PRODUCERS:
+                fleet.stop_producers()
+            case Act.OVERLAP_CONSUMERS:
+                fleet.start_consumers(cluster="target", suffix=NEW)
+                self._overlap = True
+            case Act.CONSUMERS_TO_TARGET | Act.CONSUMERS_TO_SOURCE if self._overlap:
+                ends_new = act == Act.CONSUMERS_TO_SOURCE
+                fleet.stop_instances(i for i in fleet.instances("consumer") if i.endswith(NEW) == ends_new)
+                self._overlap = False
+            case Act.CONSUMERS_TO_TARGET | Act.CONSUMERS_TO_SOURCE:
+                fleet.stop_consumers()
+                fleet.start_consumers(cluster="target" if act == Act.CONSUMERS_TO_TARGET else "source")
+            case Act.PRODUCERS_TO_TARGET | Act.PRODUCERS_TO_SOURCE:
+                fleet.stop_producers()
+                fleet.start_producers(cluster="target" if act == Act.PRODUCERS_TO_TARGET else "source")
+            case _:
+                pass
