@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cutover_harness.judge.activity import Activity
+from cutover_harness.judge.contents import resolve
 from cutover_harness.judge.delivered import Delivered, deliver
 from cutover_harness.judge.model import CAUSES, RunFacts
 from cutover_harness.judge.offenders import Scene, cause_masks, of_deliveries, of_records
@@ -55,6 +56,10 @@ class _Share:
         self.bounds = low, high
         self.partial = Partial()
         self.places = Places()
+        self.resolved: dict[int, Columns] = {}
+        if any(instance.meta.identity == "fingerprint" for instance in self.ledgers.instances):
+            everything = {number: self._rows(number) for number in range(len(self.ledgers.instances))}
+            self.resolved, self.partial.ambiguous = resolve(everything)
         self.produced = self._produced()
         self.scene = Scene(self.produced, self.places, self.ledgers.topics, [i.label for i in self.ledgers.instances])
         size = self.produced.universe.size
@@ -74,6 +79,8 @@ class _Share:
         return self.partial
 
     def _rows(self, number: int) -> Columns:
+        if number in self.resolved:
+            return self.resolved[number]
         instance = self.ledgers.instances[number]
         rows = instance.rows.records(*self.bounds)
         return replace(rows, topic=self.ledgers.renumber(instance, rows.topic))

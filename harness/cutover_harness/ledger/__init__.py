@@ -1,5 +1,6 @@
 """The ledger: what every application process sent, had acknowledged, was delivered and committed."""
 
+from cutover_harness.ledger.fingerprint import fingerprint
 from cutover_harness.ledger.format import LedgerError
 from cutover_harness.ledger.identity import HEADER, Identity, decode, encode, stream_id
 from cutover_harness.ledger.reader import InstanceLedger, Ledgers, read_ledger, read_ledgers, seal_ledgers
@@ -14,6 +15,7 @@ __all__ = [
     "Ledgers",
     "decode",
     "encode",
+    "fingerprint",
     "read_ledger",
     "read_ledgers",
     "seal_ledgers",

@@ -135,6 +135,11 @@ def read_ledgers(folder: Path) -> Ledgers:
                 f"{folder}: {first.label} is of run {first.meta.run} and {other.label} of run {other.meta.run}; "
                 "judge one run at a time"
             )
+        if other.meta.identity != first.meta.identity:
+            raise LedgerError(
+                f"{folder}: {first.label} identifies records by {first.meta.identity} and {other.label} by "
+                f"{other.meta.identity}; one run needs one way"
+            )
     if not any(instance.rows.count for instance in instances):
         raise LedgerError(f"{folder}: its {len(instances)} ledger(s) hold no event")
     return Ledgers(tuple(instances))
