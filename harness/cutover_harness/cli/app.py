@@ -15,7 +15,7 @@ from typer.exceptions import TyperException
 
 from cutover_harness import __version__
 from cutover_harness.capture.command import app as record
-from cutover_harness.cli import evidence, rehearse, scenarios
+from cutover_harness.cli import conduct, evidence, rehearse, scenarios
 from cutover_harness.errors import UsageError
 
 EXIT_USAGE = 2
@@ -31,6 +31,8 @@ app = typer.Typer(
 )
 app.command("rehearse")(rehearse.rehearse)
 app.add_typer(record)
+app.command("resume")(conduct.resume)
+app.command("rollback")(conduct.rollback)
 app.command("judge")(evidence.judge)
 app.command("report")(evidence.report)
 app.add_typer(scenarios.app, name="scenarios")

@@ -1,4 +1,4 @@
-"""The conductor as a process of its own: `python -m cutover_harness.conductor.process CONFIG.json`.
+"""The conductor as a process of its own: `python -m cutover_harness.conductor.process CONFIG.json [--back]`.
 
 It can be killed at any moment and started again with the same configuration: the journal says where it was. The
 configuration holds no secrets; the clusters' properties are in the cutover file, which keeps them as references.
@@ -97,10 +97,10 @@ def conduct(config: ConductorConfig, *, back: bool = False) -> int:
 
 
 def main() -> None:
-    """Conduct what the file in the first argument describes."""
+    """Conduct what the file in the first argument describes; with --back, bring everything back to the source."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the whole group; the tool ends us in order
     try:
-        sys.exit(conduct(ConductorConfig.load(Path(sys.argv[1]))))
+        sys.exit(conduct(ConductorConfig.load(Path(sys.argv[1])), back="--back" in sys.argv[2:]))
     except UsageError as why:
         print(why, file=sys.stderr)
         sys.exit(2)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from cutover_harness.plan.path import Act, ImpossibleActError, RouteState, moves, walk
+from cutover_harness.plan.path import Act, ImpossibleActError, RouteState, walk
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=80)]
 Cause = Literal["re_read", "re_read_across", "mirrored_twice", "producer_retry"]
@@ -161,11 +161,6 @@ class Scenario(_Model):
             if act not in acts:
                 raise ValueError(f"lag_at: {act} is not in the path")
         return self
-
-    @property
-    def moving(self) -> list[Act]:
-        """The acts of the path that move clients."""
-        return [step.act for step in self.path if moves(step.act)]
 
     def states(self) -> list[RouteState]:
         """Return the state of the route after each step."""

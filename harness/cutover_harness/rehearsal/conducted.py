@@ -27,7 +27,8 @@ class Conducted:
     """A conductor process below `folder`, watched until its path ends.
 
     `answer` does what the conductor asks for at an act. `check` raises where an app has died by itself. `kills`: faults
-    that hit the conductor itself; `kill_at_s`: moments, in seconds from the start, at which it is killed.
+    that hit the conductor itself; `kill_at_s`: moments, in seconds from the start, at which it is killed. `back`: bring
+    everything back to the source, from wherever the path stands.
     """
 
     config: ConductorConfig
@@ -37,6 +38,7 @@ class Conducted:
     check: Callable[[], None]
     kills: Sequence[Fault] = ()
     kill_at_s: Sequence[float] = ()
+    back: bool = False
     marks: list[Mark] = field(default_factory=list, init=False)
     guards: list[Guard] = field(default_factory=list, init=False)
     ended: Literal["walked", "turned-back", "stopped"] = field(default="stopped", init=False)
@@ -71,7 +73,10 @@ class Conducted:
             time.sleep(POLL_S)
 
     def _spawn(self, file: Path) -> Process:
-        return spawn([sys.executable, "-P", "-m", MODULE, str(file)], stdout=self.folder / "logs" / "conductor.log")
+        way = ["--back"] if self.back else []
+        return spawn(
+            [sys.executable, "-P", "-m", MODULE, str(file), *way], stdout=self.folder / "logs" / "conductor.log"
+        )
 
     def _kill(self, process: Process, file: Path, down_s: float, where: str) -> Process:
         at = time.time_ns()
@@ -91,7 +96,8 @@ class Conducted:
         if process.returncode == NOT_WALKED:
             if any(e.kind == "end" for e in journal.read()):
                 self.ended = "turned-back"
-            return next(str(e.detail["why"]) for e in reversed(journal.read()) if e.kind == "missed")
+            missed = [str(e.detail["why"]) for e in journal.read() if e.kind == "missed"]
+            return missed[-1] if missed else "turned back, as asked for"
         last = tail(self.folder / "logs" / "conductor.log", 1).strip()
         return f"the conductor ended with {process.returncode}: {last or 'its log is empty'}"
 
@@ -101,7 +107,7 @@ class Conducted:
         for entry in entries:
             self._shown = entry.id
             self._show(entry)
-            if entry.kind == "ask":
+            if entry.kind == "ask" and journal.find("answer", entry.step, entry.name) is None:
                 self.answer(Act(entry.detail["act"]), entry.detail["when"])
                 journal.write("answer", entry.step, entry.name)
         return entries
@@ -112,7 +118,7 @@ class Conducted:
             act = Act(entry.name)
             stage = self._state.after(act).stage
             self.observer.act(entry.step + 1, max(len(self.config.steps), entry.step + 1), act, stage)
-        elif entry.kind == "done" and entry.step >= 0:
+        elif entry.kind == "doing":
             self._state = self._state.after(Act(entry.name))
         elif entry.kind == "waits":
             self.observer.waiting(entry.name, detail["waits_for"], detail["elapsed_s"], detail["deadline_s"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -55,13 +55,17 @@ class Watcher(Observer, Protocol):
 
 @dataclass
 class Rehearsal:
-    """One run of one scenario below `folder`; `run` is the number that marks its records."""
+    """One run of one scenario below `folder`; `run` is the number that marks its records.
+
+    `kill_at_s`: moments, in seconds from the start of the path, at which the conductor is killed.
+    """
 
     scenario: Scenario
     settings: Settings
     folder: Path
     run: int
     observer: Watcher
+    kill_at_s: Sequence[float] = ()
     facts: RunFacts = field(init=False)
     environment: dict[str, str] = field(default_factory=dict, init=False)
     _cleanup: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, init=False)
@@ -152,7 +156,7 @@ class Rehearsal:
                 config = self._conductor(testbed, pointer, fleet, journal)
                 answer = Answers(injector, fleet, self.scenario.fleet.apps == "restart")
                 conducted = Conducted(
-                    config, self.folder, self.observer, answer, self._check(fleet), self.scenario.faults
+                    config, self.folder, self.observer, answer, self._check(fleet), self.scenario.faults, self.kill_at_s
                 )
                 with LagSampler(mirror.lag, self.observer.lag) as sampler:
                     failure = self._walk(conducted)

@@ -1,0 +1,45 @@
+"""A conductor that is killed again and again, at random moments, walks the same path to the same end."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from cutover_harness.judge.model import Report
+from cutover_harness.plan.load import find
+from cutover_harness.plan.scenario import Scenario
+from cutover_harness.rehearsal.run import Rehearsal
+from cutover_harness.rehearsal.settings import Settings
+from cutover_scenarios import sample_capture
+
+KILLS = 6
+WALK_S = 24.0
+"""About how long the path takes, within which the moments are chosen; a moment after its end would prove nothing."""
+
+
+class Quiet:
+    def act(self, number: int, total: int, act: str, stage: int) -> None: ...
+    def waiting(self, gate: str, waits_for: str, elapsed_s: float, deadline_s: float) -> None: ...
+    def opened(self, gate: str, evidence: str, elapsed_s: float) -> None: ...
+    def note(self, text: str) -> None: ...
+    def lag(self, records: int) -> None: ...
+
+
+def walk(scenario: Scenario, folder: Path, moments: list[float]) -> tuple[Report, Rehearsal]:
+    settings = Settings(out=folder, capture=sample_capture(), command="", seed=1)
+    rehearsal = Rehearsal(scenario, settings, folder, 1, Quiet(), moments)
+    rehearsal.walk()
+    return rehearsal.finish(), rehearsal
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_a_conductor_killed_at_random_moments_ends_as_an_undisturbed_one(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    moments = sorted(chance.uniform(0.3, WALK_S) for _ in range(KILLS))
+    report, rehearsal = walk(find("in-process"), tmp_path / "killed", moments)
+    hits = [guard for guard in report.verdict.guards if guard.name == "fault kill conductor hit"]
+    assert len(hits) == KILLS
+    assert all(guard.held for guard in hits)
+    assert report.verdict.outcome == "PASS", report.verdict
+    assert rehearsal.facts.path == [step.act for step in find("in-process").path]
