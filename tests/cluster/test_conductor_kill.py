@@ -35,7 +35,7 @@ def walk(scenario: Scenario, folder: Path, moments: list[float]) -> tuple[Report
 
 @pytest.mark.parametrize("seed", [1])
 def test_a_conductor_killed_at_random_moments_ends_as_an_undisturbed_one(tmp_path: Path, seed: int) -> None:
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311
     moments = sorted(chance.uniform(0.3, WALK_S) for _ in range(KILLS))
     report, rehearsal = walk(find("in-process"), tmp_path / "killed", moments)
     hits = [guard for guard in report.verdict.guards if guard.name == "fault kill conductor hit"]

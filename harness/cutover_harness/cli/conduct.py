@@ -35,7 +35,7 @@ def _conduct(folder: Path, *, back: bool) -> int:
         raise UsageError(f"{folder}: the path asks for something {when} {act} that only its rehearsal can do")
 
     with Progress() as progress:
-        conducted = Conducted(config, folder, progress, cannot, lambda: None, back=back)
+        conducted = Conducted(config, folder, progress.begin(config.route, 1, 1), cannot, lambda: None, back=back)
         why = conducted.run()
     wanted = "turned-back" if back else "walked"
     typer.echo(f"{folder}: {conducted.ended}" + (f": {why}" if why else ""))
