@@ -1,0 +1,406 @@
+"""Recording from a broker, replaying to it, and recording that again."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, KafkaException, Producer
+from cutover_harness.admin import Admin
+from cutover_harness.capture import CaptureError, CaptureReader
+from cutover_harness.capture import collect as collect_module
+from cutover_harness.capture.masking import Mask
+from cutover_harness.capture.options import RecordOptions
+from cutover_harness.capture.recorder import Recorded, Recorder
+from cutover_harness.replay.config import ReplayOptions
+from cutover_harness.replay.fleet import Fleet, FleetError, FleetShape
+from cutover_harness.testbed import ProcessTestbed
+from cutover_scenarios import sample_capture
+
+Row = tuple[bytes | None, bytes | None, Any, int]
+Log = dict[tuple[str, int], list[Row]]
+
+
+@pytest.fixture
+def prefix() -> str:
+    return f"rr-{uuid.uuid4().hex[:8]}."
+
+
+def client_of(testbed: ProcessTestbed) -> dict[str, Any]:
+    return dict(testbed.source.client_config())
+
+
+def create(testbed: ProcessTestbed, topics: Mapping[str, int]) -> None:
+    Admin(testbed.source.client_config()).create_topics(dict(topics))
+
+
+def produce(testbed: ProcessTestbed, rows: list[tuple[str, int, Row]]) -> None:
+    producer = Producer({**client_of(testbed), "enable.idempotence": True})
+    for topic, partition, (key, value, headers, stamp) in rows:
+        while True:
+            try:
+                producer.produce(topic, value, key, partition, timestamp=stamp, headers=headers)
+                break
+            except BufferError:
+                producer.poll(0.1)
+    assert producer.flush(60) == 0
+
+
+def record(testbed: ProcessTestbed, out: Path, *topics: str, resume: bool = False, **options: Any) -> Recorded:
+    recorder = Recorder(client_of(testbed), out, RecordOptions(topics, **options))
+    return recorder.record(resume=resume)
+
+
+def logs(path: Path, prefix: str = "") -> Log:
+    found: Log = {}
+    with CaptureReader(path) as reader:
+        for batch in reader.batches():
+            for row in batch.to_pylist():
+                headers = row["headers"] and [(h["name"], h["value"]) for h in row["headers"]]
+                where = (row["topic"].removeprefix(prefix), row["partition"])
+                found.setdefault(where, []).append((row["key"], row["value"], headers, row["timestamp"]))
+    return found
+
+
+def values(path: Path) -> list[bytes]:
+    with CaptureReader(path) as reader:
+        return [v for batch in reader.batches(columns=["value"]) for v in batch.column(0).to_pylist()]
+
+
+def replay(testbed: ProcessTestbed, capture: Path, prefix: str, folder: Path, *, shim: bool) -> None:
+    """Replay through a real app process, as fast as it goes, to topics with `prefix`."""
+    with CaptureReader(capture) as reader:
+        topics = {name: prefix + name for name in reader.info.topics}
+        create(testbed, {prefix + name: info.partitions for name, info in reader.info.topics.items()})
+    cutover = folder / "cutover.toml"
+    folder.mkdir()
+    clusters = {"source": testbed.source.client_config(), "target": testbed.target.client_config()}
+    text = "generation = 1\n"
+    for name, config in clusters.items():
+        text += f"[clusters.{name}]\n" + "".join(f'"{k}" = "{v}"\n' for k, v in config.items())
+    text += f'[routes.all]\ntopics = ["{prefix}*"]\ngroups = []\nproducers = "source"\nconsumers = "source"\n'
+    cutover.write_text(text, encoding="utf-8")
+    fleet = Fleet(
+        FleetShape(producers=1, groups={}),
+        ReplayOptions(capture=capture, speed=None, topics=topics),
+        folder=folder,
+        run=1,
+        topics=list(topics.values()),
+        cutover_file=cutover if shim else None,
+        endpoints={"source": client_of(testbed)},
+    )
+    fleet.start()
+    deadline = time.monotonic() + 120
+    while not fleet.finished() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    fleet.check()
+    fleet.stop()
+    stats = json.loads((folder / "apps" / "producer-1.stats.json").read_text(encoding="utf-8"))
+    assert stats["sent"] == stats["acked"]
+    assert not stats["failed"]
+
+
+def same_but_shifted(one: Log, other: Log) -> None:
+    assert one.keys() == other.keys()
+    shifts = set()
+    for where, rows in one.items():
+        assert len(rows) == len(other[where]), where
+        for (key, value, headers, stamp), (key2, value2, headers2, stamp2) in zip(rows, other[where], strict=True):
+            assert (key, value, headers) == (key2, value2, headers2)
+            shifts.add(stamp2 - stamp)
+    assert len(shifts) == 1, "timestamps are shifted by one distance only"
+
+
+@pytest.mark.parametrize("shim", [True, False], ids=["shim", "raw"])
+def test_the_flights_make_the_round_trip(testbed: ProcessTestbed, tmp_path: Path, prefix: str, shim: bool) -> None:
+    replay(testbed, sample_capture(), prefix, tmp_path / "run", shim=shim)
+    record(testbed, tmp_path / "again.parquet", prefix + "*")
+    same_but_shifted(logs(sample_capture()), logs(tmp_path / "again.parquet", prefix))
+
+
+def test_awkward_records_make_the_round_trip(testbed: ProcessTestbed, tmp_path: Path, prefix: str) -> None:
+    chance = random.Random(11)  # noqa: S311 - the same traffic each time
+    topic = prefix + "awkward"
+    create(testbed, {topic: 64})
+    now = int(time.time() * 1000) - 60_000
+    rows: list[tuple[str, int, Row]] = []
+    for number in range(2000):
+        key = chance.choice([None, b"", b"k", chance.randbytes(8), b"key-%d" % (number % 30)])
+        value = chance.choice([None, b"", b"{}", chance.randbytes(chance.randrange(2000))])
+        headers = [
+            (chance.choice(["h", "h", "", "ü"]), chance.choice([None, b"", b"x", b"\xff"]))
+            for _ in range(chance.choice([0, 0, 1, 20]))
+        ]
+        rows.append(
+            (topic, chance.randrange(64), (key, value, headers or None, now + number + chance.randrange(-50, 50)))
+        )
+    rows += [(topic, n, (b"big", chance.randbytes(900_000), None, now + 3000 + n)) for n in range(6)]
+    produce(testbed, rows)
+    first, second = tmp_path / "first.parquet", tmp_path / "second.parquet"
+    recorded = record(testbed, first, topic)
+    assert recorded.records == len(rows)
+    written: Log = {}
+    for name, partition, row in rows:
+        written.setdefault((name, partition), []).append(row)
+    assert logs(first) == written
+    replay(testbed, first, prefix + "again.", tmp_path / "run", shim=True)
+    record(testbed, second, prefix + "again.*")
+    same_but_shifted(logs(first), logs(second, prefix + "again."))
+
+
+def numbered(topic: str, partitions: int, count: int, start: int, step: int = 10) -> list[tuple[str, int, Row]]:
+    return [(topic, n % partitions, (b"k%d" % (n % 7), b"%d" % n, None, start + n * step)) for n in range(count)]
+
+
+def test_windows_limits_patterns(testbed: ProcessTestbed, tmp_path: Path, prefix: str) -> None:
+    create(testbed, {prefix + "a": 3, prefix + "b": 1, prefix + "skip": 1})
+    start = int(time.time() * 1000) - 100_000
+    produce(testbed, numbered(prefix + "a", 3, 300, start) + numbered(prefix + "skip", 1, 10, start))
+    out = tmp_path / "w.parquet"
+    record(testbed, out, prefix + "a", since_ms=start + 500, until_ms=start + 1500)
+    assert values(out) == [b"%d" % n for n in range(50, 150)], "in time order over all partitions"
+    out = tmp_path / "n.parquet"
+    assert record(testbed, out, prefix + "*", exclude=(prefix + "skip",), max_records=120).records == 120
+    with CaptureReader(out) as reader:
+        assert set(reader.info.topics) == {prefix + "a", prefix + "b"}
+    found = record(testbed, tmp_path / "s.parquet", prefix + "a", max_bytes=100)
+    assert 100 <= found.bytes < 110
+    with pytest.raises(CaptureError, match="nothing was recorded"):
+        record(testbed, tmp_path / "empty.parquet", prefix + "b")
+    with pytest.raises(CaptureError, match="has no topic"):
+        record(testbed, tmp_path / "none.parquet", prefix + "none")
+    with pytest.raises(CaptureError, match="none of its"):
+        record(testbed, tmp_path / "none.parquet", prefix + "none*")
+    with pytest.raises(CaptureError, match="is there already"):
+        record(testbed, out, prefix + "a")
+
+
+def test_a_recording_is_gone_on_with(testbed: ProcessTestbed, tmp_path: Path, prefix: str) -> None:
+    topic = prefix + "t"
+    create(testbed, {topic: 2})
+    start = int(time.time() * 1000) - 100_000
+    produce(testbed, numbered(topic, 2, 200, start))
+    out = tmp_path / "c.parquet"
+    record(testbed, out, topic, max_records=70)
+    with pytest.raises(CaptureError, match="go on with the same topics"):
+        record(testbed, out, prefix + "*", resume=True)
+    record(testbed, out, topic, resume=True)
+    assert values(out) == [b"%d" % n for n in range(200)]
+    more = numbered(topic, 2, 260, start)[200:]
+    produce(testbed, more)
+    assert record(testbed, out, topic, resume=True).records == 260
+    assert values(out) == [b"%d" % n for n in range(260)]
+
+
+def test_what_a_crash_left_is_gone_on_with(
+    testbed: ProcessTestbed, tmp_path: Path, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = prefix + "t"
+    create(testbed, {topic: 3})
+    produce(testbed, numbered(topic, 3, 3000, int(time.time() * 1000) - 100_000))
+    monkeypatch.setattr(collect_module, "_BATCH_ROWS", 100)
+    monkeypatch.setattr(collect_module, "_SEGMENT_ROWS", 200)
+    out = tmp_path / "c.parquet"
+    recorder = Recorder(client_of(testbed), out, RecordOptions((topic,)))
+    monkeypatch.setattr(collect_module.Collector, "tick", crash_after(5, collect_module.Collector.tick))
+    with pytest.raises(ZeroDivisionError):
+        recorder.record()
+    assert not out.exists()
+    monkeypatch.undo()
+    with pytest.raises(CaptureError, match="go on with --resume"):
+        record(testbed, out, topic)
+    assert record(testbed, out, topic, resume=True).records == 3000
+    assert values(out) == [b"%d" % n for n in range(3000)]
+
+
+def crash_after(calls: int, method: Any) -> Any:
+    left = [calls]
+
+    def crash(self: Any) -> None:
+        left[0] -= 1
+        if not left[0]:
+            raise ZeroDivisionError
+        method(self)
+
+    return crash
+
+
+def test_a_live_recording_ends_well_when_interrupted(testbed: ProcessTestbed, tmp_path: Path, prefix: str) -> None:
+    topic = prefix + "live"
+    create(testbed, {topic: 1})
+    old = numbered(topic, 1, 5, int(time.time() * 1000))
+    produce(testbed, old)
+    out = tmp_path / "live.parquet"
+    command = "import sys; from cutover_harness.cli import main; main()"
+    arguments = ["record", topic, "--out", str(out), "--duration", "10m", "--bootstrap", testbed.source.bootstrap]
+    shown = tmp_path / "progress"
+    with shown.open("w", encoding="utf-8") as progress:
+        process = subprocess.Popen(
+            [sys.executable, "-c", command, *arguments], stderr=progress, stdout=subprocess.PIPE, text=True
+        )
+    try:
+        number, deadline = 0, time.monotonic() + 60
+        while time.monotonic() < deadline and not re.search(r"^[1-9]", shown.read_text(encoding="utf-8"), re.MULTILINE):
+            produce(testbed, [(topic, 0, (None, b"live %d" % number, None, int(time.time() * 1000)))])
+            number += 1
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        stdout, _ = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert "interrupted: a valid capture" in stdout
+    found = values(out)
+    assert found
+    assert all(value.startswith(b"live") for value in found), "from the end of the log on"
+    assert found == sorted(found, key=lambda v: int(v[5:]))
+
+
+def test_aborted_transactions_are_left_out_on_request(testbed: ProcessTestbed, tmp_path: Path, prefix: str) -> None:
+    topic = prefix + "tx"
+    create(testbed, {topic: 1})
+    producer = Producer({**client_of(testbed), "transactional.id": prefix})
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            producer.init_transactions(10)
+            break
+        except KafkaException:
+            assert time.monotonic() < deadline
+    for value, commit in ((b"one", True), (b"two", False), (b"three", True), (b"four", False)):
+        producer.begin_transaction()
+        producer.produce(topic, value)
+        producer.flush()
+        producer.commit_transaction() if commit else producer.abort_transaction()
+    record(testbed, tmp_path / "all.parquet", topic)
+    record(testbed, tmp_path / "committed.parquet", topic, read_committed=True)
+    assert values(tmp_path / "all.parquet") == [b"one", b"two", b"three", b"four"]
+    assert values(tmp_path / "committed.parquet") == [b"one", b"three"]
+
+
+def test_groups_and_configs_come_along_and_no_group_is_made(
+    testbed: ProcessTestbed, tmp_path: Path, prefix: str
+) -> None:
+    topic = prefix + "g"
+    admin = Admin(testbed.source.client_config())
+    create(testbed, {topic: 2})
+    produce(testbed, numbered(topic, 2, 20, int(time.time() * 1000)))
+    admin.set_committed(prefix + "group", {(topic, 0): 4, (topic, 1): 7})
+    listing = Recorder(client_of(testbed), tmp_path / "c.parquet", RecordOptions((topic,)))
+    before = groups_of(testbed)
+    listing.record()
+    assert groups_of(testbed) == before
+    with CaptureReader(tmp_path / "c.parquet") as reader:
+        assert [(g.group, g.committed) for g in reader.info.groups] == [(prefix + "group", {topic: {0: 4, 1: 7}})]
+        assert reader.info.topics[topic].partitions == 2
+    assert admin.committed(prefix + "group", [topic]) == {(topic, 0): 4, (topic, 1): 7}
+
+
+def groups_of(testbed: ProcessTestbed) -> set[str]:
+    from confluent_kafka.admin import AdminClient
+
+    admin = AdminClient(client_of(testbed))
+    return {g.group_id for g in admin.list_consumer_groups(request_timeout=10).result().valid}
+
+
+def test_a_masked_recording_holds_nothing_of_the_original(testbed: ProcessTestbed, tmp_path: Path, prefix: str) -> None:
+    topic = prefix + "m"
+    create(testbed, {topic: 1})
+    stamp = int(time.time() * 1000)
+    secret = [b'{"name":"Erika Mustermann","n":%d}' % (n % 3) for n in range(30)]
+    produce(
+        testbed, [(topic, 0, (b"customer-%d" % (n % 3), v, [("trace", b"Erika")], stamp)) for n, v in enumerate(secret)]
+    )
+    out = tmp_path / "m.parquet"
+    options = RecordOptions((topic,), mask="all")
+    Recorder(client_of(testbed), out, options, mask=Mask("all", b"a secret that is long enough")).record()
+    rows = logs(out)[topic, 0]
+    assert len({key for key, *_ in rows}) == 3
+    assert [key for key, *_ in rows[:3]] * 10 == [key for key, *_ in rows], "equal keys stay equal"
+    for key, value, headers, _ in rows:
+        assert key is not None
+        assert value is not None
+        assert set(json.loads(value)) == {"name", "n"}
+        assert len(key) == len(b"customer-0")
+        assert b"Erika" not in value + headers[0][1]
+        assert b"customer" not in key
+
+
+def test_a_killed_producer_goes_on_where_it_was(testbed: ProcessTestbed, tmp_path: Path, prefix: str) -> None:
+    topic = prefix + "flights.departed"
+    create(testbed, {topic: 6})
+    fleet = Fleet(
+        FleetShape(producers=2, groups={"g" + prefix: 1}, group_topics={"g" + prefix: [topic]}),
+        ReplayOptions(capture=sample_capture(), speed=60_000, topics={"flights.departed": topic}),
+        folder=tmp_path,
+        run=5,
+        topics=[topic],
+        cutover_file=None,
+        endpoints={"source": client_of(testbed)},
+    )
+    fleet.start()
+    consumer = f"g{prefix}-1"
+    try:
+        assert fleet.alive() == {"producer-1": True, "producer-2": True, consumer: True}
+        with pytest.raises(FleetError, match="no instance 'other'"):
+            fleet.kill("other")
+        time.sleep(3)
+        fleet.kill("producer-1")
+        assert not fleet.alive()["producer-1"]
+        with pytest.raises(FleetError, match="producer-1 ended with -9"):
+            fleet.check()
+        fleet.restart("producer-1")
+        deadline = time.monotonic() + 60
+        while not fleet.finished() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert fleet.finished()
+        time.sleep(2)
+    finally:
+        fleet.stop()
+    from cutover_harness.ledger import read_ledgers
+    from cutover_harness.ledger.format import DELIVERED, SENT
+
+    sent: dict[int, list[int]] = {}
+    delivered: dict[int, set[int]] = {}
+    for instance in read_ledgers(tmp_path / "ledger").instances:
+        rows = instance.rows.everything()
+        for event, stream, sequence in zip(rows.event, rows.stream.tolist(), rows.sequence.tolist(), strict=True):
+            if event == SENT:
+                sent.setdefault(stream, []).append(sequence)
+            elif event == DELIVERED:
+                delivered.setdefault(stream, set()).add(sequence)
+    assert sum(map(len, sent.values())) == 6064, "every record of the topic was sent once"
+    assert all(numbers == list(range(len(numbers))) for numbers in map(sorted, sent.values()))
+    assert delivered.keys() <= sent.keys()
+
+
+def test_a_consumer_sees_what_a_recording_saw(testbed: ProcessTestbed, tmp_path: Path, prefix: str) -> None:
+    """The negative control of the round trips: one record more or less is noticed."""
+    topic = prefix + "t"
+    create(testbed, {topic: 1})
+    produce(testbed, numbered(topic, 1, 50, int(time.time() * 1000)))
+    record(testbed, tmp_path / "a.parquet", topic)
+    produce(testbed, numbered(topic, 1, 1, int(time.time() * 1000)))
+    record(testbed, tmp_path / "b.parquet", topic)
+    with pytest.raises(AssertionError):
+        same_but_shifted(logs(tmp_path / "a.parquet"), logs(tmp_path / "b.parquet"))
+    consumer = Consumer({**client_of(testbed), "group.id": prefix, "auto.offset.reset": "earliest"})
+    consumer.subscribe([topic])
+    found: list[bytes | None] = []
+    deadline = time.monotonic() + 30
+    while len(found) < 51 and time.monotonic() < deadline:
+        message = consumer.poll(0.5)
+        if message is not None and message.error() is None:
+            found.append(message.value())
+    consumer.close()
+    assert found == values(tmp_path / "b.parquet")
