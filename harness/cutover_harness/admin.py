@@ -12,8 +12,8 @@ Partition = tuple[str, int]
 
 TIMEOUT_S = 10.0
 # Clients of the harness meet brokers that are killed on purpose: come back soon, and leave the talking to the harness.
-# Rebootstrapping (KIP-899, the default) drops the bootstrap handle once a broker is known again, and with it, as seen in
-# librdkafka 2.16.0, a FindCoordinator in flight: the call that it was for then waits until its time is over.
+# Rebootstrapping (KIP-899, the default) drops the bootstrap handle once a broker is known again, and with it (seen in
+# librdkafka 2.16.0) a FindCoordinator in flight: the call that it was for then waits until its time is over.
 CLIENT_DEFAULTS: Mapping[str, str] = {
     "reconnect.backoff.max.ms": "500",
     "metadata.recovery.strategy": "none",
