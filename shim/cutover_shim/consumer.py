@@ -101,15 +101,12 @@ class Consumer(RawConsumer):
         fast = self._shim_fast
         if fast is not None:
             try:
-                if 0 <= timeout <= _FAST_S:
-                    return fast(timeout)
-                message = fast(_FAST_S)
+                message = fast(0.0)  # what is there already, before it is looked at how long to wait for more
             except RuntimeError as error:
                 self._shim_unless_switched(error)
             else:
                 if message is not None:
                     return message
-                timeout = max(0.0, timeout - _FAST_S) if timeout > 0 else timeout
         return self._shim_poll(timeout)
 
     def _shim_unless_switched(self, error: RuntimeError) -> None:
@@ -123,7 +120,7 @@ class Consumer(RawConsumer):
             handle = self._shim_open().advance()
             left = left_until(deadline)
             try:
-                message = None if handle is None else handle.poll(min(left, CHUNK_S))
+                message = None if handle is None else handle.poll(min(left, _FAST_S))
             except RuntimeError as error:
                 self._shim_unless_switched(error)
                 continue

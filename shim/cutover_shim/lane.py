@@ -92,9 +92,11 @@ class Lane:
         if callback is None:
             return None
 
+        acked = self.acked
+
         def report(error: KafkaError | None, message: Any) -> None:
             if error is None:
-                self.acked[message.topic(), message.partition()] = message.offset()
+                acked[message.topic(), message.partition()] = message.offset()
             if self.driver is not None and native.get_ident() == self.driver:
                 self._mail.append(Letter(callback, (error, message), self.cluster))
             else:
@@ -330,7 +332,8 @@ class Lane:
         """Give the queue to the new handle in its order, then the handle to the application."""
         assert self._fresh is not None  # noqa: S101 - _prepared has just made it
         with self.cond:
-            self.cluster, self.acked = goal, {}
+            self.cluster = goal
+            self.acked.clear()
         self._fill(self._fresh[1], fresh=True)
         with self.cond:
             self._fresh, self._ready, self.state = None, False, goal
@@ -418,10 +421,10 @@ class _Gate:
         value: Any,
         key: Any,
         partition: int,
-        callback: Any,
-        _on_delivery: None,
-        timestamp: int,
-        headers: Any,
+        callback: Any = None,
+        _on_delivery: None = None,
+        timestamp: int = 0,
+        headers: Any = None,
     ) -> None:
         """Queue what the client would have been given."""
         self.lane.put(topic, value, key, partition, callback, timestamp, headers)
