@@ -25,7 +25,7 @@ class Planted:
 
     acked: int
     lost: int
-    re_read: int
+    repeated: int
     disordered: int
 
 
