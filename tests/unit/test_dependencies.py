@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MAY_IMPORT = {
     "shim/cutover_shim": set(),
-    "harness/cutover_harness": {"cutover_shim"},
+    "harness/cutover_harness": {"cutover_shim", "cutover_scenarios"},  # the catalogue is data: where it lies, no more
     "scenarios/cutover_scenarios": set(),
     "reports/cutover_reports": {"cutover_harness", "cutover_shim"},
 }
@@ -69,7 +69,8 @@ def test_importing_the_shim_loads_the_client_and_the_standard_library_only() -> 
     program = (
         "import sys; import confluent_kafka; import cutover_shim\n"
         "loaded = {n.split('.')[0] for n, m in sys.modules.items() if getattr(m, '__file__', None)}\n"
-        "print(*sorted(loaded - sys.stdlib_module_names))"
+        # Names that the list of the standard library leaves out, such as its extensions for tests, begin with a line.
+        "print(*sorted(n for n in loaded - sys.stdlib_module_names if not n.startswith('_')))"
     )
     done = subprocess.run([sys.executable, "-S", "-c", _paths() + program], capture_output=True, text=True, check=True)
     # What the client itself loads (typing_extensions on older Pythons, say) is the client's business.
