@@ -29,6 +29,10 @@ SHAPES = {
 CLASSES = {"GO": "go", "GO WITH CONDITIONS": "conditions", "NO-GO": "nogo", "not rehearsed": "unknown"}
 
 
+#: From this many scenarios on, paper shows in full only those that did not pass.
+MANY = 40
+
+
 def html(built: Built) -> str:
     """Return the page. Every name, key and error text in it is escaped; no script or style is fetched from anywhere."""
     report = built.report
@@ -41,7 +45,7 @@ def html(built: Built) -> str:
         plotted={name for name, series in built.series.items() if series},
         summaries={scenario.id: summary(scenario) for scenario in report.scenarios},
         titles=titles,
-        stages=STAGES,
+        many=MANY,
         style=Markup(_asset("style.css")),  # noqa: S704 - our own file
         script=Markup(_asset("page.js")),  # noqa: S704 - our own file
         vega=Markup(_vega()),  # noqa: S704 - the library's own bundle

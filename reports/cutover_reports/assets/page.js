@@ -3,7 +3,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const HINT = "Point at the time line for its figures; drag to zoom, double-click for the whole run.";
-  const LEFT = 74, RIGHT = 12;
+  const LEFT = 74, RIGHT = 22;
   const views = new Map();
   let View = null, runtime = null;
 
@@ -170,13 +170,17 @@
   let waiting = 0;
   addEventListener("resize", () => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(() => fit()); });
 
-  /* On paper every scenario is open and every time line drawn, at the width of A4 between its margins. */
-  const PAPER = 690;
+  /*
+   * On paper every scenario is open and every time line drawn, at the width of A4 between its margins. Of very many only
+   * those that did not pass: nobody reads hundreds of pages, and the page says so.
+   */
+  const PAPER = 690, MANY = Number(document.body.dataset.many);
   let closed = [];
   addEventListener("beforeprint", () => {
-    closed = [...document.querySelectorAll("details.scenario:not([open])")];
+    const all = document.querySelectorAll("details.scenario").length <= MANY;
+    closed = [...document.querySelectorAll(`details.scenario:not([open])${all ? "" : ":not([data-verdict=PASS])"}`)];
     for (const one of closed) one.open = true;
-    if (runtime) for (const figure of figures) draw(figure);
+    if (runtime) for (const figure of figures) if (figure.closest("details").open) draw(figure);
     fit(PAPER);
   });
   addEventListener("afterprint", () => { for (const one of closed) one.open = false; fit(); });
