@@ -65,8 +65,12 @@ class Progress:
     def refresh(self) -> None:
         """Show the live lines."""
         if self._live:
-            lines = [watcher.live_line() for watcher in self._running.values()]
-            self._live.update(Group(*(Text(line, style="cyan", no_wrap=True, overflow="ellipsis") for line in lines)))
+            lines = [Text(line, style="cyan", no_wrap=True, overflow="ellipsis") for line in self.live_lines()]
+            self._live.update(Group(*lines))
+
+    def live_lines(self) -> list[str]:
+        """Return a line for each running scenario."""
+        return [watcher.live_line() for watcher in self._running.values()]
 
 
 class ScenarioProgress:

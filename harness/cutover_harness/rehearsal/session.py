@@ -96,6 +96,8 @@ class _Session:
         try:
             rehearsal.walk()
         except UsageError as why:
+            if _interrupted(why):
+                raise KeyboardInterrupt from why
             self._failed(scenario.name, why)
             return
         finally:
@@ -120,3 +122,10 @@ class _Session:
         self.errors[name] = why
         self.folder.add_error(name, why)
         self.audience.ended(name, "not rehearsed")
+
+
+def _interrupted(why: BaseException | None) -> bool:
+    """Whether `why` was raised by the clean-up after an interruption: apps that were ended are missed, say."""
+    while why is not None and not isinstance(why, KeyboardInterrupt):
+        why = why.__context__
+    return why is not None

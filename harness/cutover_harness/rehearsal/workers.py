@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
@@ -21,12 +22,12 @@ def run_at_once(tasks: Sequence[Callable[[], None]], jobs: int) -> None:
     that each cleans up as it would at a Ctrl-C, and then no process that they started is left. A KeyboardInterrupt
     here, in the main thread, does the same.
     """
-    supply = iter(tasks)
+    waiting = deque(tasks)
     ended: SimpleQueue[BaseException | None] = SimpleQueue()
 
     def work() -> None:
         try:
-            while (task := next(supply, None)) is not None:
+            while (task := _take(waiting)) is not None:
                 task()
             ended.put(None)
         except BaseException as why:  # noqa: BLE001 - raised again by whoever waits for the tasks
@@ -41,11 +42,18 @@ def run_at_once(tasks: Sequence[Callable[[], None]], jobs: int) -> None:
             thread.start()
         failure = _wait(ended, len(threads))
     except BaseException:
-        _interrupt(threads)
+        _end(waiting, threads)
         raise
     if failure is not None:
-        _interrupt(threads)
+        _end(waiting, threads)
         raise failure
+
+
+def _take(waiting: deque[Callable[[], None]]) -> Callable[[], None] | None:
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
 
 
 def _wait(ended: SimpleQueue[BaseException | None], count: int) -> BaseException | None:
@@ -57,7 +65,9 @@ def _wait(ended: SimpleQueue[BaseException | None], count: int) -> BaseException
     return None
 
 
-def _interrupt(threads: Sequence[threading.Thread]) -> None:
+def _end(waiting: deque[Callable[[], None]], threads: Sequence[threading.Thread]) -> None:
+    # A task whose clean-up fails ends with an error of its own instead of the interruption: no other one may follow.
+    waiting.clear()
     for thread in threads:
         if thread.is_alive() and thread.ident is not None:
             # Python delivers signals to the main thread alone; this is how its C API interrupts another one. A thread
