@@ -17,6 +17,7 @@ from cutover_harness import __version__
 from cutover_harness.capture.command import app as record
 from cutover_harness.cli import conduct, evidence, rehearse, scenarios
 from cutover_harness.errors import UsageError
+from cutover_harness.load.command import app as load
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.command("rehearse")(rehearse.rehearse)
 app.add_typer(record)
+app.add_typer(load)
 app.command("resume")(conduct.resume)
 app.command("rollback")(conduct.rollback)
 app.command("judge")(evidence.judge)
