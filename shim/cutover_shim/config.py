@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cutover_shim.cutover_file import Cluster
+from cutover_shim.cutover_file import Cluster, CutoverFile
 
 FILE, STATUS, INSTANCE, ROUTE = "cutover.file", "cutover.status", "cutover.instance", "cutover.route"
 _OWN = frozenset({FILE, STATUS, INSTANCE, ROUTE})
@@ -64,6 +64,11 @@ def settings(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Settings:
 def for_cluster(conf: Mapping[str, Any], cluster: Cluster) -> dict[str, Any]:
     """Merge: the application's properties without its address, then the cluster's, which win."""
     return {**{k: v for k, v in conf.items() if k not in _ADDRESS}, **cluster.properties}
+
+
+def of_source(conf: Mapping[str, Any], file: CutoverFile) -> dict[str, Any]:
+    """Give the properties of a client of the source cluster."""
+    return for_cluster(conf, file.clusters["source"])
 
 
 def number(conf: Mapping[str, Any], names: tuple[str, ...], default: int) -> int:

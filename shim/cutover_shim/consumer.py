@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from confluent_kafka import TopicPartition
@@ -39,16 +40,18 @@ class Consumer(RawConsumer):
         self._shim_refusal: str | None = None
         runtime.clients.add(self)
         self._shim_watch: watch.Watch | None = None
-        self._shim_status: status.StatusFile | None = None
+        self._shim_status: status.StatusFile | status.StatusTopic | None = None
         self._shim_dirty, self._shim_written = True, 0.0
         self._shim_member = Membership(self, chosen, self._shim_changed)
         if chosen.file is None:
             self._shim_member.start(None)
         else:
             self._shim_watch = watch.watcher.follow(chosen.file)
-            self._shim_member.start(self._shim_watch.first())
+            file = self._shim_watch.first()
+            self._shim_member.start(file)
             if chosen.status:
-                self._shim_status = status.StatusFile(chosen.status, chosen.instance)
+                source = partial(config.of_source, chosen.conf, file)
+                self._shim_status = status.writer(chosen.status, chosen.instance, source)
         self._shim_changed()
         if self._shim_watch is not None:
             watch.watcher.attach(self._shim_watch, self)
@@ -87,7 +90,8 @@ class Consumer(RawConsumer):
 
     def _shim_forked(self) -> Any:
         self._shim_closed, self._shim_refusal, self._shim_fast = True, runtime.FORKED, None
-        return self._shim_member
+        kept, self._shim_status = self._shim_status, None
+        return self._shim_member, kept
 
     def _shim_open(self, words: str = "Consumer closed") -> Membership:
         if self._shim_closed:

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from confluent_kafka.cimpl import Producer as RawProducer
@@ -39,7 +40,7 @@ class ProducerCore:
         self._refusal = "Producer has been closed"
         self.file: CutoverFile | None = None
         self.watch: watch.Watch | None = None
-        self.status: status.StatusFile | None = None
+        self.status: status.StatusFile | status.StatusTopic | None = None
         self._dirty, self._written = True, 0.0
         self._limits = Limits(chosen.conf)
         self._transactional = bool(chosen.conf.get("transactional.id"))
@@ -56,7 +57,9 @@ class ProducerCore:
         self.watch = watch.watcher.follow(chosen.file)
         self.file = self.watch.first()
         if chosen.status:
-            self.status = status.StatusFile(chosen.status, chosen.instance)
+            self.status = status.writer(
+                chosen.status, chosen.instance, partial(config.of_source, chosen.conf, self.file)
+            )
         self.begin(self.file)
         watch.watcher.attach(self.watch, self)
 
@@ -185,7 +188,8 @@ class ProducerCore:
         self.closed, self._refusal = True, runtime.FORKED
         self.by_topic.clear()
         self.mail.clear()
-        return lanes
+        kept, self.status = self.status, None
+        return lanes, kept
 
     # -- lanes of topics ---------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ They work as confluent_kafka's, on the source cluster; their status says that th
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import confluent_kafka
@@ -25,7 +26,7 @@ class _Stays:
         self._shim_group: str | None = conf.get("group.id")
         self._shim_file: CutoverFile
         self._shim_chosen = chosen
-        self._shim_status: status.StatusFile | None = None
+        self._shim_status: status.StatusFile | status.StatusTopic | None = None
         self._shim_written = 0.0
         if chosen.file is None:
             super().__init__(conf)  # type: ignore[call-arg]
@@ -35,7 +36,9 @@ class _Stays:
         source = watched.first().clusters["source"]
         build_client(super().__init__, config.for_cluster(conf, source), source)
         if chosen.status:
-            self._shim_status = status.StatusFile(chosen.status, chosen.instance)
+            self._shim_status = status.writer(
+                chosen.status, chosen.instance, partial(config.of_source, conf, watched.first())
+            )
         watch.watcher.attach(watched, self)
 
     def _shim_apply(self, file: CutoverFile) -> None:

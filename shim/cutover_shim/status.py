@@ -8,15 +8,20 @@ import logging
 import os
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+from confluent_kafka import KafkaException
+from confluent_kafka.cimpl import Producer as RawProducer
 
 from cutover_shim import native
 
 log = logging.getLogger("cutover_shim")
 
 FORMAT = 1
+_CONNECTION = ("bootstrap.servers", "security.", "sasl.", "ssl.", "enable.ssl", "client.", "socket.", "broker.address")
 
 
 class StatusFile:
@@ -51,6 +56,59 @@ class StatusFile:
         with self._lock:
             self.write(document)
             self._finished = True
+
+
+class StatusTopic:
+    """Produces every document to a topic of the source cluster, keyed by the instance: a key's last one is the state.
+
+    A compacted topic keeps just that. It is a client of its own, because the application's may be held.
+    """
+
+    def __init__(self, topic: str, instance: str, conf: dict[str, Any]) -> None:
+        self.topic, self._key = topic, instance
+        self._lock = native.RLock()
+        self._complained = False
+        self._finished = False
+        self._producer: Any = RawProducer(
+            {**conf, "on_delivery": self._delivered, "message.timeout.ms": 10_000, "queue.buffering.max.messages": 100}
+        )
+
+    def _delivered(self, error: Any, _message: Any) -> None:
+        if error is None:
+            self._complained = False
+        elif not self._complained:
+            self._complained = True
+            log.warning("cutover status cannot be produced to the topic %s: %s", self.topic, error.str())
+
+    def write(self, document: dict[str, Any]) -> None:
+        """Produce this document; it is sent in the background."""
+        with self._lock:
+            if self._finished:
+                return
+            value = json.dumps(document, separators=(",", ":"))
+            with contextlib.suppress(BufferError, KafkaException):
+                self._producer.produce(self.topic, value, self._key)
+            self._producer.poll(0)
+
+    def finish(self, document: dict[str, Any]) -> None:
+        """Produce the last document and wait for it, at most two seconds."""
+        with self._lock:
+            self.write(document)
+            self._finished = True
+            if self._producer.flush(2):
+                self._producer.purge()
+            self._producer.close()
+
+
+def writer(where: str, instance: str, source: Callable[[], dict[str, Any]]) -> StatusFile | StatusTopic:
+    """Make the writer that `cutover.status` asks for: a directory, or `kafka:TOPIC` on the source cluster.
+
+    `source` gives the properties of a client of the source cluster.
+    """
+    if not where.startswith("kafka:"):
+        return StatusFile(where, instance)
+    conf = {k: v for k, v in source().items() if k.startswith(_CONNECTION) and not callable(v)}
+    return StatusTopic(where.removeprefix("kafka:"), instance, {**conf, "log_level": 0})
 
 
 def document(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Callable
@@ -204,3 +205,20 @@ def test_secrets_are_in_no_log_status_or_exception(
     with pytest.raises(Exception, match=r"\*\*\*") as caught:
         Producer(switch.conf())
     assert "hunter2" not in str(caught.value) + caplog.text
+
+
+def test_status_goes_to_a_topic_of_the_source(switch: Switch, topic: str) -> None:
+    from .conftest import until
+
+    where = topic + "-status"
+    switch.source.create(where)
+    switch.write(producers="target")
+    producer = Producer(switch.conf(**{"cutover.status": f"kafka:{where}"}))
+
+    def documents() -> list[dict[str, Any]]:
+        return [json.loads(v) for values in switch.source.read(where).values() for v in values]
+
+    until(lambda: any(d["routes"]["r"]["state"] == "target" for d in documents()))
+    producer.close()
+    assert documents()[-1]["closed"]
+    assert {d["instance"] for d in documents()} == {"a"}
