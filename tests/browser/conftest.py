@@ -31,6 +31,9 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND",
 )
 
+#: A bound for a machine that does much else besides; nothing here takes seconds by itself.
+PATIENCE_S = 180
+
 Open = Callable[..., webdriver.Chrome]
 
 
@@ -44,6 +47,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(CHROMEDRIVER))
+    driver.set_script_timeout(PATIENCE_S)
     yield driver
     driver.quit()
 
@@ -74,7 +78,7 @@ def open_page(browser: webdriver.Chrome, pages: dict[str, Path]) -> Open:
         browser.get("about:blank")
         browser.get_log("browser")  # type: ignore[no-untyped-call]
         browser.get(pages[name].as_uri() + anchor)
-        WebDriverWait(browser, 20).until(lambda b: b.find_elements(By.CSS_SELECTOR, "body[data-ready]"))
+        WebDriverWait(browser, PATIENCE_S).until(lambda b: b.find_elements(By.CSS_SELECTOR, "body[data-ready]"))
         return browser
 
     return open_it

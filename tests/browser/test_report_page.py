@@ -15,7 +15,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 from selenium_axe_python.axe import Axe
 
-from tests.browser.conftest import Open
+from tests.browser.conftest import PATIENCE_S, Open
 from tests.unit.reports.run_folders import SHAPES
 from tests.unit.reports.test_hostile import HOSTILE
 
@@ -30,7 +30,7 @@ def log(driver: webdriver.Chrome) -> list[Any]:
 
 def plot_of(driver: webdriver.Chrome, anchor: str = SCENARIO) -> WebElement:
     """Wait until a scenario's time line is drawn, and return it."""
-    WebDriverWait(driver, 20).until(lambda d: d.find_elements(By.CSS_SELECTOR, f"{anchor} .plot svg"))
+    WebDriverWait(driver, PATIENCE_S).until(lambda d: d.find_elements(By.CSS_SELECTOR, f"{anchor} .plot svg"))
     return driver.find_element(By.CSS_SELECTOR, f"{anchor} .plot")
 
 
@@ -48,7 +48,7 @@ def open_all(driver: webdriver.Chrome) -> None:
         """
     )
     figures = len(driver.find_elements(By.CSS_SELECTOR, "figure.timeline"))
-    WebDriverWait(driver, 20).until(lambda d: len(d.find_elements(By.CSS_SELECTOR, ".plot svg")) == figures)
+    WebDriverWait(driver, PATIENCE_S).until(lambda d: len(d.find_elements(By.CSS_SELECTOR, ".plot svg")) == figures)
 
 
 def readout(driver: webdriver.Chrome) -> str:
