@@ -74,14 +74,16 @@ def summary(group: GroupMeasures) -> str:
 
 def _print(console: Console, name: str, report: Report) -> None:
     found, judgement = report.verdict, report.judgement
-    console.print(f"[{_STYLE[found.outcome]}]{found.outcome}[/]  [bold]{escape(name)}[/]")
+    control = "  (negative control)" if found.control else ""
+    console.print(f"[{_STYLE[found.outcome]}]{found.outcome}[/]  [bold]{escape(name)}[/]{control}")
     for group in judgement.groups:
         console.print(f"  {escape(group.group)}: {summary(group)}")
         console.print(
             f"    [dim]{group.delivered:,} deliveries of {group.distinct:,} records; "
             f"{group.acked:,} acknowledged in {escape(', '.join(group.topics)) or 'no topic'}[/]"
         )
-    for label, lines in (("because", found.reasons), ("note", judgement.notes)):
+    because = "caught" if found.control and found.outcome == "PASS" else "because"
+    for label, lines in ((because, found.reasons), ("note", judgement.notes)):
         for line in lines:
             console.print(f"  [dim]{label}[/] {escape(line)}")
     if judgement.offenders:
@@ -92,7 +94,8 @@ def _table(offenders: list[Offender]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for heading in ("what", "group", "record", "cluster", "key", "sequence", "when (UTC)", "seen by", "why"):
         table.add_column(heading, overflow="fold", justify="right" if heading == "sequence" else "left")
-    for each in offenders:
+    worst_first = list(WORDS)
+    for each in sorted(offenders, key=lambda o: (worst_first.index(o.kind), o.group or "")):
         when = datetime.fromtimestamp(each.time_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
         cells = (
             WORDS.get(each.kind, each.kind),

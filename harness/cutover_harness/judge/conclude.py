@@ -52,8 +52,8 @@ def conclude(question: Question, partial: Partial, facts: RunFacts) -> Judgement
             InstanceSummary(i.label, i.meta.role, i.meta.group, i.rows.count, i.torn, i.meta.closed)
             for i in question.ledgers.instances
         ],
-        worst_lag_records=max((sample.records for sample in facts.lag), default=None),
-        worst_lag_ms=max((sample.ms for sample in facts.lag if sample.ms is not None), default=None),
+        worst_lag_records=max((sample.records for sample in lag), default=None),
+        worst_lag_ms=max((sample.ms for sample in lag if sample.ms is not None), default=None),
         notes=_notes(question.ledgers, partial),
     )
 
