@@ -13,6 +13,7 @@ from cutover_harness.judge.model import (
     GroupMeasures,
     InstanceSummary,
     Judgement,
+    LagSample,
     LogMeasures,
     Offender,
     PartitionMeasures,
@@ -32,6 +33,7 @@ def conclude(question: Question, partial: Partial, facts: RunFacts) -> Judgement
     """Return the judgement on the ledgers whose streams `partial` covers."""
     stranded = find_stranded(partial, facts)
     proofs = drain_proofs(question.ledgers, facts)
+    lag = _while_mirroring(facts)
     groups: list[GroupMeasures] = []
     offenders = stranded_offenders(partial, stranded)
     for group in sorted(question.groups):
@@ -56,6 +58,19 @@ def conclude(question: Question, partial: Partial, facts: RunFacts) -> Judgement
         worst_lag_ms=max((sample.ms for sample in lag if sample.ms is not None), default=None),
         notes=_notes(question.ledgers, partial),
     )
+
+
+def _while_mirroring(facts: RunFacts) -> list[LagSample]:
+    """Return the lag samples from stage 2 to stage 7 or 0, where a run has stages.
+
+    Before, the mirror copies what was there already; after, nothing is mirrored any more.
+    """
+    stages = [mark for mark in facts.marks if mark.kind == "stage"]
+    if not stages:
+        return facts.lag
+    begin = next((mark.time_ns for mark in stages if mark.stage == 2), None)
+    end = next((mark.time_ns for mark in stages if mark.stage in (0, 7)), facts.finished_ns)
+    return [sample for sample in facts.lag if begin is not None and begin <= sample.time_ns <= end]
 
 
 def drain_proofs(ledgers: Ledgers, facts: RunFacts) -> dict[str, DrainProof]:

@@ -238,7 +238,10 @@ class InstanceSummary(Jsonable):
 
 @dataclass(frozen=True)
 class Judgement(Jsonable):
-    """Everything measured from one run's ledgers. offenders: the first ten of each kind and group, by time."""
+    """Everything measured from one run's ledgers.
+
+    offenders: the first ten of each kind and group, by time. worst_lag_*: of the mirror, from stage 2 on.
+    """
 
     run: int
     groups: list[GroupMeasures] = field(default_factory=list)

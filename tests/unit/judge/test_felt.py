@@ -2,7 +2,7 @@
 
 import pytest
 from cutover_harness.judge.activity import Activity
-from cutover_harness.judge.model import Blackout, Cut, Judgement, LagSample
+from cutover_harness.judge.model import Blackout, Cut, Judgement, LagSample, Mark
 
 from .histories import CODES, MS, T0, History
 
@@ -105,3 +105,10 @@ def test_a_long_run_is_counted_in_coarser_buckets() -> None:
     assert merged.width_ns == activity.width_ns
     assert merged.count.tolist() == activity.count.tolist()
     assert merged.last.tolist() == activity.last.tolist()
+
+
+def test_the_worst_lag_is_that_of_a_mirror_that_has_caught_up_and_still_mirrors() -> None:
+    marks = [Mark(10, "stage", "stage 1", 1), Mark(20, "stage", "stage 2", 2), Mark(40, "stage", "stage 0", 0)]
+    lag = [LagSample(15, 9000), LagSample(25, 7), LagSample(35, 3), LagSample(45, 8000)]
+    assert run(3000).judge(lag=lag, marks=marks).worst_lag_records == 7
+    assert run(3000).judge(lag=lag, marks=marks[:1]).worst_lag_records is None
