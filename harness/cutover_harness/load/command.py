@@ -43,6 +43,9 @@ def load(
     web: Annotated[bool, typer.Option("--web", help="With Locust's web page, instead of headless.")] = False,
     worker: Annotated[bool, typer.Option("--worker", help="Be a worker of the master at --master-host.")] = False,
     report: Annotated[Path | None, typer.Option(help="File for the result, as JSON.")] = None,
+    drain: Annotated[
+        str, typer.Option(help="How long to wait for deliveries at the end, without any progress.")
+    ] = "60s",
     client: Annotated[
         list[str] | None, typer.Option(help="librdkafka property of all clients, name=value; repeatable.")
     ] = None,
@@ -68,6 +71,7 @@ def load(
         loop=not once,
         report=report,
         client=client or [],
+        drain_s=span_s("--drain", drain),
     )
     if not web and run_time is None and not once:
         raise UsageError("load: for how long? Give --run-time 10m, --once, or --web")
@@ -97,6 +101,7 @@ def settings_of(
     loop: bool,
     report: Path | None,
     client: list[str],
+    drain_s: float = 60.0,
 ) -> LoadSettings:
     """Return the settings that the options mean; raises UsageError where they mean none, or the capture is unusable."""
     if capture is None:
@@ -133,6 +138,7 @@ def settings_of(
             status_dir=None if status is None else status.absolute(),
             endpoint=endpoint,
             report=None if report is None else report.absolute(),
+            drain_s=drain_s,
         )
     except ValidationError as why:
         first = why.errors()[0]

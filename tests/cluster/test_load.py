@@ -1,0 +1,206 @@
+"""Replay as a Locust load: in one process, in several, through a switchover, and with a locustfile of one's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cutover_harness.admin import Admin
+from cutover_harness.capture import CaptureReader
+from cutover_harness.conductor.pointer import PointerFile, RoutePointer
+from cutover_harness.conductor.statuses import missing, read_statuses
+from cutover_harness.load.settings import VARIABLE, LoadSettings
+from cutover_harness.mirror import Mirror
+from cutover_harness.plan.path import Place
+from cutover_harness.replay.config import ReplayOptions
+from cutover_harness.testbed import ProcessTestbed
+from cutover_scenarios import sample_capture
+
+RECORDS = 12_658
+PRODUCERS = ["load-producer-1", "load-producer-2"]
+COMMAND = """
+from cutover_harness.cli.app import app, run
+from cutover_harness.load.command import app as load
+app.add_typer(load)
+run()
+"""
+CLI = [sys.executable, "-c", COMMAND]
+
+
+@pytest.fixture
+def name() -> str:
+    return f"ld-{uuid.uuid4().hex[:8]}"
+
+
+def create(testbed: ProcessTestbed, name: str) -> list[str]:
+    with CaptureReader(sample_capture()) as reader:
+        topics = {f"{name}.{topic}": info.partitions for topic, info in reader.info.topics.items()}
+    Admin(testbed.source.client_config()).create_topics(topics)
+    return list(topics)
+
+
+@contextmanager
+def started(arguments: list[str], folder: Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a command, and end it and its workers whatever happens."""
+    with (folder / "log").open("w", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            arguments, stdout=log, stderr=log, text=True, start_new_session=True, env={**os.environ, **variables}
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, 9)
+                process.wait()
+
+
+def finished(process: subprocess.Popen[str], folder: Path, code: int) -> dict[str, Any]:
+    """Wait for the end and return the report."""
+    found = process.wait(timeout=150)
+    text = (folder / "log").read_text(encoding="utf-8")
+    assert found == code, text[-3000:]
+    report: dict[str, Any] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    return report
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while (left := condition()) is not True:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.2)
+
+
+def attested(status: Path, instances: list[str], place: Place, generation: int) -> None:
+    wait_for(lambda: missing(read_statuses(status, "all"), instances, place, generation) or True)
+
+
+def test_once_through_the_capture(testbed: ProcessTestbed, tmp_path: Path, name: str) -> None:
+    create(testbed, name)
+    arguments = [
+        "load",
+        "--bootstrap",
+        testbed.source.bootstrap,
+        "--topic-prefix",
+        f"{name}.",
+        "--speed",
+        "max",
+        "--once",
+    ]
+    arguments += ["--group", f"{name}-billing:2", "--group", f"{name}-audit", "--report", str(tmp_path / "report.json")]
+    arguments += ["--html", str(tmp_path / "report.html"), "--csv", str(tmp_path / "figures")]
+    with started([*CLI, *arguments], tmp_path) as process:
+        report = finished(process, tmp_path, 0)
+    assert (report["outcome"], report["sent"], report["acked"]) == ("PASS", RECORDS, RECORDS)
+    for group in report["groups"]:
+        assert (group["delivered"], group["lost"], group["phantom"], group["disordered"]) == (RECORDS, 0, 0, 0)
+    assert (tmp_path / "report.html").stat().st_size > 10_000
+    assert "PRODUCE" in (tmp_path / "figures_stats.csv").read_text(encoding="utf-8")
+
+
+def test_a_switchover_under_a_load_of_two_workers(testbed: ProcessTestbed, tmp_path: Path, name: str) -> None:
+    topics = create(testbed, name)
+    group, status = f"{name}-billing", tmp_path / "status"
+    status.mkdir()
+    source, target = testbed.source.client_config(), testbed.target.client_config()
+    pointer = PointerFile(
+        tmp_path / "cutover.toml", {"source": source, "target": target}, {"all": RoutePointer(topics, [group])}
+    )
+    pointer.write()
+    consumers = [f"load-{group}-1", f"load-{group}-2"]
+    arguments = ["load", "--cutover-file", str(pointer.path), "--status", str(status), "--topic-prefix", f"{name}."]
+    arguments += ["--group", f"{group}:2", "--speed", "20000", "--run-time", "40s", "--processes", "2"]
+    arguments += ["--report", str(tmp_path / "report.json")]
+    mirror = Mirror(testbed.connect_url, source, target, batch=name, topics=topics, groups=[group])
+    try:
+        with started([*CLI, *arguments], tmp_path) as process:
+            attested(status, PRODUCERS + consumers, "source", pointer.generation)
+            mirror.create()
+            wait_for(lambda: mirror.running() or True)
+            time.sleep(3)
+            attested(status, consumers, "hold", pointer.point("all", consumers="hold"))
+            time.sleep(3)  # offsets that MM2 has not translated by now are read again: duplicates, and no loss
+            attested(status, consumers, "target", pointer.point("all", consumers="target"))
+            attested(status, PRODUCERS, "hold", pointer.point("all", producers="hold"))
+            wait_for(lambda: mirror.drained()[0] or mirror.drained()[1])
+            attested(status, PRODUCERS, "target", pointer.point("all", producers="target"))
+            assert process.poll() is None, "the switchover is to happen under the load"
+            report = finished(process, tmp_path, 0)
+    finally:
+        mirror.delete()
+    assert report["outcome"] == "PASS"
+    assert report["acked"] == report["sent"]
+    assert [(g["lost"], g["phantom"], g["disordered"]) for g in report["groups"]] == [(0, 0, 0)]
+    assert sum(Admin(target).end_offsets(topics).values()) > 0
+
+
+def test_a_loss_is_found(testbed: ProcessTestbed, tmp_path: Path, name: str) -> None:
+    """Catch a loss, as negative control: consumers are on a target that nothing is mirrored to."""
+    topics = create(testbed, name)
+    group = f"{name}-billing"
+    clusters = {"source": testbed.source.client_config(), "target": testbed.target.client_config()}
+    with CaptureReader(sample_capture()) as reader:
+        partitions = {f"{name}.{topic}": info.partitions for topic, info in reader.info.topics.items()}
+    Admin(clusters["target"]).create_topics(partitions)
+    pointer = PointerFile(
+        tmp_path / "cutover.toml", clusters, {"all": RoutePointer(topics, [group], consumers="target")}
+    )
+    pointer.write()
+    arguments = ["load", "--cutover-file", str(pointer.path), "--topic-prefix", f"{name}.", "--group", group, "--once"]
+    arguments += ["--speed", "max", "--drain", "3s", "--report", str(tmp_path / "report.json")]
+    with started([*CLI, *arguments], tmp_path) as process:
+        report = finished(process, tmp_path, 1)
+    assert report["outcome"] == "FAIL"
+    assert report["groups"][0]["lost"] == RECORDS
+    assert report["groups"][0]["examples"]
+
+
+def test_a_locustfile_of_ones_own_imports_the_users(testbed: ProcessTestbed, tmp_path: Path, name: str) -> None:
+    topics = create(testbed, name)
+    with CaptureReader(sample_capture()) as reader:
+        mapped = {topic: f"{name}.{topic}" for topic in reader.info.topics}
+    LoadSettings(
+        replay=ReplayOptions(capture=sample_capture(), topics=mapped, speed=None),
+        groups={f"{name}-own": 1},
+        topics=topics,
+        endpoint=dict(testbed.source.client_config()),
+        report=tmp_path / "report.json",
+    ).save(tmp_path / "settings.json")
+    (tmp_path / "mine.py").write_text(
+        "from locust import User, constant, task\n"
+        "from cutover_harness.load.users import ConsumerUser, ProducerUser\n"
+        "class Mine(User):\n"
+        "    wait_time = constant(0.1)\n"
+        "    @task\n"
+        "    def work(self):\n"
+        "        fire = self.environment.events.request.fire\n"
+        "        fire(request_type='MINE', name='mine', response_time=1, response_length=0, exception=None,\n"
+        "             context={})\n",
+        encoding="utf-8",
+    )
+    locust = [sys.executable, "-m", "locust", "-f", str(tmp_path / "mine.py"), "--headless", "--only-summary"]
+    options = ["--users", "3", "--spawn-rate", "3", "--stop-timeout", "60"]
+    with started([*locust, *options], tmp_path, **{VARIABLE: str(tmp_path / "settings.json")}) as process:
+        report = finished(process, tmp_path, 0)
+    assert (report["outcome"], report["acked"]) == ("PASS", RECORDS)
+    assert "MINE" in (tmp_path / "log").read_text(encoding="utf-8")
+
+
+def test_a_worker_without_settings_and_bad_options_say_so(tmp_path: Path) -> None:
+    for arguments, says in (
+        (["load", "--bootstrap", "h:1"], "for how long"),
+        (["load", "--once"], "give one of --cutover-file"),
+        (["load", "--bootstrap", "h:1", "--capture", "/no/such"], "no such file"),
+    ):
+        done = subprocess.run([*CLI, *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert says in done.stderr
+        assert done.stderr.count("\n") == 1
