@@ -13,6 +13,7 @@ FAULTS = {
     "source": "a source broker that fails half-way",
     "target": "a target broker that fails half-way (AutoMQ after SIGKILL took about 23 s to acknowledge again)",
     "producer": "an application that dies while it holds records",
+    "conductor": "a conductor that dies between two acts, and is resumed",
     "consumer": "a member that dies during the switch, and the rebalance that follows",
 }
 
@@ -69,7 +70,7 @@ def _faults(scenarios: Sequence[Scenario]) -> Iterable[Unproved]:
     absent = {victim: text for victim, text in FAULTS.items() if victim not in hit}
     if absent:
         yield Unproved(
-            what=f"Faults of {words.listed(list(absent), 5)}",
+            what=f"Faults of {words.listed(list(absent), 6)}",
             leaves_open="; ".join(absent.values()),
             how="kafka-cutover rehearse with scenarios that inject faults",
         )
