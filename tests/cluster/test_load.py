@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -26,6 +27,8 @@ from cutover_harness.testbed import ProcessTestbed
 from cutover_scenarios import sample_capture
 
 RECORDS = 12_658
+SECONDS = float(os.environ.get("CUTOVER_LOAD_SECONDS", "6"))
+"""How long the load with a switchover in its middle goes on, beside the switchover itself."""
 PRODUCERS = ["load-producer-1", "load-producer-2"]
 COMMAND = """
 from cutover_harness.cli.app import app, run
@@ -117,7 +120,7 @@ def test_a_switchover_under_a_load_of_two_workers(testbed: ProcessTestbed, tmp_p
     pointer.write()
     consumers = [f"load-{group}-1", f"load-{group}-2"]
     arguments = ["load", "--cutover-file", str(pointer.path), "--status", str(status), "--topic-prefix", f"{name}."]
-    arguments += ["--group", f"{group}:2", "--speed", "20000", "--run-time", "40s", "--processes", "2"]
+    arguments += ["--group", f"{group}:2", "--speed", "60000", "--run-time", "1h", "--processes", "2"]
     arguments += ["--report", str(tmp_path / "report.json")]
     mirror = Mirror(testbed.connect_url, source, target, batch=name, topics=topics, groups=[group])
     try:
@@ -125,14 +128,16 @@ def test_a_switchover_under_a_load_of_two_workers(testbed: ProcessTestbed, tmp_p
             attested(status, PRODUCERS + consumers, "source", pointer.generation)
             mirror.create()
             wait_for(lambda: mirror.running() or True)
-            time.sleep(3)
+            time.sleep(SECONDS / 2)
             attested(status, consumers, "hold", pointer.point("all", consumers="hold"))
             time.sleep(3)  # offsets that MM2 has not translated by now are read again: duplicates, and no loss
             attested(status, consumers, "target", pointer.point("all", consumers="target"))
             attested(status, PRODUCERS, "hold", pointer.point("all", producers="hold"))
             wait_for(lambda: mirror.drained()[0] or mirror.drained()[1])
             attested(status, PRODUCERS, "target", pointer.point("all", producers="target"))
+            time.sleep(SECONDS / 2)
             assert process.poll() is None, "the switchover is to happen under the load"
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does
             report = finished(process, tmp_path, 0)
     finally:
         mirror.delete()

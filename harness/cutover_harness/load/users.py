@@ -7,6 +7,7 @@ Users beyond the number of producers and members that the settings name have not
 from __future__ import annotations
 
 import logging
+import signal
 from typing import Any, ClassVar
 
 from locust import User, constant, events, task
@@ -82,6 +83,9 @@ def _on_init(environment: Any, **_: Any) -> None:
         environment.events.test_start.add_listener(lambda **_: coordinator.begin())
         environment.events.test_stopping.add_listener(lambda **_: coordinator.finish())
         environment.events.quitting.add_listener(lambda **_: coordinator.finish())
+    if is_worker and getattr(environment.parsed_options, "processes", None):
+        # The terminal's Ctrl-C reaches the master as well, which ends the load in order and then its workers.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     if not is_master:
         environment.cutover_node = Node(environment)
 
