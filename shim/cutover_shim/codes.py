@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from confluent_kafka import KafkaError, KafkaException
 
+ILLEGAL_GENERATION: int = KafkaError.ILLEGAL_GENERATION
 INVALID_ARG: int = KafkaError._INVALID_ARG  # noqa: SLF001
 MSG_TIMED_OUT: int = KafkaError._MSG_TIMED_OUT  # noqa: SLF001
 NO_OFFSET: int = KafkaError._NO_OFFSET  # noqa: SLF001

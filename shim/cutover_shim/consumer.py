@@ -70,7 +70,8 @@ class Consumer(RawConsumer):
         member = self._shim_member
         with member.cond:  # reading the state and writing the answer is one act: the last change wins
             handle = member.handle
-            self._shim_fast = handle.poll if handle is not None and member.quiet and not self._shim_closed else None
+            fast = handle is not None and member.quiet and not member.seeks and not self._shim_closed
+            self._shim_fast = handle.poll if fast else None
         self._shim_dirty = True
         if self._shim_status is not None:
             watch.watcher.wake()
@@ -129,6 +130,8 @@ class Consumer(RawConsumer):
                 self._shim_unless_switched(error)
                 continue
             if message is not None:
+                if self._shim_member.seeks:
+                    self._shim_member.was_read([message])
                 return message
             if handle is None:
                 self._shim_member.wait(min(left, CHUNK_S))
@@ -168,6 +171,8 @@ class Consumer(RawConsumer):
             except RuntimeError as error:
                 self._shim_unless_switched(error)
             if len(messages) >= wanted or left_until(deadline) == 0:
+                if self._shim_member.seeks:
+                    self._shim_member.was_read(messages)
                 return messages
 
     # -- what is read ------------------------------------------------------------------------------------------------
@@ -228,6 +233,9 @@ class Consumer(RawConsumer):
         handle = member.handle
         if handle is None:
             raise codes.error(codes.NO_OFFSET, "Commit failed: the route is held")
+        if member.moved:
+            given = dict(zip(("message", "offsets"), args, strict=False)) | kwargs
+            member.guard(given.get("message"), given.get("offsets"))
         done = handle.commit(*args, **kwargs)
         if done is not None:
             member.note_committed(done)
@@ -235,7 +243,9 @@ class Consumer(RawConsumer):
 
     def store_offsets(self, message: Any = None, offsets: list[TopicPartition] | None = None) -> None:
         """Store offsets for the next commit, as the client does."""
-        handle = self._shim_open().handle
+        member = self._shim_open()
+        handle = member.handle
+        member.guard(message, offsets)
         if handle is None:
             raise codes.error(codes.STATE, "StoreOffsets failed: the route is held")
         handle.store_offsets(message=message, offsets=offsets) if offsets is not None else handle.store_offsets(message)

@@ -20,7 +20,7 @@ from typing import Any
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.cimpl import Consumer as RawConsumer
 
-from cutover_shim import config, native, prepare
+from cutover_shim import codes, config, native, prepare
 from cutover_shim.clients import build_client
 from cutover_shim.cutover_file import Cluster, CutoverFile, CutoverFileError, Where
 from cutover_shim.status import nested
@@ -32,6 +32,7 @@ CHUNK_S = 0.05
 RETRY_S = 0.5
 ATTEST_S = 10.0
 REVOKE_S = 10.0
+COMMIT_S = 15.0
 
 
 class Membership(Subscription):
@@ -49,6 +50,9 @@ class Membership(Subscription):
         self._changing = native.RLock()
         self._fresh: tuple[Cluster, Any] | None = None
         self._driving = False
+        self._flaw: str | None = None  # what was wrong with the last leaving
+        self._refused_since: float | None = None
+        self.moved = False  # has left a cluster: messages of it may still be in the application's hands
 
     # -- where it should be ------------------------------------------------------------------------------------------
 
@@ -238,7 +242,7 @@ class Membership(Subscription):
             self.state = state
             if self.file is not None and self.desired == (self.cluster or "hold"):
                 changed = changed or self.applied != self.file.generation
-                self.applied, self.error = self.file.generation, None
+                self.applied, self.error = self.file.generation, self._flaw
         if changed:
             self.changed()
 
@@ -249,7 +253,8 @@ class Membership(Subscription):
 
     def on_leaving(self, partitions: list[TopicPartition]) -> None:
         """Commit what on_revoke has stored: it belongs to the final offsets."""
-        self._commit_due(partitions)
+        with contextlib.suppress(KafkaException):  # as at the client's own close
+            self._commit_due(partitions)
 
     def _leave(self) -> None:
         """Commit, attest and close: what the client does at its close(), and the same callbacks."""
@@ -259,7 +264,8 @@ class Membership(Subscription):
             mine = {(p.topic, p.partition) for p in handle.assignment()} | self.assigned
         self.changed()
         partitions = [TopicPartition(topic, number) for topic, number in sorted(mine)]
-        self._commit_due(partitions)
+        if not self._committed_before_leaving(partitions):
+            return
         if self.topics is not None and partitions:
             self._give_up(handle, partitions)
         self.attest(partitions)
@@ -267,7 +273,27 @@ class Membership(Subscription):
         with self.cond:
             self.handle, self.cluster, self.state = None, None, "held"
             self.assigned.clear()
+            self.moved = True
+            if self.file is not None and self.route is not None:
+                self._go(self.file, self.route)  # it may have changed its mind in between
         self.changed()
+
+    def _committed_before_leaving(self, partitions: list[TopicPartition]) -> bool:
+        """Commit what is due; a cluster that does not take it is given some time before it is left without."""
+        try:
+            self._commit_due(partitions)
+        except KafkaException as error:
+            first, self._refused_since = self._refused_since, self._refused_since or time.monotonic()
+            if first is None or time.monotonic() - first < COMMIT_S:
+                self.error = f"the final commit fails, retrying: {error}"
+                self.changed()
+                return False
+            self._flaw = f"left without the final commit: {error}"
+            log.warning("cutover shim: the group %s %s", self.group, self._flaw)
+        else:
+            self._flaw = None
+        self._refused_since = None
+        return True
 
     def _give_up(self, handle: Any, partitions: list[TopicPartition]) -> None:
         """Leave the group by unsubscribing, so that on_revoke runs while the client can still commit and fetch offsets.
@@ -288,19 +314,40 @@ class Membership(Subscription):
         try:
             self.note_committed(self.handle.committed(partitions, timeout=ATTEST_S))
         except (KafkaException, RuntimeError) as error:
-            self.error = f"committed offsets could not be read: {error}"
+            self._flaw = f"committed offsets could not be read: {error}"
 
     def _commit_due(self, partitions: list[TopicPartition]) -> None:
         """Commit what automatic commit would have: the stored offsets, and the positions that were sought since."""
         if not self.auto_commit or not partitions:
             return
-        with contextlib.suppress(KafkaException):  # nothing stored: nothing due
+        try:
             self.handle.commit(asynchronous=False)
+        except KafkaException as error:
+            if error.args[0].code() != codes.NO_OFFSET:  # nothing stored: nothing due
+                raise
         owned = {(p.topic, p.partition) for p in partitions}
         sought = [TopicPartition(t, n, o) for (t, n), o in self.seeks.items() if (t, n) in owned and o >= 0]
-        still = [p for p in sought if self._position(p) in (p.offset, -1001)]
-        if still:
-            self.handle.commit(offsets=still, asynchronous=False)
+        if sought:
+            self.handle.commit(offsets=sought, asynchronous=False)
+
+    def guard(self, message: Any, offsets: Any) -> None:
+        """Refuse to commit offsets of a cluster that was left. Raises KafkaException (ILLEGAL_GENERATION).
+
+        An offset beyond the position here cannot be of a message that was read here; the same number on the other
+        cluster would skip messages.
+        """
+        if not self.moved or self.handle is None:
+            return
+        given = (
+            [TopicPartition(message.topic(), message.partition(), message.offset() + 1)] if message else offsets or []
+        )
+        for each in given:
+            here = self._position(each)
+            if each.offset > here and (here >= 0 or message):
+                raise codes.error(
+                    codes.ILLEGAL_GENERATION,
+                    f"offset {each.offset} of {each.topic} [{each.partition}] is of the cluster that was left",
+                )
 
     def _position(self, partition: TopicPartition) -> int:
         offset: int = self.handle.position([TopicPartition(partition.topic, partition.partition)])[0].offset
@@ -311,7 +358,7 @@ class Membership(Subscription):
             fresh, self._fresh = self._fresh, None
             assert fresh is not None  # noqa: S101 - `_ready` has just said so
             self.cluster, self.handle = fresh[0].name, fresh[1]
-            self.committed = {}
+            self.committed, self._flaw = {}, None
             self.state = "joining"
         if self.manual is not None:
             # Offsets of one cluster mean nothing on another: reading goes on where the group has committed there.

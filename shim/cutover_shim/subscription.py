@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from confluent_kafka import TopicPartition
@@ -31,7 +31,7 @@ class Subscription:
         self.state = "held"
         self.assigned: set[tuple[str, int]] = set()
         self.paused: set[tuple[str, int]] = set()
-        self.seeks: dict[tuple[str, int], int] = {}
+        self.seeks: dict[tuple[str, int], int] = {}  # positions that were sought and not read from yet
         self.topics: list[str] | None = None  # the subscription; None where partitions are assigned by hand
         self.callbacks: tuple[Any, ...] = (None, None, None)
         self.manual: list[TopicPartition] | None = None
@@ -198,3 +198,12 @@ class Subscription:
             raise codes.error(codes.STATE, "Failed to seek: the route is held")
         self.handle.seek(partition)
         self.seeks[partition.topic, partition.partition] = partition.offset
+        self.changed()
+
+    def was_read(self, messages: Iterable[Any]) -> None:
+        """Forget the seeks that these messages have answered."""
+        for message in messages:
+            if message.error() is None:
+                self.seeks.pop((message.topic(), message.partition()), None)
+        if not self.seeks:
+            self.changed()

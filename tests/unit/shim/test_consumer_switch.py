@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka import Producer as RawProducer
 from cutover_shim import Consumer
 
@@ -72,8 +74,6 @@ def test_manual_commit_commits_nothing_that_the_application_did_not(switch: Swit
     fill(switch.source, topic, range(20))
     app = App(switch, topic, **{"enable.auto.commit": False})
     until(lambda: len(app.got) == 6, app.step)
-    from confluent_kafka import TopicPartition
-
     app.consumer.commit(offsets=[TopicPartition(topic, 0, 2)], asynchronous=False)
     switch.until_attested(switch.write(consumers="hold"), app.step)
     assert switch.read_status()["routes"]["r"]["committed"] == {topic: {"0": 2}}
@@ -96,8 +96,6 @@ def test_consume_is_switched_too(switch: Switch, topic: str) -> None:
 
 
 def test_paused_partitions_stay_paused(switch: Switch, topic: str) -> None:
-    from confluent_kafka import TopicPartition
-
     fill(switch.source, topic, range(4))
     fill(switch.target, topic, range(100, 110))
     app = App(switch, topic)
@@ -110,4 +108,49 @@ def test_paused_partitions_stay_paused(switch: Switch, topic: str) -> None:
     assert sorted(n for n, c in app.got if c == "target") == [100, 102, 104, 106, 108]
     app.consumer.resume([TopicPartition(topic, 1)])
     until(lambda: len(app.got) == 14, app.step)
+    app.consumer.close()
+
+
+def test_offsets_of_the_cluster_that_was_left_are_not_committed_on_the_other(switch: Switch, topic: str) -> None:
+    fill(switch.source, topic, range(40))
+    fill(switch.target, topic, range(100, 104))
+    app = App(switch, topic, **{"enable.auto.commit": False})
+    app.consumer.unsubscribe()
+    mine = TopicPartition(topic, 0)
+    app.consumer.assign([mine])
+    late: Any = None
+    while late is None or late.offset() < 15:
+        late = app.consumer.poll(5)
+    switch.until_attested(switch.write(consumers="target"), app.step)
+    for call in (lambda: app.consumer.commit(late, asynchronous=False), lambda: app.consumer.store_offsets(late)):
+        with pytest.raises(KafkaException, match="of the cluster that was left"):
+            call()
+    here: Any = None
+    while here is None:
+        here = app.consumer.poll(5)
+    assert app.consumer.commit(here, asynchronous=False)[0].offset == here.offset() + 1
+    app.consumer.close()
+
+
+def test_a_position_that_was_sought_survives(switch: Switch, topic: str) -> None:
+    fill(switch.source, topic, range(20))
+    consumer = Consumer(switch.conf(**{"group.id": f"g-{topic}", "auto.offset.reset": "earliest"}))
+    consumer.assign([TopicPartition(topic, 0)])
+    until(lambda: consumer.position([TopicPartition(topic, 0)])[0].offset == 10, lambda: consumer.poll(0.1))
+    generation = switch.write(consumers="hold")
+    until(lambda: switch.read_status()["seen_generation"] == generation)
+    consumer.seek(TopicPartition(topic, 0, 3))
+    switch.until_attested(generation, lambda: consumer.poll(0))
+    assert switch.read_status()["routes"]["r"]["committed"] == {topic: {"0": 3}}
+    consumer.close()
+
+
+def test_a_start_in_hold_joins_when_released(switch: Switch, topic: str) -> None:
+    fill(switch.target, topic, range(4))
+    switch.write(consumers="hold")
+    app = App(switch, topic)
+    app.consumer.pause([])
+    assert app.consumer.poll(0.1) is None
+    switch.until_attested(switch.write(consumers="target"), app.step)
+    until(lambda: len(app.got) == 4, app.step)
     app.consumer.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -119,4 +120,28 @@ def test_a_target_that_is_down_is_not_switched_to(switch: Switch, topic: str) ->
     assert app.producer.cutover_cluster(topic) == "source"
     switch.until_attested(switch.write(producers="source"), app.step)
     app.producer.close()
+    check(app, switch)
+
+
+def test_a_held_message_is_reported_when_its_delivery_timeout_has_passed(switch: Switch, topic: str) -> None:
+    switch.write(producers="hold")
+    app = App(switch, topic, **{"delivery.timeout.ms": 300, "linger.ms": 5})
+    app.step(2)
+    until(lambda: len(app.reports) == 2, lambda: app.producer.poll(0.05))
+    assert {e.name() for _, _, e in app.reports} == {"_MSG_TIMED_OUT"}
+    assert len(app.producer) == 0
+    app.producer.close()
+
+
+def test_closing_in_hold_waits_for_the_release(switch: Switch, topic: str) -> None:
+    switch.write(producers="hold")
+    app = App(switch, topic)
+    app.step(5)
+    closing = threading.Thread(target=app.producer.close)
+    closing.start()
+    time.sleep(0.2)
+    assert closing.is_alive()
+    switch.write(producers="target")
+    closing.join(20)
+    assert not closing.is_alive()
     check(app, switch)
