@@ -247,7 +247,7 @@ def _stand_in(runs: Sequence[Run], scenarios: Sequence[Scenario]) -> list[Risk]:
             measured=f"{words.plural(len(on_stand_in), 'run')} of {len(used)} on a stand-in target",
             threshold="rehearsed on AutoMQ",
             level="condition",
-            lowered_by="Rehearse once on AutoMQ before the cutover: kafka-cutover rehearse --testbed automq.",
+            lowered_by="Rehearse once on AutoMQ itself before the cutover.",
             evidence=[],
         )
     ]

@@ -38,7 +38,7 @@ def _target(runs: Sequence[Run]) -> Iterable[Unproved]:
         what="AutoMQ itself: the target was a stand-in",
         leaves_open="acknowledgement time (about 250 ms a write, not under 1 ms), mirror throughput and recovery after "
         "a kill are those of Apache Kafka, so every pause and lag here is too short",
-        how="kafka-cutover rehearse --testbed automq, or a file that names your AutoMQ cluster",
+        how="rehearse on AutoMQ itself",
     )
 
 
@@ -104,5 +104,5 @@ def _conditions(runs: Sequence[Run], scenarios: Sequence[Scenario]) -> Iterable[
     yield Unproved(
         what="Your production clusters: broker count, disks, network, TLS and SASL, quotas and ACLs",
         leaves_open="absolute figures there; order, loss and duplicates do not depend on them, pauses do",
-        how="kafka-cutover preflight, then rehearse with a testbed file that names staging clusters",
+        how="compare the settings with those of production, and rehearse in staging",
     )
