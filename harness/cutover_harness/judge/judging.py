@@ -15,7 +15,7 @@ from cutover_harness.ledger.reader import Ledgers
 from cutover_harness.ledger.sealed import stream_ranges
 
 #: Rows that a worker holds at a time, as long as no single stream has more.
-ROWS_AT_ONCE = 1 << 21
+ROWS_AT_ONCE = 1 << 20
 _SAMPLE = 1 << 14
 
 

@@ -29,7 +29,7 @@ SORTED_VALUE = f"{VERSION} sorted by stream".encode()
 TOPICS_KEY = b"kafka-cutover.topics"
 
 _OFTEN_CONSTANT = ("event", "cluster", "topic", "partition", "stream")
-_ROW_GROUP = 1 << 18
+_ROW_GROUP = 1 << 16
 _SEAL_AT_ONCE = 1 << 22
 
 SCHEMA = pa.schema(
