@@ -52,6 +52,7 @@ class Membership(Subscription):
         self._driving = False
         self._flaw: str | None = None  # what was wrong with the last leaving
         self._refused_since: float | None = None
+        self._attested = False
         self.moved = False  # has left a cluster: messages of it may still be in the application's hands
 
     # -- where it should be ------------------------------------------------------------------------------------------
@@ -102,7 +103,7 @@ class Membership(Subscription):
         return build_client(RawConsumer, conf, where)
 
     def _on_commit(self, error: Any, partitions: list[TopicPartition]) -> None:
-        if error is None:
+        if error is None and not self._attested:
             self.note_committed(partitions)
         callback = self.conf.get("on_commit")
         if callback is not None:
@@ -266,9 +267,15 @@ class Membership(Subscription):
         partitions = [TopicPartition(topic, number) for topic, number in sorted(mine)]
         if not self._committed_before_leaving(partitions):
             return
+        sought = [TopicPartition(t, n, o) for (t, n), o in self.seeks.items() if (t, n) in mine and o >= 0]
         if self.topics is not None and partitions:
             self._give_up(handle, partitions)
+        elif self.manual is not None:
+            handle.unassign()
+        if sought and self.auto_commit:
+            self._commit_sought(sought)
         self.attest(partitions)
+        self._attested = True  # on_commit of an earlier commit may still be served at close
         handle.close()
         with self.cond:
             self.handle, self.cluster, self.state = None, None, "held"
@@ -317,7 +324,7 @@ class Membership(Subscription):
             self._flaw = f"committed offsets could not be read: {error}"
 
     def _commit_due(self, partitions: list[TopicPartition]) -> None:
-        """Commit what automatic commit would have: the stored offsets, and the positions that were sought since."""
+        """Commit what automatic commit would have: the stored offsets."""
         if not self.auto_commit or not partitions:
             return
         try:
@@ -325,10 +332,13 @@ class Membership(Subscription):
         except KafkaException as error:
             if error.args[0].code() != codes.NO_OFFSET:  # nothing stored: nothing due
                 raise
-        owned = {(p.topic, p.partition) for p in partitions}
-        sought = [TopicPartition(t, n, o) for (t, n), o in self.seeks.items() if (t, n) in owned and o >= 0]
-        if sought:
+
+    def _commit_sought(self, sought: list[TopicPartition]) -> None:
+        # Only now: while partitions are assigned the client commits what it has stored, which is from before the seek.
+        try:
             self.handle.commit(offsets=sought, asynchronous=False)
+        except KafkaException as error:
+            self._flaw = f"sought positions could not be committed: {error}"
 
     def guard(self, message: Any, offsets: Any) -> None:
         """Refuse to commit offsets of a cluster that was left. Raises KafkaException (ILLEGAL_GENERATION).
@@ -358,7 +368,7 @@ class Membership(Subscription):
             fresh, self._fresh = self._fresh, None
             assert fresh is not None  # noqa: S101 - `_ready` has just said so
             self.cluster, self.handle = fresh[0].name, fresh[1]
-            self.committed, self._flaw = {}, None
+            self.committed, self._flaw, self._attested = {}, None, False
             self.state = "joining"
         if self.manual is not None:
             # Offsets of one cluster mean nothing on another: reading goes on where the group has committed there.
