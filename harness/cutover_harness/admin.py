@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewTopic
 
 # Topic and partition.
@@ -74,6 +74,17 @@ class Admin:
     def start_offsets(self, topics: Iterable[str]) -> dict[Partition, int]:
         """Return where each partition's log starts: retention may have removed what was before."""
         return self._offsets(topics, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+
+    def topic_configs(self, topics: Iterable[str]) -> dict[str, dict[str, str]]:
+        """Return the configuration in force of each topic; one that does not exist is an error."""
+        asked = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in topics]
+        if not asked:
+            return {}
+        futures = self._client.describe_configs(asked, request_timeout=self._timeout_s)
+        return {
+            resource.name: {name: entry.value for name, entry in future.result().items() if entry.value is not None}
+            for resource, future in futures.items()
+        }
 
     def committed(self, group: str, topics: Iterable[str] | None = None) -> dict[Partition, int]:
         """Return the group's committed offsets (the next record to read), of these topics or of all."""

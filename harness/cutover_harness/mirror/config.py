@@ -60,6 +60,11 @@ class Batch:
         return f"cutover-{self.name}-heartbeat"
 
     @property
+    def reverse(self) -> "Batch":
+        """The batch that mirrors the other way round: its source is this one's target."""
+        return Batch(f"{self.name}.reverse", self.topics, (), self.exclude)
+
+    @property
     def connectors(self) -> tuple[str, str, str]:
         """The names of all three."""
         return self.source_connector, self.checkpoint_connector, self.heartbeat_connector

@@ -44,6 +44,15 @@ class Connect:
         # The group's leader answers 404 and 500 in the first second of its life.
         self._call("PUT", f"/connectors/{name}/config", dict(config), passing=_NOT_YET | {HTTPStatus.NOT_FOUND})
 
+    def create_stopped(self, name: str, config: Mapping[str, str]) -> None:
+        """Create the connector in state STOPPED (KIP-980, Kafka 3.7), or stop the one that exists and configure it."""
+        if self.status(name) is None:
+            body = {"name": name, "config": dict(config), "initial_state": "STOPPED"}
+            self._call("POST", "/connectors", body, passing=_NOT_YET | {HTTPStatus.NOT_FOUND})
+        else:
+            self.set_state(name, "stop")
+            self.put_config(name, config)
+
     def delete(self, name: str) -> None:
         """Delete the connector where it exists."""
         self._call("DELETE", f"/connectors/{name}", missing_is_fine=True)

@@ -3,8 +3,8 @@
 Nothing here knows of Kafka. A log is what a read_committed reader sees of one partition: offsets that only grow, each
 with a fingerprint that is equal for the same record on both sides. The walk relies on how MirrorMaker 2 writes: the
 target has the source's records in order, but for a task that was killed and begins again at an earlier record, at the
-latest behind the one where it stopped. So every copy of a record has all later records behind it, at the latest when the
-mirror is drained: any copy is a place to go on without a loss, and the last copy is the place without re-reading.
+latest behind the one where it stopped. So every copy of a record has all later records behind it, at the latest when
+the mirror is drained: any copy is a place to go on without a loss, and the last copy the one without re-reading.
 """
 
 from collections import deque

@@ -71,7 +71,22 @@ class LogReader:
     ) -> dict[Partition, list[Record]]:
         """Read each partition from its position until its end, or until `wanted` says that a record is the last."""
         found: dict[Partition, list[Record]] = {partition: [] for partition in positions}
-        left = set(positions)
+
+        def keep(partition: Partition, record: Record) -> bool:
+            found[partition].append(record)
+            return wanted(partition, record)
+
+        self.scan(positions, keep)
+        return found
+
+    def scan(
+        self, positions: Mapping[Partition, int], visit: Callable[[Partition, Record], bool]
+    ) -> frozenset[Partition]:
+        """Show `visit` the records of each partition from its position on, until its end or until it says no.
+
+        Returns the partitions that were shown to their ends.
+        """
+        left, ended = set(positions), set()
         deadline = time.monotonic() + _READ_LIMIT_S
         self._learn({topic for topic, _ in positions})
         self._consumer.assign([TopicPartition(topic, number, at) for (topic, number), at in positions.items()])
@@ -80,18 +95,16 @@ class LogReader:
                 for message in self._consumer.consume(_BATCH, 0.01):
                     partition = (str(message.topic()), int(message.partition() or 0))
                     if self._is_end(message):
+                        ended |= left & {partition}
                         left.discard(partition)
-                    elif message.error() is None and partition in left:
-                        record = _record(message)
-                        found[partition].append(record)
-                        if not wanted(partition, record):
-                            left.discard(partition)
+                    elif message.error() is None and partition in left and not visit(partition, _record(message)):
+                        left.discard(partition)
                     deadline = max(deadline, time.monotonic() + 1.0)
                 if left and time.monotonic() > deadline:
                     raise MirrorError(f"the {self._name} cluster did not answer within {_READ_LIMIT_S:.0f} s")
         finally:
             self._consumer.unassign()
-        return found
+        return frozenset(ended)
 
     def last(self, ends: Mapping[Partition, int], starts: Mapping[Partition, int]) -> dict[Partition, Record | None]:
         """Return the last committed record of each partition, None where there is none between start and end.

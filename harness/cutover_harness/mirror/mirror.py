@@ -71,7 +71,11 @@ class Mirror:
         self.close()
 
     def create(self) -> None:
-        """Create the connectors, or bring their configuration up to date; they begin to work a second later."""
+        """Create the connectors, or bring their configuration up to date; they begin to work a second later.
+
+        Raises MirrorError while the batch's reverse mirror runs, as records would go in a cycle.
+        """
+        self._refuse_cycle()
         for name, config in self._configs.items():
             self._connect.put_config(name, config)
 
@@ -90,7 +94,8 @@ class Mirror:
         self._change("pause", "PAUSED")
 
     def resume(self) -> None:
-        """Resume after `pause` or `stop`; returns when the tasks that there were run again."""
+        """Resume after `pause` or `stop`; returns when the tasks run again. Refuses as `create` does."""
+        self._refuse_cycle()
         for name in self._configs:
             self._connect.set_state(name, "resume")
         self._await("resumed", self.running)
@@ -98,6 +103,18 @@ class Mirror:
     def stop(self) -> None:
         """Stop the connectors and end their tasks (KIP-875); stored offsets can then be changed."""
         self._change("stop", "STOPPED")
+
+    def stop_translating(self) -> None:
+        """Stop the connector that writes groups' offsets to the target, so that nobody else sets them."""
+        name = self.batch.checkpoint_connector
+        if self._connect.status(name) is not None:
+            self._connect.set_state(name, "stop")
+            self._await("stopped", lambda: self._not_in("STOPPED", [name]))
+
+    def resume_translating(self) -> None:
+        """Resume after `stop_translating`; returns when the connector runs."""
+        self._connect.set_state(self.batch.checkpoint_connector, "resume")
+        self._await("resumed", self.running)
 
     def running(self) -> list[str]:
         """Return what is not RUNNING yet, in words, nothing where all is.
@@ -160,6 +177,11 @@ class Mirror:
             if offset is not None and partition.get("cluster") == self.batch.source_alias:
                 stored[str(partition["topic"]), int(partition["partition"])] = int(offset["offset"])
         return stored
+
+    def _refuse_cycle(self) -> None:
+        name = self.batch.reverse.source_connector
+        if (status := self._connect.status(name)) is not None and status.connector != "STOPPED":
+            raise MirrorError(f"{name} is {status.connector}: end the reverse mirror first, or records go in a cycle")
 
     def _change(self, action: str, state: str) -> None:
         for name in self._configs:

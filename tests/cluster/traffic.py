@@ -1,0 +1,116 @@
+"""What tests of the mirror do to clusters: write, read, wait."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from cutover_harness.admin import Admin, Partition
+from cutover_harness.mirror import Mirror
+from cutover_harness.mirror.logs import LogReader, Record, partitions
+from cutover_harness.testbed import ProcessTestbed
+
+Config = Mapping[str, str]
+
+
+def eventually(condition: Callable[[], object], seconds: float = 40) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@contextmanager
+def mirroring(bed: ProcessTestbed, topic: str, groups: Iterable[str] = ()) -> Iterator[Mirror]:
+    """The topic's own mirror, deleted at the end."""
+    with Mirror(
+        bed.connect_url,
+        bed.source.client_config(),
+        bed.target.client_config(),
+        batch=topic,
+        topics=[topic],
+        groups=list(groups),
+        exactly_once=bed.exactly_once,
+    ) as mirror:
+        mirror.create()
+        try:
+            yield mirror
+        finally:
+            mirror.delete()
+
+
+def wait_drained(mirror: Mirror) -> None:
+    assert eventually(lambda: mirror.drained()[0]), mirror.drained()
+
+
+def produce(config: Config, topic: str, values: Iterable[object]) -> None:
+    producer = Producer({**config, "linger.ms": 5})
+    for value in values:
+        text = str(value)
+        while True:
+            try:
+                producer.produce(topic, text.encode(), key=f"key-{text[-2:]}".encode(), headers={"n": text.encode()})
+                break
+            except BufferError:
+                producer.poll(0.1)
+    assert producer.flush(30) == 0
+
+
+def produce_transactions(config: Config, topic: str, count: int, size: int = 20) -> None:
+    """Transactions of `size` records, every third aborted."""
+    producer = Producer({**config, "transactional.id": f"{topic}-transactions"})
+    producer.init_transactions(20)
+    for number in range(count):
+        producer.begin_transaction()
+        for n in range(size):
+            producer.produce(topic, f"{number}-{n}".encode(), key=b"%d" % n)
+        producer.flush(20)
+        if number % 3 == 1:
+            producer.abort_transaction(20)
+        else:
+            producer.commit_transaction(20)
+
+
+def log(config: Config, topic: str) -> dict[Partition, list[Record]]:
+    """All committed records of the topic."""
+    reader = LogReader(config, "read")
+    try:
+        return reader.read(dict.fromkeys(partitions(Admin(config).partitions([topic])), 0))
+    finally:
+        reader.close()
+
+
+def read_on(config: Config, group: str, topic: str) -> dict[Partition, list[bytes | None]]:
+    """The values that the group is delivered from its committed offsets until the end of every partition."""
+    consumer = Consumer(
+        {
+            **config,
+            "group.id": group,
+            "auto.offset.reset": "error",
+            "enable.partition.eof": True,
+            "enable.auto.commit": False,
+        }
+    )
+    left = set(partitions(Admin(config).partitions([topic])))
+    found: dict[Partition, list[bytes | None]] = {partition: [] for partition in left}
+    consumer.assign([TopicPartition(topic, number) for _, number in left])
+    deadline = time.monotonic() + 20
+    while left and time.monotonic() < deadline:
+        for message in consumer.consume(500, 0.1):
+            partition = topic, int(message.partition() or 0)
+            error = message.error()
+            if error is None:
+                found[partition].append(message.value())
+            elif error.code() == KafkaError._PARTITION_EOF:
+                left.discard(partition)
+            else:
+                raise AssertionError(error)
+    consumer.close()
+    assert not left
+    return found
+
+
+def values(records: Iterable[Record]) -> list[bytes | None]:
+    return [record.value for record in records]
