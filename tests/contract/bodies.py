@@ -31,9 +31,7 @@ class Client:
         return self._producer({**self._conf, **conf})
 
     def consumer(self, group: str, **conf: Any) -> Any:
-        return self._consumer(
-            {**self._conf, "group.id": group, "auto.offset.reset": "earliest", "session.timeout.ms": 6000, **conf}
-        )
+        return self._consumer({**self._conf, "group.id": group, "auto.offset.reset": "earliest", **conf})
 
     def topic(self) -> str:
         name = f"contract-{time.time_ns()}-{next(_number)}"
@@ -405,7 +403,7 @@ def test_commit_callback(client: Client) -> None:
 
 def test_a_callback_that_assigns_itself(client: Client) -> None:
     topic = client.filled(10)
-    consumer = client.consumer(f"g-{topic}")
+    consumer = client.consumer(f"g-{topic}", **{"group.protocol": "classic"})
 
     def on_assign(which: Any, partitions: list[TopicPartition]) -> None:
         for p in partitions:

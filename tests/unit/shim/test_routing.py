@@ -13,7 +13,7 @@ from confluent_kafka.serialization import StringDeserializer, StringSerializer
 from cutover_shim import AdminClient, Consumer, DeserializingConsumer, Producer, SerializingProducer, ShareConsumer
 
 from .conftest import MockCluster, Switch, until
-from .test_consumer_switch import fill
+from .test_consumer_switch import FAST, fill
 
 
 class TwoRoutes(Switch):
@@ -166,6 +166,7 @@ def test_serializing_clients_are_switched(switch: Switch, topic: str) -> None:
                 "group.id": f"g-{topic}",
                 "auto.offset.reset": "earliest",
                 "value.deserializer": StringDeserializer(),
+                **FAST,
             },
         )
     )

@@ -19,7 +19,7 @@ import pytest
 from cutover_shim import Consumer, Producer
 
 from .conftest import Switch, until
-from .test_consumer_switch import fill
+from .test_consumer_switch import FAST, fill
 
 SWITCHES = int(os.environ.get("CUTOVER_SWITCHES", "40"))
 
@@ -187,12 +187,12 @@ def test_asyncio(switch: Switch, topic: str) -> None:
         assigned: list[Any] = []
         producer = cutover_shim.AIOProducer(switch.conf("p"), batch_size=5, buffer_timeout=0.05)
         consumer = cutover_shim.AIOConsumer(
-            switch.conf("c", **{"group.id": f"g-{topic}", "auto.offset.reset": "earliest"})
+            switch.conf("c", **{"group.id": f"g-{topic}", "auto.offset.reset": "earliest", **FAST})
         )
 
         async def on_assign(which: Any, partitions: Any) -> None:
             assigned.append(which)
-            await which.assign(partitions)
+            await which.incremental_assign(partitions)
 
         await consumer.subscribe([topic], on_assign=on_assign)
 
