@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, cast
 
+import numpy as np
 import pyarrow as pa
 from confluent_kafka import KafkaError, Message
 
@@ -28,6 +29,7 @@ _SEGMENT_BYTES = 64 << 20
 _SEGMENT_S = 30.0
 _BATCH_S = 5.0
 _PER_RECORD = 64
+_NEVER = -(1 << 62)
 
 
 _HARMLESS = {
@@ -40,37 +42,78 @@ _HARMLESS = {
 
 
 class Columns:
-    """Records in columns, growing."""
+    """Records in columns, growing by whole batches of messages: the reading thread does no work a record that can wait.
+
+    `payload`: bytes of keys and values.
+    """
 
     def __init__(self) -> None:
-        self.rows: list[tuple[Any, ...]] = []
+        self.messages: list[Message] = []
+        self.places: list[Partition] = []
+        self.offsets: list[int] = []
+        self.keys: list[bytes | None] = []
         self.payload = 0
         self._begun = time.monotonic()
-        self.reached: dict[Partition, tuple[int, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self.messages)
+
+    def extend(
+        self, messages: list[Message], places: list[Partition], offsets: list[int], keys: list[bytes | None], size: int
+    ) -> None:
+        """Add records, whose keys and values have `size` bytes together."""
+        self.messages += messages
+        self.places += places
+        self.offsets += offsets
+        self.keys += keys
+        self.payload += size
 
     @property
     def full(self) -> bool:
         """Whether they are to be handed over: enough, or old enough for a traffic that is slow."""
-        size = self.payload + _PER_RECORD * len(self.rows)
-        return len(self.rows) >= _BATCH_ROWS or size >= _BATCH_BYTES or time.monotonic() - self._begun > _BATCH_S
+        size = self.payload + _PER_RECORD * len(self)
+        return len(self) >= _BATCH_ROWS or size >= _BATCH_BYTES or time.monotonic() - self._begun > _BATCH_S
 
-    def to_batch(self, mask: Mask | None) -> pa.RecordBatch:
-        """Return them as a batch of a segment, masked."""
-        topics, partitions, offsets, stamps, keys, values, headers, due = zip(*self.rows, strict=True)
+    def to_batch(self, mask: Mask | None, largest: dict[Partition, int]) -> tuple[pa.RecordBatch, dict[Partition, int]]:
+        """Return them as a batch of a segment, masked, and the last offset of each partition.
+
+        `largest`: the largest timestamp of each partition so far, which is brought up to date.
+        """
+        kinds, stamps = zip(*[m.timestamp() for m in self.messages], strict=True)
+        values: Any = [m.value() for m in self.messages]
+        headers: Any = [m.headers() for m in self.messages]
+        keys: Any = self.keys
+        if any(headers):  # the harness's own header is no part of the application's traffic
+            headers = [each and ([h for h in each if h[0] != HEADER] or None) for each in headers]
         if mask is not None:
-            keys, values, headers = map(tuple, mask.columns(keys, values, headers))
+            keys, values, headers = mask.columns(keys, values, headers)
+        due = np.array(stamps, np.int64)
+        last: dict[Partition, int] = {}
+        for where, rows in _rows_by_partition(self.places).items():
+            running = np.maximum.accumulate(due[rows])
+            due[rows] = running = np.maximum(running, largest.get(where, _NEVER))
+            largest[where] = int(running[-1])
+            last[where] = self.offsets[rows[-1]]
         arrays = [
-            pa.array(topics, pa.string()).dictionary_encode(),
-            pa.array(partitions, pa.int32()),
-            pa.array(offsets, pa.int64()),
-            pa.array([stamp for _, stamp in stamps], pa.int64()),
-            pa.array([kind for kind, _ in stamps], pa.int8()),
+            pa.array([topic for topic, _ in self.places], pa.string()).dictionary_encode(),
+            pa.array([partition for _, partition in self.places], pa.int32()),
+            pa.array(self.offsets, pa.int64()),
+            pa.array(stamps, pa.int64()),
+            pa.array(kinds, pa.int8()),
             pa.array(keys, pa.binary()),
             pa.array(values, pa.binary()),
             header_array(headers),
-            pa.array(due, pa.int64()),
+            pa.array(due),
         ]
-        return pa.record_batch(arrays, schema=SEGMENT_SCHEMA)
+        return pa.record_batch(arrays, schema=SEGMENT_SCHEMA), last
+
+
+def _rows_by_partition(places: list[Partition]) -> dict[Partition, np.ndarray]:
+    codes: dict[Partition, int] = {}
+    coded = np.array([codes.setdefault(where, len(codes)) for where in places])
+    order = np.argsort(coded, kind="stable")
+    starts = np.searchsorted(coded[order], np.arange(len(codes) + 1))
+    return {where: order[starts[code] : starts[code + 1]] for where, code in codes.items()}
 
 
 class _Open:
@@ -79,16 +122,17 @@ class _Open:
     def __init__(self) -> None:
         self.batches: list[pa.RecordBatch] = []
         self.rows = self.payload = self.size = 0
-        self.reached: dict[Partition, tuple[int, int]] = {}
+        self.last: dict[Partition, int] = {}
         self._begun = time.monotonic()
 
-    def take(self, columns: Columns, mask: Mask | None) -> None:
+    def take(self, columns: Columns, mask: Mask | None, largest: dict[Partition, int]) -> None:
         """Add a batch."""
-        self.batches.append(columns.to_batch(mask))
-        self.rows += len(columns.rows)
-        self.size += columns.payload + _PER_RECORD * len(columns.rows)
+        batch, last = columns.to_batch(mask, largest)
+        self.batches.append(batch)
+        self.rows += len(columns)
+        self.size += columns.payload + _PER_RECORD * len(columns)
         self.payload += columns.payload
-        self.reached |= columns.reached
+        self.last |= last
 
     def due(self, *, last: bool) -> bool:
         """Whether it is to be written: big enough, old enough, or the last one."""
@@ -110,6 +154,7 @@ class Collector:
         self._state = state
         self._mask = mask
         self._columns = Columns()
+        self._largest = {(t, int(p)): each.largest for t, ps in state.partitions.items() for p, each in ps.items()}
         self._max_records = math.inf if max_records is None else max_records
         self._max_bytes = math.inf if max_bytes is None else max_bytes
         self.records = state.records
@@ -144,43 +189,43 @@ class Collector:
         """
         if self._error is not None:
             raise self._error
-        done: list[Partition] = []
-        before = self.bytes
-        for message in messages:
-            where = cast("Partition", (message.topic(), message.partition()))
-            progress = partitions.get(where)
-            if progress is None:
-                continue
-            offset = cast("int", message.offset())
-            error = message.error()
-            past_end = progress.end is not None and offset >= progress.end
-            if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's name
-                check(error)
-            elif past_end:
+        records = [m for m in messages if m.error() is None]
+        done = [] if len(records) == len(messages) else _ended(messages, partitions)
+        places = cast("list[Partition]", [(m.topic(), m.partition()) for m in records])
+        offsets = cast("list[int]", [m.offset() for m in records])
+        last = dict(zip(places, offsets, strict=True))
+        past = {where for where, offset in last.items() if _past(partitions.get(where), offset)}
+        if past:
+            done += past & partitions.keys()
+            kept = [n for n, at in enumerate(places) if at not in past or not _past(partitions.get(at), offsets[n])]
+            records, places, offsets = [records[n] for n in kept], [places[n] for n in kept], [offsets[n] for n in kept]
+        keys = cast("list[bytes | None]", [m.key() for m in records])
+        room = self._room(records, keys)
+        if room < len(records):
+            records, places, offsets, keys = records[:room], places[:room], offsets[:room], keys[:room]
+        for where, offset in dict(zip(places, offsets, strict=True)).items():
+            progress = partitions[where]
+            progress.next = offset + 1
+            if progress.next == progress.end:
                 done.append(where)
-            elif error is None:
-                if self.full:
-                    break
-                self._take(message, where, offset, progress)
-                if progress.next == progress.end:
-                    done.append(where)
-        self.tick()
-        return done, self.bytes - before
-
-    def _take(self, message: Message, where: Partition, offset: int, progress: Progress) -> None:
-        stamp, key, value = message.timestamp(), message.key(), message.value()
-        headers = cast("list[tuple[str, bytes]] | None", message.headers())
-        if headers:  # the harness's own header is no part of the application's traffic
-            headers = [each for each in headers if each[0] != HEADER] or None
-        progress.next = offset + 1
-        progress.largest = largest = max(progress.largest, stamp[1])
-        columns = self._columns
-        columns.reached[where] = (offset + 1, largest)
-        columns.rows.append((*where, offset, stamp, key, value, headers, largest))
-        size = (len(key) if key else 0) + (len(value) if value else 0)
-        columns.payload += size
+        size = sum(map(len, records)) + sum(map(len, filter(None, keys)))
+        self._columns.extend(records, places, offsets, keys, size)
+        self.records += len(records)
         self.bytes += size
-        self.records += 1
+        self.tick()
+        return done, size
+
+    def _room(self, records: Sequence[Message], keys: Sequence[bytes | None]) -> int:
+        """Return how many of `records` are within the limits."""
+        room = int(min(len(records), self._max_records - self.records))
+        if self.bytes + sum(map(len, records)) + sum(map(len, filter(None, keys))) < self._max_bytes:
+            return room
+        total = self.bytes
+        for number in range(room):
+            if total >= self._max_bytes:
+                return number
+            total += len(records[number]) + len(keys[number] or b"")
+        return room
 
     def tick(self) -> None:
         """Hand over what was taken, where it is time to."""
@@ -189,7 +234,7 @@ class Collector:
 
     def _hand_over(self) -> None:
         columns, self._columns = self._columns, Columns()
-        if columns.rows:
+        if columns.messages:
             self._queue.put(columns)
 
     def _write(self) -> None:
@@ -209,7 +254,7 @@ class Collector:
                 continue
             try:
                 if columns is not None:
-                    segment.take(columns, self._mask)
+                    segment.take(columns, self._mask, self._largest)
                 if segment.due(last=last):
                     self._close(segment)
                     segment = _Open()
@@ -220,12 +265,34 @@ class Collector:
         """Write a segment, and then the state that counts it in."""
         state = self._state
         self._parts.add(state, segment.batches)
-        for (topic, partition), (next_offset, largest) in segment.reached.items():
+        for (topic, partition), offset in segment.last.items():
             progress = state.partitions[topic][str(partition)]
-            progress.next, progress.largest = next_offset, largest
+            progress.next, progress.largest = offset + 1, self._largest[topic, partition]
         state.records += segment.rows
         state.bytes += segment.payload
         self._parts.save(state)
+
+
+def _past(progress: Progress | None, offset: int) -> bool:
+    """Whether the record at `offset` is not wanted: the partition is done, or the offset is at its end or after."""
+    return progress is None or (progress.end is not None and offset >= progress.end)
+
+
+def _ended(messages: Sequence[Message], partitions: Mapping[Partition, Progress]) -> list[Partition]:
+    """Return the partitions that are read to their ends of log; raises CaptureError for other errors."""
+    done = []
+    for message in messages:
+        error = message.error()
+        if error is None:
+            continue
+        if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's name
+            check(error)
+            continue
+        where = cast("Partition", (message.topic(), message.partition()))
+        progress = partitions.get(where)
+        if progress is not None and progress.end is not None and cast("int", message.offset()) >= progress.end:
+            done.append(where)
+    return done
 
 
 def check(error: KafkaError) -> None:

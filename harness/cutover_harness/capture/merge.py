@@ -146,7 +146,7 @@ def narrowed(segments: Sequence[Segment], folder: Path) -> list[Segment]:
 def _merge_some(segments: Sequence[Segment], file: Path) -> Segment:
     if len(segments) == 1:
         return segments[0]
-    with pq.ParquetWriter(file, SEGMENT_SCHEMA, compression="zstd", compression_level=1) as writer:
+    with pq.ParquetWriter(file, SEGMENT_SCHEMA, compression="lz4", use_dictionary=["topic"]) as writer:
         for table in merged(segments):
             writer.write_table(table)
     return Segment(file, min(s.first for s in segments), max(s.last for s in segments), sum(s.rows for s in segments))

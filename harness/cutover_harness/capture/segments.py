@@ -132,7 +132,14 @@ class Parts:
         name = f"{len(state.segments):06}.parquet"
         rows = max(1, min(8192, int(len(table) * GROUP_BYTES / max(1, table.nbytes))))
         try:
-            pq.write_table(table, self.folder / name, row_group_size=rows, compression="zstd", compression_level=1)
+            pq.write_table(
+                table,
+                self.folder / name,
+                row_group_size=rows,
+                compression="lz4",
+                use_dictionary=["topic"],
+                write_statistics=False,
+            )
         except OSError as why:
             raise CaptureError(f"capture {self.out}: cannot be written ({why})") from why
         state.segments.append((name, int(due.min()), int(due.max()), len(table)))

@@ -75,7 +75,8 @@ class CaptureWriter:
                 self._partial,
                 schema,
                 compression="zstd",
-                compression_level=3,
+                compression_level=1,
+                write_statistics=["topic", "partition", "offset", "timestamp"],
                 use_dictionary=["topic", "key", "headers.list.element.name"],
                 write_page_checksum=True,
             )
