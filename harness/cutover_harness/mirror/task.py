@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from cutover_harness.mirror.exact import ExactOffset, ExactResume
 from cutover_harness.mirror.mirror import Mirror
+from cutover_harness.mirror.reverse import ReverseMirror, capture_cut
 
 
 class MirrorTask(Mirror):
-    """A batch's mirror with all that a path may ask of it; one instance a thread."""
+    """A batch's mirror with all that a path may ask of it; one instance a thread. Methods raise MirrorError.
+
+    Everything may be asked again: what was done before a kill is found done.
+    """
 
     def __init__(
         self,
@@ -24,15 +29,49 @@ class MirrorTask(Mirror):
         super().__init__(
             connect_url, source, target, batch=batch, topics=topics, groups=groups, exactly_once=exactly_once
         )
+        self._target_config = target
+        self._exact = ExactResume(source, target)
+        self._back = ReverseMirror(connect_url, source, target, batch=batch, topics=topics, exactly_once=exactly_once)
+
+    def close(self) -> None:
+        """Close clients and connections; the connectors stay as they are."""
+        self._exact.close()
+        self._back.close()
+        super().close()
+
+    def delete(self) -> None:
+        """Stop and delete the connectors that exist, of both directions."""
+        self._back.delete()
+        super().delete()
 
     def set_exact_offsets(self, group: str) -> tuple[bool, str]:
-        """Set the group's offsets on the target to the very record it resumes from; False while that is not proved."""
-        raise NotImplementedError(group)
+        """Set the group's offsets on the target to the very records it resumes from.
+
+        Returns False while a proof needs records that the mirror has not brought yet. Partitions without any proof keep
+        MirrorMaker 2's translation, and the evidence says which and why.
+        """
+        rows = self._exact.compute(group, self.batch.topics, self.offset_syncs())
+        waiting = [row for row in rows if row.waits]
+        if waiting:
+            return False, f"{len(waiting)} of {len(rows)} partitions wait for the mirror: {_reason(waiting[0])}"
+        self.stop_translating()  # or its own, earlier translation might be written over ours
+        self._exact.apply(group, rows)
+        unproved = [row for row in rows if not row.proved]
+        kept = f"; {len(unproved)} keep MirrorMaker 2's translation: {_reason(unproved[0])}" if unproved else ""
+        return True, f"{len(rows) - len(unproved)} of {len(rows)} partitions proved and set{kept}"
 
     def reverse(self) -> None:
-        """Turn the mirror around."""
-        raise NotImplementedError
+        """Turn the mirror around: from now on it copies to the source what is produced on the target, and only that.
+
+        Producers have to be held and the mirror at zero, so that nothing has been produced on the target yet.
+        """
+        self.stop()
+        self._back.start(capture_cut(self._target_config, self.batch.topics))
 
     def reverse_drained(self) -> tuple[bool, str]:
         """Tell whether all that was produced on the target is on the source."""
-        raise NotImplementedError
+        return self._back.drained()
+
+
+def _reason(row: ExactOffset) -> str:
+    return f"{row.topic}-{row.partition}: {row.evidence}"
