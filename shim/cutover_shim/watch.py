@@ -137,6 +137,7 @@ class Watcher:
         self._wake = native.Event()
         self._running = False
         self._stopped = False
+        self._told: set[str] = set()
 
     def follow(self, path: str) -> Watch:
         """Find or make the watch of a path. Its file is read, so that it is good. Raises CutoverFileError."""
@@ -209,14 +210,16 @@ class Watcher:
                 for client in list(watch.clients):
                     self._serve(watch, client, changed=changed, now=now)
 
-    @staticmethod
-    def _serve(watch: Watch, client: Client, *, changed: bool, now: float) -> None:
+    def _serve(self, watch: Watch, client: Client, *, changed: bool, now: float) -> None:
         try:
             if changed and watch.good is not None:
                 client._shim_apply(watch.good)  # noqa: SLF001
             client._shim_tick(now)  # noqa: SLF001
-        except Exception:
-            log.exception("cutover shim: a client could not follow its cutover file")
+        except Exception as error:
+            told = f"{type(error).__name__}: {error}"
+            if told not in self._told:  # once, not at every tick
+                self._told.add(told)
+                log.exception("cutover shim: a client could not follow its cutover file")
 
 
 watcher = Watcher()

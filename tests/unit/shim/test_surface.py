@@ -64,3 +64,31 @@ def test_without_a_file_it_is_the_client_with_nothing_in_between(monkeypatch: py
     assert type(consumer).poll is cimpl.Consumer.poll
     assert isinstance(consumer, cutover_shim.Consumer)
     consumer.close()
+
+
+def test_asyncio_and_serializing_clients_keep_the_clients_signatures() -> None:
+    from confluent_kafka import aio
+
+    for name in ("AIOProducer", "AIOConsumer"):
+        ours, theirs = getattr(cutover_shim, name), getattr(aio, name)
+        assert issubclass(ours, theirs)
+        assert inspect.signature(ours) == inspect.signature(theirs)
+    for name in ("SerializingProducer", "DeserializingConsumer"):
+        ours, theirs = getattr(cutover_shim, name), getattr(confluent_kafka, name)
+        assert issubclass(ours, theirs)
+        assert inspect.signature(ours.__init__) == inspect.signature(theirs.__init__)
+        assert {n for n in vars(theirs) if not n.startswith("_")}.isdisjoint(vars(ours))
+
+
+def test_every_client_that_confluent_kafka_exports_has_its_place_here() -> None:
+    clients = {n for n in confluent_kafka.__all__ if n.endswith(("Producer", "Consumer"))}
+    assert clients <= set(cutover_shim.__all__), "a new kind of client: switch it, or let it stay and say so"
+
+
+def test_the_surface_test_notices_a_new_method(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Grown(cimpl.Producer):
+        def brand_new(self) -> None: ...
+
+    monkeypatch.setattr(cimpl, "Producer", Grown)
+    with pytest.raises(AssertionError, match="brand_new"):
+        test_every_method_of_the_client_is_overridden("Producer")
