@@ -156,3 +156,17 @@ def test_a_start_in_hold_joins_when_released(switch: Switch, topic: str) -> None
     switch.until_attested(switch.write(consumers="target"), app.step)
     until(lambda: len(app.got) == 4, app.step)
     app.consumer.close()
+
+
+def test_a_static_member_is_switched_and_back(switch: Switch, topic: str) -> None:
+    fill(switch.source, topic, range(4))
+    fill(switch.target, topic, range(100, 104))
+    app = App(switch, topic, **{"group.instance.id": "one"})
+    until(lambda: len(app.got) == 4, app.step)
+    switch.until_attested(switch.write(consumers="target"), app.step)
+    until(lambda: len(app.got) == 8, app.step)
+    switch.until_attested(switch.write(consumers="source"), app.step)
+    fill(switch.source, topic, range(4, 6))
+    until(lambda: len(app.got) == 10, app.step)
+    assert sorted(n for n, _ in app.got) == [*range(6), *range(100, 104)]
+    app.consumer.close()
