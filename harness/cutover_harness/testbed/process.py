@@ -3,13 +3,15 @@
 import functools
 import os
 import platform
+import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 import httpx
 
-from cutover_harness.testbed import probe, settings
+from cutover_harness.processes import Process, spawn
+from cutover_harness.testbed import probe, settings, slow
 from cutover_harness.testbed.base import ClusterName, Progress, TargetKind
 from cutover_harness.testbed.jars import classpaths
 from cutover_harness.testbed.jvm import JAVA_VERSION, ClassCache, assemble_in_background
@@ -32,7 +34,8 @@ class ProcessTestbed:
 
     Everything is written below `workdir`, which is created and left behind; shared downloads are in the user's cache
     folder. `exactly_once` is the worker's (KIP-618): with it every source connector writes in transactions. A port that
-    is given and in use is a UsageError at start.
+    is given and in use is a UsageError at start. With `target_ack_delay_ms` clients and Connect reach the target
+    through a proxy that holds acknowledgements back for so long, see `testbed.slow`.
     """
 
     kind = "process"
@@ -48,6 +51,7 @@ class ProcessTestbed:
         source_port: int | None = None,
         target_port: int | None = None,
         connect_port: int | None = None,
+        target_ack_delay_ms: int = 0,
     ) -> None:
         self.workdir = workdir.resolve()
         self.logs = self.workdir / "logs"
@@ -58,6 +62,8 @@ class ProcessTestbed:
             "target": target_port,
             "connect": connect_port,
         }
+        self._ack_delay_ms = target_ack_delay_ms
+        self._proxy: Process | None = None
         self._ports = Ports()
         self._brokers: dict[ClusterName, Broker] = {}
         self._worker: JvmNode | None = None
@@ -86,10 +92,11 @@ class ProcessTestbed:
     def describe(self) -> dict[str, str]:
         """Return what a report has to say about the testbed."""
         exactly_once = "exactly-once" if self.exactly_once else "at-least-once"
+        slowed = f", acknowledgements delayed by {self._ack_delay_ms} ms" if self._ack_delay_ms else ""
         return {
             "testbed": "local JVM processes, one broker a cluster",
             "source": f"Apache Kafka {self._versions['source']}",
-            "target": f"Apache Kafka {self._versions['target']} standing in for AutoMQ",
+            "target": f"Apache Kafka {self._versions['target']} standing in for AutoMQ{slowed}",
             "connect": f"Kafka Connect {CONNECT_VERSION}, MirrorMaker 2, {exactly_once}",
             "java": JAVA_VERSION,
             "host": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
@@ -142,6 +149,8 @@ class ProcessTestbed:
         try:
             records = stop_all(nodes, keep_records=keep_records)
         finally:
+            if self._proxy is not None:
+                self._proxy.kill()
             self._ports.release()
         assemble_in_background(records)
 
@@ -149,10 +158,21 @@ class ProcessTestbed:
         port, controller_port = self._ports.take(self._wanted_ports[name]), self._ports.take()
         version = self._versions[name]
         properties = self.workdir / f"{name}.properties"
-        settings.write_broker(properties, self.workdir / name, port, controller_port)
+        if name == "target" and self._ack_delay_ms:
+            behind = self._start_proxy(port)
+            settings.write_broker(properties, self.workdir / name, self._ports.take(), controller_port, (port, behind))
+        else:
+            settings.write_broker(properties, self.workdir / name, port, controller_port)
         program = self._program(f"{name} broker", name, "kafka.Kafka", properties, "App info kafka.server for 1")
         serves = functools.partial(probe.serves, "127.0.0.1", port)
         return Broker(name, version, port, program, ClassCache(f"broker-{version}", classpath), serves)
+
+    def _start_proxy(self, port: int) -> int:
+        """Start the proxy that clients reach the target through; returns the port that it passes them on to."""
+        behind = self._ports.take()
+        command = [sys.executable, "-P", str(Path(slow.__file__)), str(port), str(behind), str(self._ack_delay_ms)]
+        self._proxy = spawn(command, cwd=self.workdir, stdout=self.logs / "proxy.log")
+        return behind
 
     def _new_worker(self, classpath: list[Path]) -> JvmNode:
         port = self._ports.take(self._wanted_ports["connect"])

@@ -28,7 +28,7 @@ _BROKER: Mapping[str, str] = {
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXY:PLAINTEXT",
     # One node.
     "default.replication.factor": "1",
     "offsets.topic.replication.factor": "1",
@@ -89,15 +89,21 @@ _CONNECT: Mapping[str, str] = {
 }
 
 
-def write_broker(file: Path, data: Path, port: int, controller_port: int) -> None:
-    """Write a broker's properties, and format its data folder where it is new (what `kafka-storage format` does)."""
-    listener = f"PLAINTEXT://127.0.0.1:{port}"
+def write_broker(file: Path, data: Path, port: int, controller_port: int, proxy: tuple[int, int] | None = None) -> None:
+    """Write a broker's properties, and format its data folder where it is new (what `kafka-storage format` does).
+
+    `proxy` are the ports of a proxy and of the listener behind it: clients of the proxy are told to come back to it.
+    """
+    listener = advertised = f"PLAINTEXT://127.0.0.1:{port}"
+    if proxy is not None:
+        listener += f",PROXY://127.0.0.1:{proxy[1]}"
+        advertised += f",PROXY://127.0.0.1:{proxy[0]}"
     write_properties(
         file,
         {
             **_BROKER,
             "listeners": f"{listener},CONTROLLER://127.0.0.1:{controller_port}",
-            "advertised.listeners": listener,
+            "advertised.listeners": advertised,
             "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
             "log.dirs": str(data),
         },
