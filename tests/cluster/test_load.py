@@ -30,13 +30,7 @@ RECORDS = 12_658
 SECONDS = float(os.environ.get("CUTOVER_LOAD_SECONDS", "6"))
 """How long the load with a switchover in its middle goes on, beside the switchover itself."""
 PRODUCERS = ["load-producer-1", "load-producer-2"]
-COMMAND = """
-from cutover_harness.cli.app import app, run
-from cutover_harness.load.command import app as load
-app.add_typer(load)
-run()
-"""
-CLI = [sys.executable, "-c", COMMAND]
+CLI = [sys.executable, "-c", "from cutover_harness.cli import main; main()"]
 
 
 @pytest.fixture
