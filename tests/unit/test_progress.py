@@ -74,6 +74,16 @@ def test_on_a_terminal_each_running_scenario_has_a_live_line_that_fits() -> None
     assert max(map(len, console.export_text().splitlines())) <= 80
 
 
+def test_on_a_terminal_a_long_line_goes_on_below_its_beginning() -> None:
+    progress, console = terminal("first", "second", width=60)
+    with progress:
+        progress.begin("first", 1, 2).opened("attested on source", "all 3 attest: " + "billing-1, " * 5, 1.0)
+    lines = [line.rstrip() for line in console.export_text().splitlines() if line.strip()]
+    told = next(number for number, line in enumerate(lines) if "attested" in line)
+    assert max(map(len, lines)) <= 60
+    assert lines[told + 1].startswith(" " * (lines[told].index("attested") + 2))
+
+
 def test_lines_of_many_threads_stay_whole() -> None:
     names = tuple(f"s{number}" for number in range(8))
     progress, out = plain(*names)

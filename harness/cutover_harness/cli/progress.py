@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from types import TracebackType
 from typing import Self
@@ -58,8 +59,13 @@ class Progress:
 
     def line(self, name: str, elapsed_s: float, text: str, style: str) -> None:
         """Print a line that stays."""
-        prefix = f"{name:<{self._width}} " if self._prefixes else ""
-        self._console.print(Text(f"{elapsed_s:6.1f} s {prefix}{text}", style=style), soft_wrap=not self._live)
+        head = f"{elapsed_s:6.1f} s {name:<{self._width}} " if self._prefixes else f"{elapsed_s:6.1f} s "
+        whole = head + text
+        if self._live:
+            # What is too long goes on below where it began, not below the clock.
+            indent = min(len(head) + len(text) - len(text.lstrip()) + 2, self._console.width // 2)
+            whole = textwrap.fill(whole, self._console.width, subsequent_indent=" " * indent)
+        self._console.print(Text(whole, style=style), soft_wrap=True)
         self.refresh()
 
     def refresh(self) -> None:
@@ -70,7 +76,7 @@ class Progress:
 
     def live_lines(self) -> list[str]:
         """Return a line for each running scenario."""
-        return [watcher.live_line() for watcher in self._running.values()]
+        return [watcher.live_line(self._width) for watcher in self._running.values()]
 
 
 class ScenarioProgress:
@@ -118,7 +124,7 @@ class ScenarioProgress:
         """Print a line that stays."""
         self._progress.line(self._name, time.monotonic() - self._begin, text, style)
 
-    def live_line(self) -> str:
-        """Return the line that shows where the scenario is."""
+    def live_line(self, width: int) -> str:
+        """Return the line that shows where the scenario is, its name in `width` columns."""
         lag = "" if self._lag is None else f"  mirror lag {self._lag:,}"
-        return f"{time.monotonic() - self._begin:6.1f} s {self._name}  {self._act}{lag}  {self._wait}"
+        return f"{time.monotonic() - self._begin:6.1f} s {self._name:<{width}}  {self._act}{lag}  {self._wait}"

@@ -45,6 +45,7 @@ class RunFolder:
             "scenarios": [],
             "errors": {},
         }
+        self.save()  # from now on it is known as a rehearsal's, however this one ends
 
     def add(self, scenario: str, environment: dict[str, str], target_kind: str) -> None:
         """Add a scenario that was judged."""
@@ -58,10 +59,10 @@ class RunFolder:
         self._list(scenario)
 
     def _list(self, scenario: str) -> None:
-        """Keep the order that was announced, whatever ended first; unannounced ones come last."""
+        """Keep the order that was announced, whatever ended first; what was not announced comes last."""
         ranks = {name: rank for rank, name in enumerate(self._order)}
         names = [*self._facts["scenarios"], scenario]
-        self._facts["scenarios"] = sorted(names, key=lambda name: (ranks.get(name, len(ranks)), name))
+        self._facts["scenarios"] = sorted(names, key=lambda name: ranks.get(name, len(ranks)))
         self.save()
 
     def finish(self) -> None:
@@ -90,12 +91,20 @@ def claim(out: Path) -> None:
     if out.is_dir() and any(out.iterdir()) and not (out / FACTS).exists():
         raise UsageError(f"--out {out}: is not empty and not an earlier rehearsal's; give another folder")
     if (out / FACTS).exists():
-        for run in out.glob("*/cutover.toml"):
-            shutil.rmtree(run.parent)
+        for folder in filter(_is_run, out.iterdir()):
+            shutil.rmtree(folder)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as why:
         raise UsageError(f"--out {out}: cannot be made: {why.strerror}") from None
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a rehearsal left this, however early it ended."""
+    if not folder.is_dir() or folder.is_symlink():
+        return False
+    content = {path.name for path in folder.iterdir()}
+    return "cutover.toml" in content or content <= {"logs", "testbed"}
 
 
 def _capture(path: Path) -> dict[str, Any]:

@@ -94,10 +94,8 @@ class _Session:
         watcher = self.audience.begin(scenario.name, number, len(self.scenarios))
         rehearsal = Rehearsal(scenario, self.settings, self.folder.path / scenario.name, run, watcher)
         try:
-            rehearsal.walk()
+            walk(rehearsal)
         except UsageError as why:
-            if _interrupted(why):
-                raise KeyboardInterrupt from why
             self._failed(scenario.name, why)
             return
         finally:
@@ -124,8 +122,17 @@ class _Session:
         self.audience.ended(name, "not rehearsed")
 
 
-def _interrupted(why: BaseException | None) -> bool:
-    """Whether `why` was raised by the clean-up after an interruption: apps that were ended are missed, say."""
-    while why is not None and not isinstance(why, KeyboardInterrupt):
-        why = why.__context__
-    return why is not None
+def walk(rehearsal: Rehearsal) -> None:
+    """Walk the path; UsageError as in `Rehearsal.walk`.
+
+    An interruption stays one where its clean-up complains, about apps that were ended, say.
+    """
+    try:
+        rehearsal.walk()
+    except UsageError as why:
+        cause: BaseException | None = why
+        while cause is not None and not isinstance(cause, KeyboardInterrupt):
+            cause = cause.__context__
+        if cause is not None:
+            raise KeyboardInterrupt from why
+        raise

@@ -1,0 +1,93 @@
+"""Scenario files as tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cutover_harness.errors import UsageError
+from cutover_harness.plan.load import parse
+from cutover_harness.plan.scenario import Scenario
+from cutover_harness.testing.explain import headline, shown
+from cutover_harness.testing.hooks import rehearser
+from cutover_harness.testing.rehearse import Result
+
+
+class NotPassedError(Exception):
+    """A scenario whose verdict is not PASS."""
+
+    def __init__(self, result: Result) -> None:
+        super().__init__(headline(result.verdict))
+        self.result = result
+
+
+class ScenarioFile(pytest.File):
+    """A scenario file: one test."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Read it. A faulty one is a collection error of one line."""
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise self.CollectError(f"{_near(self.path)}: not UTF-8 text") from None
+        try:
+            scenario = parse(text, _near(self.path))
+        except UsageError as why:
+            raise self.CollectError(str(why)) from None
+        yield ScenarioItem.from_parent(self, name=scenario.name, scenario=scenario)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:  # noqa: ARG002
+        """Show the line."""
+        if isinstance(excinfo.value, self.CollectError):
+            line = str(excinfo.value)
+            return shown(line, line, self.path)
+        return super().repr_failure(excinfo)
+
+
+class ScenarioItem(pytest.Item):
+    """A scenario that is rehearsed on a testbed of its own and has to PASS."""
+
+    def __init__(self, *, scenario: Scenario, **given: Any) -> None:
+        super().__init__(**given)
+        self.scenario = scenario
+
+    def runtest(self) -> None:
+        """Rehearse it. Raises NotPassedError, or UsageError where the environment is not fit."""
+        result = rehearser(self.config).rehearse(self.scenario, asserted=True)
+        self.user_properties += _properties(result)
+        if result.verdict.outcome != "PASS":
+            raise NotPassedError(result)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Show verdict, reasons and records, or the environment's error."""
+        if isinstance(excinfo.value, NotPassedError):
+            return shown(str(excinfo.value.result), str(excinfo.value), self.path)
+        if isinstance(excinfo.value, UsageError):
+            text = f"not rehearsed: {excinfo.value}"
+            return shown(text, text.splitlines()[0], self.path)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Return file, line and heading."""
+        return self.path, None, f"{_near(self.path)}: {self.name}"
+
+
+def _properties(result: Result) -> list[tuple[str, object]]:
+    """Return what JUnit is to have as properties of the test."""
+    groups = result.judgement.groups
+    lost = [group.lost for group in groups]
+    return [
+        ("verdict", result.verdict.outcome),
+        ("lost", "unknown" if None in lost else sum(count or 0 for count in lost)),
+        ("disordered", sum(group.disordered for group in groups)),
+        ("duplicated", sum(group.duplicated.total for group in groups)),
+        ("run folder", str(result.folder)),
+    ]
+
+
+def _near(path: Path) -> str:
+    return os.path.relpath(path)
