@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from cutover_harness.admin import Admin
@@ -24,8 +25,15 @@ from tests.cluster.traffic import (
 @contextmanager
 def reversing(bed: ProcessTestbed, topic: str) -> Iterator[ReverseMirror]:
     """The topic's reverse mirror, not started, deleted at the end."""
-    source, target = bed.source.client_config(), bed.target.client_config()
-    with ReverseMirror(bed.connect_url, source, target, batch=topic, topics=[topic]) as mirror:
+    with ReverseMirror(
+        bed.reverse_connect_url(),
+        bed.source.client_config(),
+        bed.target.client_config(),
+        batch=topic,
+        topics=[topic],
+        exactly_once=bed.exactly_once,
+        forward_connect_url=bed.connect_url,
+    ) as mirror:
         try:
             yield mirror
         finally:
@@ -98,6 +106,37 @@ def test_there_and_back_and_there_again(testbed: ProcessTestbed) -> None:
         on_source, on_target = everything(testbed, topic)
         assert on_source == on_target
         assert sum(map(len, on_source)) == 1200
+
+
+def test_exactly_once(tmp_path: Path) -> None:
+    """By a worker of its own; at the cut the target's log ends with the marker of a transaction."""
+    topic = "reverse-once"
+    with ProcessTestbed(tmp_path, exactly_once=True) as bed:
+        source, target = bed.source.client_config(), bed.target.client_config()
+        Admin(source).create_topics({topic: 2, f"{topic}-empty": 1})
+        with mirroring(bed, topic, (), bed.reverse_connect_url()) as forward, reversing(bed, topic) as reverse:
+            produce(source, topic, range(500))
+            wait_drained(forward)
+            with pytest.raises(MirrorError, match="stop the mirror before"):
+                reverse.start(capture_cut(target, [topic]))
+            cut = forward_stopped(bed, forward, topic)
+            assert sum(cut.values()) > 500
+            produce(target, topic, range(500, 800))
+            reverse.start(cut)
+            wait_drained(reverse)
+            on_source, on_target = everything(bed, topic)
+            assert on_source == on_target
+            assert sum(map(len, on_source)) == 800
+            for again in (forward.create, forward.resume):
+                with pytest.raises(MirrorError, match="end the reverse"):
+                    again()
+            reverse.hand_back(capture_cut(source, [topic]))
+            produce(source, topic, range(800, 900))
+            forward.resume()
+            wait_drained(forward)
+            on_source, on_target = everything(bed, topic)
+            assert on_source == on_target
+            assert sum(map(len, on_source)) == 900
 
 
 def test_transactions_on_the_target(testbed: ProcessTestbed) -> None:

@@ -23,7 +23,9 @@ def eventually(condition: Callable[[], object], seconds: float = 40) -> bool:
 
 
 @contextmanager
-def mirroring(bed: ProcessTestbed, topic: str, groups: Iterable[str] = ()) -> Iterator[Mirror]:
+def mirroring(
+    bed: ProcessTestbed, topic: str, groups: Iterable[str] = (), reverse_connect_url: str | None = None
+) -> Iterator[Mirror]:
     """The topic's own mirror, deleted at the end."""
     with Mirror(
         bed.connect_url,
@@ -33,6 +35,7 @@ def mirroring(bed: ProcessTestbed, topic: str, groups: Iterable[str] = ()) -> It
         topics=[topic],
         groups=list(groups),
         exactly_once=bed.exactly_once,
+        reverse_connect_url=reverse_connect_url,
     ) as mirror:
         mirror.create()
         try:

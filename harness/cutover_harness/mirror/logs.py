@@ -86,19 +86,25 @@ class LogReader:
 
         Returns the partitions that were shown to their ends.
         """
-        left, ended = set(positions), set()
+        left, ended = set(positions), set[Partition]()
         deadline = time.monotonic() + _READ_LIMIT_S
         self._learn({topic for topic, _ in positions})
         self._consumer.assign([TopicPartition(topic, number, at) for (topic, number), at in positions.items()])
         try:
             while left:
-                for message in self._consumer.consume(_BATCH, 0.01):
+                messages = self._consumer.consume(_BATCH, 0.01)
+                before = frozenset(left)
+                for message in messages:
                     partition = (str(message.topic()), int(message.partition() or 0))
                     if self._is_end(message):
                         ended |= left & {partition}
                         left.discard(partition)
                     elif message.error() is None and partition in left and not visit(partition, _record(message)):
                         left.discard(partition)
+                if left and (done := before - left):
+                    # Else the client goes on to fetch what nobody wants.
+                    self._consumer.incremental_unassign([TopicPartition(topic, number) for topic, number in done])
+                if messages:
                     deadline = max(deadline, time.monotonic() + 1.0)
                 if left and time.monotonic() > deadline:
                     raise MirrorError(f"the {self._name} cluster did not answer within {_READ_LIMIT_S:.0f} s")

@@ -24,7 +24,8 @@ class Mirror:
     `source` and `target` are librdkafka properties of the two clusters, with secrets where needed; properties that only
     Java knows (`sasl.jaas.config`, `ssl.truststore.*`) may be among them and are for Connect alone. `topics`, `groups`
     and `exclude` are names or globs. `exactly_once` has to be what the Connect cluster is set to (KIP-618).
-    `interval_s` is how often MirrorMaker 2 looks for topics and groups and copies offsets.
+    `interval_s` is how often MirrorMaker 2 looks for topics and groups and copies offsets. `reverse_connect_url` is the
+    Connect cluster where the batch's reverse mirror may run, where that is another one.
 
     Methods raise MirrorError (a UsageError) where Connect or a cluster refuses or does not answer. Not for several
     threads at once: one instance each.
@@ -43,12 +44,14 @@ class Mirror:
         exactly_once: bool = False,
         interval_s: int = 1,
         tasks: int = 1,
+        reverse_connect_url: str | None = None,
     ) -> None:
         self.batch = Batch(batch, tuple(topics), tuple(groups), tuple(exclude))
         self._configs = connectors(
             self.batch, source, target, exactly_once=exactly_once, interval_s=interval_s, tasks=tasks
         )
         self._connect = Connect(connect_url)
+        self._reverse_connect = Connect(reverse_connect_url or connect_url)
         # For looks: what does not answer now is asked again at the next one.
         self._glance = Connect(connect_url, patience_s=0, timeout_s=1.0)
         self._progress = Progress(self.batch, source, target, self._stored_offsets)
@@ -60,6 +63,7 @@ class Mirror:
         self._progress.close()
         self._internal_log.close()
         self._connect.close()
+        self._reverse_connect.close()
         self._glance.close()
 
     def __enter__(self) -> Self:
@@ -180,7 +184,7 @@ class Mirror:
 
     def _refuse_cycle(self) -> None:
         name = self.batch.reverse.source_connector
-        if (status := self._connect.status(name)) is not None and status.connector != "STOPPED":
+        if (status := self._reverse_connect.status(name)) is not None and status.connector != "STOPPED":
             raise MirrorError(f"{name} is {status.connector}: end the reverse mirror first, or records go in a cycle")
 
     def _change(self, action: str, state: str) -> None:

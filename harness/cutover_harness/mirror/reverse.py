@@ -19,8 +19,8 @@ class ReverseMirror(Mirror):
     """MirrorMaker 2 from the target back to the source, for one batch.
 
     `source`, `target`, `batch`, `topics` and `exclude` are those of the forward mirror. With `exactly_once` the Connect
-    cluster has to be one that keeps its state on the *source*, as transactions are written by the worker's own cluster;
-    without, the forward mirror's serves both ways.
+    cluster has to be one that keeps its state on the *source*, as transactions are those of the worker's own cluster;
+    `forward_connect_url` is then where the forward mirror is. Without, the forward mirror's Connect serves both ways.
 
     `lag`, `drained`, `running`, `pause`, `resume`, `stop` and `delete` are the forward mirror's, the other way round:
     `drained` proves that all that was produced on the target is on the source.
@@ -38,6 +38,7 @@ class ReverseMirror(Mirror):
         exactly_once: bool = False,
         interval_s: int = 1,
         tasks: int = 1,
+        forward_connect_url: str | None = None,
     ) -> None:
         self.forward = Batch(batch, tuple(topics), (), tuple(exclude))
         back = self.forward.reverse
@@ -49,6 +50,12 @@ class ReverseMirror(Mirror):
         if not exactly_once:
             copying |= {f"producer.override.{key}": value for key, value in java(source).items()}
         self._configs = {back.source_connector: copying}
+        self._forward_connect = Connect(forward_connect_url or connect_url)
+
+    def close(self) -> None:
+        """Close clients and connections; the connector stays as it is."""
+        super().close()
+        self._forward_connect.close()
 
     def create(self) -> None:
         """Refuse: without a cut it would bring back what the forward mirror brought."""
@@ -61,7 +68,7 @@ class ReverseMirror(Mirror):
         or where the cut leaves out a partition, which would be copied from its beginning.
         """
         name, forward = self.batch.source_connector, self.forward.source_connector
-        status = self._connect.status(forward)
+        status = self._forward_connect.status(forward)
         if status is not None and {status.connector, *status.tasks} != {"STOPPED"}:
             raise MirrorError(
                 f"{forward} is {status.connector}: stop the mirror before its reverse starts, or records go in a cycle"
@@ -85,12 +92,12 @@ class ReverseMirror(Mirror):
         until then came from the target, and must not go there again.
         """
         self.delete()
-        forward = self.forward
-        if (status := self._connect.status(forward.source_connector)) is None:
-            raise MirrorError(f"{forward.source_connector} does not exist, so it cannot be told where to go on")
+        connect, name = self._forward_connect, self.forward.source_connector
+        if (status := connect.status(name)) is None:
+            raise MirrorError(f"{name} does not exist, so it cannot be told where to go on")
         if {status.connector, *status.tasks} != {"STOPPED"}:
-            raise MirrorError(f"{forward.source_connector} is {status.connector}: stop it first")
-        _skip_to(self._connect, forward.source_connector, forward.source_alias, cut)
+            raise MirrorError(f"{name} is {status.connector}: stop it first")
+        _skip_to(connect, name, self.forward.source_alias, cut)
 
 
 def capture_cut(config: Mapping[str, str], topics: Sequence[str], exclude: Sequence[str] = ()) -> dict[Partition, int]:

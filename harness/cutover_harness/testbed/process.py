@@ -68,6 +68,8 @@ class ProcessTestbed:
         self._brokers: dict[ClusterName, Broker] = {}
         self._worker: JvmNode | None = None
         self._connect_url = ""
+        self._connect_classpath: list[Path] = []
+        self._reverse: tuple[JvmNode, str] | None = None
 
     @property
     def source(self) -> Broker:
@@ -114,12 +116,27 @@ class ProcessTestbed:
         try:
             for name in self._versions:
                 self._brokers[name] = self._new_broker(name, paths[roles[name]])
-            self._worker = self._new_worker(paths["connect", CONNECT_VERSION])
+            self._connect_classpath = paths["connect", CONNECT_VERSION]
+            port = self._ports.take(self._wanted_ports["connect"])
+            self._worker, self._connect_url = self._new_worker("connect", self.target.bootstrap, port)
             launch_all([*self._brokers.values(), self._worker])
         except BaseException:
             self._end(keep_records=False)
             raise
         progress("brokers and Connect are ready")
+
+    def reverse_connect_url(self) -> str:
+        """Return the address of a Connect that can run a reverse mirror.
+
+        With exactly-once it is a worker of its own on the source, started at the first call, since a worker's
+        transactions are those of the cluster that it keeps its state on.
+        """
+        if not self.exactly_once:
+            return self.connect_url
+        if self._reverse is None:
+            self._reverse = self._new_worker("connect-reverse", self.source.bootstrap, self._ports.take())
+            launch_all([self._reverse[0]])
+        return self._reverse[1]
 
     def stop(self) -> None:
         """Stop everything within seconds; once more does nothing."""
@@ -146,6 +163,8 @@ class ProcessTestbed:
         nodes: list[JvmNode] = list(self._brokers.values())
         if self._worker is not None:
             nodes.append(self._worker)
+        if self._reverse is not None:
+            nodes.append(self._reverse[0])
         try:
             records = stop_all(nodes, keep_records=keep_records)
         finally:
@@ -174,13 +193,12 @@ class ProcessTestbed:
         self._proxy = spawn(command, cwd=self.workdir, stdout=self.logs / "proxy.log")
         return behind
 
-    def _new_worker(self, classpath: list[Path]) -> JvmNode:
-        port = self._ports.take(self._wanted_ports["connect"])
-        self._connect_url = url = f"http://127.0.0.1:{port}"
-        properties = self.workdir / "connect.properties"
-        settings.write_connect(properties, self.target.bootstrap, port, exactly_once=self.exactly_once)
+    def _new_worker(self, name: str, bootstrap: str, port: int) -> tuple[JvmNode, str]:
+        url = f"http://127.0.0.1:{port}"
+        properties = self.workdir / f"{name}.properties"
+        settings.write_connect(properties, bootstrap, port, exactly_once=self.exactly_once)
         main = "org.apache.kafka.connect.cli.ConnectDistributed"
-        program = self._program("Connect worker", "connect", main, properties, "Kafka Connect stopped")
+        program = self._program("Connect worker", name, main, properties, "Kafka Connect stopped")
 
         def serves() -> bool:
             try:
@@ -189,7 +207,7 @@ class ProcessTestbed:
             except httpx.HTTPError:
                 return False
 
-        return JvmNode(program, ClassCache(f"connect-{CONNECT_VERSION}", classpath), serves)
+        return JvmNode(program, ClassCache(f"connect-{CONNECT_VERSION}", self._connect_classpath), serves), url
 
     def _program(self, label: str, log: str, main: str, properties: Path, farewell: str) -> Program:
         return Program(
