@@ -116,7 +116,8 @@ def assemble_in_background(records: Sequence[tuple[ClassCache, Path]]) -> None:
                 cache.assemble(record)
 
     if records:
-        threading.Thread(target=work, name="class-caches").start()
+        # Said explicitly, as a thread is a daemon where the one that starts it is.
+        threading.Thread(target=work, name="class-caches", daemon=False).start()
 
 
 def environment() -> dict[str, str]:
