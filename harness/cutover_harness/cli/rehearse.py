@@ -18,6 +18,7 @@ from cutover_harness.cli.progress import Progress
 from cutover_harness.errors import UsageError
 from cutover_harness.judge.model import Report
 from cutover_harness.plan.load import find, load_all
+from cutover_harness.plan.path import Act
 from cutover_harness.plan.scenario import Scenario
 from cutover_harness.rehearsal.session import rehearse_all
 from cutover_harness.rehearsal.settings import Settings
@@ -42,6 +43,10 @@ def rehearse(
     capture: Annotated[Path | None, typer.Option(help="Recorded traffic; default: the sample capture.")] = None,
     testbed: Annotated[str, typer.Option(help="Where: process.")] = "process",
     source_version: Annotated[str, typer.Option(help="Kafka version of the source: 3.9.2 or 3.4.1.")] = "3.9.2",
+    target_ack_delay: Annotated[
+        int, typer.Option(metavar="MS", help="Hold the target's acknowledgements back, as AutoMQ takes 250 ms for one.")
+    ] = 0,
+    exactly_once: Annotated[bool, typer.Option("--exactly-once", help="Mirror in transactions (KIP-618).")] = False,
     ports: Annotated[
         str | None, typer.Option(metavar="SOURCE,TARGET,CONNECT", help="Fixed ports on 127.0.0.1; default: free ones.")
     ] = None,
@@ -68,9 +73,16 @@ def rehearse(
     """
     if testbed != "process":
         raise UsageError(f"--testbed {testbed}: not one of: process")
+    if not 0 <= target_ack_delay <= 60_000:
+        raise UsageError(f"--target-ack-delay {target_ack_delay}: must be between 0 and 60000 ms")
     if speed is not None and speed <= 0:
         raise UsageError(f"--speed {speed}: must be above 0")
     scenarios = _scenarios(names, every)
+    reversing = [s.name for s in scenarios if any(step.act == Act.REVERSE_MIRROR for step in s.path)]
+    if exactly_once and reversing:
+        raise UsageError(
+            f"--exactly-once: {reversing[0]} turns the mirror around, which then needs a second Connect worker: leave one out"
+        )
     fixed_ports = _ports(ports)
     at_once = _jobs(jobs, len(scenarios), fixed_ports is not None)
     settings = Settings(
@@ -80,6 +92,8 @@ def rehearse(
         seed=secrets.randbits(31) if seed is None else seed,
         speed=speed,
         source_version=source_version,
+        target_ack_delay_ms=target_ack_delay,
+        exactly_once=exactly_once,
         ports=fixed_ports,
         keep=keep,
         jobs=at_once,

@@ -123,6 +123,8 @@ class Rehearsal:
         testbed = ProcessTestbed(
             workdir,
             source_version=self.settings.source_version,
+            exactly_once=self.settings.exactly_once,
+            target_ack_delay_ms=self.settings.target_ack_delay_ms,
             source_port=source,
             target_port=target,
             connect_port=connect,
@@ -150,7 +152,15 @@ class Rehearsal:
         fleet = self._fleet(list(topics), pointer.path, {"source": source, "target": target})
         injector = Injector(self.scenario.faults, _victims(testbed, fleet))
         journal = self.folder / "journal.sqlite"
-        with Mirror(testbed.connect_url, source, target, batch=ROUTE, topics=route.topics, groups=groups) as mirror:
+        with Mirror(
+            testbed.connect_url,
+            source,
+            target,
+            batch=ROUTE,
+            topics=route.topics,
+            groups=groups,
+            exactly_once=testbed.exactly_once,
+        ) as mirror:
             try:
                 fleet.start()
                 config = self._conductor(testbed, pointer, fleet, journal)

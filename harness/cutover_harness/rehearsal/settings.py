@@ -15,7 +15,8 @@ class Settings:
 
     `speed` is the factor on the capture's rhythm; None lets one pass over the capture last 30 seconds. `ports` are
     those of source, target and Connect; None takes free ones. `jobs`: how many scenarios run at once, each on a testbed
-    of its own; they disturb each other's times.
+    of its own; they disturb each other's times. `target_ack_delay_ms` holds the target's acknowledgements back;
+    `exactly_once` has MirrorMaker 2 write in transactions (KIP-618).
     """
 
     out: Path
@@ -24,6 +25,8 @@ class Settings:
     seed: int
     speed: float | None = None
     source_version: str = "3.9.2"
+    target_ack_delay_ms: int = 0
+    exactly_once: bool = False
     ports: tuple[int, int, int] | None = None
     keep: bool = False
     jobs: int = 1
