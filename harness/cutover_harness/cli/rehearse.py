@@ -81,7 +81,7 @@ def rehearse(
     reversing = [s.name for s in scenarios if any(step.act == Act.REVERSE_MIRROR for step in s.path)]
     if exactly_once and reversing:
         raise UsageError(
-            f"--exactly-once: {reversing[0]} turns the mirror around, which then needs a second Connect worker: leave one out"
+            f"--exactly-once: {reversing[0]} turns the mirror around, and that needs a second Connect worker"
         )
     fixed_ports = _ports(ports)
     at_once = _jobs(jobs, len(scenarios), fixed_ports is not None)
