@@ -12,5 +12,6 @@ def main() -> None:
     except ModuleNotFoundError as missing:
         if (missing.name or "").startswith("cutover_"):
             raise
-        sys.exit(f"kafka-cutover needs {missing.name}: pip install 'kafka-cutover[harness]'")
+        print(f"kafka-cutover: needs {missing.name}: pip install 'kafka-cutover[harness]'", file=sys.stderr)
+        sys.exit(2)
     run()
