@@ -101,7 +101,10 @@ def rehearse(
     with Progress(prefixes=tuple(s.name for s in scenarios) if at_once > 1 else ()) as progress:
         done = rehearse_all(scenarios, settings, progress)
     if done.reports:
-        _print(done.reports, out)
+        _print(done.reports)
+        if at_once > 1:
+            typer.echo(f"{at_once} scenarios ran at once: the counts hold, blackouts are longer than with --jobs 1")
+        typer.echo(f"report: {out / 'report.html'}")
     for name, error in done.errors.items():
         typer.echo(f"kafka-cutover: {name}: {error}", err=True)
     return EXIT_USAGE if done.errors else _exit_code(done.reports)
@@ -139,14 +142,13 @@ def _ports(text: str | None) -> tuple[int, int, int] | None:
     return numbers[0], numbers[1], numbers[2]
 
 
-def _print(reports: dict[str, Report], out: Path) -> None:
+def _print(reports: dict[str, Report]) -> None:
     Console().print(_table(reports))
     for name, report in reports.items():
         if causes := _causes(report):
             typer.echo(f"{name}: duplicated: {causes}")
         for reason in report.verdict.reasons:
             typer.echo(f"{name}: {reason}")
-    typer.echo(f"report: {out / 'report.html'}")
 
 
 def _table(reports: dict[str, Report]) -> Table:
