@@ -9,6 +9,9 @@ from cutover_harness.conductor.journal import Entry
 from cutover_harness.judge.model import Copied, Cut, Mark
 from cutover_harness.plan.path import Act, Place, RouteState, destination, moves
 
+WAY_BACK = "way back"
+"""The mark of the moment at which a path was turned back."""
+
 
 @dataclass(frozen=True)
 class Timeline:
@@ -47,9 +50,7 @@ def timeline(entries: Sequence[Entry], groups: Sequence[str]) -> Timeline:
                 Mark(entry.time_ns, "gate", f"missed: {entry.name}", walk.state.stage, entry.detail["why"])
             )
         elif entry.kind == "back":
-            walk.marks.append(
-                Mark(entry.time_ns, "phase", "way back", walk.state.stage, ", ".join(entry.detail["acts"]))
-            )
+            walk.marks.append(Mark(entry.time_ns, "phase", WAY_BACK, walk.state.stage, ", ".join(entry.detail["acts"])))
             for step in list(walk.pending):  # some of it may have happened: counted as done, as `reached` does
                 walk.end(step, entry.time_ns)
     return Timeline(

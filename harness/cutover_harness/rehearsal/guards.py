@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cutover_harness.judge.model import Cut, Guard, Judgement, SecondSeries
+from cutover_harness.conductor.timeline import WAY_BACK
+from cutover_harness.judge.model import Cut, Guard, Judgement, Mark, SecondSeries
 from cutover_harness.plan.path import Act
 from cutover_harness.plan.scenario import Fault
 
@@ -12,9 +13,13 @@ AROUND_S = 5
 """Seconds before and after a cut within which traffic has to be seen for the cut to be mid-traffic."""
 
 
-def mid_traffic(judgement: Judgement, cuts: Sequence[Cut]) -> list[Guard]:
-    """One guard a cut: acks or deliveries on the old cluster right before it, and on the new one right after it."""
-    return [_mid_traffic(judgement, cut) for cut in cuts]
+def mid_traffic(judgement: Judgement, cuts: Sequence[Cut], marks: Sequence[Mark] = ()) -> list[Guard]:
+    """One guard a cut: acks or deliveries on the old cluster right before it, and on the new one right after it.
+
+    Cuts of a way back that a missed gate began are left out: producers may have been held until that moment.
+    """
+    back = next((mark.time_ns for mark in marks if mark.name == WAY_BACK), None)
+    return [_mid_traffic(judgement, cut) for cut in cuts if back is None or cut.time_ns_from <= back]
 
 
 def lag_at_cut(measured: Mapping[Act, int], acts: Sequence[Act]) -> list[Guard]:

@@ -110,7 +110,7 @@ class Rehearsal:
         """Stop the testbed, judge the ledgers and write `run.json` and `verdict.json`."""
         self._cleanup.close()
         judgement = judge(read_ledgers(self.folder / "ledger"), self.facts)
-        held = guards.mid_traffic(judgement, self.facts.cuts)
+        held = guards.mid_traffic(judgement, self.facts.cuts, self.facts.marks)
         self.facts = replace(self.facts, guards=[*self.facts.guards, *held])
         report = Report(verdict=verdict(judgement, self.facts), judgement=judgement)
         self.facts.save(self.folder / "run.json")

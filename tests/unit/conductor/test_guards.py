@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from cutover_harness.judge.model import Cut, Judgement, SecondSeries, Series
+from cutover_harness.conductor.timeline import WAY_BACK
+from cutover_harness.judge.model import Cut, Judgement, Mark, SecondSeries, Series
 from cutover_harness.plan.path import Act
 from cutover_harness.rehearsal.guards import lag_at_cut, mid_traffic
 
@@ -27,6 +28,12 @@ def test_traffic_that_ended_before_the_cut_proves_nothing() -> None:
 def test_traffic_that_never_came_back_proves_nothing() -> None:
     (guard,) = mid_traffic(judgement([5] * 11 + [0] * 9, [0] * 20), [CUT])
     assert not guard.held
+
+
+def test_cuts_of_a_way_back_prove_nothing_and_need_not() -> None:
+    idle = judgement([0] * 20, [0] * 20)
+    assert not mid_traffic(idle, [CUT], [Mark(109 * S, "phase", WAY_BACK)])
+    assert len(mid_traffic(idle, [CUT], [Mark(111 * S, "phase", WAY_BACK)])) == 1
 
 
 def test_lag_at_a_cut_has_to_be_above_zero() -> None:
