@@ -25,9 +25,15 @@ CLIENT_DEFAULTS: Mapping[str, str] = {
 _COORDINATOR_COMES = frozenset(
     {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE}
 )
-# Said of a topic that has just been created, by a broker that has not been told yet.
+# Said of a topic that has just been created, or after a restart, by a broker that has not been told yet.
 _LEADER_COMES = frozenset(
-    {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION}
+    {
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.FENCED_LEADER_EPOCH,
+    }
 )
 _RETRY_S = 0.05
 
