@@ -53,7 +53,8 @@ class Admin:
     ) -> None:
         """Create topics (name -> partitions) with this topic configuration; one that exists is an error.
 
-        `replication` -1 is the cluster's default (KIP-464).
+        `replication` -1 is the cluster's default (KIP-464). Returns when the brokers' metadata has them: a creation is
+        answered by the controller, and brokers hear of it a moment later.
         """
         new = [
             NewTopic(name, num_partitions=count, replication_factor=replication, config=dict(config or {}))
@@ -61,11 +62,14 @@ class Admin:
         ]
         for future in self._client.create_topics(new, operation_timeout=self._timeout_s).values():
             future.result()
+        self._await(lambda: self.partitions(topics) == dict(topics))
 
     def delete_topics(self, topics: Iterable[str]) -> None:
-        """Delete topics; one that does not exist is an error."""
-        for future in self._client.delete_topics(list(topics), operation_timeout=self._timeout_s).values():
+        """Delete topics; one that does not exist is an error. Returns when the brokers' metadata lacks them."""
+        names = list(topics)
+        for future in self._client.delete_topics(names, operation_timeout=self._timeout_s).values():
             future.result()
+        self._await(lambda: not self.partitions(names))
 
     def partitions(self, topics: Iterable[str] | None = None) -> dict[str, int]:
         """Return the partition count of each of `topics` that exists, of all topics where None is given."""
@@ -128,6 +132,12 @@ class Admin:
             return list(future.result().topic_partitions or [])
 
         _retry(ask, self._timeout_s)
+
+    def _await(self, known: Callable[[], bool]) -> None:
+        """Wait until the metadata shows what was done, for as long as an answer is waited for."""
+        deadline = time.monotonic() + self._timeout_s
+        while not known() and time.monotonic() < deadline:
+            time.sleep(_RETRY_S)
 
     def _offsets(self, topics: Iterable[str], spec: OffsetSpec) -> dict[Partition, int]:
         names, deadline = list(topics), time.monotonic() + self._timeout_s
