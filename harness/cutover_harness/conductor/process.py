@@ -10,16 +10,17 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
 from cutover_shim.cutover_file import parse
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field
 
 from cutover_harness.admin import Admin
 from cutover_harness.conductor.conductor import Conductor, Route, When
 from cutover_harness.conductor.journal import Journal
 from cutover_harness.conductor.pointer import PointerFile
 from cutover_harness.conductor.statuses import Role
+from cutover_harness.configfile import ConfigFile
 from cutover_harness.errors import UsageError
 from cutover_harness.mirror.task import MirrorTask
 from cutover_harness.plan.path import Act
@@ -29,10 +30,10 @@ WALKED, NOT_WALKED = 0, 4
 """Exit codes: the path was walked to its end; it stopped at a gate or was turned back."""
 
 
-class ConductorConfig(BaseModel):
+class ConductorConfig(ConfigFile):
     """What a conductor is started with."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    what = "conductor configuration"
 
     route: str
     topics: list[str]
@@ -41,30 +42,14 @@ class ConductorConfig(BaseModel):
     members: dict[str, int] | None = None
     steps: list[Step]
     gates: Gates
-    lag_at: list[Act] = []
-    asks: list[tuple[Act, When]] = []
+    lag_at: list[Act] = Field(default=[])
+    asks: list[tuple[Act, When]] = Field(default=[])
     on_missed: Literal["stop", "rollback"] = "stop"
     connect_url: str
     exactly_once: bool = False
     cutover_file: Path
     statuses: Path
     journal: Path
-
-    def save(self, file: Path) -> None:
-        """Write the file that `load` reads."""
-        file.write_text(self.model_dump_json(indent=1), encoding="utf-8")
-
-    @classmethod
-    def load(cls, file: Path) -> Self:
-        """Return the configuration in `file`. Raises UsageError naming the file and the field."""
-        try:
-            return cls.model_validate_json(file.read_bytes())
-        except OSError as why:
-            raise UsageError(f"{file}: conductor configuration cannot be read: {why.strerror}") from why
-        except ValidationError as errors:
-            first = errors.errors()[0]
-            field = ".".join(map(str, first["loc"])) or "file"
-            raise UsageError(f"{file}: {field}: {first['msg']}") from errors
 
 
 def conduct(config: ConductorConfig, *, back: bool = False) -> int:

@@ -6,28 +6,29 @@ import os
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from cutover_harness.configfile import ConfigFile
 from cutover_harness.errors import UsageError
 from cutover_harness.replay.config import ConsumerConfig, ProducerConfig, Property, ReplayOptions, Share
 
 VARIABLE = "CUTOVER_LOAD"
 
 
-class LoadSettings(BaseModel):
+class LoadSettings(ConfigFile):
     """The settings of a load, as the master has them; workers get from it what concerns them.
 
     Clients are on the shim where `cutover_file` is given, else plain ones on the cluster at `endpoint`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    what = "load settings"
 
     replay: ReplayOptions
     producers: int = Field(default=1, ge=0)
     groups: dict[str, int] = Field(default={}, description="Members by consumer group.")
     topics: list[str] = Field(min_length=1, description="Topics that are written to and read.")
-    producer_client: dict[str, Property] = {}
-    consumer_client: dict[str, Property] = {}
+    producer_client: dict[str, Property] = Field(default={})
+    consumer_client: dict[str, Property] = Field(default={})
     cutover_file: Path | None = None
     status_dir: Path | None = None
     endpoint: dict[str, Property] | None = None
@@ -79,11 +80,6 @@ class LoadSettings(BaseModel):
             commit=self.commit,
         )
 
-    def save(self, file: Path) -> None:
-        """Write the file that `load` reads."""
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(self.model_dump_json(indent=1), encoding="utf-8")
-
     @classmethod
     def load(cls, file: Path | None = None) -> Self:
         """Return the settings in `file`, by default the one that CUTOVER_LOAD names; raises UsageError."""
@@ -92,11 +88,4 @@ class LoadSettings(BaseModel):
             if not named:
                 raise UsageError(f"load: the variable {VARIABLE} names no file of settings; see `kafka-cutover load`")
             file = Path(named)
-        try:
-            return cls.model_validate_json(file.read_bytes())
-        except OSError as why:
-            raise UsageError(f"load settings {file}: {why.strerror}") from why
-        except ValidationError as why:
-            first = why.errors()[0]
-            field = ".".join(map(str, first["loc"])) or "file"
-            raise UsageError(f"load settings {file}: {field}: {first['msg']}") from why
+        return super().load(file)

@@ -5,33 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from cutover_harness.errors import UsageError
+from cutover_harness.configfile import ConfigFile
 
 Property = str | int | float | bool
 ClusterName = Literal["source", "target"]
 
 
-class _Config(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    def save(self, file: Path) -> None:
-        """Write the file that `load` reads."""
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(self.model_dump_json(indent=1), encoding="utf-8")
-
-    @classmethod
-    def load(cls, file: Path) -> Self:
-        """Return the configuration in `file`; raises UsageError naming the file and the field."""
-        try:
-            return cls.model_validate_json(file.read_bytes())
-        except OSError as why:
-            raise UsageError(f"replay configuration {file}: {why.strerror}") from why
-        except ValidationError as why:
-            first = why.errors()[0]
-            field = ".".join(map(str, first["loc"])) or "file"
-            raise UsageError(f"replay configuration {file}: {field}: {first['msg']}") from why
+class _Config(ConfigFile):
+    what = "replay configuration"
 
 
 class Share(_Config):
