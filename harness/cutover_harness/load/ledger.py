@@ -54,6 +54,10 @@ class ProducerLedger(_Ledger):
         self.summary.failed += 1
         self.meter.fail(topic, time.time())
 
+    def aborted(self, topic: str, partition: int, stream: int, sequence: int, cluster: int, offset: int = -1) -> None:  # noqa: ARG002
+        """Stop the clock of a record whose transaction was aborted: it is neither acknowledged nor a failure."""
+        self._sent_at.pop((stream, sequence), None)
+
     def delivered(self, *_: Any) -> None:
         """Refuse: producers are delivered nothing."""
         raise NotImplementedError
@@ -81,4 +85,4 @@ class ConsumerLedger(_Ledger):
         """Refuse: consumers send nothing."""
         raise NotImplementedError
 
-    acked = failed = name_stream = sent
+    acked = failed = aborted = name_stream = sent

@@ -51,6 +51,8 @@ def properties(config: ProducerConfig | ConsumerConfig, defaults: dict[str, Any]
 def open_producer(config: ProducerConfig) -> Any:
     """Return the producer that `config` describes."""
     found = properties(config, PRODUCER_DEFAULTS)
+    if config.in_transactions is not None:
+        found["transactional.id"] = f"{found.get('transactional.id') or 'kafka-cutover'}-{config.instance}"
     return cutover_shim.Producer(found) if config.use_shim else RawProducer(found, str(config.cluster))
 
 

@@ -70,12 +70,34 @@ class ReplayOptions(_Config):
     )
 
 
+class Transactions(_Config):
+    """How a transactional producer puts records into transactions."""
+
+    records: int = Field(default=100, ge=1, description="A transaction is ended after this many records, …")
+    ms: float = Field(default=1000.0, gt=0, description="… or this long after its first one, whichever comes first.")
+    abort_every: int | None = Field(
+        default=None, ge=2, description="Every so manieth transaction is aborted on purpose; null: none."
+    )
+
+
 class ProducerConfig(_App):
-    """A producer instance."""
+    """A producer instance. With `transactions`, or a `transactional.id` in `client`, it sends in transactions.
+
+    The transactional id that the brokers see is `transactional.id`, or `kafka-cutover` without one, and the instance's
+    name: unique in a fleet, and the same again after a restart, so that what a killed process left open is fenced.
+    """
 
     replay: ReplayOptions
     share: Share = Share()
     stats: Path | None = Field(default=None, description="File for the timing figures, written at the end.")
+    transactions: Transactions | None = None
+
+    @property
+    def in_transactions(self) -> Transactions | None:
+        """The shape of its transactions; None where it uses none."""
+        if self.transactions is None and self.client.get("transactional.id"):
+            return Transactions()
+        return self.transactions
 
 
 class ConsumerConfig(_App):

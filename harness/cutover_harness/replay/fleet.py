@@ -12,7 +12,15 @@ from typing import Literal
 
 from cutover_harness.errors import UsageError
 from cutover_harness.processes import Process, spawn, tail
-from cutover_harness.replay.config import ClusterName, ConsumerConfig, ProducerConfig, Property, ReplayOptions, Share
+from cutover_harness.replay.config import (
+    ClusterName,
+    ConsumerConfig,
+    ProducerConfig,
+    Property,
+    ReplayOptions,
+    Share,
+    Transactions,
+)
 
 _START_AFTER_NS = 1_000_000_000
 """Producers get a common start this far ahead, the time that a process needs to come up."""
@@ -26,7 +34,8 @@ class FleetError(UsageError):
 class FleetShape:
     """How many of which apps.
 
-    `groups`: members by group. Clients: librdkafka properties beyond the replay's defaults.
+    `groups`: members by group. Clients: librdkafka properties beyond the replay's defaults. `transactions`: producers
+    send in transactions of this shape; a `transactional.id` in `producer_client` does the same with the default one.
     """
 
     producers: int = 2
@@ -36,6 +45,7 @@ class FleetShape:
     group_topics: Mapping[str, Sequence[str]] = field(default_factory=dict)
     commit: Literal["manual", "auto"] = "manual"
     work_ms: float = 0.0
+    transactions: Transactions | None = None
 
 
 class Member:
@@ -158,6 +168,7 @@ class Fleet:
                 replay=replay,
                 share=Share(index=index, of=self.shape.producers),
                 stats=self.folder / "apps" / f"{instance}.stats.json",
+                transactions=self.shape.transactions,
             )
             self._launch(instance, "producer", None, config)
 

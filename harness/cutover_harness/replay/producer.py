@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from cutover_harness.capture.format import CaptureReader
 from cutover_harness.ledger import LedgerWriter
@@ -19,6 +21,7 @@ from cutover_harness.replay.process import Stop, native_sleep, run_app
 from cutover_harness.replay.records import Records, replay, schedule_of
 from cutover_harness.replay.sender import FULL_WAIT_S, EventLog, ReplayProducer, Sender
 from cutover_harness.replay.sequences import Earlier, earlier
+from cutover_harness.replay.transactions import TransactionalSender
 
 _POLL_EVERY = 64
 _IDLE_POLL_S = 0.05
@@ -38,7 +41,7 @@ class Pacer:
 
     def send(self, records: Records, *, timed: bool) -> bool:
         """Send all of `records`, each when it is due where `timed`; returns False when told to stop before the end."""
-        send, poll, stop = self._sender.send, self._producer.poll, self._stop
+        send, tick, poll, stop = self._sender.send, self._sender.tick, self._producer.poll, self._stop
         columns = zip(
             records.topics, records.partitions, records.keys, records.values, records.headers, records.streams,
             records.stamps_ms, records.due_ns, strict=True,
@@ -51,6 +54,7 @@ class Pacer:
                 return False
             if not number % _POLL_EVERY:
                 poll(0)
+                tick()
             send(topic, partition, key, value, headers, stream, stamp)
         return True
 
@@ -61,6 +65,7 @@ class Pacer:
             if ahead <= 0:
                 self.lateness.add(-ahead)
                 return True
+            self._sender.tick()
             if ahead > _SPIN_NS:  # the client's timeouts have a resolution of 1 ms
                 self._producer.poll(min(_IDLE_POLL_S, (ahead - _SPIN_NS / 2) / 1e9))
             else:
@@ -89,16 +94,29 @@ def replay_share(config: ProducerConfig, stop: Stop, ledger: EventLog, before: E
             producer.poll(FULL_WAIT_S)
             return not stop.wanted
 
-        keep = config.replay.partitioning == "recorded"
-        sender = Sender(producer, ledger, config.run, keep_partition=keep, sequences=before.sequences, wait=serve)
+        sender = _sender(config, producer, ledger, before, serve)
         pacer = Pacer(producer, sender, stop)
         timed = config.replay.speed is not None
         for records in replay(reader, config.replay, config.share, schedule, skip=before.sent):
             if not pacer.send(records, timed=timed):
                 break
+        sender.finish()
         _flush(producer, float(config.client.get("delivery.timeout.ms", 300_000)) / 1e3)
     if config.stats is not None:
-        pacer.lateness.write(config.stats, sent=sender.sent, acked=sender.acked, failed=sender.failed, full=sender.full)
+        counts = {name: getattr(sender, name) for name in ("sent", "acked", "failed", "aborted", "full")}
+        pacer.lateness.write(config.stats, **counts)
+
+
+def _sender(
+    config: ProducerConfig, producer: Any, ledger: EventLog, before: Earlier, wait: Callable[[], bool]
+) -> Sender:
+    keep = config.replay.partitioning == "recorded"
+    shape = config.in_transactions
+    if shape is None:
+        return Sender(producer, ledger, config.run, keep_partition=keep, sequences=before.sequences, wait=wait)
+    return TransactionalSender(
+        producer, ledger, config.run, shape, keep_partition=keep, sequences=before.sequences, wait=wait
+    )
 
 
 def _flush(producer: ReplayProducer, delivery_timeout_s: float) -> None:

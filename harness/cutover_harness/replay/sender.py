@@ -66,6 +66,10 @@ class EventLog(Protocol):
         """As LedgerWriter's."""
         ...
 
+    def aborted(self, topic: str, partition: int, stream: int, sequence: int, cluster: int, offset: int = ...) -> None:
+        """As LedgerWriter's."""
+        ...
+
     def delivered(self, topic: str, partition: int, offset: int, stream: int, sequence: int, cluster: int) -> None:
         """As LedgerWriter's."""
         ...
@@ -108,6 +112,7 @@ class Sender:
         self.sent = 0
         self.acked = 0
         self.failed = 0
+        self.aborted = 0
         self.full = 0
         self._ledger = ledger
         self._run = run
@@ -154,22 +159,34 @@ class Sender:
                 self._give_up(topic, placed, stream, sequence, str(why))
             return
 
+    def tick(self) -> None:
+        """Do what is due at this time, between two records; nothing, unless there are transactions."""
+
+    def finish(self) -> None:
+        """End what is open, after the last record."""
+
     def _serve(self) -> bool:
         self.producer.poll(FULL_WAIT_S)
         return True
 
     def _give_up(self, topic: str, partition: int, stream: int, sequence: int, why: str) -> None:
-        self._ledger.failed(topic, partition, stream, sequence, CLUSTERS[self.producer.cutover_cluster(topic)])
         self._complain("not sent", topic, sequence, why)
+        self._lost(topic, partition, stream, sequence, CLUSTERS[self.producer.cutover_cluster(topic)])
 
     def _report(self, topic: str, stream: int, sequence: int, error: Any, message: Any) -> None:
         cluster = CLUSTERS[self.producer.cutover_cluster(topic)]
         if error is None:
-            self._ledger.acked(topic, message.partition(), message.offset(), stream, sequence, cluster)
-            self.acked += 1
+            self._acknowledged(topic, message.partition(), message.offset(), stream, sequence, cluster)
         else:
-            self._ledger.failed(topic, -1 if message is None else message.partition(), stream, sequence, cluster)
             self._complain("not acknowledged", topic, sequence, error)
+            self._lost(topic, -1 if message is None else message.partition(), stream, sequence, cluster)
+
+    def _acknowledged(self, topic: str, partition: int, offset: int, stream: int, sequence: int, cluster: int) -> None:
+        self._ledger.acked(topic, partition, offset, stream, sequence, cluster)
+        self.acked += 1
+
+    def _lost(self, topic: str, partition: int, stream: int, sequence: int, cluster: int) -> None:
+        self._ledger.failed(topic, partition, stream, sequence, cluster)
 
     def _complain(self, what: str, topic: str, sequence: int, why: Any) -> None:
         self.failed += 1

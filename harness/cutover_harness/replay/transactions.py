@@ -1,0 +1,180 @@
+"""The replay step in transactions: an application that commits every so many records, and aborts some on purpose.
+
+A record is accounted for as acknowledged once its transaction is committed, with the offset that its delivery report
+had, and as aborted once it is aborted. What was aborted is not sent again, whether on purpose or after an error: like a
+request that an application rolls back. So a record of the capture is sent once, and its sequence is used once.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from confluent_kafka import KafkaException
+
+from cutover_harness.errors import UsageError
+from cutover_harness.replay.config import Transactions
+from cutover_harness.replay.records import Headers
+from cutover_harness.replay.sender import EventLog, ReplayProducer, Sender
+
+log = logging.getLogger(__name__)
+STEP_S = 5.0
+"""How long one call of the client may take before the log says that it is waited for."""
+INIT_S = 120.0
+
+
+class TransactionError(UsageError):
+    """A transaction can neither be committed nor aborted: the producer is fenced, or the client is broken."""
+
+
+class TransactionalProducer(ReplayProducer, Protocol):
+    """A producer with a transactional.id."""
+
+    def init_transactions(self, timeout: float = ...) -> None:
+        """As the client's."""
+        ...
+
+    def begin_transaction(self) -> None:
+        """As the client's."""
+        ...
+
+    def commit_transaction(self, timeout: float = ...) -> None:
+        """As the client's."""
+        ...
+
+    def abort_transaction(self, timeout: float = ...) -> None:
+        """As the client's."""
+        ...
+
+
+class TransactionalSender(Sender):
+    """Sends in transactions of `transactions.records` records or `.ms` ms, whichever is reached first.
+
+    Making one fences what an earlier process of the same instance left open. `aborted`: records of aborted
+    transactions. Raises TransactionError where the client says that it cannot go on.
+    """
+
+    producer: TransactionalProducer
+
+    def __init__(
+        self,
+        producer: TransactionalProducer,
+        ledger: EventLog,
+        run: int,
+        transactions: Transactions,
+        *,
+        keep_partition: bool = True,
+        sequences: dict[int, int] | None = None,
+        wait: Callable[[], bool] | None = None,
+    ) -> None:
+        super().__init__(producer, ledger, run, keep_partition=keep_partition, sequences=sequences, wait=wait)
+        self.commits = self.aborts = 0
+        self._shape = transactions
+        self._count = 0  # records in the open transaction; 0: none is open
+        self._end_ns = 0
+        self._reports: list[tuple[str, int, int, int, int, int]] = []
+        self._failures: list[tuple[str, int, int, int, int]] = []
+        deadline = time.monotonic() + INIT_S
+        self._insist("init_transactions", producer.init_transactions, lambda: time.monotonic() > deadline)
+
+    def send(
+        self,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers | None,
+        stream: int,
+        stamp_ms: int,
+    ) -> None:
+        """Send one record, in a transaction that is begun for it where none is open, and ended where it is full."""
+        if not self._count:
+            self._insist("begin_transaction", lambda _: self.producer.begin_transaction())
+            self._end_ns = time.monotonic_ns() + int(self._shape.ms * 1e6)
+        self._count += 1
+        super().send(topic, partition, key, value, headers, stream, stamp_ms)
+        if self._count >= self._shape.records:
+            self.finish()
+
+    def tick(self) -> None:
+        """End the open transaction where its time has come."""
+        if self._count and time.monotonic_ns() >= self._end_ns:
+            self.finish()
+
+    def finish(self) -> None:
+        """End the open transaction: commit it, or abort it where it is one of those to be aborted."""
+        if not self._count:
+            return
+        while self.producer.flush(STEP_S):  # ends: the client fails a record once its delivery timeout is over
+            pass
+        number = self.commits + self.aborts + 1
+        on_purpose = self._shape.abort_every is not None and number % self._shape.abort_every == 0
+        if not on_purpose and self._commit():
+            self._committed()
+        else:
+            self._insist("abort_transaction", self.producer.abort_transaction)
+            self.producer.flush(STEP_S)  # reports of what was purged
+            self._aborted()
+        self._count = 0
+        self._reports, self._failures = [], []
+
+    def _commit(self) -> bool:
+        """Commit; False where the transaction has to be aborted."""
+        try:
+            self._insist("commit_transaction", self.producer.commit_transaction)
+        except KafkaException as why:
+            log.warning("a transaction of %d records is aborted: %s", self._count, why)
+            return False
+        return True
+
+    def _insist(self, name: str, call: Callable[[float], None], late: Callable[[], bool] = lambda: False) -> None:
+        """Call until it is done. Raises KafkaException where the transaction is to be aborted, else TransactionError.
+
+        A call that can be repeated is repeated for as long as it takes: a route may be held, a coordinator away.
+        """
+        complained = False
+        while True:
+            try:
+                call(STEP_S)
+            except KafkaException as why:
+                error = why.args[0]
+                if error.txn_requires_abort() and not error.fatal():
+                    raise
+                if error.fatal() or not error.retriable() or late():
+                    self._in_doubt()
+                    raise TransactionError(f"{name}: {error.str()} ({error.name()})") from why
+                if not complained:
+                    log.warning("%s: %s; trying again", name, error.str())
+                    complained = True
+            else:
+                return
+
+    def _acknowledged(self, topic: str, partition: int, offset: int, stream: int, sequence: int, cluster: int) -> None:
+        self._reports.append((topic, partition, offset, stream, sequence, cluster))
+
+    def _lost(self, topic: str, partition: int, stream: int, sequence: int, cluster: int) -> None:
+        self._failures.append((topic, partition, stream, sequence, cluster))
+
+    def _committed(self) -> None:
+        self.commits += 1
+        for report in self._reports:
+            super()._acknowledged(*report)
+        for failure in self._failures:  # refused before they were part of it, or it could not have been committed
+            super()._lost(*failure)
+
+    def _aborted(self) -> None:
+        self.aborts += 1
+        self.aborted += len(self._reports) + len(self._failures)
+        for topic, partition, offset, stream, sequence, cluster in self._reports:
+            self._ledger.aborted(topic, partition, stream, sequence, cluster, offset)
+        for failure in self._failures:
+            self._ledger.aborted(*failure)
+
+    def _in_doubt(self) -> None:
+        """Write down that nobody knows what became of the open transaction."""
+        for topic, partition, _, stream, sequence, cluster in self._reports:
+            super()._lost(topic, partition, stream, sequence, cluster)
+        for failure in self._failures:
+            super()._lost(*failure)
