@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from cutover_harness.judge.model import Guard, Mark
+from cutover_harness.plan.fault import Fault
 from cutover_harness.plan.path import Act
-from cutover_harness.plan.scenario import Fault
 
 
 class Victim(Protocol):

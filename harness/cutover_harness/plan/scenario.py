@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from cutover_harness.plan.fault import Fault
 from cutover_harness.plan.path import Act, ImpossibleActError, RouteState, walk
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=80)]
@@ -31,20 +32,6 @@ class Step(_Model):
     @classmethod
     def _from_name(cls, value: object) -> object:
         return {"act": value} if isinstance(value, str) else value
-
-
-class Fault(_Model):
-    """One fault, injected when the path reaches an act."""
-
-    kind: Literal["freeze", "kill", "restart"] = Field(
-        description="SIGSTOP for a while; SIGKILL and start; SIGTERM and start."
-    )
-    of: Literal["connect", "source", "target", "producer", "consumer", "conductor"]
-    at: Act = Field(description="The act of the path at which the fault is injected.")
-    when: Literal["before", "after"] = "before"
-    seconds: float = Field(
-        default=3.0, gt=0, le=600, description="How long it stays frozen, or down before it is started."
-    )
 
 
 class Fleet(_Model):
@@ -153,8 +140,8 @@ class Scenario(_Model):
         if Act.OVERLAP_CONSUMERS in acts and self.fleet.apps == "shim":
             raise ValueError("fleet.apps: overlap-consumers starts new apps beside the old ones: it needs restart")
         for fault in self.faults:
-            if fault.of == "conductor" and fault.kind != "kill":
-                raise ValueError("faults: the conductor can be killed; there is nothing else to do to it")
+            if fault.of in ("cutover-file", "group") and self.fleet.apps == "restart":
+                raise ValueError(f"faults: {fault.kind} {fault.of} is for apps with the shim (fleet.apps)")
             if fault.at not in acts:
                 raise ValueError(f"faults: at {fault.at}, which is not in the path")
         for act in self.lag_at:

@@ -14,8 +14,8 @@ from cutover_harness.conductor.journal import Entry, Journal
 from cutover_harness.conductor.process import NOT_WALKED, WALKED, ConductorConfig
 from cutover_harness.conductor.protocols import Observer
 from cutover_harness.judge.model import Guard, Mark
+from cutover_harness.plan.fault import Fault
 from cutover_harness.plan.path import Act, RouteState
-from cutover_harness.plan.scenario import Fault
 from cutover_harness.processes import Process, spawn, tail
 
 POLL_S = 0.02

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from cutover_harness.conductor.timeline import WAY_BACK
 from cutover_harness.judge.model import Cut, Guard, Judgement, Mark, SecondSeries
+from cutover_harness.plan.fault import Fault
 from cutover_harness.plan.path import Act
-from cutover_harness.plan.scenario import Fault
 
 AROUND_S = 5
 """Seconds before and after a cut within which traffic has to be seen for the cut to be mid-traffic."""

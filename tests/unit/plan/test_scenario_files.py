@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from cutover_harness.errors import UsageError
+from cutover_harness.plan.fault import KINDS
 from cutover_harness.plan.load import catalogue, find, load_all, parse
 
 GOOD = """\
@@ -54,6 +55,41 @@ def test_a_bad_file_names_line_and_field(change: tuple[str, str], says: str) -> 
     with pytest.raises(UsageError, match=says) as error:
         parse(GOOD.replace(*change), "mine.yaml")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (("freeze", "cutover-file", ""), "11: faults.0.of: freeze cannot happen to cutover-file: tear or delete or"),
+        (("tear", "connect", ""), "11: faults.0.of: tear cannot happen to connect: freeze or kill or restart can"),
+        (("freeze", "conductor", ""), "11: faults.0.of: freeze cannot happen to conductor: kill can"),
+        (("kill", "group", ""), "11: faults.0.of: kill cannot happen to group: join can"),
+        (("kill", "topics", ""), "11: faults.0.of: kill cannot happen to topics: expire or recreate or compact can"),
+        (("explode", "connect", ""), "10: faults.0.kind: .*found 'explode'"),
+        (("tear", "cutover-file", "when: after"), "13: faults.0.when: .*break it before an act"),
+        (("join", "group", "seconds: 2"), "13: faults.0.seconds: join happens at once"),
+        (("recreate", "topics", "seconds: 2"), "13: faults.0.seconds: recreate happens at once"),
+        (("freeze", "connect", "topic: a"), "13: faults.0.topic: Extra inputs"),
+    ],
+)
+def test_a_fault_that_cannot_be_names_its_line(fault: tuple[str, str, str], says: str) -> None:
+    kind, of, more = fault
+    text = f"{GOOD}faults:\n  - kind: {kind}\n    of: {of}\n    at: synchronise\n    {more}\n"
+    with pytest.raises(UsageError, match=f"mine.yaml:{says}"):
+        parse(text, "mine.yaml")
+
+
+@pytest.mark.parametrize(("kind", "of"), [(kind, of) for of, kinds in KINDS.items() for kind in kinds])
+def test_every_fault_that_can_happen_is_accepted(kind: str, of: str) -> None:
+    text = f"{GOOD}faults:\n  - {{kind: {kind}, of: {of}, at: synchronise}}\n"
+    assert parse(text, "mine.yaml").faults[0].of == of
+
+
+@pytest.mark.parametrize("of", ["cutover-file", "group"])
+def test_apps_without_the_shim_know_no_cutover_file(of: str) -> None:
+    text = f"{GOOD}fleet: {{apps: restart}}\nfaults:\n  - {{kind: {KINDS[of][0]}, of: {of}, at: synchronise}}\n"
+    with pytest.raises(UsageError, match=r"mine.yaml:1: scenario: faults: .* is for apps with the shim"):
+        parse(text, "mine.yaml")
 
 
 @pytest.mark.parametrize(("text", "found"), [("", "nothing"), ("- a", "list"), ("42", "int")])

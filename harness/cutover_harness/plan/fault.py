@@ -1,0 +1,79 @@
+"""Faults of a scenario: what can happen to what, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from cutover_harness.plan.path import Act
+
+Kind = Literal[
+    "freeze", "kill", "restart", "tear", "delete", "rewind", "join", "expire", "recreate", "compact"
+]  # fmt: skip
+Victim = Literal[
+    "connect", "source", "target", "producer", "consumer", "conductor", "cutover-file", "group", "topics"
+]  # fmt: skip
+
+_PROCESS = ("freeze", "kill", "restart")
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "connect": _PROCESS,
+    "source": _PROCESS,
+    "target": _PROCESS,
+    "producer": _PROCESS,
+    "consumer": _PROCESS,
+    "conductor": ("kill",),
+    "cutover-file": ("tear", "delete", "rewind"),
+    "group": ("join",),
+    "topics": ("expire", "recreate", "compact"),
+}
+"""What can happen to each."""
+_AT_ONCE = ("join", "expire", "recreate")
+"""What does not last."""
+
+
+class Fault(BaseModel):
+    """One fault, injected when the path reaches an act."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Kind = Field(
+        description="freeze: SIGSTOP for a while; kill: SIGKILL and start; restart: SIGTERM and start. Of the cutover "
+        "file: tear (half of it is there), delete, rewind (an old one is put back). Of a group: join (a further member "
+        "starts and stays). Of the source's topics: expire (records that all groups have read are removed, mirrored or "
+        "not, as retention does), recreate (the first topic is deleted and made again), compact (the path waits until "
+        "the log cleaner has removed records on both clusters)."
+    )
+    of: Victim
+    at: Act = Field(description="The act of the path at which the fault is injected.")
+    when: Literal["before", "after"] = "before"
+    seconds: float = Field(
+        default=3.0,
+        gt=0,
+        le=600,
+        description="How long it stays frozen, or down before it is started; how long the cutover file is broken, "
+        "until the conductor writes it next; how long compaction is waited for.",
+    )
+
+    @field_validator("of")
+    @classmethod
+    def _can_happen(cls, value: str, info: ValidationInfo) -> str:
+        kind = info.data.get("kind")
+        if kind is not None and kind not in KINDS[value]:
+            raise ValueError(f"{kind} cannot happen to {value}: {' or '.join(KINDS[value])} can")
+        return value
+
+    @field_validator("when")
+    @classmethod
+    def _is_healed(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("of") == "cutover-file" and value == "after":
+            raise ValueError("the conductor's next write makes the cutover file good again: break it before an act")
+        return value
+
+    @field_validator("seconds")
+    @classmethod
+    def _lasts(cls, value: float, info: ValidationInfo) -> float:
+        if (kind := info.data.get("kind")) in _AT_ONCE:
+            raise ValueError(f"{kind} happens at once: leave seconds out")
+        return value
