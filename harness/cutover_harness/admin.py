@@ -3,7 +3,14 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (
+    ConsumerGroupState,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewTopic
 
@@ -36,6 +43,7 @@ _LEADER_COMES = frozenset(
     }
 )
 _RETRY_S = 0.05
+_NO_ID = ("None", "AAAAAAAAAAAAAAAAAAAAAA")
 
 
 class Admin:
@@ -76,6 +84,33 @@ class Admin:
         known = self._client.list_topics(timeout=self._timeout_s).topics
         names = known.keys() if topics is None else topics
         return {name: len(known[name].partitions) for name in names if name in known and known[name].error is None}
+
+    def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
+        """Return the id of each of `topics` that exists, another one for a topic that was made again (KIP-516).
+
+        Brokers before 2.8 know none: then nothing is returned.
+        """
+        names = list(self.partitions(topics))
+        if not names:
+            return {}
+        ids = {}
+        futures = self._client.describe_topics(TopicCollection(names), request_timeout=self._timeout_s)
+        for name, future in futures.items():
+            try:
+                found = str(future.result().topic_id)
+            except KafkaException as error:  # deleted since
+                if error.args[0].code() not in _LEADER_COMES:
+                    raise
+                continue
+            if found not in _NO_ID:
+                ids[name] = found
+        return ids
+
+    def delete_records(self, before: Mapping[Partition, int]) -> None:
+        """Remove the records below these offsets, as retention does."""
+        offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in before.items()]
+        for future in self._client.delete_records(offsets, request_timeout=self._timeout_s).values():
+            future.result()
 
     def end_offsets(self, topics: Iterable[str]) -> dict[Partition, int]:
         """Return where each partition's next record will be; topics that do not exist are left out."""

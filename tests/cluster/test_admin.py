@@ -28,6 +28,31 @@ def test_topics_and_offsets(testbed: ProcessTestbed) -> None:
     assert admin.partitions(["admin-b"]) == {}
 
 
+def test_a_topic_that_is_made_again_has_another_id(testbed: ProcessTestbed) -> None:
+    admin = Admin(testbed.source.client_config())
+    admin.create_topics({"admin-f": 1})
+    before = admin.topic_ids(["admin-f", "admin-none"])
+    assert list(before) == ["admin-f"]
+    assert admin.topic_ids(["admin-f"]) == before
+    admin.delete_topics(["admin-f"])
+    assert admin.topic_ids(["admin-f"]) == {}
+    admin.create_topics({"admin-f": 1})
+    assert admin.topic_ids(["admin-f"]) != before
+
+
+def test_records_are_removed_from_the_start_of_a_log(testbed: ProcessTestbed) -> None:
+    config = testbed.source.client_config()
+    admin = Admin(config)
+    admin.create_topics({"admin-g": 1})
+    producer = Producer({**config})
+    for _ in range(5):
+        producer.produce("admin-g", b"x")
+    assert producer.flush(20) == 0
+    admin.delete_records({("admin-g", 0): 3})
+    assert admin.start_offsets(["admin-g"]) == {("admin-g", 0): 3}
+    assert admin.end_offsets(["admin-g"]) == {("admin-g", 0): 5}
+
+
 def test_group_offsets(testbed: ProcessTestbed) -> None:
     config = testbed.source.client_config()
     admin = Admin(config)
