@@ -111,6 +111,8 @@ def _rate_series(series: Any, start_ns: int) -> Frames:
     step = series.get("step_ns", 10**9) / 1e9
     offset = (series["start_ns"] - start_ns) / 1e9
     for one in series["seconds"]:
+        if one["kind"] == "route-acks":
+            continue  # among the fleet's
         name = "acks" if one["kind"] == "acks" else f"deliveries/{one['group']}"
         values = pd.Series(one["values"], dtype=float) / step
         columns[name] = values if name not in columns else columns[name].add(values, fill_value=0)

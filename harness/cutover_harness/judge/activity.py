@@ -1,6 +1,7 @@
 """When things happened, in few numbers: events per bucket of time, with the first and the last time in each."""
 
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -10,6 +11,15 @@ from cutover_harness.ledger.columns import Int64, Mask
 _FINEST_NS = 1_000_000
 _MAX_BUCKETS = 1 << 17
 _NEVER_FIRST, _NEVER_LAST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+
+
+class Source(NamedTuple):
+    """Whose events: the acks of an instance, its acks on the topics of one route, or the deliveries to a group."""
+
+    kind: Literal["acks", "route-acks", "deliveries"]
+    who: str
+    cluster: int
+    route: str = ""
 
 
 @dataclass(frozen=True)

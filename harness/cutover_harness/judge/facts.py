@@ -52,7 +52,10 @@ class Guard(Jsonable):
 
 @dataclass(frozen=True)
 class Cut(Jsonable):
-    """One switch of producers (group None) or of a group's consumers, from the first step to the last."""
+    """One switch of producers (group None) or of a group's consumers, from the first step to the last.
+
+    route: the route that switched, where the run has several.
+    """
 
     time_ns_from: int
     time_ns_to: int
@@ -60,6 +63,7 @@ class Cut(Jsonable):
     group: str | None
     from_cluster: str
     to_cluster: str
+    route: str | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,9 @@ class RunFacts(Jsonable):
     """All that the conductor hands to the judge; `run.json` beside `ledger/`.
 
     groups: the topics that each group should have had.
+    routes: the topics of each route, where the run has several; a producers' cut is then felt on those of its route.
     cluster_left: the clusters that the producers finally left; what they acknowledged alone there may be stranded.
+    topic_left: the same for topics of which other clusters were left, or none.
     copied: what the mirror is proven to have copied; without it the judge infers it from what was read.
     completed, failure: whether the path was walked to its end and, if not, why the conductor stopped.
     """
@@ -125,7 +131,9 @@ class RunFacts(Jsonable):
     speed: float = 1.0
     seed: int = 0
     cuts: list[Cut] = field(default_factory=list)
+    routes: dict[str, list[str]] = field(default_factory=dict)
     cluster_left: list[str] = field(default_factory=list)
+    topic_left: dict[str, list[str]] = field(default_factory=dict)
     copied: list[Copied] = field(default_factory=list)
     completed: bool = True
     failure: str | None = None

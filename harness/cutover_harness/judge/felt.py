@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from functools import reduce
+from typing import Literal
 
 import numpy as np
 
-from cutover_harness.judge.activity import Activity, merge_activity
+from cutover_harness.judge.activity import Activity, Source, merge_activity
 from cutover_harness.judge.model import Blackout, Cut, SecondSeries, Series
 from cutover_harness.ledger.columns import Array, Mask
 from cutover_harness.ledger.format import CLUSTER_NAMES
@@ -16,43 +17,41 @@ GRACE_NS = 5 * _SECOND
 _BEFORE_NS = 10 * _SECOND
 _BACK = 0.9
 
-Key = tuple[str, str, int]
 
-
-def series(activity: Mapping[Key, Activity]) -> Series:
-    """Return acks of the fleet and deliveries of each group per second, all over the same span."""
+def series(activity: Mapping[Source, Activity]) -> Series:
+    """Return acks of the fleet and of each route, and deliveries of each group, per second over the same span."""
     if not activity:
         return Series()
     step = max(_SECOND, *(a.width_ns for a in activity.values()))
     start = min(int(a.first.min()) for a in activity.values()) // step
     steps = max(int(a.last.max()) for a in activity.values()) // step - start + 1
     found = []
-    for name in sorted({_series_name(key) for key in activity}):
-        kind, group, cluster = name
-        parts = (a.per_step(start * step, steps, step) for key, a in activity.items() if _series_name(key) == name)
-        values = np.sum(np.array(list(parts)), axis=0).tolist()
-        found.append(
-            SecondSeries("acks" if kind == "acks" else "deliveries", group or None, CLUSTER_NAMES[cluster], values)
-        )
+    for kind, group, cluster in sorted({_series_of(source) for source in activity}):
+        its = [a for source, a in activity.items() if _series_of(source) == (kind, group, cluster)]
+        values = np.sum(np.array([a.per_step(start * step, steps, step) for a in its]), axis=0).tolist()
+        found.append(SecondSeries(kind, group or None, CLUSTER_NAMES[cluster], values))
     return Series(start * step, step, found)
 
 
-def _series_name(key: Key) -> Key:
-    kind, who, cluster = key
-    return (kind, "" if kind == "acks" else who, cluster)
+def _series_of(source: Source) -> tuple[Literal["acks", "route-acks", "deliveries"], str, int]:
+    return source.kind, source.who if source.kind == "deliveries" else source.route, source.cluster
 
 
-def blackouts(activity: Mapping[Key, Activity], cuts: Iterable[Cut]) -> list[Blackout]:
+def _concerns(cut: Cut, source: Source) -> bool:
+    """Whether events of `source` are those that stop while `cut` lasts."""
+    if cut.role == "consumer":
+        return source.kind == "deliveries" and source.who == cut.group
+    return source.kind == ("acks" if cut.route is None else "route-acks") and source.route == (cut.route or "")
+
+
+def blackouts(activity: Mapping[Source, Activity], cuts: Iterable[Cut]) -> list[Blackout]:
     """Return for each cut how long nothing came, against the normal rhythm, and when the rate was back."""
     known = list(cuts)
     return [_blackout(activity, cut, known) for cut in known]
 
 
-def _blackout(activity: Mapping[Key, Activity], cut: Cut, cuts: list[Cut]) -> Blackout:
-    kind = "acks" if cut.role == "producer" else "deliveries"
-    parts = {(who, cluster): a for (k, who, cluster), a in activity.items() if k == kind}
-    if cut.role == "consumer":
-        parts = {(who, cluster): a for (who, cluster), a in parts.items() if who == cut.group}
+def _blackout(activity: Mapping[Source, Activity], cut: Cut, cuts: list[Cut]) -> Blackout:
+    parts = {(of.who, of.cluster): a for of, a in activity.items() if _concerns(cut, of)}
     longest, begin, end = _longest(_merged(parts.values()), cut)
     worst: tuple[float, str] | None = None
     if cut.role == "producer":
@@ -66,10 +65,11 @@ def _blackout(activity: Mapping[Key, Activity], cut: Cut, cuts: list[Cut]) -> Bl
         to_cluster=cut.to_cluster,
         time_ns_from=cut.time_ns_from,
         time_ns_to=cut.time_ns_to,
+        route=cut.route,
         longest_ms=longest,
         gap_from_ns=begin,
         gap_to_ns=end,
-        normal_ms=_normal(_merged(parts.values()), cuts),
+        normal_ms=_normal(_merged(parts.values()), [c for c in cuts if c.route == cut.route]),
         worst_instance=worst[1] if worst else None,
         worst_instance_ms=worst[0] if worst else None,
         recovery_ms=_recovery(_merged(parts.values()), cut),

@@ -150,9 +150,12 @@ class LogMeasures(Jsonable):
 
 @dataclass(frozen=True)
 class SecondSeries(Jsonable):
-    """Events per step: values[i] counts the step that begins i steps after `Series.start_ns`."""
+    """Events per step: values[i] counts the step that begins i steps after `Series.start_ns`.
 
-    kind: Literal["acks", "deliveries"]
+    group: of deliveries the consumer group, of route-acks the route.
+    """
+
+    kind: Literal["acks", "route-acks", "deliveries"]
     group: str | None
     cluster: str
     values: list[int]
@@ -179,8 +182,9 @@ class Series(Jsonable):
 class Blackout(Jsonable):
     """How a cut was felt. Milliseconds.
 
-    longest_ms: the longest time without an ack of the whole fleet (producer cut) or without a delivery to the group
-        (consumer cut) that overlaps the cut, extended by some seconds of grace after it. None: nothing to measure.
+    longest_ms: the longest time without an ack of the whole fleet, or of the cut's route if it has one (producer cut),
+        or without a delivery to the group (consumer cut) that overlaps the cut, extended by some seconds of grace after
+        it. None: nothing to measure.
     normal_ms: the 99th percentile of the time between successive events outside all cuts; None where there are none.
     worst_instance, worst_instance_ms: for a producer cut, the process that was longest without an ack.
     recovery_ms: from the end of the cut until a second began in which acks or deliveries came at 90% or more of the
@@ -193,6 +197,7 @@ class Blackout(Jsonable):
     to_cluster: str
     time_ns_from: int
     time_ns_to: int
+    route: str | None = None
     longest_ms: float | None = None
     gap_from_ns: int | None = None
     gap_to_ns: int | None = None

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from cutover_harness.judge.activity import Activity, merge_activity
+from cutover_harness.judge.activity import Activity, Source, merge_activity
 from cutover_harness.judge.model import Offender
 from cutover_harness.judge.offsets import OffsetSet
 from cutover_harness.ledger.columns import Int64
@@ -39,7 +39,7 @@ class Partial:
     """Measures of some streams; those of disjoint sets of streams of the same ledgers merge into those of the union.
 
     groups, logs: counts in the order of GROUP_COUNTS and LOG_COUNTS.
-    activity: by ("acks", instance) and ("deliveries", group), and cluster.
+    activity: when an instance's records were acknowledged, and when a group got some.
     delivered, missing: offsets delivered to a group; of its missing records on the cluster that acknowledged them.
     held: offsets of records known to be in a log, because they were acknowledged there.
     left: offsets of records acknowledged there and not known to be on another cluster.
@@ -52,7 +52,7 @@ class Partial:
         default_factory=partial(defaultdict, partial(_counts, GROUP_COUNTS))
     )
     logs: dict[Place, Int64] = field(default_factory=partial(defaultdict, partial(_counts, LOG_COUNTS)))
-    activity: dict[tuple[str, str, int], Activity] = field(default_factory=dict)
+    activity: dict[Source, Activity] = field(default_factory=dict)
     delivered: dict[tuple[str, Log], OffsetSet] = field(default_factory=partial(defaultdict, OffsetSet))
     missing: dict[tuple[str, Log], OffsetSet] = field(default_factory=partial(defaultdict, OffsetSet))
     held: dict[Log, OffsetSet] = field(default_factory=partial(defaultdict, OffsetSet))
@@ -62,11 +62,11 @@ class Partial:
     candidates: dict[tuple[Log, bool], list[Offender]] = field(default_factory=dict)
     ambiguous: int = 0
 
-    def add_activity(self, kind: str, name: str, cluster: int, activity: Activity | None) -> None:
-        """Add events of an instance (acks) or a group (deliveries)."""
-        merged = merge_activity(self.activity.get((kind, name, cluster)), activity)
+    def add_activity(self, source: Source, activity: Activity | None) -> None:
+        """Add events."""
+        merged = merge_activity(self.activity.get(source), activity)
         if merged is not None:
-            self.activity[kind, name, cluster] = merged
+            self.activity[source] = merged
 
     def add_arrived(self, log: Log, low: int, high: int) -> None:
         """Widen the range of a log's offsets whose records are known to have arrived elsewhere."""
@@ -90,8 +90,8 @@ class Partial:
             self.groups[name] += counts
         for place, counts in other.logs.items():
             self.logs[place] += counts
-        for (kind, who, cluster), activity in other.activity.items():
-            self.add_activity(kind, who, cluster, activity)
+        for source, activity in other.activity.items():
+            self.add_activity(source, activity)
         _merge_sets(self.delivered, other.delivered)
         _merge_sets(self.missing, other.missing)
         _merge_sets(self.held, other.held)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cutover_harness.judge.activity import Activity
+from cutover_harness.judge.activity import Activity, Source
 from cutover_harness.judge.contents import resolve
 from cutover_harness.judge.delivered import Delivered, deliver
 from cutover_harness.judge.model import CAUSES, RunFacts
@@ -18,14 +18,18 @@ from cutover_harness.ledger.columns import Array, Columns, Int64, Mask, is_const
 from cutover_harness.ledger.format import ABORTED, ACKED, CLUSTER_NAMES, DELIVERED, SOURCE, TARGET, UNKNOWN
 from cutover_harness.ledger.reader import Ledgers
 
+OTHER = {SOURCE: TARGET, TARGET: SOURCE}
+
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of the ledgers. groups: the topics that each group should have had; left: clusters (numbers)."""
+    """What is asked of the ledgers; as in RunFacts, with clusters by their numbers."""
 
     ledgers: Ledgers
     groups: Mapping[str, frozenset[str]]
     left: frozenset[int]
+    topic_left: Mapping[str, frozenset[int]]
+    routes: Mapping[str, frozenset[str]]
 
     @classmethod
     def of(cls, ledgers: Ledgers, facts: RunFacts) -> "Question":
@@ -36,12 +40,18 @@ class Question:
             # A topic has a number in a ledger once the process logged an event of it.
             members = [i for i in ledgers.instances if i.meta.group == group]
             groups[group] = frozenset(topic for member in members for topic in member.rows.topics)
-        return cls(ledgers, groups, frozenset(number[name] for name in facts.cluster_left))
+        return cls(
+            ledgers,
+            groups,
+            frozenset(number[name] for name in facts.cluster_left),
+            {topic: frozenset(number[name] for name in left) for topic, left in facts.topic_left.items()},
+            {route: frozenset(topics) for route, topics in facts.routes.items()},
+        )
 
     @property
-    def went(self) -> list[int]:
-        """The clusters that the producers did not leave."""
-        return [cluster for cluster in (SOURCE, TARGET) if cluster not in self.left]
+    def ever_left(self) -> frozenset[int]:
+        """The clusters that the producers of any topic left."""
+        return self.left.union(*self.topic_left.values()) & OTHER.keys()
 
 
 def judge_share(question: Question, low: int, high: int) -> Partial:
@@ -64,7 +74,7 @@ class _Share:
         self.scene = Scene(self.produced, self.places, self.ledgers.topics, [i.label for i in self.ledgers.instances])
         size = self.produced.universe.size
         self.on_target = np.full(size, NOWHERE)
-        self.seen_on = {cluster: np.zeros(size, np.bool_) for cluster in question.went if question.left}
+        self.seen_on = {OTHER[cluster]: np.zeros(size, np.bool_) for cluster in question.ever_left}
 
     def run(self) -> Partial:
         """Measure everything."""
@@ -74,8 +84,8 @@ class _Share:
         for group, topics in self.question.groups.items():
             self._group(group, topics)
         self._logs()
-        if self.question.left:
-            self._left_behind()
+        for cluster in self.question.ever_left:
+            self._left_behind(cluster)
         return self.partial
 
     def _rows(self, number: int) -> Columns:
@@ -91,24 +101,28 @@ class _Share:
             if instance.meta.role == "producer":
                 rows = _without(self._rows(number), lambda r: (r.event == DELIVERED) | (r.sequence < 0))
                 acked = rows.event == ACKED
-                self._activity("acks", instance.label, rows.cluster[acked], rows.time_ns[acked])
+                self._activity(Source("acks", instance.label, UNKNOWN), rows, acked)
+                for route, topics in self.question.routes.items():
+                    its = acked & np.array([topic in topics for topic in self.ledgers.topics] or [False])[rows.topic]
+                    self._activity(Source("route-acks", instance.label, UNKNOWN, route), rows, its)
                 parts.append(rows)
                 numbers.append(number)
         return gather(parts, numbers, self.places)
 
-    def _activity(self, kind: str, name: str, clusters: Array, times: Int64) -> None:
+    def _activity(self, source: Source, rows: Columns, chosen: Mask) -> None:
+        """Keep when the chosen rows happened, by the cluster where they did."""
         for cluster in (SOURCE, TARGET, UNKNOWN):
-            here = clusters == cluster
+            here = chosen & (rows.cluster == cluster)
             if here.any():
-                found = Activity.of(times if here.all() else times[here])
-                self.partial.add_activity(kind, name, cluster, found)
+                found = Activity.of(rows.time_ns if here.all() else rows.time_ns[here])
+                self.partial.add_activity(source._replace(cluster=cluster), found)
 
     def _group(self, group: str, topics: frozenset[str]) -> None:
         parts, numbers, committed_only = [], [], True
         for number, instance in enumerate(self.ledgers.instances):
             if instance.meta.role == "consumer" and instance.meta.group == group:
                 rows = _without(self._rows(number), lambda r: r.event != DELIVERED)
-                self._activity("deliveries", group, rows.cluster, rows.time_ns)
+                self._activity(Source("deliveries", group, UNKNOWN), rows, np.ones(len(rows.event), np.bool_))
                 parts.append(rows)
                 numbers.append(number)
                 committed_only &= instance.meta.isolation == "read_committed"
@@ -213,28 +227,33 @@ class _Share:
         for log, chosen in self._by_log(place, rows.cluster[in_log]):
             self.partial.held[log].add(rows.offset[in_log][chosen])
 
-    def _left_behind(self) -> None:
-        """Keep what may be stranded: whether the mirror had passed it can be told only over all streams."""
-        produced, went = self.produced, self.question.went
-        elsewhere = np.zeros(produced.universe.size, np.bool_)
-        for cluster in went:
-            elsewhere |= self.seen_on[cluster] | produced.acked_on(cluster)
-        for cluster in self.question.left & produced.offsets.keys():
-            there = produced.is_acked & produced.acked_on(cluster)
-            offsets = produced.offsets[cluster]
-            left = np.flatnonzero(there & ~elsewhere)
-            for log, chosen in self._by_log(produced.place[left], np.full(len(left), cluster)):
-                placed = left[chosen]
-                self.partial.left[log].add(offsets[placed])
-                unplaced = int((offsets[placed] < 0).sum())
-                if unplaced:
-                    self.partial.logs[log[1:]][LOG_COUNTS.index("left_unplaced")] += unplaced
-                for latest in (False, True):
-                    found = of_records(self.scene, "stranded", None, placed, latest=latest)
-                    self.partial.add_candidates(log, found, latest=latest)
-            arrived = np.flatnonzero(there & elsewhere & (offsets >= 0))
-            for log, chosen in self._by_log(produced.place[arrived], np.full(len(arrived), cluster)):
-                self.partial.add_arrived(log, int(offsets[arrived[chosen]].min()), int(offsets[arrived[chosen]].max()))
+    def _left_behind(self, cluster: int) -> None:
+        """Keep what may be stranded there: whether the mirror had passed it can be told only over all streams."""
+        produced, other = self.produced, OTHER[cluster]
+        if cluster not in produced.offsets:
+            return
+        there = produced.is_acked & produced.acked_on(cluster) & self._of_topics_that_left(cluster)
+        elsewhere = self.seen_on[other] | produced.acked_on(other)
+        offsets = produced.offsets[cluster]
+        left = np.flatnonzero(there & ~elsewhere)
+        for log, chosen in self._by_log(produced.place[left], np.full(len(left), cluster)):
+            placed = left[chosen]
+            self.partial.left[log].add(offsets[placed])
+            unplaced = int((offsets[placed] < 0).sum())
+            if unplaced:
+                self.partial.logs[log[1:]][LOG_COUNTS.index("left_unplaced")] += unplaced
+            for latest in (False, True):
+                found = of_records(self.scene, "stranded", None, placed, latest=latest)
+                self.partial.add_candidates(log, found, latest=latest)
+        arrived = np.flatnonzero(there & elsewhere & (offsets >= 0))
+        for log, chosen in self._by_log(produced.place[arrived], np.full(len(arrived), cluster)):
+            self.partial.add_arrived(log, int(offsets[arrived[chosen]].min()), int(offsets[arrived[chosen]].max()))
+
+    def _of_topics_that_left(self, cluster: int) -> Mask:
+        question, topics = self.question, self.ledgers.topics
+        # An id without a record has place -1, for which the last entry answers.
+        left = [cluster in question.topic_left.get(topics[t], question.left) for t, _ in self.places.pairs] + [False]
+        return np.array(left)[self.produced.place]
 
 
 def _without(rows: Columns, odd: Callable[[Columns], Mask]) -> Columns:

@@ -43,11 +43,12 @@ def faults_hit(faults: Sequence[Fault], proofs: Sequence[Guard]) -> list[Guard]:
 
 
 def _mid_traffic(judgement: Judgement, cut: Cut) -> Guard:
-    kind = "acks" if cut.role == "producer" else "deliveries"
+    acks, whose = ("acks", None) if cut.route is None else ("route-acks", cut.route)
+    kind, group = (acks, whose) if cut.role == "producer" else ("deliveries", cut.group)
     begin, end = cut.time_ns_from // 10**9, cut.time_ns_to // 10**9
-    before = _count(judgement, kind, cut.group, cut.from_cluster, begin - AROUND_S, begin)
-    after = _count(judgement, kind, cut.group, cut.to_cluster, end, end + AROUND_S)
-    who = cut.group or "producers"
+    before = _count(judgement, kind, group, cut.from_cluster, begin - AROUND_S, begin)
+    after = _count(judgement, kind, group, cut.to_cluster, end, end + AROUND_S)
+    who = cut.group or (f"producers of {cut.route}" if cut.route else "producers")
     return Guard(
         name=f"{who} moved from {cut.from_cluster} to {cut.to_cluster} mid-traffic",
         held=before > 0 and after > 0,

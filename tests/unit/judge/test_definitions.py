@@ -361,3 +361,20 @@ def test_measures_are_per_partition_too() -> None:
     history.add("g-1", "DELIVERED", "source", "z", 0, 0, partition=3)
     found = {p.partition: (p.acked, p.delivered, p.duplicated.re_read) for p in history.judge().group("g").partitions}
     assert found == {0: (5, 5, 0), 3: (1, 2, 1)}
+
+
+def test_topics_that_stayed_are_not_stranded_where_others_left() -> None:
+    def left_on_source(**facts: object) -> int | None:
+        history = History()
+        history.produce("k", 0, 4)  # nobody has it on the target
+        history.read("g-1", "k", 0, 4)
+        return (
+            history.judge(cluster_left=["source"], copied=[Copied("source", "orders", 0, 0, 2)], **facts)
+            .group("g")
+            .stranded
+        )
+
+    assert left_on_source() == 3
+    assert left_on_source(topic_left={"orders": []}) == 0
+    assert left_on_source(topic_left={"payments": []}) == 3
+    assert left_on_source(topic_left={"orders": ["target"]}) == 0

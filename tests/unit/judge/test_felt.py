@@ -1,5 +1,7 @@
 """Series, blackouts and recovery, from acks and deliveries whose times are known."""
 
+from dataclasses import replace
+
 import pytest
 from cutover_harness.judge.activity import Activity
 from cutover_harness.judge.model import Blackout, Cut, Judgement, LagSample, Mark
@@ -112,3 +114,19 @@ def test_the_worst_lag_is_that_of_a_mirror_that_has_caught_up_and_still_mirrors(
     lag = [LagSample(15, 9000), LagSample(25, 7), LagSample(35, 3), LagSample(45, 8000)]
     assert run(3000).judge(lag=lag, marks=marks).worst_lag_records == 7
     assert run(3000).judge(lag=lag, marks=marks[:1]).worst_lag_records is None
+
+
+def test_producers_of_one_route_are_felt_on_its_topics_alone() -> None:
+    history = run(3000)
+    for n, at in enumerate(range(0, 60_000, 20)):  # another route, that goes on
+        history.at = at - 1
+        history.add("p1", "ACKED", "source", "other", n, n, topic="payments")
+    routes = {"first": ["orders"], "second": ["payments"]}
+    moved = [replace(cut(), route=name) for name in routes]
+    first, second, fleet = history.judge(cuts=[*moved, cut()], routes=routes).blackouts
+    assert (first.route, first.longest_ms, first.worst_instance_ms) == ("first", 3020, 3020)
+    assert (second.route, second.longest_ms) == ("second", 20)
+    assert fleet.longest_ms is not None
+    assert fleet.longest_ms <= 20
+    acks = {s.group: sum(s.values) for s in history.judge(routes=routes).series.seconds if s.kind == "route-acks"}
+    assert acks["second"] == 3000
