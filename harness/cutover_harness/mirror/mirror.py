@@ -12,6 +12,7 @@ from cutover_harness.mirror.errors import MirrorError
 from cutover_harness.mirror.groups import GroupProgress, InternalTopics, group_progress
 from cutover_harness.mirror.logs import LogReader, answering
 from cutover_harness.mirror.offsets_topics import OffsetSync
+from cutover_harness.mirror.overtaken import Gap
 from cutover_harness.mirror.progress import Lag, Progress
 
 _STATE_LIMIT_S = 30.0
@@ -54,7 +55,7 @@ class Mirror:
         self._reverse_connect = Connect(reverse_connect_url or connect_url)
         # For looks: what does not answer now is asked again at the next one.
         self._glance = Connect(connect_url, patience_s=0, timeout_s=1.0)
-        self._progress = Progress(self.batch, source, target, self._stored_offsets)
+        self._progress = Progress(self.batch, source, target, self._stored_offsets, self.offset_syncs)
         self._internal_log = LogReader(target, "target")
         self._internal = InternalTopics(self.batch, self._progress.target, self._internal_log)
 
@@ -151,6 +152,13 @@ class Mirror:
         `create` it is all that the source has.
         """
         return self._progress.lag()
+
+    def gaps(self) -> list[Gap]:
+        """Return what retention removed from the source before it was mirrored.
+
+        It is seen only until MirrorMaker 2 has gone on behind it; what this instance has seen it remembers.
+        """
+        return self._progress.gaps()
 
     def drained(self) -> tuple[bool, str]:
         """Tell whether all that the source has is on the target, with the evidence or with what is missing.

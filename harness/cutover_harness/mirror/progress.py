@@ -14,6 +14,8 @@ from cutover_harness.mirror.clients import librdkafka
 from cutover_harness.mirror.config import Batch
 from cutover_harness.mirror.errors import MirrorError
 from cutover_harness.mirror.logs import LogReader, Record, answering, partitions
+from cutover_harness.mirror.offsets_topics import OffsetSync
+from cutover_harness.mirror.overtaken import Gap, gap, last_syncs, suspects
 
 # Records of a partition that one look may go through. What is further is counted from the stored offset.
 _SCAN = 20_000
@@ -28,7 +30,8 @@ class Lag:
     """Source records that are not on the target yet, by partition.
 
     Counted as the distance between the offsets of the last source record and of the last mirrored one: exact but for
-    markers, aborted and compacted records between the two, which count as well. 0 is always exact.
+    markers, aborted and compacted records between the two, which count as well. 0 is always exact. What retention has
+    removed from the source is no lag, as nothing will bring it: see `Progress.gaps`.
     """
 
     records: Mapping[Partition, int]
@@ -83,11 +86,13 @@ class Progress:
     source_config: Mapping[str, str]
     target_config: Mapping[str, str]
     stored_offsets: Callable[[], Mapping[Partition, int]]
+    offset_syncs: Callable[[], Iterable[OffsetSync]] = tuple
     _stored: Mapping[Partition, int] = field(default_factory=dict)
     _stored_at: float = -_STORED_AGE_S
     # A source offset and the target offset of the same record, from the last look.
     _pairs: dict[Partition, tuple[int, int]] = field(default_factory=dict)
     _ends: Mapping[Partition, int] = field(default_factory=dict)
+    _gaps: dict[Partition, Gap] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.source = Admin(librdkafka(self.source_config), timeout_s=_ANSWER_S)
@@ -175,6 +180,8 @@ class Progress:
             starts = self.source.start_offsets(source_counts)
             self._ends = self.source.end_offsets(source_counts)
         source_last = self._source_log.last(self._ends, starts)
+        if target_last:
+            self._find_gaps(starts)
         return {
             partition: _Standing(
                 start=starts.get(partition, 0),
@@ -184,6 +191,25 @@ class Progress:
             )
             for partition in partitions(source_counts)
         }
+
+    def gaps(self) -> list[Gap]:
+        """Return what retention removed from the source before it was mirrored, as seen in this look or an earlier one.
+
+        Once MirrorMaker 2 has gone on behind it a first look sees nothing of it.
+        """
+        self._look(target_may_be_away=False)
+        return [self._gaps[partition] for partition in sorted(self._gaps)]
+
+    def _find_gaps(self, starts: Mapping[Partition, int]) -> None:
+        overtaken = suspects(starts, self._ends, self._stored)
+        if not overtaken:
+            return
+        syncs = last_syncs(self.offset_syncs(), overtaken)
+        behind = self._target_log.read({partition: sync.downstream + 1 for partition, sync in syncs.items()})
+        for partition in overtaken:
+            known = self._stored.get(partition), syncs.get(partition), len(behind.get(partition, ()))
+            if found := gap(partition, starts[partition], *known):
+                self._gaps[partition] = found.wider(self._gaps.get(partition))
 
     def topics(self) -> dict[str, int]:
         """Return the source topics that the batch mirrors, with their partition counts."""
