@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cutover_harness.conductor.gates import Gate, Reading
 from cutover_harness.conductor.protocols import ClusterLike, GroupProgressLike, MirrorLike
-from cutover_harness.conductor.statuses import missing, read_statuses
+from cutover_harness.conductor.statuses import Role, joined_later, missing, read_statuses
 from cutover_harness.plan.path import Place
 
 
@@ -23,12 +23,17 @@ class Checks:
     source: ClusterLike
     target: ClusterLike
 
-    def attested(self, instances: Sequence[str], place: Place, generation: int, deadline_s: float) -> Gate:
-        """Every client has followed the generation to `place`: drained and held, or running there."""
+    def attested(self, role: Role, expected: Sequence[str], place: Place, generation: int, deadline_s: float) -> Gate:
+        """Every client of `role` has followed the generation to `place`: drained and held, or running there.
+
+        That is those that are expected, and whoever else reports on this route.
+        """
         what = "held" if place == "hold" else f"on {place}"
 
         def read() -> Reading:
-            absent = missing(read_statuses(self.statuses, self.route), instances, place, generation)
+            statuses = read_statuses(self.statuses, self.route)
+            instances = [*expected, *joined_later(statuses, role, expected)]
+            absent = missing(statuses, instances, place, generation)
             return Reading(
                 open=not absent,
                 waits_for=f"{len(absent)} of {len(instances)}: " + "; ".join(absent),
@@ -50,13 +55,14 @@ class Checks:
 
         return Gate(f"joined on {place}", read, deadline_s)
 
-    def mirroring(self, topics: Sequence[str], deadline_s: float) -> Gate:
+    def mirroring(self, deadline_s: float) -> Gate:
         """Connectors and tasks run, and the target has every topic with the source's partitions."""
 
         def read() -> Reading:
             waits = list(self.mirror.running())
             if waits:
                 return Reading(open=False, waits_for="; ".join(waits))
+            topics = self.mirror.topics()
             source, target = self.source.partitions(topics), self.target.partitions(topics)
             short = [
                 f"{topic} has {target.get(topic, 0)} of {count} partitions on the target"
@@ -82,12 +88,12 @@ class Checks:
 
         return Gate("mirror lag under the bar", read, deadline_s)
 
-    def drained(self, topics: Sequence[str], deadline_s: float) -> Gate:
+    def drained(self, deadline_s: float) -> Gate:
         """Nothing is left to mirror. Meaningful only while producers are held: else lag is never zero for long."""
 
         def read() -> Reading:
             done, evidence = self.mirror.drained()
-            return Reading(open=done, waits_for=evidence, evidence=f"{len(topics)} topics: {evidence}")
+            return Reading(open=done, waits_for=evidence, evidence=evidence)
 
         return Gate("mirror at zero", read, deadline_s)
 

@@ -38,7 +38,6 @@ class Route:
     """
 
     name: str
-    topics: Sequence[str]
     groups: Sequence[str]
     clients: Mapping[str, Role]
     members: Mapping[str, int] | None = None
@@ -186,8 +185,8 @@ class Conductor:
 
     def prove_copied(self, number: int, deadline_s: float) -> None:
         """Wait until the mirror is at zero, and keep what that proves: all that the source has is on the target."""
-        self._pass(number, self.checks.drained(self.route.topics, deadline_s))
-        ends = self.source.end_offsets(self.route.topics)
+        self._pass(number, self.checks.drained(deadline_s))
+        ends = self.source.end_offsets(self.mirror.topics())
         copied = [
             {"cluster": "source", "topic": topic, "partition": partition, "start": 0, "end": end}
             for (topic, partition), end in ends.items()
@@ -198,7 +197,7 @@ class Conductor:
         deadline = self.gates.deadline_s
         match act:
             case Act.CREATE_TASK:
-                return [self.checks.mirroring(self.route.topics, deadline)]
+                return [self.checks.mirroring(deadline)]
             case Act.SYNCHRONISE:
                 return [self.checks.lag_under(self.gates.lag_bar, deadline)]
             case Act.SET_EXACT_OFFSETS:
@@ -217,7 +216,7 @@ class Conductor:
         return self.checks.joined(self.route.members or {}, place, self.gates.deadline_s)
 
     def _attested(self, role: Role, place: Place, generation: int) -> Gate:
-        return self.checks.attested(self.route.instances(role), place, generation, self.gates.deadline_s)
+        return self.checks.attested(role, self.route.instances(role), place, generation, self.gates.deadline_s)
 
     def _pass(self, number: int, gate: Gate) -> None:
         said = 0.0

@@ -37,6 +37,7 @@ class ConductorConfig(ConfigFile):
 
     route: str
     topics: list[str]
+    exclude: list[str] = Field(default=[])
     groups: list[str]
     clients: dict[str, Role]
     members: dict[str, int] | None = None
@@ -60,10 +61,17 @@ def conduct(config: ConductorConfig, *, back: bool = False) -> int:
     )
     journal = Journal(config.journal)
     with MirrorTask(
-        config.connect_url, source, target, config.route, config.topics, config.groups, exactly_once=config.exactly_once
+        config.connect_url,
+        source,
+        target,
+        config.route,
+        config.topics,
+        config.groups,
+        exclude=config.exclude,
+        exactly_once=config.exactly_once,
     ) as mirror:
         conductor = Conductor(
-            route=Route(config.route, config.topics, config.groups, config.clients, config.members),
+            route=Route(config.route, config.groups, config.clients, config.members),
             steps=config.steps,
             journal=journal,
             pointer=PointerFile.open(config.cutover_file),

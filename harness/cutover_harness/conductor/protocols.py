@@ -42,6 +42,10 @@ class Drains(Protocol):
 class MirrorLike(Drains, Protocol):
     """The mirror task of one batch."""
 
+    def topics(self) -> Sequence[str]:
+        """Return the source topics that the batch mirrors now."""
+        ...
+
     def create(self) -> None: ...
     def delete(self) -> None: ...
     def running(self) -> Sequence[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -75,8 +75,27 @@ def read_statuses(folder: Path, route: str) -> dict[str, ClientStatus]:
     return statuses
 
 
+def joined_later(
+    statuses: Mapping[str, ClientStatus], role: Role, instances: Sequence[str], now: float | None = None
+) -> list[str]:
+    """Return the clients of `role` that are there beside the expected `instances`: a fleet may grow at any time.
+
+    Silent ones are left out, as nobody expects them back.
+    """
+    now = time.time() if now is None else now
+    return [
+        name
+        for name, status in statuses.items()
+        if status.role == role and name not in instances and now - status.updated <= SILENT_AFTER_S
+    ]
+
+
 def missing(
-    statuses: dict[str, ClientStatus], instances: Iterable[str], place: Place, generation: int, now: float | None = None
+    statuses: Mapping[str, ClientStatus],
+    instances: Iterable[str],
+    place: Place,
+    generation: int,
+    now: float | None = None,
 ) -> Sequence[str]:
     """Return, in words, who of `instances` has not attested `place` at `generation`; empty when all have."""
     now = time.time() if now is None else now

@@ -145,6 +145,10 @@ class Mirror:
             waits.append(str(error))
         return waits
 
+    def topics(self) -> list[str]:
+        """Return the source topics that the batch mirrors: those that match now, as new ones may appear at any time."""
+        return sorted(self._progress.topics())
+
     def lag(self) -> Lag:
         """Return the source records that are not on the target yet, by the records themselves.
 

@@ -24,14 +24,24 @@ class MirrorTask(Mirror):
         topics: Sequence[str],
         groups: Sequence[str],
         *,
+        exclude: Sequence[str] = (),
         exactly_once: bool = False,
     ) -> None:
         super().__init__(
-            connect_url, source, target, batch=batch, topics=topics, groups=groups, exactly_once=exactly_once
+            connect_url,
+            source,
+            target,
+            batch=batch,
+            topics=topics,
+            groups=groups,
+            exclude=exclude,
+            exactly_once=exactly_once,
         )
         self._target_config = target
         self._exact = ExactResume(source, target)
-        self._back = ReverseMirror(connect_url, source, target, batch=batch, topics=topics, exactly_once=exactly_once)
+        self._back = ReverseMirror(
+            connect_url, source, target, batch=batch, topics=topics, exclude=exclude, exactly_once=exactly_once
+        )
 
     def close(self) -> None:
         """Close clients and connections; the connectors stay as they are."""
@@ -50,7 +60,7 @@ class MirrorTask(Mirror):
         Returns False while a proof needs records that the mirror has not brought yet. Partitions without any proof keep
         MirrorMaker 2's translation, and the evidence says which and why.
         """
-        rows = self._exact.compute(group, self.batch.topics, self.offset_syncs())
+        rows = self._exact.compute(group, self.topics(), self.offset_syncs())
         waiting = [row for row in rows if row.waits]
         if waiting:
             return False, f"{len(waiting)} of {len(rows)} partitions wait for the mirror: {_reason(waiting[0])}"
@@ -66,7 +76,7 @@ class MirrorTask(Mirror):
         Producers have to be held and the mirror at zero, so that nothing has been produced on the target yet.
         """
         self.stop()
-        self._back.start(capture_cut(self._target_config, self.batch.topics))
+        self._back.start(capture_cut(self._target_config, self.batch.topics, self.batch.exclude))
 
     def reverse_drained(self) -> tuple[bool, str]:
         """Tell whether all that was produced on the target is on the source."""

@@ -43,6 +43,9 @@ class World:
     synchronised: bool = True
     target_committed: int = 5
 
+    def topics(self) -> Sequence[str]:
+        return ["t"]
+
     def create(self) -> None:
         self.asked.append("create")
 
@@ -111,7 +114,7 @@ def conductor(tmp_path: Path, world: World, path: list[Step], deadline_s: float 
         pointer = ObedientFleet(file, clusters, {"r": RoutePointer(["t"], ["g"])})
         pointer.write()
     return Conductor(
-        route=Route("r", ["t"], ["g"], {"p": "producer", "c": "consumer"}), steps=path, pointer=pointer,
+        route=Route("r", ["g"], {"p": "producer", "c": "consumer"}), steps=path, pointer=pointer,
         statuses=tmp_path / "status", journal=QuickJournal(tmp_path / "journal.sqlite"),
         mirror=world, source=world, target=world, sleep=lambda _: None,
         gates=Gates(deadline_s=deadline_s, progress_wait_s=deadline_s), **options,

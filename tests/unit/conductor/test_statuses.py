@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cutover_harness.conductor.statuses import missing, read_statuses
+from cutover_harness.conductor.statuses import joined_later, missing, read_statuses
 
 
 def write(folder: Path, instance: str, *, updated: float = 100.0, closed: bool = False, **route: Any) -> None:
@@ -42,3 +42,14 @@ def test_held_is_not_on_the_target(tmp_path: Path) -> None:
 def test_a_closed_client_attests_nothing(tmp_path: Path) -> None:
     write(tmp_path, "p-0", closed=True)
     assert missing(read_statuses(tmp_path, "r"), ["p-0"], "hold", 2) == ["p-0 has written no status"]
+
+
+def test_clients_that_nobody_announced_count_while_they_report(tmp_path: Path) -> None:
+    write(tmp_path, "p-0")
+    write(tmp_path, "late", updated=99.0)
+    write(tmp_path, "gone", updated=90.0)
+    write(tmp_path, "ended", updated=99.0, closed=True)
+    statuses = read_statuses(tmp_path, "r")
+    assert joined_later(statuses, "producer", ["p-0"], now=100.0) == ["late"]
+    assert joined_later(statuses, "producer", ["p-0", "late"], now=100.0) == []
+    assert joined_later(statuses, "consumer", [], now=100.0) == []
