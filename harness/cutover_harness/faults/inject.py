@@ -1,4 +1,4 @@
-"""Injecting faults into brokers, the Connect worker and app processes."""
+"""Injecting faults into brokers, the Connect worker and app processes, and having others happen."""
 
 # ruff: noqa: D102 - signals by their names
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from cutover_harness.faults.proof import Happening
 from cutover_harness.judge.model import Guard, Mark
 from cutover_harness.plan.fault import Fault
 from cutover_harness.plan.path import Act
@@ -31,10 +32,12 @@ class Injector:
     """Injects the faults of a scenario when the conductor reaches their acts.
 
     A fault is ended by a thread of its own, so that the path goes on while it lasts; `finish` waits for all of them.
+    `victims` are processes; `happenings` is what can befall the rest, by what it befalls.
     """
 
     faults: tuple[Fault, ...]
     victims: Mapping[str, Callable[[], Victim]]
+    happenings: Mapping[str, Happening] = field(default_factory=dict)
     marks: list[Mark] = field(default_factory=list)
     guards: list[Guard] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list, init=False)
@@ -43,7 +46,10 @@ class Injector:
         """Inject what is due at `act`."""
         for fault in self.faults:
             if fault.at == act and fault.when == when:
-                self._inject(fault)
+                if happening := self.happenings.get(fault.of):
+                    self._have_happen(fault, happening)
+                else:
+                    self._inject(fault)
 
     def finish(self) -> None:
         """Wait until every injected fault is over."""
@@ -78,6 +84,20 @@ class Injector:
                 Mark(time_ns=begin, kind="fault", name=name, stage=None, detail=f"at {fault.at}", end_ns=time.time_ns())
             )
 
+        self._start(end, name)
+
+    def _have_happen(self, fault: Fault, happening: Happening) -> None:
+        name, begin = f"{fault.kind} {fault.of}", time.time_ns()
+        prove = happening(fault)
+        self.marks.append(Mark(begin, "fault", name, None, f"at {fault.at}", time.time_ns()))
+
+        def end() -> None:
+            proof = prove()
+            self.guards.append(Guard(f"fault {name} hit", proof.held, proof.evidence))
+
+        self._start(end, name)
+
+    def _start(self, end: Callable[[], None], name: str) -> None:
         thread = threading.Thread(target=end, name=f"fault-{name}", daemon=True)
         thread.start()
         self._threads.append(thread)

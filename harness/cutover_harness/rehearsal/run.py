@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -23,7 +24,11 @@ from cutover_harness.conductor.resume import reached
 from cutover_harness.conductor.statuses import Role
 from cutover_harness.conductor.timeline import timeline
 from cutover_harness.errors import UsageError
+from cutover_harness.faults.cutover_file import BrokenFile
+from cutover_harness.faults.group import Joining
 from cutover_harness.faults.inject import Injector, Victim
+from cutover_harness.faults.proof import Happening
+from cutover_harness.faults.topics import SourceTopics
 from cutover_harness.judge import judge, verdict
 from cutover_harness.judge.model import Copied, DrainProof, Expectation, Report, RunFacts
 from cutover_harness.ledger import read_ledgers
@@ -35,9 +40,10 @@ from cutover_harness.rehearsal.answers import Answers, asks
 from cutover_harness.rehearsal.conducted import Conducted
 from cutover_harness.rehearsal.sampler import LagSampler
 from cutover_harness.rehearsal.settings import TARGET_RUN_S, Settings
+from cutover_harness.rehearsal.testbeds import new_testbed
 from cutover_harness.replay.config import ClusterName, ReplayOptions
 from cutover_harness.replay.fleet import Fleet, FleetError, FleetShape
-from cutover_harness.testbed import ProcessTestbed, Testbed
+from cutover_harness.testbed import Testbed
 
 ROUTE = "all"
 DRAIN_DEADLINE_S = 60.0
@@ -119,16 +125,7 @@ class Rehearsal:
 
     def _start(self) -> Testbed:
         workdir = self.folder / "testbed"
-        source, target, connect = self.settings.ports or (None, None, None)
-        testbed = ProcessTestbed(
-            workdir,
-            source_version=self.settings.source_version,
-            exactly_once=self.settings.exactly_once,
-            target_ack_delay_ms=self.settings.target_ack_delay_ms,
-            source_port=source,
-            target_port=target,
-            connect_port=connect,
-        )
+        testbed = new_testbed(self.settings, workdir)
         if not self.settings.keep:
             self._cleanup.callback(shutil.rmtree, workdir, ignore_errors=True)
         self._cleanup.callback(_keep_logs, workdir / "logs", self.folder / "logs")
@@ -150,9 +147,9 @@ class Rehearsal:
         pointer.write()
 
         fleet = self._fleet(list(topics), pointer.path, {"source": source, "target": target})
-        injector = Injector(self.scenario.faults, _victims(testbed, fleet))
         journal = self.folder / "journal.sqlite"
-        with Mirror(
+        of_batch = partial(
+            Mirror,
             testbed.connect_url,
             source,
             target,
@@ -160,7 +157,14 @@ class Rehearsal:
             topics=route.topics,
             groups=groups,
             exactly_once=testbed.exactly_once,
-        ) as mirror:
+        )
+        happenings: dict[str, Happening] = {
+            "cutover-file": BrokenFile(pointer.path, fleet.status_dir, ROUTE),
+            "group": Joining(fleet),
+            "topics": SourceTopics(source, target, topics, groups, of_batch),
+        }
+        injector = Injector(self.scenario.faults, _victims(testbed, fleet), happenings)
+        with of_batch() as mirror:
             try:
                 fleet.start()
                 config = self._conductor(testbed, pointer, fleet, journal)

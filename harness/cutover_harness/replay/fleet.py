@@ -184,23 +184,15 @@ class Fleet:
         for group in self.shape.groups if groups is None else groups:
             for index in range(self.shape.groups[group]):
                 instance = f"{group}-{index + 1}{suffix}"
-                config = ConsumerConfig(
-                    instance=instance,
-                    run=self._run,
-                    ledger=self.ledger_dir / instance,
-                    client=self._client(self.shape.consumer_client, cluster),
-                    use_shim=self._cutover_file is not None,
-                    cutover_file=self._cutover_file,
-                    status_dir=self.status_dir,
-                    cluster=cluster if self._cutover_file is None else None,
-                    group=group,
-                    topics=list(self.shape.group_topics.get(group, self._topics)),
-                    commit=self.shape.commit,
-                    work_ms=self.shape.work_ms,
-                )
-                self._launch(instance, "consumer", group, config)
+                self._start_consumer(instance, group, cluster)
                 names.append(instance)
         return names
+
+    def add_member(self, group: str) -> str:
+        """Start one more member of `group` where the cutover file says, and return its name."""
+        instance = f"{group}-{len(self.instances('consumer', group)) + 1}"
+        self._start_consumer(instance, group, "source")
+        return instance
 
     def stop_producers(self, grace: float = 60.0) -> None:
         """Have the producers flush and end; raises FleetError where one did not end well."""
@@ -261,6 +253,23 @@ class Fleet:
     def restart(self, instance: str) -> None:
         """Start an instance again, where it stopped or was killed."""
         self.member(instance).restart()
+
+    def _start_consumer(self, instance: str, group: str, cluster: ClusterName) -> None:
+        config = ConsumerConfig(
+            instance=instance,
+            run=self._run,
+            ledger=self.ledger_dir / instance,
+            client=self._client(self.shape.consumer_client, cluster),
+            use_shim=self._cutover_file is not None,
+            cutover_file=self._cutover_file,
+            status_dir=self.status_dir,
+            cluster=cluster if self._cutover_file is None else None,
+            group=group,
+            topics=list(self.shape.group_topics.get(group, self._topics)),
+            commit=self.shape.commit,
+            work_ms=self.shape.work_ms,
+        )
+        self._launch(instance, "consumer", group, config)
 
     def _client(self, overrides: Mapping[str, Property], cluster: ClusterName) -> dict[str, Property]:
         endpoint = {} if self._cutover_file is not None else self._endpoints[cluster]
