@@ -1,0 +1,25 @@
+"""Which testbed a rehearsal gets: the one place that knows their kinds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cutover_harness.rehearsal.settings import Settings
+from cutover_harness.testbed import ProcessTestbed, Testbed
+
+
+def new_testbed(settings: Settings, workdir: Path) -> Testbed:
+    """Return a testbed of the kind that `settings` asks for, not started yet, which writes below `workdir`.
+
+    Raises UsageError where this environment cannot have one.
+    """
+    source_port, target_port, connect_port = settings.ports or (None, None, None)
+    return ProcessTestbed(
+        workdir,
+        source_version=settings.source_version,
+        exactly_once=settings.exactly_once,
+        target_ack_delay_ms=settings.target_ack_delay_ms,
+        source_port=source_port,
+        target_port=target_port,
+        connect_port=connect_port,
+    )
