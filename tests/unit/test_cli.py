@@ -60,6 +60,8 @@ BAD_SCENARIO = "name: mine\ntitle: x\npath: [create-task, fly]\n"
         (["rehearse", "--speed", "0"], "--speed 0.0: must be above 0"),
         (["rehearse", "--testbed", "cloud"], "--testbed cloud: not one of"),
         (["rehearse", "--source-version", "0.8"], "0.8"),
+        (["rehearse", "--memory", "2g"], "--memory 2g: is for --testbed docker and means nothing to process"),
+        (["rehearse", "--testbed", "docker", "--source-version", "3.4.1"], "--source-version 3.4.1: is for --testbed"),
         (["rehearse", "--target-ack-delay", "-1"], "--target-ack-delay -1: must be between"),
         (["rehearse", "rollback-from-6-reverse", "--exactly-once"], "--exactly-once: rollback-from-6-reverse turns"),
         (["rehearse", "--ports", "1,2"], "--ports 1,2: three different port numbers"),

@@ -14,6 +14,7 @@ from cutover_scenarios import sample_capture
 from rich.console import Console
 from rich.table import Table
 
+from cutover_harness.cli import testbed_options as options
 from cutover_harness.cli.progress import Progress
 from cutover_harness.errors import UsageError
 from cutover_harness.judge.model import Report
@@ -41,8 +42,16 @@ def rehearse(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="The whole catalogue.")] = False,
     capture: Annotated[Path | None, typer.Option(help="Recorded traffic; default: the sample capture.")] = None,
-    testbed: Annotated[str, typer.Option(help="Where: process.")] = "process",
-    source_version: Annotated[str, typer.Option(help="Kafka version of the source: 3.9.2 or 3.4.1.")] = "3.9.2",
+    testbed: options.Kind = "process",
+    source_version: options.SourceVersion = None,
+    source_image: options.SourceImage = None,
+    target_image: options.TargetImage = None,
+    connect_image: options.ConnectImage = None,
+    s3_image: options.S3Image = None,
+    s3_endpoint: options.S3Endpoint = None,
+    netem_image: options.NetemImage = None,
+    memory: options.Memory = None,
+    cpus: options.Cpus = None,
     target_ack_delay: Annotated[
         int, typer.Option(metavar="MS", help="Hold the target's acknowledgements back, as AutoMQ takes 250 ms for one.")
     ] = 0,
@@ -71,8 +80,18 @@ def rehearse(
 
     Without a scenario: the documented switchover, a rollback and a negative control, on the sample capture.
     """
-    if testbed != "process":
-        raise UsageError(f"--testbed {testbed}: not one of: process")
+    given = {
+        "source_version": source_version,
+        "source_image": source_image,
+        "target_image": target_image,
+        "connect_image": connect_image,
+        "s3_image": s3_image,
+        "s3_endpoint": s3_endpoint,
+        "netem_image": netem_image,
+        "memory": memory,
+        "cpus": cpus,
+    }
+    kind = options.kind_of(testbed, given)
     if not 0 <= target_ack_delay <= 60_000:
         raise UsageError(f"--target-ack-delay {target_ack_delay}: must be between 0 and 60000 ms")
     if speed is not None and speed <= 0:
@@ -91,7 +110,9 @@ def rehearse(
         command=shlex.join(["kafka-cutover", *sys.argv[1:]]),
         seed=secrets.randbits(31) if seed is None else seed,
         speed=speed,
-        source_version=source_version,
+        testbed=kind,
+        docker=options.docker_options(given),
+        source_version=source_version or Settings.source_version,
         target_ack_delay_ms=target_ack_delay,
         exactly_once=exactly_once,
         ports=fixed_ports,

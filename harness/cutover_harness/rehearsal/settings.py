@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+from cutover_harness.testbed.docker.options import DockerOptions
+
+TestbedKind = Literal["process", "docker"]
 TARGET_RUN_S = 30.0
 """How long one pass over the capture lasts where no speed is given."""
 
@@ -16,7 +20,8 @@ class Settings:
     `speed` is the factor on the capture's rhythm; None lets one pass over the capture last 30 seconds. `ports` are
     those of source, target and Connect; None takes free ones. `jobs`: how many scenarios run at once, each on a testbed
     of its own; they disturb each other's times. `target_ack_delay_ms` holds the target's acknowledgements back;
-    `exactly_once` has MirrorMaker 2 write in transactions (KIP-618).
+    `exactly_once` has MirrorMaker 2 write in transactions (KIP-618). `source_version` is of brokers that run as
+    processes, `docker` is for testbeds of containers.
     """
 
     out: Path
@@ -24,6 +29,8 @@ class Settings:
     command: str
     seed: int
     speed: float | None = None
+    testbed: TestbedKind = "process"
+    docker: DockerOptions = field(default_factory=DockerOptions)
     source_version: str = "3.9.2"
     target_ack_delay_ms: int = 0
     exactly_once: bool = False

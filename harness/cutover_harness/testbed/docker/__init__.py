@@ -1,0 +1,1 @@
+"""The docker testbed: clusters and Connect as containers of published or local images (extra `[docker]`)."""
