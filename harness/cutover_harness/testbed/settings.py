@@ -23,7 +23,8 @@ log4j.logger.org.apache.kafka.clients.admin.AdminClientConfig=WARN
 log4j.logger.org.apache.kafka.connect.runtime=INFO
 """
 
-_BROKER: Mapping[str, str] = {
+# What one node needs, and how topics and groups are to behave in a rehearsal's seconds, whoever the broker is of.
+NODE: Mapping[str, str] = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
@@ -37,23 +38,9 @@ _BROKER: Mapping[str, str] = {
     "transaction.state.log.num.partitions": "1",
     "transaction.state.log.min.isr": "1",
     "auto.create.topics.enable": "false",
-    # Fast to start, to notice a death and to come back.
     "group.initial.rebalance.delay.ms": "0",
-    "broker.heartbeat.interval.ms": "250",
-    "broker.session.timeout.ms": "1500",
-    "controller.quorum.election.timeout.ms": "200",
-    "controller.quorum.election.backoff.max.ms": "100",
-    "controller.quorum.fetch.timeout.ms": "1000",
-    "initial.broker.registration.timeout.ms": "30000",
     # Group and session times of a rehearsal may be shorter than a production broker lets clients choose.
     "group.min.session.timeout.ms": "1000",
-    # Small: memory, threads, and files (an index is laid out at its full size until its segment is closed).
-    "log.cleaner.dedupe.buffer.size": "2097152",
-    "log.index.size.max.bytes": "1048576",
-    "log.segment.bytes": "67108864",
-    "background.threads": "2",
-    "num.network.threads": "2",
-    "num.io.threads": "2",
     # Retention and compaction are at work within a rehearsal's seconds where a topic asks for them, and only there:
     # the default week would remove replayed records that keep their old timestamps.
     "log.retention.ms": "-1",
@@ -61,6 +48,24 @@ _BROKER: Mapping[str, str] = {
     "log.retention.check.interval.ms": "1000",
     "log.cleaner.backoff.ms": "1000",
     "log.segment.delete.delay.ms": "1000",
+}
+
+_BROKER: Mapping[str, str] = {
+    **NODE,
+    # Fast to start, to notice a death and to come back.
+    "broker.heartbeat.interval.ms": "250",
+    "broker.session.timeout.ms": "1500",
+    "controller.quorum.election.timeout.ms": "200",
+    "controller.quorum.election.backoff.max.ms": "100",
+    "controller.quorum.fetch.timeout.ms": "1000",
+    "initial.broker.registration.timeout.ms": "30000",
+    # Small: memory, threads, and files (an index is laid out at its full size until its segment is closed).
+    "log.cleaner.dedupe.buffer.size": "2097152",
+    "log.index.size.max.bytes": "1048576",
+    "log.segment.bytes": "67108864",
+    "background.threads": "2",
+    "num.network.threads": "2",
+    "num.io.threads": "2",
 }
 
 _CONNECT: Mapping[str, str] = {
@@ -98,21 +103,23 @@ def write_broker(file: Path, data: Path, port: int, controller_port: int, proxy:
     if proxy is not None:
         listener += f",PROXY://127.0.0.1:{proxy[1]}"
         advertised += f",PROXY://127.0.0.1:{proxy[0]}"
-    write_properties(
-        file,
-        {
-            **_BROKER,
-            "listeners": f"{listener},CONTROLLER://127.0.0.1:{controller_port}",
-            "advertised.listeners": advertised,
-            "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
-            "log.dirs": str(data),
-        },
-    )
+    addresses = {"listeners": f"{listener},{controller(controller_port)}", "advertised.listeners": advertised}
+    write_properties(file, {**_BROKER, **addresses, **place(data, controller_port)})
     meta = data / "meta.properties"
     if not meta.exists():
         data.mkdir(parents=True, exist_ok=True)
-        identity = {"version": "1", "cluster.id": _random_id(), "node.id": "1", "directory.id": _random_id()}
+        identity = {"version": "1", "cluster.id": random_id(), "node.id": "1", "directory.id": random_id()}
         write_properties(meta, identity)
+
+
+def controller(port: int) -> str:
+    """Return the listener of the node's controller."""
+    return f"CONTROLLER://127.0.0.1:{port}"
+
+
+def place(data: Path, controller_port: int) -> dict[str, str]:
+    """Return where the node keeps its data, and which quorum it is of."""
+    return {"controller.quorum.voters": f"1@127.0.0.1:{controller_port}", "log.dirs": str(data)}
 
 
 def write_connect(file: Path, target_bootstrap: str, port: int, *, exactly_once: bool) -> None:
@@ -144,7 +151,7 @@ def write_properties(file: Path, properties: Mapping[str, str]) -> None:
     file.write_text("".join(f"{escape(key)}={escape(value)}\n" for key, value in properties.items()))
 
 
-def _random_id() -> str:
+def random_id() -> str:
     """Return a Kafka id: 16 random bytes in URL-safe base64, not beginning like an option."""
     while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
         pass

@@ -1,0 +1,96 @@
+"""What is in an unpacked distribution: its jars, its versions, its settings, and whether it really is AutoMQ."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from cutover_harness.errors import UsageError
+
+_AUTOMQ_CODE = "com/automq/stream/"
+_KAFKA_VERSION = "kafka/kafka-version.properties"
+# As the archives are named: automq-1.5.0_kafka-3.9.0.tgz.
+_FOLDER = re.compile(r"automq-v?(\d+(?:\.\d+)+[\w.-]*?)(?:_kafka-.*)?")
+_SETTINGS_FILES = ("config/kraft/server.properties", "config/server.properties")
+# AutoMQ's own settings in the file that it ships, and two of Kafka's that it sets to classes of its own.
+_OWN_PREFIXES = ("automq.", "autobalancer.", "elasticstream.", "s3.")
+_OWN_NAMES = ("create.topic.policy.class.name", "metric.reporters")
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A folder with `libs`, as AutoMQ's and Kafka's archives unpack to.
+
+    `automq` says whether AutoMQ's storage is among the jars; `version` is AutoMQ's, None where nothing tells it.
+    `settings` are AutoMQ's own of the `server.properties` that it ships.
+    """
+
+    home: Path
+    jars: tuple[Path, ...]
+    kafka_version: str
+    automq: bool
+    version: str | None
+    settings: dict[str, str]
+
+    @property
+    def title(self) -> str:
+        """What runs, in words for a report."""
+        if self.automq:
+            return f"AutoMQ {self.version or '(version unknown)'} (Kafka {self.kafka_version})"
+        return f"Apache Kafka {self.kafka_version} from {self.home.name} standing in for AutoMQ"
+
+
+def read_distribution(home: Path) -> Distribution:
+    """Return what `home` holds. Raises UsageError where no broker can be started from it."""
+    where = f"--automq-home {home}"
+    if not home.is_dir():
+        what = "is a file: unpack it and name the folder" if home.exists() else "does not exist"
+        raise UsageError(f"{where}: {what}")
+    jars = tuple(sorted((home / "libs").glob("*.jar")))
+    if not jars:
+        raise UsageError(f"{where}: has no libs folder with jars; name the folder that holds bin, config and libs")
+    kafka_version, automq, broker = None, False, False
+    for jar in jars:
+        try:
+            with zipfile.ZipFile(jar) as archive:
+                names = archive.namelist()
+                if _KAFKA_VERSION in names and jar.name.startswith("kafka-clients"):
+                    found = re.search(r"^version=(\S+)", archive.read(_KAFKA_VERSION).decode(), re.MULTILINE)
+                    kafka_version = found[1] if found else None
+        except (OSError, zipfile.BadZipFile) as why:
+            raise UsageError(f"{where}: {jar.name} is not an intact jar ({why}); unpack the archive again") from why
+        automq = automq or any(name.startswith(_AUTOMQ_CODE) for name in names)
+        broker = broker or "kafka/Kafka.class" in names
+    if kafka_version is None or not broker:
+        lacks = "kafka-clients" if kafka_version is None else "kafka_2.13"
+        raise UsageError(f"{where}: holds neither AutoMQ nor Kafka, there is no {lacks} jar in libs")
+    return Distribution(
+        home=home,
+        jars=jars,
+        kafka_version=kafka_version,
+        automq=automq,
+        version=_version(home, jars, kafka_version) if automq else None,
+        settings=_own_settings(home),
+    )
+
+
+def _version(home: Path, jars: tuple[Path, ...], kafka_version: str) -> str | None:
+    if named := _FOLDER.fullmatch(home.resolve().name):
+        return named[1]
+    for jar in jars:
+        of_jar = re.fullmatch(r"s3stream-(\d+(?:\.\d+)+.*)\.jar", jar.name)
+        if of_jar and of_jar[1] != kafka_version:
+            return of_jar[1]
+    return None
+
+
+def _own_settings(home: Path) -> dict[str, str]:
+    for name in _SETTINGS_FILES:
+        if (home / name).is_file():
+            lines = (home / name).read_text(encoding="utf-8", errors="replace").splitlines()
+            pairs = (line.strip().partition("=") for line in lines if not line.lstrip().startswith(("#", "!")))
+            settings = {key.strip(): value.strip() for key, equals, value in pairs if equals}
+            return {k: v for k, v in settings.items() if k.startswith(_OWN_PREFIXES) or k in _OWN_NAMES}
+    return {}

@@ -1,0 +1,67 @@
+"""The properties and the JVM of an AutoMQ broker on one node, as AutoMQ's own single-node set-up has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from cutover_harness.testbed import settings
+from cutover_harness.testbed.s3 import S3Store
+
+JVM_OPTIONS = (
+    # Heap and direct memory of AutoMQ's own set-up; later options win over the testbed's.
+    "-Xms1g",
+    "-Xmx1g",
+    "-XX:MetaspaceSize=96m",
+    "-XX:MaxDirectMemorySize=1G",
+    # The figures of a rehearsal are to be AutoMQ's, not those of half a compiler.
+    "-XX:TieredStopAtLevel=4",
+)
+STOP_GRACE_S = 60.0  # a graceful stop took 30 s (1.7.3, default write-ahead batch)
+FORMAT_TOOL = "kafka.tools.StorageTool"
+
+
+def credentials(store: S3Store) -> dict[str, str]:
+    """Return the variables in which AutoMQ looks for its credentials, so that they stand in no file."""
+    return {"KAFKA_S3_ACCESS_KEY": store.access_key, "KAFKA_S3_SECRET_KEY": store.secret_key}
+
+
+def write_broker(
+    file: Path,
+    data: Path,
+    port: int,
+    controller_port: int,
+    *,
+    own: Mapping[str, str],
+    store: S3Store,
+    buckets: tuple[str, str],
+) -> None:
+    """Write the broker's properties. `own` are the distribution's, `buckets` those for data and for operations.
+
+    Timeouts and threads are left as AutoMQ has them: what a rehearsal measures of its failures depends on them.
+    """
+    data_bucket, ops_bucket = (_url(store, bucket) for bucket in buckets)
+    properties = {
+        **own,
+        **settings.NODE,
+        "listeners": f"PLAINTEXT://127.0.0.1:{port},{settings.controller(controller_port)}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+        **settings.place(data, controller_port),
+        "elasticstream.enable": "true",
+        "s3.data.buckets": f"0@{data_bucket}",
+        "s3.ops.buckets": f"1@{ops_bucket}",
+        "s3.wal.path": f"0@{data_bucket}",
+    }
+    settings.write_properties(file, properties)
+
+
+def format_arguments(file: Path) -> list[str]:
+    """Return the arguments of `kafka-storage`, which leaves alone what is formatted.
+
+    The distribution's own tool, because it also writes the feature levels that AutoMQ's storage depends on.
+    """
+    return ["format", "--ignore-formatted", "-t", settings.random_id(), "-c", str(file)]
+
+
+def _url(store: S3Store, bucket: str) -> str:
+    return f"s3://{bucket}?region={store.region}&endpoint={store.endpoint}&pathStyle=true"

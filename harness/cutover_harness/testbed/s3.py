@@ -1,0 +1,141 @@
+"""S3 as AutoMQ needs it: a store that is given or an embedded one, and two buckets that are the testbed's own."""
+
+from __future__ import annotations
+
+import configparser
+import functools
+import secrets
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cutover_harness.errors import UsageError
+
+EXTRA = "pip install 'kafka-cutover[automq]'"
+# In this order; the first pair is AutoMQ's own.
+_VARIABLES = (("KAFKA_S3_ACCESS_KEY", "KAFKA_S3_SECRET_KEY"), ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
+_TIMEOUT_S = 10
+_BATCH = 1000  # what one DeleteObjects takes
+
+
+@dataclass(frozen=True)
+class S3Store:
+    """Where a store is, and how to get in."""
+
+    endpoint: str
+    region: str
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+
+
+def given_store(endpoint: str, region: str, credentials: Path | None, env: Mapping[str, str]) -> S3Store:
+    """Return the store at `endpoint`, with the credentials of a file or of the environment.
+
+    Raises UsageError for an address that is none, and where no credentials are found.
+    """
+    parts = urllib.parse.urlsplit(endpoint)
+    where = f"--s3-endpoint {parts._replace(netloc=parts.netloc.rpartition('@')[2]).geturl()}"
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.path.strip("/"):
+        raise UsageError(f"{where}: expected http://HOST:PORT or https://HOST, without a bucket")
+    if parts.username is not None:
+        raise UsageError(f"{where}: holds credentials; leave them to --s3-credentials or the environment")
+    keys = _from_file(credentials) if credentials is not None else _from_environment(env)
+    return S3Store(endpoint.rstrip("/"), region, *keys)
+
+
+def embedded_store(port: int) -> S3Store:
+    """Return the store that `s3_server` serves on this port, with credentials made up for it."""
+    return S3Store(f"http://127.0.0.1:{port}", "us-east-1", secrets.token_hex(10), secrets.token_hex(20))
+
+
+def _from_file(file: Path) -> tuple[str, str]:
+    where = f"--s3-credentials {file}"
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(file.read_text(encoding="utf-8"))
+        section = parser["default"]
+        return section["aws_access_key_id"], section["aws_secret_access_key"]
+    except OSError as why:
+        raise UsageError(f"{where}: cannot be read ({why.strerror})") from why
+    except (configparser.Error, KeyError, UnicodeDecodeError):
+        # Without the cause: it may hold a line of the file.
+        raise UsageError(f"{where}: expected [default] with aws_access_key_id and aws_secret_access_key") from None
+
+
+def _from_environment(env: Mapping[str, str]) -> tuple[str, str]:
+    for access, secret in _VARIABLES:
+        if env.get(access) and env.get(secret):
+            return env[access], env[secret]
+    pairs = " or ".join(f"{access} and {secret}" for access, secret in _VARIABLES)
+    raise UsageError(f"--s3-endpoint: no credentials; set {pairs}, or name a file with --s3-credentials")
+
+
+class Buckets:
+    """Two new buckets, for data and for operations, with a name that nobody else has.
+
+    Every method raises UsageError with the store's own reason where it refuses or does not answer.
+    """
+
+    def __init__(self, store: S3Store) -> None:
+        self._store = store
+        name = f"kafka-cutover-{secrets.token_hex(5)}"
+        self.data, self.ops = f"{name}-data", f"{name}-ops"
+        self._made: list[str] = []
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The names of those that exist because of this object."""
+        return tuple(self._made)
+
+    def create(self) -> None:
+        """Create both."""
+        where = {} if self._store.region == "us-east-1" else {"LocationConstraint": self._store.region}
+        options = {"CreateBucketConfiguration": where} if where else {}
+        for name in (self.data, self.ops):
+            self._call("create_bucket", Bucket=name, **options)
+            self._made.append(name)
+
+    def remove(self) -> None:
+        """Delete what was created, with all that is in there."""
+        while self._made:
+            name = self._made[-1]
+            while keys := [o["Key"] for o in self._call("list_objects_v2", Bucket=name).get("Contents", ())]:
+                doomed = [{"Key": key} for key in keys[:_BATCH]]
+                self._call("delete_objects", Bucket=name, Delete={"Objects": doomed, "Quiet": True})
+            self._call("delete_bucket", Bucket=name)
+            self._made.pop()
+
+    @functools.cached_property
+    def _client(self) -> Any:
+        try:
+            # Here, because no other testbed needs it.
+            import boto3  # noqa: PLC0415
+            from botocore.config import Config  # noqa: PLC0415
+        except ImportError as why:
+            raise UsageError(f"--testbed automq needs {why.name}, which is not installed: {EXTRA}") from why
+        store = self._store
+        return boto3.client(
+            "s3",
+            endpoint_url=store.endpoint,
+            region_name=store.region,
+            aws_access_key_id=store.access_key,
+            aws_secret_access_key=store.secret_key,
+            config=Config(
+                connect_timeout=_TIMEOUT_S,
+                read_timeout=_TIMEOUT_S,
+                retries={"max_attempts": 2},
+                s3={"addressing_style": "path"},
+            ),
+        )
+
+    def _call(self, what: str, **arguments: Any) -> Any:
+        client = self._client
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+        try:
+            return getattr(client, what)(**arguments)
+        except (BotoCoreError, ClientError) as why:
+            where = f"S3 store {self._store.endpoint}: {what} of bucket {arguments['Bucket']}"
+            raise UsageError(f"{where} failed: {why}") from why
