@@ -52,6 +52,12 @@ def rehearse(
     netem_image: options.NetemImage = None,
     memory: options.Memory = None,
     cpus: options.Cpus = None,
+    automq_home: options.AutomqHome = None,
+    automq_version: options.AutomqVersion = None,
+    automq_url: options.AutomqUrl = None,
+    automq_sha256: options.AutomqSha256 = None,
+    s3_region: options.S3Region = None,
+    s3_credentials: options.S3Credentials = None,
     target_ack_delay: Annotated[
         int, typer.Option(metavar="MS", help="Hold the target's acknowledgements back, as AutoMQ takes 250 ms for one.")
     ] = 0,
@@ -90,8 +96,16 @@ def rehearse(
         "netem_image": netem_image,
         "memory": memory,
         "cpus": cpus,
+        "automq_home": automq_home,
+        "automq_version": automq_version,
+        "automq_url": automq_url,
+        "automq_sha256": automq_sha256,
+        "s3_region": s3_region,
+        "s3_credentials": s3_credentials,
     }
     kind = options.kind_of(testbed, given)
+    if target_ack_delay and kind == "automq":
+        raise UsageError("--target-ack-delay: slows a stand-in down, and AutoMQ takes its own time: leave it out")
     if not 0 <= target_ack_delay <= 60_000:
         raise UsageError(f"--target-ack-delay {target_ack_delay}: must be between 0 and 60000 ms")
     if speed is not None and speed <= 0:
@@ -112,6 +126,7 @@ def rehearse(
         speed=speed,
         testbed=kind,
         docker=options.docker_options(given),
+        automq=options.automq_of(given, keep=keep) if kind == "automq" else None,
         source_version=source_version or Settings.source_version,
         target_ack_delay_ms=target_ack_delay,
         exactly_once=exactly_once,

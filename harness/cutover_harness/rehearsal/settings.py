@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from cutover_harness.testbed.automq.options import AutomqOptions
 from cutover_harness.testbed.docker.options import DockerOptions
 
-TestbedKind = Literal["process", "docker"]
+TestbedKind = Literal["process", "docker", "automq"]
 TARGET_RUN_S = 30.0
 """How long one pass over the capture lasts where no speed is given."""
 
@@ -21,7 +22,7 @@ class Settings:
     those of source, target and Connect; None takes free ones. `jobs`: how many scenarios run at once, each on a testbed
     of its own; they disturb each other's times. `target_ack_delay_ms` holds the target's acknowledgements back;
     `exactly_once` has MirrorMaker 2 write in transactions (KIP-618). `source_version` is of brokers that run as
-    processes, `docker` is for testbeds of containers.
+    processes, `docker` is for testbeds of containers, `automq` for an AutoMQ that runs as a process.
     """
 
     out: Path
@@ -31,6 +32,7 @@ class Settings:
     speed: float | None = None
     testbed: TestbedKind = "process"
     docker: DockerOptions = field(default_factory=DockerOptions)
+    automq: AutomqOptions | None = None
     source_version: str = "3.9.2"
     target_ack_delay_ms: int = 0
     exactly_once: bool = False

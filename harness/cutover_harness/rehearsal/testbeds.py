@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cutover_harness.rehearsal.settings import Settings
 from cutover_harness.testbed import ProcessTestbed, Testbed
+from cutover_harness.testbed.automq import AutomqTestbed
 
 
 def new_testbed(settings: Settings, workdir: Path) -> Testbed:
@@ -14,6 +15,16 @@ def new_testbed(settings: Settings, workdir: Path) -> Testbed:
     Raises UsageError where this environment cannot have one.
     """
     source_port, target_port, connect_port = settings.ports or (None, None, None)
+    if settings.testbed == "automq" and settings.automq is not None:
+        return AutomqTestbed(
+            workdir,
+            settings.automq,
+            source_version=settings.source_version,
+            exactly_once=settings.exactly_once,
+            source_port=source_port,
+            target_port=target_port,
+            connect_port=connect_port,
+        )
     return ProcessTestbed(
         workdir,
         source_version=settings.source_version,

@@ -2,44 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from cutover_harness.errors import UsageError
-from cutover_harness.testbed.automq.distribution import Distribution, read_distribution
+from cutover_harness.testbed.automq.distribution import read_distribution
 from cutover_harness.testbed.automq.download import fetch
 from cutover_harness.testbed.base import Progress
+from cutover_harness.testbed.s3 import S3Store, given_store
 
 
 @dataclass(frozen=True)
 class AutomqOptions:
-    """Either `home`, an unpacked distribution, or what to download: `version`, or `url` where it lies elsewhere.
+    """`home` is an unpacked distribution, `store` an S3 store that is given; None has an embedded one.
 
-    Without `s3_endpoint` an embedded store serves. `s3_credentials` is a file in the form of AWS's own; without it the
-    environment is asked. `keep` leaves the buckets in a store that was given.
+    `keep` leaves the buckets in a store that was given.
     """
 
-    home: Path | None = None
-    url: str | None = None
-    version: str | None = None
-    sha256: str | None = None
-    s3_endpoint: str | None = None
-    s3_region: str = "us-east-1"
-    s3_credentials: Path | None = None
+    home: Path
+    store: S3Store | None = None
     keep: bool = False
 
-    def __post_init__(self) -> None:
-        if self.home is None and self.url is None and self.version is None:
-            raise UsageError(
-                "--testbed automq: say which AutoMQ, with --automq-home DIR (an unpacked distribution) or "
-                "--automq-version VERSION to download one"
-            )
-        if self.home is not None and (self.url or self.version or self.sha256):
-            raise UsageError("--automq-home is a distribution that is there: leave out --automq-url, -version, -sha256")
-        if self.s3_credentials is not None and self.s3_endpoint is None:
-            raise UsageError("--s3-credentials: the embedded store needs none; name yours with --s3-endpoint")
 
-    def distribution(self, progress: Progress) -> Distribution:
-        """Return the distribution, downloaded before where that was asked for. Raises UsageError."""
-        home = self.home or fetch(self.url, self.version, self.sha256, progress)
-        return read_distribution(home)
+def automq_options(
+    *,
+    home: Path | None,
+    url: str | None,
+    version: str | None,
+    sha256: str | None,
+    s3_endpoint: str | None,
+    s3_region: str | None,
+    s3_credentials: Path | None,
+    keep: bool,
+    env: Mapping[str, str],
+    progress: Progress,
+) -> AutomqOptions:
+    """Return what was asked for, after downloading a distribution where that is part of it.
+
+    Raises UsageError for what does not go together, a home that is not fit, and where a download or credentials fail.
+    """
+    if home is None and url is None and version is None:
+        raise UsageError(
+            "--testbed automq: say which AutoMQ, with --automq-home DIR (an unpacked distribution) or "
+            "--automq-version VERSION to download one"
+        )
+    if home is not None and (url or version or sha256):
+        raise UsageError("--automq-home is a distribution that is there: leave out --automq-url, -version and -sha256")
+    store = None
+    if s3_endpoint is not None:
+        store = given_store(s3_endpoint, s3_region or "us-east-1", s3_credentials, env)
+    elif s3_credentials is not None or s3_region is not None:
+        raise UsageError("--s3-credentials and --s3-region are of a store of your own: name it with --s3-endpoint")
+    found = home or fetch(url, version, sha256, progress)
+    read_distribution(found)
+    return AutomqOptions(found.absolute(), store, keep)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import sys
 import time
 from pathlib import Path
@@ -14,13 +13,13 @@ from cutover_harness.errors import UsageError
 from cutover_harness.processes import Process, spawn, tail
 from cutover_harness.testbed import probe
 from cutover_harness.testbed.automq import settings
-from cutover_harness.testbed.automq.distribution import Distribution
+from cutover_harness.testbed.automq.distribution import read_distribution
 from cutover_harness.testbed.automq.options import AutomqOptions
 from cutover_harness.testbed.base import ClusterName, Progress, TargetKind, TestbedError
 from cutover_harness.testbed.jvm import ClassCache, environment
 from cutover_harness.testbed.nodes import Broker
 from cutover_harness.testbed.process import DEFAULT_SOURCE_VERSION, ProcessTestbed
-from cutover_harness.testbed.s3 import EXTRA, Buckets, S3Store, embedded_store, given_store
+from cutover_harness.testbed.s3 import EXTRA, Buckets, S3Store, embedded_store
 
 _STORE = Path(__file__).parent.parent / "s3_server.py"
 _STORE_LIMIT_S = 30.0
@@ -55,17 +54,14 @@ class AutomqTestbed(ProcessTestbed):
         source_port: int | None = None,
         target_port: int | None = None,
         connect_port: int | None = None,
-        progress: Progress = _silent,
     ) -> None:
         self._options = options
-        self._distribution: Distribution = options.distribution(progress)
+        self._distribution = read_distribution(options.home)
         self.target_kind: TargetKind = "AutoMQ" if self._distribution.automq else "stand-in"
         self._embedded: Process | None = None
         self._buckets: Buckets | None = None
-        self._store: S3Store | None = None
-        if options.s3_endpoint is not None:
-            self._store = given_store(options.s3_endpoint, options.s3_region, options.s3_credentials, os.environ)
-        self._say: Progress = progress
+        self._store = options.store
+        self._say: Progress = _silent
         super().__init__(
             workdir,
             source_version=source_version,
@@ -78,7 +74,7 @@ class AutomqTestbed(ProcessTestbed):
 
     def describe(self) -> dict[str, str]:
         """Return what a report has to say about the testbed."""
-        store = self._options.s3_endpoint or "embedded, objects in memory"
+        store = self._options.store.endpoint if self._options.store else "embedded, objects in memory"
         return {**super().describe(), "testbed": "local JVM processes, one broker a cluster, S3 store", "s3": store}
 
     def start(self, progress: Progress = _silent) -> None:
