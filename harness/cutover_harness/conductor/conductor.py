@@ -17,6 +17,7 @@ from cutover_harness.conductor.pointer import PointerFile
 from cutover_harness.conductor.protocols import ClusterLike, MirrorLike
 from cutover_harness.conductor.resume import reached, remaining, turned_back
 from cutover_harness.conductor.statuses import Role
+from cutover_harness.conductor.whole import Whole
 from cutover_harness.errors import UsageError
 from cutover_harness.plan.path import Act, Place, RouteState, destination, moves, way_back
 from cutover_harness.plan.scenario import Gates, Step
@@ -125,6 +126,8 @@ class Conductor:
         self._ask(number, act, "after")
         for gate in self._gates_after(act, generation):
             self._pass(number, gate)
+        if act == Act.CREATE_TASK:
+            self._whole.learn()
         stage = reached(self.journal.read()).stage
         self.journal.write("done", number, act, stage=stage)
         self.sleep(step.dwell_s)
@@ -172,6 +175,8 @@ class Conductor:
     def _make_safe(self, number: int, act: Act, before: RouteState) -> None:
         """Wait for what has to be true before `act`, or it costs records or their order."""
         deadline = self.gates.deadline_s
+        if _leaves_source(act, before):
+            self._pass(number, self._whole.gate(deadline))
         if act == Act.CONSUMERS_TO_TARGET and not before.exact and not before.overlap:
             wait_s, settle_s = self.gates.progress_wait_s, self.gates.settle_s
             self._pass(number, self.checks.progress(self.route.groups, wait_s, settle_s))
@@ -186,6 +191,7 @@ class Conductor:
     def prove_copied(self, number: int, deadline_s: float) -> None:
         """Wait until the mirror is at zero, and keep what that proves: all that the source has is on the target."""
         self._pass(number, self.checks.drained(deadline_s))
+        self._pass(number, self._whole.gate(deadline_s, look=False))  # the last look was the proof that it is drained
         ends = self.source.end_offsets(self.mirror.topics())
         copied = [
             {"cluster": "source", "topic": topic, "partition": partition, "start": 0, "end": end}
@@ -233,6 +239,10 @@ class Conductor:
         self.journal.write("gate", number, passed.name, evidence=passed.evidence, from_ns=passed.from_ns)
 
     @property
+    def _whole(self) -> Whole:
+        return Whole(self.journal, self.mirror, self.source, self.target)
+
+    @property
     def checks(self) -> Checks:
         """The gates of this route."""
         return Checks(self.route.name, self.statuses, self.mirror, self.source, self.target)
@@ -248,6 +258,19 @@ def _forgiving(read: Callable[[], Reading]) -> Callable[[], Reading]:
             return Reading(open=False, waits_for=" ".join(str(why).split()))
 
     return forgiving
+
+
+def _leaves_source(act: Act, before: RouteState) -> bool:
+    """Whether clients begin to leave the source, or a held group is about to: until then it is harmless to refuse."""
+    match act:
+        case Act.STOP_CONSUMERS:
+            return before.consumers == "source"
+        case Act.STOP_PRODUCERS:
+            return before.producers == "source"
+        case _:
+            return act in (Act.OVERLAP_CONSUMERS, Act.SET_EXACT_OFFSETS) or (
+                act == Act.CONSUMERS_TO_TARGET and not before.exact  # else it has just been looked at
+            )
 
 
 def _consumers_first(state: RouteState) -> Reading:

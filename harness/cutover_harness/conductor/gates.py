@@ -11,11 +11,15 @@ POLL_S = 0.05
 
 @dataclass(frozen=True)
 class Reading:
-    """One look at a gate: whether it is open, what it waits for where not, what proves it where it is."""
+    """One look at a gate: whether it is open, what it waits for where not, what proves it where it is.
+
+    `never`: it will not open however long it is waited for, and `waits_for` says why.
+    """
 
     open: bool
     waits_for: str = ""
     evidence: str = ""
+    never: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def wait(
 ) -> Passed:
     """Wait until `gate` is open; `tell` hears what it waits for and for how long already.
 
-    Raises GateMissedError at the gate's deadline.
+    Raises GateMissedError at the gate's deadline, or where it will never open.
     """
     from_ns = time.time_ns()
     begin = clock()
@@ -66,6 +70,8 @@ def wait(
         elapsed = clock() - begin
         if reading.open:
             return Passed(gate.name, reading.evidence, from_ns)
+        if reading.never:
+            raise GateMissedError(gate.name, f"gate {gate.name} cannot open: {reading.waits_for}")
         if elapsed >= gate.deadline_s:
             if gate.waits_only:
                 evidence = f"waited {gate.deadline_s:.0f} s without proof: {reading.waits_for}"

@@ -13,9 +13,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-Kind = Literal["step", "waits", "gate", "lag", "copied", "doing", "done", "ask", "answer", "missed", "back", "end"]
+Kind = Literal[
+    "step",
+    "waits",
+    "gate",
+    "lag",
+    "copied",
+    "topics",
+    "gone",
+    "doing",
+    "done",
+    "ask",
+    "answer",
+    "missed",
+    "back",
+    "end",
+]
 """step: begun; waits: what a gate waits for, once a second; gate: passed; doing: written before an act, so that after a
 kill the act is done again (all are idempotent) but its gates are not asked again; done: the act and the gates after it;
+topics: the ids of the topics that are mirrored; gone: records that went from the source before they were mirrored;
 ask, answer: something that another process has to do (a fault, a restart of apps); missed: a gate's deadline; back: the
 way back that was decided; end: the path is walked."""
 

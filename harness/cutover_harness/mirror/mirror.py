@@ -157,12 +157,13 @@ class Mirror:
         """
         return self._progress.lag()
 
-    def gaps(self) -> list[Gap]:
+    def gaps(self, *, look: bool = True) -> list[Gap]:
         """Return what retention removed from the source before it was mirrored.
 
         It is seen only until MirrorMaker 2 has gone on behind it; what this instance has seen it remembers.
+        Every look at lag or progress sees it, too; without `look` only what they saw is returned.
         """
-        return self._progress.gaps()
+        return self._progress.gaps(look=look)
 
     def drained(self) -> tuple[bool, str]:
         """Tell whether all that the source has is on the target, with the evidence or with what is missing.

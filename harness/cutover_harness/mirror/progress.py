@@ -192,12 +192,13 @@ class Progress:
             for partition in partitions(source_counts)
         }
 
-    def gaps(self) -> list[Gap]:
+    def gaps(self, *, look: bool) -> list[Gap]:
         """Return what retention removed from the source before it was mirrored, as seen in this look or an earlier one.
 
         Once MirrorMaker 2 has gone on behind it a first look sees nothing of it.
         """
-        self._look(target_may_be_away=False)
+        if look:
+            self._look(target_may_be_away=False)
         return [self._gaps[partition] for partition in sorted(self._gaps)]
 
     def _find_gaps(self, starts: Mapping[Partition, int]) -> None:

@@ -42,6 +42,14 @@ class World:
     is_drained: bool = True
     synchronised: bool = True
     target_committed: int = 5
+    gone: list[str] = field(default_factory=list)
+    topic_id: str = "id-1"
+
+    def gaps(self, *, look: bool = True) -> Sequence[str]:
+        return self.gone
+
+    def topic_ids(self, topics: Sequence[str]) -> Mapping[str, str]:
+        return dict.fromkeys(topics, self.topic_id)
 
     def topics(self) -> Sequence[str]:
         return ["t"]
@@ -143,6 +151,48 @@ def test_stop_first_asks_for_progress_then_for_drain_and_deletes_last(tmp_path: 
     assert [mark.stage for mark in told(walker).marks if mark.kind == "stage"] == [1, 2, 3, 4, 5, 6, 7]
     written = tomllib.loads((tmp_path / "cutover.toml").read_text(encoding="utf-8"))
     assert (written["generation"], written["routes"]["r"]["producers"]) == (5, "target")
+
+
+GONE = "t-0: source records 4 to 8 are gone"
+
+
+@pytest.mark.parametrize("act", [Act.STOP_CONSUMERS, Act.CONSUMERS_TO_TARGET, Act.STOP_PRODUCERS])
+def test_records_that_were_not_mirrored_end_the_path_at_once(tmp_path: Path, act: Act) -> None:
+    world, path = World(), steps(*FORWARD)
+    before = FORWARD.index(act)
+    assert conductor(tmp_path, world, path[:before]).walk()
+    world.gone = [GONE]
+    walker = conductor(tmp_path, world, path, deadline_s=3600)
+    assert not walker.walk()
+    assert told(walker).walked == list(FORWARD[:before])
+    assert told(walker).failure == f"gate mirror has missed nothing cannot open: {GONE}"
+    world.gone = []  # MirrorMaker 2 has gone on behind them; a conductor that is started again still knows
+    assert not conductor(tmp_path, world, path, deadline_s=3600).walk()
+
+
+def test_what_was_not_mirrored_is_looked_for_once_more_when_the_mirror_is_at_zero(tmp_path: Path) -> None:
+    world, path = World(), steps(*FORWARD)
+    assert conductor(tmp_path, world, path[:5]).walk()
+    world.gone = [GONE]
+    walker = conductor(tmp_path, world, path)
+    assert not walker.walk()
+    assert told(walker).walked == list(FORWARD[:5])
+    assert not told(walker).copied
+
+
+def test_a_topic_that_was_made_again_ends_the_path(tmp_path: Path) -> None:
+    world, path = World(), steps(*FORWARD)
+    assert conductor(tmp_path, world, path[:2]).walk()
+    world.topic_id = "id-2"
+    walker = conductor(tmp_path, world, path, deadline_s=3600, on_missed="rollback")
+    assert not walker.walk()
+    assert "topic t was deleted and made again on the source: its id was id-1 and is id-2" in str(told(walker).failure)
+    assert told(walker).walked == [*FORWARD[:2], Act.DELETE_TASK]
+
+
+def test_without_the_gates_nobody_asks_what_was_not_mirrored(tmp_path: Path) -> None:
+    walker = conductor(tmp_path, World(gone=[GONE], topic_id="x"), steps(*FORWARD, safety=False))
+    assert walker.walk()
 
 
 def test_the_cutover_file_is_private(tmp_path: Path) -> None:
