@@ -12,7 +12,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec  # type: ignore[attr-defined]
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 # Topic and partition.
 Partition = tuple[str, int]
@@ -71,6 +71,13 @@ class Admin:
         for future in self._client.create_topics(new, operation_timeout=self._timeout_s).values():
             future.result()
         self._await(lambda: self.partitions(topics) == dict(topics))
+
+    def add_partitions(self, counts: Mapping[str, int]) -> None:
+        """Let topics have this many partitions, more than they have. Returns when the brokers' metadata has them."""
+        new = [NewPartitions(name, count) for name, count in counts.items()]
+        for future in self._client.create_partitions(new, operation_timeout=self._timeout_s).values():
+            future.result()
+        self._await(lambda: self.partitions(counts) == dict(counts))
 
     def delete_topics(self, topics: Iterable[str]) -> None:
         """Delete topics; one that does not exist is an error. Returns when the brokers' metadata lacks them."""

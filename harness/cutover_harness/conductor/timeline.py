@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cutover_harness.conductor.journal import Entry
 from cutover_harness.judge.model import Copied, Cut, Mark
@@ -26,9 +26,9 @@ class Timeline:
     walked: list[Act]
 
 
-def timeline(entries: Sequence[Entry], groups: Sequence[str]) -> Timeline:
-    """Return the time line that a journal's entries tell."""
-    walk = _Walk(groups)
+def timeline(entries: Sequence[Entry], groups: Sequence[str], route: str | None = None) -> Timeline:
+    """Return the time line that a journal's entries tell; `route` is given where it is one of several."""
+    walk = _Walk(groups, route)
     for entry in entries:
         if entry.kind == "gate":
             walk.marks.append(
@@ -55,7 +55,7 @@ def timeline(entries: Sequence[Entry], groups: Sequence[str]) -> Timeline:
                 walk.end(step, entry.time_ns)
     return Timeline(
         state=walk.state,
-        marks=walk.marks,
+        marks=walk.marks if route is None else [replace(m, detail=f"{route}: {m.detail}") for m in walk.marks],
         cuts=walk.cuts,
         lag_at={Act(e.name): e.detail["records"] for e in entries if e.kind == "lag"},
         copied=[Copied(**each) for e in entries if e.kind == "copied" for each in e.detail["partitions"]],
@@ -69,6 +69,7 @@ class _Walk:
     """The state while the entries are gone through; `left` is since when and from where clients are held."""
 
     groups: Sequence[str]
+    route: str | None = None
     state: RouteState = field(default_factory=RouteState)
     pending: dict[int, tuple[Act, int]] = field(default_factory=dict)
     left: dict[str, tuple[int, Place]] = field(default_factory=dict)
@@ -98,6 +99,6 @@ class _Walk:
             return
         begin, cluster = self.left.pop(who, (from_ns, was))
         if who == "producers":
-            self.cuts.append(Cut(begin, to_ns, "producer", None, cluster, place))
+            self.cuts.append(Cut(begin, to_ns, "producer", None, cluster, place, self.route))
         else:
-            self.cuts += [Cut(begin, to_ns, "consumer", group, cluster, place) for group in self.groups]
+            self.cuts += [Cut(begin, to_ns, "consumer", group, cluster, place, self.route) for group in self.groups]

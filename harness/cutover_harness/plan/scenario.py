@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from cutover_harness.plan.batch import STAYS, WHOLE, Batch, Growth
 from cutover_harness.plan.fault import Fault
 from cutover_harness.plan.path import Act, ImpossibleActError, RouteState, walk
 
@@ -109,6 +110,10 @@ class Scenario(_Model):
     documented: str = Field(default="", description="The cost that the documentation gives for this path.")
     default: bool = Field(default=False, description="Whether `rehearse` without arguments walks it.")
     path: tuple[Step, ...] = Field(min_length=1)
+    batches: dict[Name, Batch] = Field(
+        default={}, description="What moves together, in the order in which it moves; empty: everything at once."
+    )
+    growth: Growth | None = Field(default=None, description="A topic and partitions that appear half-way.")
     fleet: Fleet = Fleet()
     faults: tuple[Fault, ...] = ()
     on_missed: Literal["stop", "rollback"] = Field(
@@ -132,6 +137,26 @@ class Scenario(_Model):
         for place in (state.consumers, state.producers):
             if place == "hold":
                 raise ValueError("path: ends with clients on hold, so nothing that is held can be accounted for")
+        return self
+
+    @model_validator(mode="after")
+    def _about_the_batches(self) -> Self:
+        owner: dict[str, str] = {}
+        for name, batch in self.batches.items():
+            if name in (STAYS, WHOLE):
+                raise ValueError(f"batches: {name} is what the rest is called: choose another name")
+            for group in batch.groups:
+                if group not in self.fleet.groups:
+                    raise ValueError(f"batches: {name}: {group} is not among fleet.groups")
+                if owner.setdefault(group, name) != name:
+                    raise ValueError(f"batches: {group} is in {owner[group]} and in {name}: a group moves once")
+        if self.growth is not None:
+            if self.growth.at not in [step.act for step in self.path]:
+                raise ValueError(f"growth: at {self.growth.at}, which is not in the path")
+            if not any(batch.has(self.growth.topic) and batch.has(self.growth.like) for batch in self.batches.values()):
+                raise ValueError(f"growth: no batch has both {self.growth.like} and {self.growth.topic}")
+        if self.fleet.apps == "restart" and (self.batches or self.growth is not None):
+            raise ValueError("fleet.apps: batches and growth need apps on the shim")
         return self
 
     @model_validator(mode="after")

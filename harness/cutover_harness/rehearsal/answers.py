@@ -6,15 +6,18 @@ from cutover_harness.conductor.conductor import When
 from cutover_harness.faults.inject import Injector
 from cutover_harness.plan.path import Act, moves
 from cutover_harness.plan.scenario import Scenario
+from cutover_harness.rehearsal.growth import Growing
 from cutover_harness.replay.fleet import Fleet
 
 NEW = "-new"
 """Suffix of the members that are started on the target beside the old ones."""
 
 
-def asks(scenario: Scenario) -> list[tuple[Act, When]]:
-    """Return what a conductor of `scenario` has to ask for."""
-    wanted: list[tuple[Act, When]] = [(f.at, f.when) for f in scenario.faults if f.of != "conductor"]
+def asks(scenario: Scenario, *, faults: bool = True, growth: bool = True) -> list[tuple[Act, When]]:
+    """Return what a conductor of `scenario` has to ask for; `faults`, `growth`: whether they happen on its route."""
+    wanted: list[tuple[Act, When]] = [(f.at, f.when) for f in scenario.faults if faults and f.of != "conductor"]
+    if growth and scenario.growth is not None:
+        wanted.append((scenario.growth.at, scenario.growth.when))
     if scenario.fleet.apps == "restart":
         # Any act may be needed: a path can be turned back.
         wanted += [(act, "move") for act in Act if moves(act) or act == Act.OVERLAP_CONSUMERS]
@@ -24,8 +27,9 @@ def asks(scenario: Scenario) -> list[tuple[Act, When]]:
 class Answers:
     """Answers a conductor. `restarts`: whether it moves the apps itself, since they know no cutover file."""
 
-    def __init__(self, injector: Injector, fleet: Fleet, restarts: bool) -> None:
+    def __init__(self, injector: Injector, fleet: Fleet, restarts: bool, growing: Growing | None = None) -> None:
         self._injector = injector
+        self._growing = growing
         self._fleet = fleet
         self._restarts = restarts
         self._overlap = False
@@ -33,6 +37,8 @@ class Answers:
     def __call__(self, act: Act, when: When) -> None:
         """Do what is asked for at `act`."""
         if when != "move":
+            if self._growing is not None and (self._growing.growth.at, self._growing.growth.when) == (act, when):
+                self._growing.grow()
             self._injector(act, when)
         elif self._restarts:
             self._move(act)

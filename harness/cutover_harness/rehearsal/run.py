@@ -11,19 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from confluent_kafka import KafkaException
-
 from cutover_harness.admin import Admin
 from cutover_harness.capture.format import CaptureReader, TopicInfo
-from cutover_harness.conductor.gates import GateMissedError
-from cutover_harness.conductor.journal import Journal
 from cutover_harness.conductor.pointer import PointerFile, RoutePointer
 from cutover_harness.conductor.process import ConductorConfig
 from cutover_harness.conductor.protocols import Observer
-from cutover_harness.conductor.resume import reached
 from cutover_harness.conductor.statuses import Role
-from cutover_harness.conductor.timeline import timeline
-from cutover_harness.errors import UsageError
 from cutover_harness.faults.cutover_file import BrokenFile
 from cutover_harness.faults.group import Joining
 from cutover_harness.faults.inject import Injector, Victim
@@ -33,22 +26,19 @@ from cutover_harness.judge import judge, verdict
 from cutover_harness.judge.model import Copied, DrainProof, Expectation, Report, RunFacts
 from cutover_harness.ledger import read_ledgers
 from cutover_harness.mirror import Mirror
-from cutover_harness.plan.path import RouteState
+from cutover_harness.plan.batch import WHOLE, Route, routes
 from cutover_harness.plan.scenario import Scenario
-from cutover_harness.rehearsal import drain, guards
+from cutover_harness.rehearsal import guards
 from cutover_harness.rehearsal.answers import Answers, asks
 from cutover_harness.rehearsal.conducted import Conducted
+from cutover_harness.rehearsal.growth import Growing
 from cutover_harness.rehearsal.sampler import LagSampler
 from cutover_harness.rehearsal.settings import TARGET_RUN_S, Settings
 from cutover_harness.rehearsal.testbeds import new_testbed
+from cutover_harness.rehearsal.walks import BROKEN, Walk, lag, proofs, unproved
 from cutover_harness.replay.config import ClusterName, ReplayOptions
 from cutover_harness.replay.fleet import Fleet, FleetError, FleetShape
 from cutover_harness.testbed import Testbed
-
-ROUTE = "all"
-DRAIN_DEADLINE_S = 60.0
-# What can break while things are broken on purpose: the run stops there, and says so.
-BROKEN = (GateMissedError, UsageError, KafkaException)
 
 
 class Watcher(Observer, Protocol):
@@ -76,6 +66,7 @@ class Rehearsal:
     environment: dict[str, str] = field(default_factory=dict, init=False)
     _cleanup: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, init=False)
     target_kind: str = field(default="", init=False)
+    _growing: Growing | None = field(default=None, init=False)
 
     def walk(self) -> None:
         """Walk the path on a testbed of its own, until all that was produced is consumed.
@@ -93,7 +84,7 @@ class Rehearsal:
             scenario=self.scenario.name,
             title=self.scenario.title,
             path=[step.act for step in self.scenario.path],
-            route=ROUTE,
+            route=WHOLE,
             groups={group: list(topics) for group in self.scenario.fleet.groups},
             started_ns=time.time_ns(),
             expectation=_expectation(self.scenario),
@@ -117,6 +108,8 @@ class Rehearsal:
         self._cleanup.close()
         judgement = judge(read_ledgers(self.folder / "ledger"), self.facts)
         held = guards.mid_traffic(judgement, self.facts.cuts, self.facts.marks)
+        if self._growing is not None:
+            held += self._growing.guards(judgement)
         self.facts = replace(self.facts, guards=[*self.facts.guards, *held])
         report = Report(verdict=verdict(judgement, self.facts), judgement=judgement)
         self.facts.save(self.folder / "run.json")
@@ -140,131 +133,161 @@ class Rehearsal:
         admins = Admin(source), Admin(target)
         for name, info in topics.items():
             admins[0].create_topics({name: info.partitions}, info.config)
-        groups = list(self.scenario.fleet.groups)
-        clusters = {"source": source, "target": target}
-        route = RoutePointer(list(topics), groups)
-        pointer = PointerFile(self.folder.absolute() / "cutover.toml", clusters, {ROUTE: route})
+        found = routes(self.scenario.batches, topics, self.scenario.fleet.groups)
+        pointers = {route.name: RoutePointer(list(route.patterns), list(route.groups)) for route in found}
+        pointer = PointerFile(self.folder.absolute() / "cutover.toml", {"source": source, "target": target}, pointers)
         pointer.write()
 
-        fleet = self._fleet(list(topics), pointer.path, {"source": source, "target": target})
-        journal = self.folder / "journal.sqlite"
-        of_batch = partial(
-            Mirror,
-            testbed.connect_url,
-            source,
-            target,
-            batch=ROUTE,
-            topics=route.topics,
-            groups=groups,
-            exactly_once=testbed.exactly_once,
-        )
+        fleet = self._fleet(found, pointer.path, {"source": source, "target": target})
+        growth = self.scenario.growth
+        growing = None if growth is None else Growing(growth, self.settings.capture, admins[0], fleet)
+        moving = [route for route in found if route.moves]
+        of_batch = partial(_mirror, testbed, source, target)
+        first = moving[0]
         happenings: dict[str, Happening] = {
-            "cutover-file": BrokenFile(pointer.path, fleet.status_dir, ROUTE),
+            "cutover-file": BrokenFile(pointer.path, fleet.status_dir, first.name),
             "group": Joining(fleet),
-            "topics": SourceTopics(source, target, topics, groups, of_batch),
+            "topics": SourceTopics(
+                source, target, {name: topics[name] for name in first.topics}, first.groups, partial(of_batch, first)
+            ),
         }
         injector = Injector(self.scenario.faults, _victims(testbed, fleet), happenings)
-        with of_batch() as mirror:
+        answer = Answers(injector, fleet, self.scenario.fleet.apps == "restart", growing)
+        with contextlib.ExitStack() as mirrors:
             try:
                 fleet.start()
-                config = self._conductor(testbed, pointer, fleet, journal)
-                answer = Answers(injector, fleet, self.scenario.fleet.apps == "restart")
-                conducted = Conducted(
-                    config, self.folder, self.observer, answer, self._check(fleet), self.scenario.faults, self.kill_at_s
-                )
-                with LagSampler(mirror.lag, self.observer.lag) as sampler:
-                    failure = self._walk(conducted)
+                walks = [
+                    Walk(
+                        route,
+                        mirrors.enter_context(of_batch(route)),
+                        self._conducted(testbed, pointer.path, fleet, route, answer, first=route is first),
+                        several=len(found) > 1,
+                    )
+                    for route in moving
+                ]
+                with LagSampler(lambda: lag(walks), self.observer.lag) as sampler:
+                    failure = self._walk(walks)
                     injector.finish()
-                entries = Journal(journal).read()
-                proofs, copied = self._drain(reached(entries), fleet, mirror, admins)
+                self.observer.note("producers stop; consumers drain")
+                proven, copied = self._drain(walks, found, fleet, admins)
+                self._tell(walks, found)
             finally:
                 with contextlib.suppress(FleetError):  # a run that ended badly is not judged by how its apps end
                     fleet.stop(grace=10.0)
-        told = timeline(entries, groups)
+        conducted = [walk.conducted for walk in walks]
         self.facts = replace(
             self.facts,
             finished_ns=time.time_ns(),
-            path=[str(act) for act in told.walked] or self.facts.path,
-            marks=sorted([*told.marks, *injector.marks, *conducted.marks], key=lambda mark: mark.time_ns),
+            marks=sorted(
+                [
+                    *self.facts.marks,
+                    *injector.marks,
+                    *(growing.marks if growing else ()),
+                    *(mark for each in conducted for mark in each.marks),
+                ],
+                key=lambda mark: mark.time_ns,
+            ),
             lag=sampler.samples,
-            cuts=told.cuts,
-            copied=[*told.copied, *copied],
-            drain=proofs,
+            copied=[*self.facts.copied, *copied],
+            drain=proven,
             guards=[
-                *guards.lag_at_cut(told.lag_at, self.scenario.lag_at),
-                *guards.faults_hit(self.scenario.faults, [*injector.guards, *conducted.guards]),
+                *self.facts.guards,
+                *guards.faults_hit(
+                    self.scenario.faults, [*injector.guards, *(guard for each in conducted for guard in each.guards)]
+                ),
             ],
-            cluster_left=["source"] if reached(entries).producers == "target" else ["target"],
             completed=failure is None,
             failure=failure,
         )
+        self._growing = growing
 
-    def _conductor(self, testbed: Testbed, pointer: PointerFile, fleet: Fleet, journal: Path) -> ConductorConfig:
+    def _tell(self, walks: Sequence[Walk], found: Sequence[Route]) -> None:
+        """Take over what the conductors' journals say, and where every topic ended."""
+        told = [walk.told() for walk in walks if walk.begun]
+        topics = {walk.route.name: walk.topics() for walk in walks}
+        left = {walk.route.name: walk.left() for walk in walks}
+        several = len(found) > 1
+        self.facts = replace(
+            self.facts,
+            path=[str(act) for act in told[-1].walked] or self.facts.path,
+            marks=[mark for each in told for mark in each.marks],
+            cuts=[cut for each in told for cut in each.cuts],
+            copied=[copied for each in told for copied in each.copied],
+            guards=[guard for each in told for guard in guards.lag_at_cut(each.lag_at, self.scenario.lag_at)],
+            routes=topics if several else {},
+            groups={group: topics.get(r.name, list(r.topics)) for r in found for group in r.groups},
+            cluster_left=left[walks[0].route.name],
+            # What is in no batch left nothing anywhere.
+            topic_left={t: left.get(r.name, []) for r in found for t in topics.get(r.name, r.topics)}
+            if several
+            else {},
+        )
+
+    def _conducted(
+        self, testbed: Testbed, cutover_file: Path, fleet: Fleet, route: Route, answer: Answers, *, first: bool
+    ) -> Conducted:
+        """Return the conductor of one route. Faults hit while the first one moves."""
         clients: dict[str, Role] = dict.fromkeys(fleet.instances("producer"), "producer")
-        clients |= dict.fromkeys(fleet.instances("consumer"), "consumer")
-        route = pointer.routes[ROUTE]
-        return ConductorConfig(
-            route=ROUTE,
-            topics=list(route.topics),
+        for group in route.groups:
+            clients |= dict.fromkeys(fleet.instances("consumer", group), "consumer")
+        growth = self.scenario.growth
+        folder = self.folder / "batches" / route.name if self.scenario.batches else self.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        config = ConductorConfig(
+            route=route.name,
+            topics=list(route.patterns),
+            exclude=list(route.exclude),
             groups=list(route.groups),
             clients=clients,
             members=dict(self.scenario.fleet.groups) if self.scenario.fleet.apps == "restart" else None,
             steps=list(self.scenario.path),
             gates=self.scenario.gates,
             lag_at=list(self.scenario.lag_at),
-            asks=asks(self.scenario),
+            asks=asks(self.scenario, faults=first, growth=growth is not None and route.has(growth.like)),
             on_missed=self.scenario.on_missed,
             connect_url=testbed.connect_url,
             exactly_once=testbed.exactly_once,
-            cutover_file=pointer.path,
+            cutover_file=cutover_file,
             statuses=fleet.status_dir,
-            journal=journal.absolute(),
+            journal=(folder / "journal.sqlite").absolute(),
         )
+        faults, kills = (self.scenario.faults, self.kill_at_s) if first else ((), ())
+        return Conducted(config, folder, self.observer, answer, self._check(fleet), faults, kills)
 
     def _check(self, fleet: Fleet) -> Callable[[], None]:
         """Return what raises where an app died by itself; a fault that kills apps is no reason to stop."""
         killed = {"producer", "consumer"} & {fault.of for fault in self.scenario.faults}
         return (lambda: None) if killed else fleet.check
 
-    def _walk(self, conducted: Conducted) -> str | None:
-        """Have the path walked; return why it did not end as expected, None where it did."""
-        try:
-            why = conducted.run()
-        except BROKEN as broken:
-            self.observer.note(f"stopped: {broken}")
-            return str(broken)
-        expected = self.scenario.expect.ends
-        if why is None:
-            return (
-                None if expected == "walked" else f"the path was expected to be {expected}, and was walked to its end"
-            )
-        return None if expected == conducted.ended else why
+    def _walk(self, walks: Sequence[Walk]) -> str | None:
+        """Have the routes walk the path one after the other; return why it did not end as expected, None where it did.
+
+        Where one does not get to its end, those after it do not begin.
+        """
+        for walk in walks:
+            failure = walk.run(self.scenario.expect.ends, self.observer.note)
+            if failure is not None or walk.conducted.ended != "walked":
+                return failure
+        return None
 
     def _drain(
-        self, state: RouteState, fleet: Fleet, mirror: Mirror, admins: tuple[Admin, Admin]
+        self, walks: Sequence[Walk], found: Sequence[Route], fleet: Fleet, admins: tuple[Admin, Admin]
     ) -> tuple[list[DrainProof], list[Copied]]:
         """End the producers, let everything they produced be consumed, then end the consumers.
 
         Return the drain proofs, and what the mirror is proven to have copied.
         """
-        self.observer.note("producers stop; consumers drain")
-        topics, groups = list(self.facts.capture["topics"]), list(self.facts.groups)
-        copied: list[Copied] = []
         try:
-            if state.consumers == "hold":
-                raise UsageError("consumers were left on hold")
             fleet.stop_producers()
-            if state.consumers == "target" and state.task != "deleted" and not state.reverse:
-                copied = drain.prove_copied(mirror, admins[0], topics, DRAIN_DEADLINE_S)
-            cluster = admins[0] if state.consumers == "source" else admins[1]
-            proofs = drain.prove(cluster, state.consumers, groups, topics, DRAIN_DEADLINE_S)
+            stays = next((route for route in found if not route.moves), None)
+            proven, copied = proofs(walks, stays, *admins)
             fleet.stop_consumers()
         except BROKEN as why:
-            proofs = [DrainProof(group=group, held=False, evidence=str(why)) for group in groups]
-        return proofs, copied
+            return unproved(list(self.facts.groups), why), []
+        return proven, copied
 
     def _fleet(
-        self, topics: list[str], cutover_file: Path, endpoints: Mapping[ClusterName, Mapping[str, str]]
+        self, found: Sequence[Route], cutover_file: Path, endpoints: Mapping[ClusterName, Mapping[str, str]]
     ) -> Fleet:
         shape = self.scenario.fleet
         return Fleet(
@@ -273,16 +296,37 @@ class Rehearsal:
                 groups=shape.groups,
                 producer_client=shape.producer,
                 consumer_client=shape.consumer,
+                group_topics={group: self._reads(route) for route in found for group in route.groups},
                 work_ms=shape.work_ms,
                 commit=shape.commit,
             ),
             ReplayOptions(capture=self.settings.capture.absolute(), speed=self.facts.speed, loop=True),
             folder=self.folder,
             run=self.run,
-            topics=topics,
+            topics=[topic for route in found for topic in route.topics],
             cutover_file=cutover_file if shape.apps == "shim" else None,
             endpoints=endpoints,
         )
+
+    def _reads(self, route: Route) -> list[str]:
+        """Return the subscription of a route's groups: its topics, and by a pattern the one that appears later."""
+        growth = self.scenario.growth
+        if growth is None or not route.has(growth.topic):
+            return list(route.topics)
+        return [*route.topics, f"^{growth.topic.replace('.', '[.]')}$"]
+
+
+def _mirror(testbed: Testbed, source: Mapping[str, str], target: Mapping[str, str], route: Route) -> Mirror:
+    return Mirror(
+        testbed.connect_url,
+        source,
+        target,
+        batch=route.name,
+        topics=route.patterns,
+        exclude=route.exclude,
+        groups=route.groups,
+        exactly_once=testbed.exactly_once,
+    )
 
 
 def _keep_logs(logs: Path, kept: Path) -> None:

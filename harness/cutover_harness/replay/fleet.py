@@ -155,22 +155,13 @@ class Fleet:
             replay = replay.model_copy(update={"start_ns": time.time_ns() + _START_AFTER_NS})
             self._replay = replay  # producers that are started again later keep the fleet's schedule
         for index in range(self.shape.producers):
-            instance = f"producer-{index + 1}"
-            config = ProducerConfig(
-                instance=instance,
-                run=self._run,
-                ledger=self.ledger_dir / instance,
-                client=self._client(self.shape.producer_client, cluster),
-                use_shim=self._cutover_file is not None,
-                cutover_file=self._cutover_file,
-                status_dir=self.status_dir,
-                cluster=cluster if self._cutover_file is None else None,
-                replay=replay,
-                share=Share(index=index, of=self.shape.producers),
-                stats=self.folder / "apps" / f"{instance}.stats.json",
-                transactions=self.shape.transactions,
-            )
-            self._launch(instance, "producer", None, config)
+            share = Share(index=index, of=self.shape.producers)
+            self._start_producer(f"producer-{index + 1}", replay, share, cluster)
+
+    def add_producer(self, instance: str, capture: Path) -> None:
+        """Start one more producer where the cutover file says; it replays a capture of its own at the fleet's speed."""
+        replay = self._replay.model_copy(update={"capture": capture, "start_ns": None})
+        self._start_producer(instance, replay, Share(), "source")
 
     def start_consumers(
         self, groups: Iterable[str] | None = None, *, cluster: ClusterName = "source", suffix: str = ""
@@ -253,6 +244,23 @@ class Fleet:
     def restart(self, instance: str) -> None:
         """Start an instance again, where it stopped or was killed."""
         self.member(instance).restart()
+
+    def _start_producer(self, instance: str, replay: ReplayOptions, share: Share, cluster: ClusterName) -> None:
+        config = ProducerConfig(
+            instance=instance,
+            run=self._run,
+            ledger=self.ledger_dir / instance,
+            client=self._client(self.shape.producer_client, cluster),
+            use_shim=self._cutover_file is not None,
+            cutover_file=self._cutover_file,
+            status_dir=self.status_dir,
+            cluster=cluster if self._cutover_file is None else None,
+            replay=replay,
+            share=share,
+            stats=self.folder / "apps" / f"{instance}.stats.json",
+            transactions=self.shape.transactions,
+        )
+        self._launch(instance, "producer", None, config)
 
     def _start_consumer(self, instance: str, group: str, cluster: ClusterName) -> None:
         config = ConsumerConfig(

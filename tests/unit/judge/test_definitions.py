@@ -1,5 +1,7 @@
 """Each measure's definition as a tiny history, and the same history without the anomaly."""
 
+from typing import Any
+
 from cutover_harness.judge.model import Copied, Duplicated, Judgement
 
 from .histories import History
@@ -364,7 +366,7 @@ def test_measures_are_per_partition_too() -> None:
 
 
 def test_topics_that_stayed_are_not_stranded_where_others_left() -> None:
-    def left_on_source(**facts: object) -> int | None:
+    def left_on_source(**facts: Any) -> int | None:
         history = History()
         history.produce("k", 0, 4)  # nobody has it on the target
         history.read("g-1", "k", 0, 4)
