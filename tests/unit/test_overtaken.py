@@ -2,7 +2,7 @@
 
 import pytest
 from cutover_harness.mirror.offsets_topics import OffsetSync
-from cutover_harness.mirror.overtaken import Gap, gap, last_syncs, suspects
+from cutover_harness.mirror.overtaken import Gap, gap, last_syncs, suspects, without
 
 AT = ("t", 0)
 
@@ -49,6 +49,12 @@ def test_what_is_missing(
 def test_the_last_pair_is_the_one_farthest_on_the_target() -> None:
     syncs = [OffsetSync("t", 0, 9, 5), OffsetSync("t", 0, 3, 8), OffsetSync("t", 1, 7, 7), OffsetSync("u", 0, 1, 1)]
     assert last_syncs(syncs, {AT, ("t", 1)}) == {AT: syncs[1], ("t", 1): syncs[2]}
+
+
+def test_what_was_copied_is_all_but_the_gaps() -> None:
+    ends = {AT: 10, ("t", 1): 0, ("u", 0): 6}
+    gaps = [Gap("t", 0, 4, 6), Gap("u", 0, 3, 6)]
+    assert without(ends, gaps) == [(AT, 0, 4), (AT, 6, 10), (("t", 1), 0, 0), (("u", 0), 0, 3)]
 
 
 def test_gaps_grow_and_name_their_records() -> None:

@@ -33,6 +33,19 @@ class Gap:
         return Gap(self.topic, self.partition, min(self.start, other.start), max(self.end, other.end))
 
 
+def without(ends: Mapping[Partition, int], gaps: Iterable[Gap]) -> list[tuple[Partition, int, int]]:
+    """Return what is left of each partition's offsets below its end without the gaps: partition, start, end."""
+    left = []
+    holes = {(each.topic, each.partition): each for each in gaps}
+    for partition, end in ends.items():
+        hole = holes.get(partition)
+        if hole is None:
+            left.append((partition, 0, end))
+        else:
+            left += [(partition, 0, hole.start), (partition, hole.end, end)]
+    return [(partition, start, end) for partition, start, end in left if start < end or start == 0]
+
+
 def suspects(
     starts: Mapping[Partition, int], ends: Mapping[Partition, int], stored: Mapping[Partition, int]
 ) -> set[Partition]:

@@ -6,8 +6,10 @@ import time
 from collections.abc import Mapping, Sequence
 
 from cutover_harness.conductor.gates import Gate, Reading, wait
-from cutover_harness.conductor.protocols import ClusterLike, Drains, TopicPartitionKey
+from cutover_harness.conductor.protocols import ClusterLike, TopicPartitionKey
 from cutover_harness.judge.model import Copied, DrainProof
+from cutover_harness.mirror import Mirror
+from cutover_harness.mirror.overtaken import without
 
 POLL_S = 0.2
 
@@ -45,8 +47,10 @@ def prove(
     ]
 
 
-def prove_copied(mirror: Drains, source: ClusterLike, topics: Sequence[str], deadline_s: float) -> list[Copied]:
+def prove_copied(mirror: Mirror, source: ClusterLike, topics: Sequence[str], deadline_s: float) -> list[Copied]:
     """Wait until the mirror is at zero and return what that proves to be on the target: all that the source has.
+
+    What retention removed before it was mirrored is left out, as far as it was seen.
 
     Raises GateMissedError at the deadline. Only meaningful once no producer writes to the source any more.
     """
@@ -57,8 +61,13 @@ def prove_copied(mirror: Drains, source: ClusterLike, topics: Sequence[str], dea
 
     wait(Gate("mirror at zero", read, deadline_s), lambda _waits, _elapsed: None)
     ends = source.end_offsets(topics)
-    return [Copied("source", topic, partition, 0, end) for (topic, partition), end in ends.items()]
+    copied = without(ends, mirror.gaps(look=False))
+    return [Copied("source", topic, partition, start, end) for (topic, partition), start, end in copied]
 
 
 def _behind(ends: Mapping[TopicPartitionKey, int], at: Mapping[TopicPartitionKey, int]) -> dict[TopicPartitionKey, int]:
-    return {key: end - max(at.get(key, 0), 0) for key, end in ends.items() if at.get(key, 0) < end}
+    """Return how far from the log's end each partition's offset is.
+
+    Beyond the end is no proof either: such an offset is of a topic that was deleted and has been made again.
+    """
+    return {key: abs(end - max(at.get(key, 0), 0)) for key, end in ends.items() if at.get(key, 0) != end}
