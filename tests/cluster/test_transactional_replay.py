@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 from cutover_harness.admin import Admin
-from cutover_harness.ledger import decode, read_ledgers
-from cutover_harness.ledger.format import ABORTED, ACKED, FAILED, SENT, SOURCE, TARGET
+from cutover_harness.ledger import decode, read_ledger, read_ledgers
+from cutover_harness.ledger.format import ABORTED, ACKED, FAILED, META, SENT, SOURCE, TARGET
 from cutover_harness.replay import Fleet, FleetShape, Transactions
 from cutover_harness.replay.config import ReplayOptions
 from cutover_harness.testbed import ProcessTestbed
@@ -71,6 +71,14 @@ def ledgered(folder: Path) -> dict[int, set[Record]]:
     return found
 
 
+def acknowledged(folder: Path, count: int) -> None:
+    """Wait until a process has had so many records acknowledged."""
+    deadline = time.monotonic() + 60
+    while not (folder / META).exists() or (read_ledger(folder).rows.everything().event == ACKED).sum() < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 @pytest.mark.parametrize("shim", [True, False], ids=["shim", "raw"])
 def test_what_is_committed_is_what_the_ledgers_say(testbed: ProcessTestbed, tmp_path: Path, shim: bool) -> None:
     topic = f"tx-{uuid.uuid4().hex[:8]}"
@@ -84,7 +92,7 @@ def test_what_is_committed_is_what_the_ledgers_say(testbed: ProcessTestbed, tmp_
     write_file(cutover, testbed, topic, 1, "source")
     fleet = Fleet(
         FleetShape(producers=2, groups={}, transactions=Transactions(records=20, ms=200, abort_every=4)),
-        ReplayOptions(capture=sample_capture(), speed=60_000, topics={"flights.departed": topic}),
+        ReplayOptions(capture=sample_capture(), speed=30_000, topics={"flights.departed": topic}),
         folder=tmp_path,
         run=5,
         topics=[topic],
@@ -93,11 +101,11 @@ def test_what_is_committed_is_what_the_ledgers_say(testbed: ProcessTestbed, tmp_
     )
     fleet.start()
     try:
-        time.sleep(4)
+        acknowledged(tmp_path / "ledger" / "producer-1", 200)
         fleet.kill("producer-1")
         fleet.restart("producer-1")
+        acknowledged(tmp_path / "ledger" / "producer-1~2", 100)
         if shim:
-            time.sleep(1)
             write_file(cutover, testbed, topic, 2, "hold")
             time.sleep(1)
             write_file(cutover, testbed, topic, 3, "target")

@@ -18,11 +18,11 @@ class RawProducer(confluent_kafka.Producer):
 
     def __init__(self, properties: dict[str, Any], cluster: str) -> None:
         super().__init__(properties)
-        self._cluster = cluster
+        self.only_cluster = cluster
 
     def cutover_cluster(self, topic: str | None = None) -> str:  # noqa: ARG002 - the shim's signature
         """Return the cluster's name."""
-        return self._cluster
+        return self.only_cluster
 
 
 class RawConsumer(confluent_kafka.Consumer):

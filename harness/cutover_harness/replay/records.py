@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count as counting
 from itertools import pairwise
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,8 @@ from cutover_harness.replay.schedule import Schedule
 
 Headers = list[tuple[str, bytes | None]]
 _CACHED_STREAMS = 200_000
+BATCH_ROWS = 2048
+"""Making a batch ready takes a few milliseconds, in which nothing is sent."""
 
 
 @dataclass(frozen=True)
@@ -51,21 +54,22 @@ class StreamIds:
     """Stream ids of records, remembered: traffic repeats its keys, and a look-up is cheaper than a hash."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, bytes | int], int] = {}
+        self._known: dict[tuple[str, bytes | int | None], int] = {}
 
     def of(self, topics: Sequence[str], keys: Sequence[bytes | None], partitions: Sequence[int]) -> list[int]:
         """Return the stream id of each record."""
         known = self._known
         if len(known) > _CACHED_STREAMS:
             known.clear()
-        out = []
-        for topic, key, partition in zip(topics, keys, partitions, strict=True):
-            name = (topic, partition if key is None else key)
-            stream = known.get(name)
-            if stream is None:
-                stream = known[name] = stream_id(topic, key, partition)
-            out.append(stream)
-        return out
+        names: Sequence[bytes | int | None] = keys
+        if None in keys:
+            names = [partition if key is None else key for key, partition in zip(keys, partitions, strict=True)]
+        out: list[int | None] = list(map(known.get, zip(topics, names, strict=True)))
+        if None in out:
+            for number, name in enumerate(zip(topics, names, strict=True)):
+                if out[number] is None:
+                    out[number] = known[name] = stream_id(name[0], keys[number], partitions[number])
+        return cast("list[int]", out)
 
 
 def schedule_of(reader: CaptureReader, options: ReplayOptions, start_ns: int) -> Schedule:
@@ -81,12 +85,31 @@ def schedule_of(reader: CaptureReader, options: ReplayOptions, start_ns: int) ->
     return Schedule(low, high, start_ns, options.speed, reader.records)
 
 
+def passes(reader: CaptureReader, *, loop: bool) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Yield the batches of a capture with the number of the pass (from 0), once or with `loop` for ever.
+
+    Memory: one row group.
+    """
+    for number in counting():
+        for batch in reader.batches(rows=BATCH_ROWS):
+            yield number, batch
+        if not loop:
+            return
+
+
 def replay(
-    reader: CaptureReader, options: ReplayOptions, share: Share, schedule: Schedule, *, skip: int = 0
+    reader: CaptureReader,
+    options: ReplayOptions,
+    share: Share,
+    schedule: Schedule,
+    *,
+    skip: int = 0,
+    batches: Iterable[tuple[int, pa.RecordBatch]] | None = None,
 ) -> Iterator[Records]:
     """Yield the share's records in order, for ever with `options.loop`, less the first `skip`.
 
-    Memory: one row group. Raises CaptureError where the slice or the topics leave nothing to send.
+    `batches`: what `passes` yields, where it is read elsewhere. Raises CaptureError where the slice or the topics
+    leave nothing to send.
     """
     if options.topics:
         absent = sorted(set(options.topics) - set(reader.info.topics))
@@ -95,27 +118,31 @@ def replay(
                 f"capture {reader.path}: has no topic {absent[0]!r} (it has {', '.join(reader.info.topics)})"
             )
     ids = StreamIds()
-    for loop in counting():
-        seen = 0  # records of the slice, whoever's share they are
-        before: int | None = None
-        for batch in reader.batches():
-            stamps = batch.column("timestamp").to_numpy()
-            largest, before = schedule.running_max(stamps, before)
-            wanted = _wanted(batch, largest, options, schedule)
-            seen += int(wanted.sum())
-            if not wanted.any():
-                continue
-            chosen = batch if wanted.all() else pc.filter(batch, pa.array(wanted))
-            records = _select(chosen, stamps[wanted], largest[wanted], options, share, schedule, loop, ids)
-            if skip >= len(records):
-                skip -= len(records)
-                continue
-            yield records.tail(skip) if skip else records
-            skip = 0
-        if seen == 0:
-            raise CaptureError(f"capture {reader.path}: the topics and the slice that were asked for hold no records")
-        if not options.loop:
-            return
+    seen = latest = 0  # records of the slice, whoever's share they are
+    before: int | None = None
+    for loop, batch in passes(reader, loop=options.loop) if batches is None else batches:
+        if loop != latest:
+            _check_any(reader, seen)
+            latest, before = loop, None
+        stamps = batch.column("timestamp").to_numpy()
+        largest, before = schedule.running_max(stamps, before)
+        wanted = _wanted(batch, largest, options, schedule)
+        seen += int(wanted.sum())
+        if not wanted.any():
+            continue
+        chosen = batch if wanted.all() else pc.filter(batch, pa.array(wanted))
+        records = _select(chosen, stamps[wanted], largest[wanted], options, share, schedule, loop, ids)
+        if skip >= len(records):
+            skip -= len(records)
+            continue
+        yield records.tail(skip) if skip else records
+        skip = 0
+    _check_any(reader, seen)
+
+
+def _check_any(reader: CaptureReader, seen: int) -> None:
+    if not seen:
+        raise CaptureError(f"capture {reader.path}: the topics and the slice that were asked for hold no records")
 
 
 def _wanted(batch: pa.RecordBatch, largest: np.ndarray, options: ReplayOptions, schedule: Schedule) -> np.ndarray:

@@ -1,20 +1,28 @@
-"""The replay step: one record onto the wire, accounted for. Used by the producer process and by Locust users."""
+"""The replay step: records onto the wire, accounted for. Used by the producer process and by Locust users."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
+from types import MethodType
 from typing import Any, Protocol
 
+import numpy as np
 from confluent_kafka import KafkaException
 
-from cutover_harness.ledger.identity import HEADER, encode
-from cutover_harness.replay.records import Headers
+from cutover_harness.ledger.columns import Array
+from cutover_harness.ledger.format import ACKED, FAILED, NO_OFFSET, ROW_DTYPE, SENT, UNKNOWN
+from cutover_harness.ledger.identity import HEADER
+from cutover_harness.replay.inflight import InFlight
+from cutover_harness.replay.records import Headers, Records
+from cutover_harness.replay.rowlog import EventLog, row_log
+
+__all__ = ["CLUSTERS", "EventLog", "Prepared", "ReplayProducer", "Sender"]
 
 log = logging.getLogger(__name__)
 
-CLUSTERS: dict[str | None, int] = {"source": 0, "target": 1, None: 255}
+CLUSTERS: dict[str | None, int] = {"source": 0, "target": 1, None: UNKNOWN}
 """The ledger's numbers of what `cutover_cluster()` returns."""
 FULL_WAIT_S = 0.05
 
@@ -29,7 +37,7 @@ class ReplayProducer(Protocol):
         key: bytes | None = ...,
         partition: int = ...,
         callback: Callable[[Any, Any], None] | None = ...,
-        *,
+        on_delivery: Callable[[Any, Any], None] | None = ...,
         timestamp: int = ...,
         headers: Any = ...,
     ) -> None:
@@ -51,44 +59,21 @@ class ReplayProducer(Protocol):
     def __len__(self) -> int: ...
 
 
-class EventLog(Protocol):
-    """Where events are written to: a LedgerWriter, or a summary of what would be in one."""
+@dataclass(frozen=True)
+class Prepared:
+    """A batch that needs nothing but sending: what `produce()` is given, and the rows that go into the ledger."""
 
-    def sent(self, topic: str, partition: int, stream: int, sequence: int, cluster: int) -> None:
-        """As LedgerWriter's."""
-        ...
+    topics: list[str]
+    values: list[bytes | None]
+    keys: list[bytes | None]
+    placed: list[int]
+    stamps_ms: list[int]
+    headers: list[Headers]
+    due_ns: list[int]
+    rows: Array
 
-    def acked(self, topic: str, partition: int, offset: int, stream: int, sequence: int, cluster: int) -> None:
-        """As LedgerWriter's."""
-        ...
-
-    def failed(self, topic: str, partition: int, stream: int, sequence: int, cluster: int) -> None:
-        """As LedgerWriter's."""
-        ...
-
-    def aborted(self, topic: str, partition: int, stream: int, sequence: int, cluster: int, offset: int = ...) -> None:
-        """As LedgerWriter's."""
-        ...
-
-    def delivered(self, topic: str, partition: int, offset: int, stream: int, sequence: int, cluster: int) -> None:
-        """As LedgerWriter's."""
-        ...
-
-    def committed(self, topic: str, partition: int, offset: int, cluster: int) -> None:
-        """As LedgerWriter's."""
-        ...
-
-    def assigned(self, topic: str, partition: int, cluster: int) -> None:
-        """As LedgerWriter's."""
-        ...
-
-    def revoked(self, topic: str, partition: int, cluster: int) -> None:
-        """As LedgerWriter's."""
-        ...
-
-    def name_stream(self, stream: int, topic: str, key: bytes | None, partition: int) -> None:
-        """As LedgerWriter's."""
-        ...
+    def __len__(self) -> int:
+        return len(self.topics)
 
 
 class Sender:
@@ -96,6 +81,9 @@ class Sender:
 
     `sequences`: the next sequence number by stream, to go on from. `wait`: called while the client's queue is full, to
     serve it; returns False to give the record up (it then counts as failed).
+
+    The client is to be served by `poll` and `flush` of the sender. Reports are gathered while the client is served and
+    are in the ledger when that call returns: a process that is killed within it acknowledged less than it might have.
     """
 
     def __init__(
@@ -114,50 +102,102 @@ class Sender:
         self.failed = 0
         self.aborted = 0
         self.full = 0
-        self._ledger = ledger
+        self._ledger = row_log(ledger)
         self._run = run
         self._keep_partition = keep_partition
         self._next = {} if sequences is None else sequences
         self._wait = wait or self._serve
+        self._in_flight = InFlight()
+        self._topics: dict[str, int] = {}
+        self._slots: list[int] = []  # of the records that were acknowledged since settle(), and where
+        self._offsets: list[int] = []
+        self._partitions: list[int] = []
+        self._acked_by: list[int] = []
+        self._lost: list[tuple[int, int, int, str]] = []
+        # A client that never changes its cluster need not be asked for each record.
+        self._only: int | None = CLUSTERS.get(getattr(producer, "only_cluster", ""))
+        self._report = self._reporter()
 
-    def send(
-        self,
-        topic: str,
-        partition: int,
-        key: bytes | None,
-        value: bytes | None,
-        headers: Headers | None,
-        stream: int,
-        stamp_ms: int,
-    ) -> None:
-        """Send one record.
+    def prepare(self, records: Records) -> Prepared:
+        """Number the records of a batch and make them ready. Each batch is prepared once, in order."""
+        count = len(records)
+        rows = np.zeros(count, ROW_DTYPE)
+        identity = np.empty((count, 3), ">u8")
+        identity[:, 0] = self._run
+        identity[:, 1] = rows["stream"] = np.array(records.streams, np.uint64)
+        identity[:, 2] = rows["sequence"] = self._sequences(records)
+        raw = identity.tobytes()
+        marks = [(HEADER, raw[at : at + 24]) for at in range(0, 24 * count, 24)]
+        headers: list[Headers]
+        if any(records.headers):
+            headers = [[mark, *own] if own else [mark] for mark, own in zip(marks, records.headers, strict=True)]
+        else:
+            headers = [[mark] for mark in marks]
+        placed = records.partitions
+        if not self._keep_partition:
+            # An unkeyed record's stream is its partition, so it keeps that one whoever places the others.
+            placed = [p if key is None else -1 for p, key in zip(placed, records.keys, strict=True)]
+        for topic in set(records.topics) - self._topics.keys():
+            self._topics[topic] = self._ledger.topic_number(topic)
+        rows["partition"] = placed
+        rows["topic"] = list(map(self._topics.__getitem__, records.topics))
+        rows["offset"] = NO_OFFSET
+        return Prepared(
+            records.topics, records.values, records.keys, placed, records.stamps_ms, headers, records.due_ns, rows
+        )
 
-        Returns when the client has taken it. Waits, and never drops, while the client's queue is full.
+    def _sequences(self, records: Records) -> list[int]:
+        following = self._next
+        out = []
+        for number, stream in enumerate(records.streams):
+            sequence = following.get(stream)
+            if sequence is None:
+                sequence = 0
+                self._ledger.name_stream(
+                    stream, records.topics[number], records.keys[number], records.partitions[number]
+                )
+            following[stream] = sequence + 1
+            out.append(sequence)
+        return out
+
+    def send(self, batch: Prepared, start: int, end: int) -> None:
+        """Send the records from `start` to `end`.
+
+        Returns when the client has taken them. Waits, and never drops, while the client's queue is full.
         """
-        sequence = self._next.get(stream)
-        if sequence is None:
-            sequence = 0
-            self._ledger.name_stream(stream, topic, key, partition)
-        self._next[stream] = sequence + 1
-        mark = (HEADER, encode(self._run, stream, sequence))
-        all_headers = [mark, *headers] if headers else [mark]
-        # An unkeyed record's stream is its partition, so it keeps that one whoever places the others.
-        placed = partition if self._keep_partition or key is None else -1
-        report = partial(self._report, topic, stream, sequence)
-        producer = self.producer
-        self._ledger.sent(topic, placed, stream, sequence, CLUSTERS[producer.cutover_cluster(topic)])
-        self.sent += 1
-        while True:
+        rows = batch.rows[start:end]
+        topics = batch.topics[start:end]
+        before = rows["cluster"] = self._clusters(topics)
+        place = self._ledger.append_rows(rows, SENT)
+        slots = self._in_flight.put(rows)
+        self.sent += len(slots)
+        produce, report = self.producer.produce, self._report
+        columns = zip(
+            slots, topics, batch.values[start:end], batch.keys[start:end], batch.placed[start:end],
+            batch.stamps_ms[start:end], batch.headers[start:end], strict=True,
+        )  # fmt: skip
+        for slot, topic, value, key, placed, stamp, headers in columns:
+            done = MethodType(report, slot)
             try:
-                producer.produce(topic, value, key, placed, report, timestamp=stamp_ms, headers=all_headers)
+                produce(topic, value, key, placed, done, None, stamp, headers)  # by position: twice as fast
             except BufferError:
-                self.full += 1
-                if self._wait():
-                    continue
-                self._give_up(topic, placed, stream, sequence, "the client's queue was full until the end")
+                self._again(topic, value, key, placed, done, None, stamp, headers)
             except KafkaException as why:  # this record is refused, as for its size; the next one may be fine
-                self._give_up(topic, placed, stream, sequence, str(why))
-            return
+                self._refused(done, topic, why)
+        if self._only is None and self._clusters(topics) != before:
+            # The cluster changed on the way: which of them went where, their acknowledgements say.
+            self._ledger.set_cluster(place, len(rows), UNKNOWN)
+
+    def poll(self, timeout: float) -> None:
+        """Serve the client for up to so many seconds, and write down what it reported."""
+        self.producer.poll(timeout)
+        self.settle()
+
+    def flush(self, timeout: float) -> int:
+        """Flush the client for up to so many seconds, and write down what it reported; returns how many are left."""
+        left = self.producer.flush(timeout)
+        self.settle()
+        return left
 
     def tick(self) -> None:
         """Do what is due at this time, between two records; nothing, unless there are transactions."""
@@ -165,30 +205,91 @@ class Sender:
     def finish(self) -> None:
         """End what is open, after the last record."""
 
+    def settle(self) -> None:
+        """Write down what the client reported since the last time."""
+        if self._slots:
+            rows = self._in_flight.take(self._slots)
+            rows["offset"] = self._offsets
+            rows["cluster"] = self._acked_by if self._only is None else self._only
+            if not self._keep_partition:
+                rows["partition"] = self._partitions
+            for each in (self._slots, self._offsets, self._partitions, self._acked_by):
+                each.clear()
+            self._acknowledge(rows)
+        if self._lost:
+            lost = self._lost[:]
+            self._lost.clear()
+            rows = self._in_flight.take([slot for slot, *_ in lost])
+            found = np.array([partition for _, partition, *_ in lost], np.int32)
+            rows["partition"] = np.where(found < 0, rows["partition"], found)
+            rows["cluster"] = [cluster for *_, cluster, _ in lost]
+            for sequence, (*_, why) in zip(rows["sequence"].tolist(), lost, strict=True):
+                self._complain(sequence, why)
+            self._fail(rows)
+
+    def _acknowledge(self, rows: Array) -> None:
+        self._ledger.append_rows(rows, ACKED)
+        self.acked += len(rows)
+
+    def _fail(self, rows: Array) -> None:
+        self._ledger.append_rows(rows, FAILED)
+
+    def _clusters(self, topics: list[str]) -> int | list[int]:
+        """Return the cluster that records of each topic would go to now; one where it is the same for all."""
+        if self._only is not None:
+            return self._only
+        ask = self.producer.cutover_cluster
+        known = {topic: CLUSTERS[ask(topic)] for topic in dict.fromkeys(topics)}
+        if len(known) == 1:
+            return known[topics[0]]
+        return [known[topic] for topic in topics]
+
+    def _reporter(self) -> Callable[[int, Any, Any], None]:
+        """Make the function that is each record's callback, bound to the record's slot: the hot path, so no method."""
+        add_slot, add_offset, lose = self._slots.append, self._offsets.append, self._lost.append
+        add_partition, add_cluster = self._partitions.append, self._acked_by.append
+        ask, only, moved = self.producer.cutover_cluster, self._only, not self._keep_partition
+
+        def report(slot: int, error: Any, message: Any) -> None:
+            cluster = CLUSTERS[ask(message.topic())] if only is None else only
+            if error is not None:
+                lose((slot, message.partition(), cluster, f"{message.topic()}: not acknowledged: {error}"))
+                return
+            add_slot(slot)
+            add_offset(message.offset())
+            if moved:
+                add_partition(message.partition())
+            if only is None:
+                add_cluster(cluster)
+
+        return report
+
     def _serve(self) -> bool:
-        self.producer.poll(FULL_WAIT_S)
+        self.poll(FULL_WAIT_S)
         return True
 
-    def _give_up(self, topic: str, partition: int, stream: int, sequence: int, why: str) -> None:
-        self._complain("not sent", topic, sequence, why)
-        self._lost(topic, partition, stream, sequence, CLUSTERS[self.producer.cutover_cluster(topic)])
+    def _again(self, topic: str, *rest: Any) -> None:
+        """Produce a record that the client had no room for."""
+        report = rest[3]
+        while True:
+            self.full += 1
+            if not self._wait():
+                self._refused(report, topic, "the client's queue was full until the end")
+                return
+            try:
+                self.producer.produce(topic, *rest)
+            except BufferError:
+                continue
+            except KafkaException as why:
+                self._refused(report, topic, why)
+            return
 
-    def _report(self, topic: str, stream: int, sequence: int, error: Any, message: Any) -> None:
+    def _refused(self, report: MethodType, topic: str, why: Any) -> None:
+        slot: Any = report.__self__
         cluster = CLUSTERS[self.producer.cutover_cluster(topic)]
-        if error is None:
-            self._acknowledged(topic, message.partition(), message.offset(), stream, sequence, cluster)
-        else:
-            self._complain("not acknowledged", topic, sequence, error)
-            self._lost(topic, -1 if message is None else message.partition(), stream, sequence, cluster)
+        self._lost.append((slot, -1, cluster, f"{topic}: not sent: {why}"))
 
-    def _acknowledged(self, topic: str, partition: int, offset: int, stream: int, sequence: int, cluster: int) -> None:
-        self._ledger.acked(topic, partition, offset, stream, sequence, cluster)
-        self.acked += 1
-
-    def _lost(self, topic: str, partition: int, stream: int, sequence: int, cluster: int) -> None:
-        self._ledger.failed(topic, partition, stream, sequence, cluster)
-
-    def _complain(self, what: str, topic: str, sequence: int, why: Any) -> None:
+    def _complain(self, sequence: int, why: str) -> None:
         self.failed += 1
         if not self.failed & (self.failed - 1):  # the 1st, 2nd, 4th, 8th, …: a broken cluster must not fill the disk
-            log.warning("%s: %s, sequence %d: %s (failure %d)", what, topic, sequence, why, self.failed)
+            log.warning("%s (sequence %d, failure %d)", why, sequence, self.failed)

@@ -15,9 +15,10 @@ from typing import Protocol
 from confluent_kafka import KafkaException
 
 from cutover_harness.errors import UsageError
+from cutover_harness.ledger.columns import Array
+from cutover_harness.ledger.format import ABORTED
 from cutover_harness.replay.config import Transactions
-from cutover_harness.replay.records import Headers
-from cutover_harness.replay.sender import EventLog, ReplayProducer, Sender
+from cutover_harness.replay.sender import EventLog, Prepared, ReplayProducer, Sender
 
 log = logging.getLogger(__name__)
 STEP_S = 5.0
@@ -74,29 +75,23 @@ class TransactionalSender(Sender):
         self._shape = transactions
         self._count = 0  # records in the open transaction; 0: none is open
         self._end_ns = 0
-        self._reports: list[tuple[str, int, int, int, int, int]] = []
-        self._failures: list[tuple[str, int, int, int, int]] = []
+        self._acks: list[Array] = []
+        self._failures: list[Array] = []
         deadline = time.monotonic() + INIT_S
         self._insist("init_transactions", producer.init_transactions, lambda: time.monotonic() > deadline)
 
-    def send(
-        self,
-        topic: str,
-        partition: int,
-        key: bytes | None,
-        value: bytes | None,
-        headers: Headers | None,
-        stream: int,
-        stamp_ms: int,
-    ) -> None:
-        """Send one record, in a transaction that is begun for it where none is open, and ended where it is full."""
-        if not self._count:
-            self._insist("begin_transaction", lambda _: self.producer.begin_transaction())
-            self._end_ns = time.monotonic_ns() + int(self._shape.ms * 1e6)
-        self._count += 1
-        super().send(topic, partition, key, value, headers, stream, stamp_ms)
-        if self._count >= self._shape.records:
-            self.finish()
+    def send(self, batch: Prepared, start: int, end: int) -> None:
+        """Send records, in transactions that are begun for them where none is open, and ended where they are full."""
+        while start < end:
+            if not self._count:
+                self._insist("begin_transaction", lambda _: self.producer.begin_transaction())
+                self._end_ns = time.monotonic_ns() + int(self._shape.ms * 1e6)
+            upto = min(end, start + self._shape.records - self._count)
+            self._count += upto - start
+            super().send(batch, start, upto)
+            start = upto
+            if self._count >= self._shape.records:
+                self.finish()
 
     def tick(self) -> None:
         """End the open transaction where its time has come."""
@@ -107,7 +102,7 @@ class TransactionalSender(Sender):
         """End the open transaction: commit it, or abort it where it is one of those to be aborted."""
         if not self._count:
             return
-        while self.producer.flush(STEP_S):  # ends: the client fails a record once its delivery timeout is over
+        while self.flush(STEP_S):  # ends: the client fails a record once its delivery timeout is over
             pass
         number = self.commits + self.aborts + 1
         on_purpose = self._shape.abort_every is not None and number % self._shape.abort_every == 0
@@ -115,10 +110,10 @@ class TransactionalSender(Sender):
             self._committed()
         else:
             self._insist("abort_transaction", self.producer.abort_transaction)
-            self.producer.flush(STEP_S)  # reports of what was purged
+            self.flush(STEP_S)  # reports of what was purged
             self._aborted()
         self._count = 0
-        self._reports, self._failures = [], []
+        self._acks, self._failures = [], []
 
     def _commit(self) -> bool:
         """Commit; False where the transaction has to be aborted."""
@@ -151,30 +146,26 @@ class TransactionalSender(Sender):
             else:
                 return
 
-    def _acknowledged(self, topic: str, partition: int, offset: int, stream: int, sequence: int, cluster: int) -> None:
-        self._reports.append((topic, partition, offset, stream, sequence, cluster))
+    def _acknowledge(self, rows: Array) -> None:
+        self._acks.append(rows)
 
-    def _lost(self, topic: str, partition: int, stream: int, sequence: int, cluster: int) -> None:
-        self._failures.append((topic, partition, stream, sequence, cluster))
+    def _fail(self, rows: Array) -> None:
+        self._failures.append(rows)
 
     def _committed(self) -> None:
         self.commits += 1
-        for report in self._reports:
-            super()._acknowledged(*report)
-        for failure in self._failures:  # refused before they were part of it, or it could not have been committed
-            super()._lost(*failure)
+        for rows in self._acks:
+            super()._acknowledge(rows)
+        for rows in self._failures:  # refused before they were part of it, or it could not have been committed
+            super()._fail(rows)
 
     def _aborted(self) -> None:
         self.aborts += 1
-        self.aborted += len(self._reports) + len(self._failures)
-        for topic, partition, offset, stream, sequence, cluster in self._reports:
-            self._ledger.aborted(topic, partition, stream, sequence, cluster, offset)
-        for failure in self._failures:
-            self._ledger.aborted(*failure)
+        for rows in [*self._acks, *self._failures]:
+            self._ledger.append_rows(rows, ABORTED)
+            self.aborted += len(rows)
 
     def _in_doubt(self) -> None:
         """Write down that nobody knows what became of the open transaction."""
-        for topic, partition, _, stream, sequence, cluster in self._reports:
-            super()._lost(topic, partition, stream, sequence, cluster)
-        for failure in self._failures:
-            super()._lost(*failure)
+        for rows in [*self._acks, *self._failures]:
+            super()._fail(rows)

@@ -7,9 +7,20 @@ from pathlib import Path
 
 import pytest
 from cutover_harness.capture import CaptureInfo, CaptureWriter, TopicInfo, record_batch
+from cutover_harness.replay.records import Headers, Records
+from cutover_harness.replay.sender import Sender
 
+One = tuple[str, int, bytes | None, bytes | None, Headers | None, int, int]
+"""topic, partition, key, value, headers, stream, timestamp"""
 Rows = Sequence[tuple[str, int, bytes | None, int]]  # topic, partition, key, timestamp
 MakeCapture = Callable[[Rows], Path]
+
+
+def send(sender: Sender, *records: One) -> None:
+    """Send records, as a batch of their own."""
+    topics, partitions, keys, values, headers, streams, stamps = map(list, zip(*records, strict=True))
+    batch = Records(topics, partitions, keys, values, headers, streams, [0] * len(records), stamps)
+    sender.send(sender.prepare(batch), 0, len(records))
 
 
 @pytest.fixture

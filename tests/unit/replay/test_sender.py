@@ -14,6 +14,8 @@ from cutover_harness.replay.consumer import Receiver, identity
 from cutover_harness.replay.sender import Sender
 from cutover_harness.replay.sequences import earlier, next_folder
 
+from .conftest import send
+
 
 class Message:
     def __init__(self, partition: int, offset: int, headers: Any = None) -> None:
@@ -51,7 +53,7 @@ class Client:
         key: bytes | None = None,
         partition: int = -1,
         callback: Any = None,
-        *,
+        on_delivery: Any = None,
         timestamp: int = 0,
         headers: Any = None,
     ) -> None:
@@ -91,8 +93,8 @@ def test_records_carry_their_identity_before_their_own_headers(tmp_path: Path) -
     client = Client()
     sender = Sender(client, ledger_at(tmp_path / "l"), 9)
     for stream in (5, 5, 6, 5):
-        sender.send("t", 1, b"k", b"v", [("h", b"x")], stream, 1234)
-    client.flush()
+        send(sender, ("t", 1, b"k", b"v", [("h", b"x")], stream, 1234))
+    sender.flush(1)
     assert [tuple(decode(headers[0][1])) for *_, headers in client.taken] == [
         (9, 5, 0),
         (9, 5, 1),
@@ -108,8 +110,8 @@ def test_a_full_queue_is_waited_for_and_nothing_dropped(tmp_path: Path) -> None:
     ledger = ledger_at(tmp_path / "l")
     sender = Sender(client, ledger, 9)
     for number in range(7):
-        sender.send("t", 0, b"k", b"%d" % number, None, 5, 0)
-    client.flush()
+        send(sender, ("t", 0, b"k", b"%d" % number, None, 5, 0))
+    sender.flush(1)
     ledger.close()
     assert [value for _, value, *_ in client.taken] == [b"%d" % n for n in range(7)]
     assert (sender.sent, sender.acked, sender.failed) == (7, 7, 0)
@@ -124,9 +126,9 @@ def test_what_the_client_refuses_or_fails_is_accounted_for(tmp_path: Path) -> No
     ledger = ledger_at(tmp_path / "l")
     sender = Sender(client, ledger, 9, wait=lambda: False)
     for value in (b"refused", b"lost", b"fine", b"no room left"):
-        sender.send("t", 0, b"k", value, None, 5, 0)
+        send(sender, ("t", 0, b"k", value, None, 5, 0))
     client.cluster = None
-    client.flush()
+    sender.flush(1)
     ledger.close()
     rows = read_ledger(tmp_path / "l").rows.everything()
     assert rows.sequence[rows.event == SENT].tolist() == [0, 1, 2, 3]
@@ -139,8 +141,8 @@ def test_what_the_client_refuses_or_fails_is_accounted_for(tmp_path: Path) -> No
 def test_the_client_may_place_records_with_a_key(tmp_path: Path) -> None:
     client = Client()
     sender = Sender(client, ledger_at(tmp_path / "l"), 9, keep_partition=False)
-    sender.send("t", 3, b"k", b"v", None, 5, 0)
-    sender.send("t", 3, None, b"v", None, 6, 0)
+    send(sender, ("t", 3, b"k", b"v", None, 5, 0))
+    send(sender, ("t", 3, None, b"v", None, 6, 0))
     assert [partition for _, _, _, partition, *_ in client.taken] == [-1, 3]
 
 
@@ -152,8 +154,8 @@ def test_a_restarted_process_goes_on_in_a_ledger_of_its_own(tmp_path: Path) -> N
         assert folder == expected
         ledger = ledger_at(folder)
         sender = Sender(Client(), ledger, 9, sequences=before.sequences)
-        sender.send("t", 0, b"k", b"v", None, 5, 0)
-        sender.send("t", 0, b"k", b"v", None, 5, 0)
+        send(sender, ("t", 0, b"k", b"v", None, 5, 0))
+        send(sender, ("t", 0, b"k", b"v", None, 5, 0))
         # killed: the ledger is not closed
     folder, before = earlier(base)
     assert folder == next_folder(base) == tmp_path / "p~3"
@@ -211,7 +213,7 @@ def test_sequences_of_many_streams(tmp_path: Path, count: int) -> None:
     chance = np.random.default_rng(1)
     streams = chance.integers(0, 2**63, 5).tolist()
     for stream in chance.choice(streams, 200 * count).tolist():
-        sender.send("t", 0, b"k", b"v", None, stream, 0)
+        send(sender, ("t", 0, b"k", b"v", None, stream, 0))
     ledger.close()
     rows = read_ledger(tmp_path / "p").rows.everything()
     for stream in streams:

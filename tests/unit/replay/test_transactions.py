@@ -16,10 +16,15 @@ from cutover_harness.replay.config import ReplayOptions
 from cutover_harness.replay.transactions import TransactionalSender, TransactionError
 from pydantic import ValidationError
 
+from .conftest import send as send_all
+
 
 class Message:
     def __init__(self, partition: int, offset: int) -> None:
         self._at = partition, offset
+
+    def topic(self) -> str:
+        return "t"
 
     def partition(self) -> int:
         return self._at[0]
@@ -63,7 +68,7 @@ class Client:
         key: bytes | None = None,
         partition: int = -1,
         callback: Any = None,
-        *,
+        on_delivery: Any = None,
         timestamp: int = 0,
         headers: Any = None,
     ) -> None:
@@ -93,8 +98,7 @@ def ledger_at(folder: Path) -> LedgerWriter:
 
 
 def send(sender: TransactionalSender, *values: bytes) -> None:
-    for value in values:
-        sender.send("t", 1, b"k", value, None, 5, 0)
+    send_all(sender, *(("t", 1, b"k", value, None, 5, 0) for value in values))
 
 
 def events(ledger: LedgerWriter, folder: Path) -> list[tuple[int, int, int, int]]:
@@ -111,7 +115,7 @@ def test_records_are_acknowledged_when_their_transaction_is_committed(tmp_path: 
     send(sender, b"0", b"1", b"2")
     assert client.calls == ["init", "begin", "produce", "produce", "commit", "begin", "produce"]
     assert sender.acked == 2
-    client.flush()
+    sender.flush(1)
     assert sender.acked == 2, "the delivery report of an open transaction is no acknowledgement"
     sender.finish()
     sender.finish()

@@ -1,0 +1,73 @@
+"""Reading ahead in a thread, so that whoever has to be on time does not wait for the disk or for decompression."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+from cutover_harness.replay.process import patched
+
+T = TypeVar("T")
+
+
+class Ahead(Generic[T]):
+    """Iterates over `source`, up to `depth` items ahead. An error of the source is raised where its item would come.
+
+    Leaving the context ends the thread. Without one where gevent is in the process: locks are not for both worlds.
+    """
+
+    def __init__(self, source: Iterator[T], depth: int = 4) -> None:
+        self._source = source
+        self._queue: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(depth)
+        self._first: tuple[T | None, BaseException | None] | None = None
+        self._ending = False
+        self._thread = None if patched() else threading.Thread(target=self._read, name="replay-ahead", daemon=True)
+
+    def __enter__(self) -> Self:
+        if self._thread is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ending = True
+        while self._thread is not None and self._thread.is_alive():
+            try:
+                self._queue.get(timeout=0.01)
+            except queue.Empty:
+                continue
+
+    def wait(self) -> None:
+        """Return once the first item is there."""
+        if self._thread is not None and self._first is None:
+            self._first = self._queue.get()
+
+    def __iter__(self) -> Iterator[T]:
+        if self._thread is None:
+            yield from self._source
+            return
+        self.wait()
+        item, self._first = self._first, None
+        while item is not None:
+            value, error = item
+            if error is not None:
+                raise error
+            if value is None:
+                return
+            yield value
+            item = self._queue.get()
+
+    def _read(self) -> None:
+        try:
+            for each in self._source:
+                self._queue.put((each, None))
+                if self._ending:
+                    return
+        except BaseException as why:  # noqa: BLE001 - raised again where the item was to come
+            self._queue.put((None, why))
+        else:
+            self._queue.put((None, None))
