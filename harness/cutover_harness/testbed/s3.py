@@ -17,6 +17,7 @@ EXTRA = "pip install 'kafka-cutover[automq]'"
 # In this order; the first pair is AutoMQ's own.
 _VARIABLES = (("KAFKA_S3_ACCESS_KEY", "KAFKA_S3_SECRET_KEY"), ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
 _TIMEOUT_S = 10
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _BATCH = 1000  # what one DeleteObjects takes
 
 
@@ -127,6 +128,8 @@ class Buckets:
                 read_timeout=_TIMEOUT_S,
                 retries={"max_attempts": 2},
                 s3={"addressing_style": "path"},
+                # No proxy stands before loopback, whatever the environment says.
+                proxies={} if urllib.parse.urlsplit(store.endpoint).hostname in _LOOPBACK else None,
             ),
         )
 

@@ -1,0 +1,325 @@
+"""The AutoMQ testbed without a broker: what is read from a distribution, downloaded and rendered."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import io
+import tarfile
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cutover_harness.errors import UsageError
+from cutover_harness.mirror.config import Batch, connectors
+from cutover_harness.testbed.automq import AutomqOptions, AutomqTestbed, download, settings
+from cutover_harness.testbed.automq.distribution import read_distribution
+from cutover_harness.testbed.automq.options import automq_options
+from cutover_harness.testbed.s3 import S3Store, given_store
+
+STORE = S3Store("http://127.0.0.1:9000", "eu-west-1", "the-access-key", "the-secret-key")
+Maker = Callable[..., Path]
+
+
+def jar(file: Path, *entries: str, version: str = "3.9.1") -> None:
+    with zipfile.ZipFile(file, "w") as archive:
+        for entry in entries:
+            archive.writestr(entry, f"commitId=1\nversion={version}\n" if entry.endswith("version.properties") else "")
+
+
+@pytest.fixture
+def distribution(tmp_path: Path) -> Maker:
+    """Make a folder laid out like a distribution; nothing in it can run."""
+
+    def make(name: str = "automq-1.7.3_kafka-3.9.1", *, automq: bool = True, s3stream: str = "3.9.1") -> Path:
+        home = tmp_path / name
+        (home / "libs").mkdir(parents=True)
+        (home / "config/kraft").mkdir(parents=True)
+        (home / "config/kraft/server.properties").write_text(
+            "# s3.bucket=commented\nlog.dirs=/tmp/x\ns3.stream.object.compaction.living.time.minutes=60\n"
+            "create.topic.policy.class.name=kafka.server.es.ElasticCreateTopicPolicy\ns3.wal.path=/tmp/wal\n"
+        )
+        jar(home / "libs/kafka-clients-3.9.1.jar", "kafka/kafka-version.properties")
+        jar(home / "libs/kafka_2.13-3.9.1.jar", "kafka/Kafka.class")
+        if automq:
+            jar(home / f"libs/s3stream-{s3stream}.jar", "com/automq/stream/s3/S3Storage.class")
+        return home
+
+    return make
+
+
+def test_it_is_automq_only_where_automqs_code_is_in_it(distribution: Maker, tmp_path: Path) -> None:
+    real = read_distribution(distribution())
+    assert (real.automq, real.version, real.kafka_version) == (True, "1.7.3", "3.9.1")
+    assert real.title == "AutoMQ 1.7.3 (Kafka 3.9.1)"
+    bed = AutomqTestbed(tmp_path / "work", AutomqOptions(real.home))
+    assert (bed.kind, bed.target_kind) == ("automq", "AutoMQ")
+    assert bed.describe()["target"] == "AutoMQ 1.7.3 (Kafka 3.9.1)"
+
+
+def test_a_name_alone_does_not_make_it_automq(distribution: Maker, tmp_path: Path) -> None:
+    home = distribution(automq=False)
+    bed = AutomqTestbed(tmp_path / "work", AutomqOptions(home))
+    assert bed.target_kind == "stand-in"
+    assert bed.describe()["target"] == "Apache Kafka 3.9.1 from automq-1.7.3_kafka-3.9.1 standing in for AutoMQ"
+
+
+def test_the_version_may_be_in_a_jar_or_nowhere(distribution: Maker) -> None:
+    assert read_distribution(distribution("renamed", s3stream="1.6.0")).version == "1.6.0"
+    unknown = read_distribution(distribution("other"))
+    assert unknown.version is None
+    assert unknown.title == "AutoMQ (version unknown) (Kafka 3.9.1)"
+
+
+def test_of_the_shipped_settings_only_automqs_own_are_taken(distribution: Maker) -> None:
+    assert read_distribution(distribution()).settings == {
+        "s3.stream.object.compaction.living.time.minutes": "60",
+        "create.topic.policy.class.name": "kafka.server.es.ElasticCreateTopicPolicy",
+        "s3.wal.path": "/tmp/wal",
+    }
+
+
+def test_what_is_wrong_with_a_home_is_one_line(distribution: Maker, tmp_path: Path) -> None:
+    def says(home: Path) -> str:
+        with pytest.raises(UsageError) as wrong:
+            read_distribution(home)
+        assert "\n" not in str(wrong.value)
+        return str(wrong.value)
+
+    assert "does not exist" in says(tmp_path / "none")
+    (tmp_path / "automq.tgz").touch()
+    assert "is a file: unpack it" in says(tmp_path / "automq.tgz")
+    (tmp_path / "empty").mkdir()
+    assert "has no libs folder with jars" in says(tmp_path / "empty")
+    clientless, brokerless, damaged = distribution("a"), distribution("b"), distribution("c")
+    (clientless / "libs/kafka-clients-3.9.1.jar").unlink()
+    assert "holds neither AutoMQ nor Kafka, there is no kafka-clients jar" in says(clientless)
+    (brokerless / "libs/kafka_2.13-3.9.1.jar").unlink()
+    assert "no kafka_2.13 jar" in says(brokerless)
+    (damaged / "libs/s3stream-3.9.1.jar").write_bytes(b"half of it")
+    assert "s3stream-3.9.1.jar is not an intact jar" in says(damaged)
+
+
+def read(file: Path) -> dict[str, str]:
+    pairs = (line.partition("=") for line in file.read_text().replace("\\", "").splitlines())
+    return {name: value for name, _, value in pairs}
+
+
+def test_rendered_settings_are_those_that_automq_documents(tmp_path: Path) -> None:
+    file = tmp_path / "p"
+    own = {"s3.wal.path": "/tmp/wal", "create.topic.policy.class.name": "x.Y", "s3.object.compaction.cache.size": "1"}
+    settings.write_broker(file, tmp_path / "data", 9092, 9093, own=own, store=STORE, buckets=("d", "o"))
+    found = read(file)
+    query = "?region=eu-west-1&endpoint=http://127.0.0.1:9000&pathStyle=true"
+    assert found["elasticstream.enable"] == "true"
+    assert found["s3.data.buckets"] == f"0@s3://d{query}"
+    assert found["s3.ops.buckets"] == f"1@s3://o{query}"
+    assert found["s3.wal.path"] == f"0@s3://d{query}"
+    assert (found["process.roles"], found["node.id"]) == ("broker,controller", "1")
+    assert found["controller.quorum.voters"] == "1@127.0.0.1:9093"
+    assert found["listeners"] == "PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093"
+    assert found["log.dirs"] == str(tmp_path / "data")
+    # The distribution's own stay where the testbed says nothing of them.
+    assert (found["create.topic.policy.class.name"], found["s3.object.compaction.cache.size"]) == ("x.Y", "1")
+    # How fast a dead broker is noticed is AutoMQ's to say, as what it costs is measured.
+    assert not {"broker.session.timeout.ms", "broker.heartbeat.interval.ms", "num.io.threads"} & found.keys()
+
+
+def test_secrets_are_in_the_environment_and_in_no_file_or_text(tmp_path: Path) -> None:
+    file = tmp_path / "p"
+    settings.write_broker(file, tmp_path / "data", 1, 2, own={}, store=STORE, buckets=("d", "o"))
+    variables = settings.credentials(STORE)
+    assert variables == {"KAFKA_S3_ACCESS_KEY": "the-access-key", "KAFKA_S3_SECRET_KEY": "the-secret-key"}
+    for text in (file.read_text(), repr(STORE), repr(AutomqOptions(tmp_path, STORE))):
+        assert "the-secret-key" not in text
+        assert "the-access-key" not in text
+
+
+def test_memory_is_what_automqs_own_set_up_gives() -> None:
+    assert {"-Xms1g", "-Xmx1g", "-XX:MaxDirectMemorySize=1G"} <= set(settings.JVM_OPTIONS)
+
+
+def test_the_mirror_writes_to_automq_as_it_recommends() -> None:
+    copying = connectors(Batch("b", ("t",), ()), {}, {}, exactly_once=False, interval_s=1, tasks=1)["cutover-b-source"]
+    assert copying["producer.override.enable.idempotence"] == "true"
+    assert copying["producer.override.batch.size"] == str(1 << 20)
+    assert copying["producer.override.max.request.size"] == str(16 << 20)
+    assert 0 < int(copying["producer.override.linger.ms"]) <= 100
+
+
+# S3 of one's own
+
+
+@pytest.mark.parametrize("endpoint", ["s3://bucket", "127.0.0.1:9000", "http://host/bucket", "http://host?x=y"])
+def test_an_endpoint_is_an_address_alone(endpoint: str) -> None:
+    with pytest.raises(UsageError, match="expected http://HOST:PORT or https://HOST, without a bucket"):
+        given_store(endpoint, "r", None, {})
+
+
+def test_credentials_are_never_in_the_endpoint_nor_in_what_is_said() -> None:
+    with pytest.raises(UsageError) as wrong:
+        given_store("http://me:secret@host", "r", None, {})
+    assert "holds credentials" in str(wrong.value)
+    assert "secret@" not in str(wrong.value)
+
+
+def test_credentials_come_from_a_file_or_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "credentials"
+    file.write_text("[default]\naws_access_key_id = a%b\naws_secret_access_key = c\n")
+    store = given_store("http://h:1/", "r", file, {"AWS_ACCESS_KEY_ID": "no", "AWS_SECRET_ACCESS_KEY": "no"})
+    assert (store.endpoint, store.access_key, store.secret_key) == ("http://h:1", "a%b", "c")
+    both = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "KAFKA_S3_ACCESS_KEY": "k"}
+    assert given_store("http://h:1", "r", None, both).access_key == "x"
+    with pytest.raises(UsageError, match="no credentials; set KAFKA_S3_ACCESS_KEY and KAFKA_S3_SECRET_KEY or AWS_"):
+        given_store("http://h:1", "r", None, {"AWS_ACCESS_KEY_ID": "x"})
+    file.write_text("[default]\nthe secret itself\n")
+    with pytest.raises(UsageError, match=r"expected \[default\]") as wrong:
+        given_store("http://h:1", "r", file, {})
+    assert "the secret itself" not in str(wrong.value)
+    with pytest.raises(UsageError, match="none: cannot be read"):
+        given_store("http://h:1", "r", tmp_path / "none", {})
+
+
+def options(**given: Any) -> AutomqOptions:
+    nothing: dict[str, Any] = dict.fromkeys(
+        ("home", "url", "version", "sha256", "s3_endpoint", "s3_region", "s3_credentials")
+    )
+    return automq_options(**{**nothing, "keep": False, "env": {}, "progress": print, **given})
+
+
+def test_options_that_do_not_go_together(distribution: Maker) -> None:
+    home = distribution()
+    with pytest.raises(UsageError, match="say which AutoMQ"):
+        options()
+    with pytest.raises(UsageError, match="leave out --automq-url"):
+        options(home=home, version="1.7.3")
+    with pytest.raises(UsageError, match="name it with --s3-endpoint"):
+        options(home=home, s3_region="eu-west-1")
+    assert options(home=home).store is None
+
+
+# Downloads
+
+
+class Server:
+    """Serves `content` for any path but /missing; `cut` sends half of it."""
+
+    def __init__(self, content: bytes, *, cut: bool = False) -> None:
+        outer = self
+        self.asked: list[str] = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.asked.append(self.path)
+                if self.path == "/missing":
+                    self.send_error(404)
+                    return
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content[: len(content) // 2] if cut else content)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def archive(home: Path) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        tar.add(home, home.name)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path / "cache/kafka-cutover/automq"
+    yield folder
+    left = [entry.name for entry in folder.glob(".*")] if folder.exists() else []
+    assert left == []
+
+
+def test_a_release_is_fetched_once_and_unpacked(distribution: Maker, cache: Path) -> None:
+    content = archive(distribution())
+    server = Server(content)
+    try:
+        checksum = hashlib.sha256(content).hexdigest()
+        for _ in range(2):
+            found = options(url=f"{server.url}/automq.tgz", sha256=checksum.upper())
+        assert server.asked == ["/automq.tgz"]
+        assert found.home.name == "automq-1.7.3_kafka-3.9.1"
+        assert found.home.is_relative_to(cache)
+        assert read_distribution(found.home).automq
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "sha256", "cut", "says"),
+    [
+        ("/missing", None, False, r"cannot fetch AutoMQ from http://127\.0\.0\.1:\d+/missing \(HTTP 404\)"),
+        ("/a", "0" * 64, False, "not what --automq-sha256 says; nothing of it was kept"),
+        ("/a", None, True, "cannot fetch AutoMQ|is no tar archive, or one that is cut off"),
+    ],
+)
+def test_what_is_not_the_archive_is_not_kept(
+    distribution: Maker, cache: Path, path: str, sha256: str | None, cut: bool, says: str
+) -> None:
+    server = Server(archive(distribution()), cut=cut)
+    try:
+        with pytest.raises(UsageError, match=says) as wrong:
+            options(url=server.url + path, sha256=sha256)
+        assert "\n" not in str(wrong.value)
+        assert list(cache.iterdir()) == []
+    finally:
+        server.close()
+
+
+def test_what_is_no_archive_is_refused(cache: Path) -> None:
+    server = Server(b"<html>please log in</html>" * 100)
+    try:
+        with pytest.raises(UsageError, match="is no tar archive"):
+            options(url=server.url)
+    finally:
+        server.close()
+
+
+def test_an_archive_that_reaches_out_of_its_folder_is_refused(cache: Path, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("../../../evil"))
+    server = Server(buffer.getvalue())
+    try:
+        with pytest.raises(UsageError, match="unsafe"):
+            options(url=server.url)
+    finally:
+        server.close()
+    assert not list(tmp_path.rglob("evil"))
+
+
+def test_an_address_that_cannot_be_reached_says_what_to_do(cache: Path) -> None:
+    server = Server(b"")
+    server.close()
+    with pytest.raises(UsageError, match=r"Connection refused\): download it where the network allows, unpack it and"):
+        options(url=f"{server.url}/a")
+    with pytest.raises(UsageError, match="expected an http or https address"):
+        options(url="ftp://host/a")
+
+
+def test_a_version_names_the_release() -> None:
+    assert download.URL.format(version="1.7.3", kafka=download.KAFKA_OF_RELEASE).endswith(
+        "/1.7.3/automq-1.7.3_kafka-3.9.1.tgz"
+    )
