@@ -22,6 +22,7 @@ from cutover_harness.conductor.pointer import PointerFile
 from cutover_harness.conductor.statuses import Role
 from cutover_harness.configfile import ConfigFile
 from cutover_harness.errors import UsageError
+from cutover_harness.mirror.clients import seen_by_connect
 from cutover_harness.mirror.task import MirrorTask
 from cutover_harness.plan.path import Act
 from cutover_harness.plan.scenario import Gates, Step
@@ -47,6 +48,8 @@ class ConductorConfig(ConfigFile):
     asks: list[tuple[Act, When]] = Field(default=[])
     on_missed: Literal["stop", "rollback"] = "stop"
     connect_url: str
+    connect_bootstrap: dict[str, str] = Field(default={})
+    """How Connect reaches `source` and `target` where not at the address in the cutover file."""
     exactly_once: bool = False
     cutover_file: Path
     statuses: Path
@@ -62,8 +65,8 @@ def conduct(config: ConductorConfig, *, back: bool = False) -> int:
     journal = Journal(config.journal)
     with MirrorTask(
         config.connect_url,
-        source,
-        target,
+        seen_by_connect(source, config.connect_bootstrap.get("source")),
+        seen_by_connect(target, config.connect_bootstrap.get("target")),
         config.route,
         config.topics,
         config.groups,

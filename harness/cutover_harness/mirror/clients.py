@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cutover_harness.mirror.errors import MirrorError
 
+_SEEN_BY_CONNECT = "connect.bootstrap.servers"
 # Properties that only Java knows. A configuration may hold them for Connect, and they win over what is derived.
 _JAVA_ONLY = ("sasl.jaas.config", "sasl.client.callback.handler.class", "ssl.truststore.", "ssl.keystore.")
 _BOTH = (
@@ -21,8 +22,13 @@ _LOGIN_MODULES = {
 
 
 def librdkafka(config: Mapping[str, str]) -> dict[str, str]:
-    """Return the properties without those that only Java knows."""
-    return {key: value for key, value in config.items() if not key.startswith(_JAVA_ONLY)}
+    """Return the properties without those that only Java knows, or that are meant for Connect alone."""
+    return {key: value for key, value in config.items() if not key.startswith((*_JAVA_ONLY, _SEEN_BY_CONNECT))}
+
+
+def seen_by_connect(config: Mapping[str, str], bootstrap: str | None) -> dict[str, str]:
+    """Return the properties of a cluster that Connect reaches at another address (None: at the same)."""
+    return {**config, **({_SEEN_BY_CONNECT: bootstrap} if bootstrap else {})}
 
 
 def java(config: Mapping[str, str]) -> dict[str, str]:
@@ -32,6 +38,8 @@ def java(config: Mapping[str, str]) -> dict[str, str]:
     that cannot be translated; `sasl.jaas.config` in the configuration is used as it is.
     """
     result = {key: config[key] for key in _BOTH if key in config}
+    if _SEEN_BY_CONNECT in config:
+        result["bootstrap.servers"] = config[_SEEN_BY_CONNECT]
     mechanism = config.get("sasl.mechanism", config.get("sasl.mechanisms"))
     if mechanism is not None:
         result["sasl.mechanism"] = mechanism

@@ -26,6 +26,7 @@ from cutover_harness.judge import judge, verdict
 from cutover_harness.judge.model import Copied, DrainProof, Expectation, Report, RunFacts
 from cutover_harness.ledger import read_ledgers
 from cutover_harness.mirror import Mirror
+from cutover_harness.mirror.clients import seen_by_connect
 from cutover_harness.plan.batch import WHOLE, Route, routes
 from cutover_harness.plan.scenario import Scenario
 from cutover_harness.rehearsal import guards
@@ -246,6 +247,7 @@ class Rehearsal:
             asks=asks(self.scenario, faults=first, growth=growth is not None and route.has(growth.like)),
             on_missed=self.scenario.on_missed,
             connect_url=testbed.connect_url,
+            connect_bootstrap={c.name: c.connect_bootstrap for c in (testbed.source, testbed.target)},
             exactly_once=testbed.exactly_once,
             cutover_file=cutover_file,
             statuses=fleet.status_dir,
@@ -319,8 +321,8 @@ class Rehearsal:
 def _mirror(testbed: Testbed, source: Mapping[str, str], target: Mapping[str, str], route: Route) -> Mirror:
     return Mirror(
         testbed.connect_url,
-        source,
-        target,
+        seen_by_connect(source, testbed.source.connect_bootstrap),
+        seen_by_connect(target, testbed.target.connect_bootstrap),
         batch=route.name,
         topics=route.patterns,
         exclude=route.exclude,

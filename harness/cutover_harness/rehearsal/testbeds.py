@@ -7,6 +7,7 @@ from pathlib import Path
 from cutover_harness.rehearsal.settings import Settings
 from cutover_harness.testbed import ProcessTestbed, Testbed
 from cutover_harness.testbed.automq import AutomqTestbed
+from cutover_harness.testbed.docker.testbed import DockerTestbed
 
 
 def new_testbed(settings: Settings, workdir: Path) -> Testbed:
@@ -14,6 +15,14 @@ def new_testbed(settings: Settings, workdir: Path) -> Testbed:
 
     Raises UsageError where this environment cannot have one.
     """
+    if settings.testbed == "docker":
+        return DockerTestbed(
+            workdir,
+            settings.docker,
+            exactly_once=settings.exactly_once,
+            ports=settings.ports,
+            target_ack_delay_ms=settings.target_ack_delay_ms,
+        )
     source_port, target_port, connect_port = settings.ports or (None, None, None)
     if settings.testbed == "automq" and settings.automq is not None:
         return AutomqTestbed(

@@ -18,6 +18,10 @@ class TestbedError(UsageError):
     __test__ = False  # the name is not a test's
 
 
+class UnavailableError(Exception):
+    """A fault that this testbed, or the machine below it, cannot bring about; the message says why."""
+
+
 class Node(Protocol):
     """Something that can fail: a broker or the Connect worker."""
 
@@ -62,6 +66,11 @@ class Cluster(Node, Protocol):
     @property
     def bootstrap(self) -> str:
         """Its `bootstrap.servers`."""
+        ...
+
+    @property
+    def connect_bootstrap(self) -> str:
+        """Its `bootstrap.servers` as the Connect worker reaches it."""
         ...
 
     def client_config(self) -> dict[str, str]:

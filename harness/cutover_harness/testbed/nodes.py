@@ -183,7 +183,7 @@ class Broker(JvmNode):
         super().__init__(program, cache, serves)
         self.name: ClusterName = name
         self.version = version
-        self.bootstrap = f"127.0.0.1:{port}"
+        self.bootstrap = self.connect_bootstrap = f"127.0.0.1:{port}"
 
     def client_config(self) -> dict[str, str]:
         """Return the librdkafka properties that reach it."""

@@ -50,7 +50,7 @@ NODE: Mapping[str, str] = {
     "log.segment.delete.delay.ms": "1000",
 }
 
-_BROKER: Mapping[str, str] = {
+BROKER: Mapping[str, str] = {
     **NODE,
     # Fast to start, to notice a death and to come back.
     "broker.heartbeat.interval.ms": "250",
@@ -68,7 +68,7 @@ _BROKER: Mapping[str, str] = {
     "num.io.threads": "2",
 }
 
-_CONNECT: Mapping[str, str] = {
+CONNECT: Mapping[str, str] = {
     "group.id": "kafka-cutover-connect",
     "key.converter": "org.apache.kafka.connect.converters.ByteArrayConverter",
     "value.converter": "org.apache.kafka.connect.converters.ByteArrayConverter",
@@ -104,7 +104,7 @@ def write_broker(file: Path, data: Path, port: int, controller_port: int, proxy:
         listener += f",PROXY://127.0.0.1:{proxy[1]}"
         advertised += f",PROXY://127.0.0.1:{proxy[0]}"
     addresses = {"listeners": f"{listener},{controller(controller_port)}", "advertised.listeners": advertised}
-    write_properties(file, {**_BROKER, **addresses, **place(data, controller_port)})
+    write_properties(file, {**BROKER, **addresses, **place(data, controller_port)})
     meta = data / "meta.properties"
     if not meta.exists():
         data.mkdir(parents=True, exist_ok=True)
@@ -127,7 +127,7 @@ def write_connect(file: Path, target_bootstrap: str, port: int, *, exactly_once:
     write_properties(
         file,
         {
-            **_CONNECT,
+            **CONNECT,
             "bootstrap.servers": target_bootstrap,
             "listeners": f"http://127.0.0.1:{port}",
             "rest.advertised.host.name": "127.0.0.1",
@@ -138,7 +138,12 @@ def write_connect(file: Path, target_bootstrap: str, port: int, *, exactly_once:
 
 
 def write_properties(file: Path, properties: Mapping[str, str]) -> None:
-    """Write a Java properties file; what is special in its syntax is escaped."""
+    """Write a Java properties file."""
+    file.write_text(properties_text(properties))
+
+
+def properties_text(properties: Mapping[str, str]) -> str:
+    """Return a Java properties file's text; what is special in its syntax is escaped."""
 
     def escape(text: str) -> str:
         for special in "\\=:#! ":
@@ -148,7 +153,7 @@ def write_properties(file: Path, properties: Mapping[str, str]) -> None:
         units = text.encode("utf-16-be").hex(" ", 2).split()
         return "".join(chr(int(unit, 16)) if int(unit, 16) < 128 else f"\\u{unit}" for unit in units)
 
-    file.write_text("".join(f"{escape(key)}={escape(value)}\n" for key, value in properties.items()))
+    return "".join(f"{escape(key)}={escape(value)}\n" for key, value in properties.items())
 
 
 def random_id() -> str:

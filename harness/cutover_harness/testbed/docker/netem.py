@@ -1,0 +1,49 @@
+"""Delay and loss in a container's network, by the kernel's netem where it has it (`man tc-netem`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cutover_harness.testbed.base import TestbedError, UnavailableError
+from cutover_harness.testbed.docker import engine
+
+_DEVICE = "eth0"  # the one network that a container of ours has
+
+
+def impair_command(delay_ms: int, loss_percent: float) -> list[str]:
+    """Return the command that delays what the container sends, or loses a part of it."""
+    what = [
+        *(("delay", f"{delay_ms}ms") if delay_ms else ()),
+        *(("loss", f"{loss_percent:g}%") if loss_percent else ()),
+    ]
+    return ["tc", "qdisc", "replace", "dev", _DEVICE, "root", "netem", *what]
+
+
+HEAL_COMMAND = ["tc", "qdisc", "del", "dev", _DEVICE, "root"]
+SHOW_COMMAND = ["tc", "qdisc", "show", "dev", _DEVICE]
+
+
+def run(client: Any, image: str, container_id: str, run_id: str, command: list[str]) -> str:
+    """Run `tc` beside a container, in its network; return what it says. Raises UnavailableError with its reason."""
+    import docker  # noqa: PLC0415 - an extra
+
+    try:
+        engine.ensure_image(client, image, "--netem-image", lambda _text: None)
+        said: bytes = client.containers.run(
+            image,
+            entrypoint=command[:1],
+            command=command[1:],
+            network_mode=f"container:{container_id}",
+            cap_add=["NET_ADMIN"],
+            user="root",
+            labels=engine.labels(run_id),
+            remove=True,
+            stdout=True,
+            stderr=True,
+        )
+    except docker.errors.ContainerError as why:
+        text = (why.stderr or b"").decode(errors="replace").strip().splitlines()
+        raise UnavailableError(f"netem: {text[0] if text else why}") from why
+    except (TestbedError, docker.errors.DockerException) as why:
+        raise UnavailableError(f"netem: {why}") from why
+    return said.decode(errors="replace")
