@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from cutover_harness.admin import Admin
+from cutover_harness.admin import Admin, Partition
 from cutover_harness.faults.proof import Proof
 from cutover_harness.mirror import Mirror
 from cutover_harness.mirror.logs import LogReader, partitions
 from cutover_harness.plan.fault import Fault
 
 _POLL_S = 0.25
+_BEHIND_WITHIN_S = 20.0
 
 
 class TopicLike(Protocol):
@@ -55,24 +56,33 @@ class SourceTopics:
         return lambda: proof
 
     def _expire(self) -> Proof:
-        """Remove what all groups have read, so that nobody on the source misses it."""
+        """Remove what all groups have read, so that nobody on the source misses it, once the mirror is behind that."""
         admin = Admin(self.source)
-        read = [admin.committed(group, self.topics) for group in self.groups]
-        starts = admin.start_offsets(self.topics)
-        upto = {p: min(at.get(p, 0) for at in read) for p in starts}
-        upto = {p: offset for p, offset in upto.items() if offset > starts[p]}
-        # The ends after the lag, so that what is mirrored is never taken for less than it is.
-        with self.mirror() as mirror:
-            lag = mirror.lag().records
-        mirrored = {p: end - lag.get(p, 0) for p, end in admin.end_offsets(self.topics).items()}
-        admin.delete_records(upto)
-        gone = {p: (mirrored[p], offset) for p, offset in upto.items() if offset > mirrored[p]}
+        deadline = time.monotonic() + _BEHIND_WITHIN_S
+        while True:
+            read = self._read_by_all(admin)
+            # The ends after the lag, so that what is mirrored is never taken for less than it is.
+            with self.mirror() as mirror:
+                lag = mirror.lag().records
+            mirrored = {p: end - lag.get(p, 0) for p, end in admin.end_offsets(self.topics).items()}
+            gone = {p: (mirrored[p], offset) for p, offset in read.items() if offset > mirrored[p]}
+            if gone or time.monotonic() > deadline:
+                break
+            time.sleep(_POLL_S)
+        admin.delete_records(read)
         example = "".join(f", such as {t}-{n} from {a} to {b - 1}" for (t, n), (a, b) in list(gone.items())[:1])
         return Proof(
             held=bool(gone),
-            evidence=f"{sum(offset - starts[p] for p, offset in upto.items())} records of {len(upto)} partitions "
-            f"removed, {sum(b - a for a, b in gone.values())} of them not mirrored{example}",
+            evidence=f"removed what was read of {len(read)} partitions, {sum(b - a for a, b in gone.values())} records "
+            f"of it not mirrored{example}",
         )
+
+    def _read_by_all(self, admin: Admin) -> dict[Partition, int]:
+        """Return up to which offset all groups have read, in the partitions whose logs start before it."""
+        committed = [admin.committed(group, self.topics) for group in self.groups]
+        starts = admin.start_offsets(self.topics)
+        read = {p: min(at.get(p, 0) for at in committed) for p in starts}
+        return {p: offset for p, offset in read.items() if offset > starts[p]}
 
     def _recreate(self) -> Proof:
         admin, (name, topic) = Admin(self.source), next(iter(self.topics.items()))
