@@ -190,11 +190,9 @@ class DockerTestbed:
         source = self._new_broker("source", options.source_image, self._wanted_ports[0], None)
         target = self._new_broker("target", options.target_image, self._wanted_ports[1], store)
         self._worker = self._new_worker(target)
-        for broker in (source, target):
-            broker.launch()
-        target.await_ready()  # Connect would end without it
-        self._worker.launch()
-        for node in (source, self._worker):
+        for node in (target, source, self._worker):  # in this order, as Connect ends where the target has no address
+            node.launch()
+        for node in (source, target, self._worker):
             node.await_ready()
         for broker in (source, target):
             broker.version = self._version(broker)
