@@ -256,7 +256,9 @@ class Sender:
                 lose((slot, message.partition(), cluster, f"{message.topic()}: not acknowledged: {error}"))
                 return
             add_slot(slot)
-            add_offset(message.offset())
+            offset = message.offset()
+            # None: a retry found it in the log already, and the broker has not said where.
+            add_offset(NO_OFFSET if offset is None else offset)
             if moved:
                 add_partition(message.partition())
             if only is None:

@@ -105,6 +105,18 @@ def test_records_carry_their_identity_before_their_own_headers(tmp_path: Path) -
     assert {taken[4] for taken in client.taken} == {1234}
 
 
+def test_an_acknowledgement_may_come_without_an_offset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for an idempotent producer's retry that the broker had taken already."""
+    monkeypatch.setattr(Message, "offset", lambda _: None)
+    ledger = ledger_at(tmp_path / "l")
+    sender = Sender(Client(), ledger, 9)
+    send(sender, ("t", 1, b"k", b"v", None, 5, 0))
+    sender.flush(1)
+    ledger.close()
+    rows = read_ledger(tmp_path / "l").rows.everything()
+    assert rows.offset[rows.event == ACKED].tolist() == [-1]
+
+
 def test_a_full_queue_is_waited_for_and_nothing_dropped(tmp_path: Path) -> None:
     client = Client()
     ledger = ledger_at(tmp_path / "l")
