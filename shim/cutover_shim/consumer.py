@@ -26,6 +26,10 @@ class Consumer(RawConsumer):
     Raises, beside what the client raises, CutoverFileError if the file cannot be used at start-up.
     """
 
+    # What poll() looks at, in a slot: an attribute in the dictionary of an object that derives from a C type costs more
+    # than all the rest of it.
+    __slots__ = ("__dict__", "__weakref__", "_shim_fast")
+
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
         if cls is Consumer and config.cutover_path(args, kwargs) is None:
             return super().__new__(_PlainConsumer)
@@ -35,7 +39,7 @@ class Consumer(RawConsumer):
         # The base is never initialised: every method is overridden, and this object holds a real client instead.
         chosen = config.settings(args, kwargs)
         self._shim_conf = chosen
-        self._shim_fast: Callable[[float], Any] | None = None
+        self._shim_fast: RawConsumer | None = None
         self._shim_closed = False
         self._shim_refusal: str | None = None
         runtime.clients.add(self)
@@ -71,7 +75,7 @@ class Consumer(RawConsumer):
         with member.cond:  # reading the state and writing the answer is one act: the last change wins
             handle = member.handle
             fast = handle is not None and member.quiet and not member.seeks and not self._shim_closed
-            self._shim_fast = handle.poll if fast else None
+            self._shim_fast = handle if fast else None
         self._shim_dirty = True
         if self._shim_status is not None:
             watch.watcher.wake()
@@ -106,7 +110,7 @@ class Consumer(RawConsumer):
         fast = self._shim_fast
         if fast is not None:
             try:
-                message = fast(0.0)  # what is there already, before it is looked at how long to wait for more
+                message = fast.poll(0.0)  # what is there already, before it is looked at how long to wait for more
             except RuntimeError as error:
                 self._shim_unless_switched(error)
             else:
@@ -141,8 +145,8 @@ class Consumer(RawConsumer):
     def consume(self, num_messages: int = 1, timeout: float = -1) -> list[Any]:
         """Return up to so many messages, as the client does; an empty list while the route is held."""
         messages: list[Any] = []
-        handle = self._shim_member.handle
-        if self._shim_fast is not None and handle is not None:
+        handle = self._shim_fast
+        if handle is not None:
             chunk = timeout if 0 <= timeout <= _FAST_S else _FAST_S
             try:
                 messages = handle.consume(num_messages, chunk)

@@ -21,6 +21,10 @@ class Producer(RawProducer):
     Raises, beside what the client raises, CutoverFileError if the file cannot be used at start-up.
     """
 
+    # What produce() and poll() look at, in slots: in the dictionary of an object that derives from a C type they cost
+    # more.
+    __slots__ = ("__dict__", "__weakref__", "_shim", "_shim_topics")
+
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
         if cls is Producer and config.cutover_path(args, kwargs) is None:
             return super().__new__(_PlainProducer)
