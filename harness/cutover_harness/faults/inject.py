@@ -9,10 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from cutover_harness.errors import UsageError
+from cutover_harness.faults import network
 from cutover_harness.faults.proof import Happening
 from cutover_harness.judge.model import Guard, Mark
 from cutover_harness.plan.fault import Fault
 from cutover_harness.plan.path import Act
+from cutover_harness.testbed.base import UnavailableError
 
 
 class Victim(Protocol):
@@ -59,6 +62,9 @@ class Injector:
     def _inject(self, fault: Fault) -> None:
         name = f"{fault.kind} {fault.of}"
         victim = self.victims[fault.of]()
+        if fault.kind in network.NETWORK:
+            self._on_network(fault, victim, name)
+            return
         begin = time.time_ns()
         if fault.kind == "freeze":
             victim.freeze()
@@ -83,6 +89,23 @@ class Injector:
             self.marks.append(
                 Mark(time_ns=begin, kind="fault", name=name, stage=None, detail=f"at {fault.at}", end_ns=time.time_ns())
             )
+
+        self._start(end, name)
+
+    def _on_network(self, fault: Fault, victim: Victim, name: str) -> None:
+        began = time.time_ns()
+        proof, heal = network.begin(fault, victim)
+        self.guards.append(Guard(f"fault {name} hit", proof.held, proof.evidence))
+        if heal is None:
+            return
+
+        def end() -> None:
+            time.sleep(fault.seconds)
+            try:
+                heal()
+            except (UnavailableError, UsageError) as why:
+                self.guards.append(Guard(f"fault {name} ended", False, str(why)))
+            self.marks.append(Mark(began, "fault", name, None, f"at {fault.at}", time.time_ns()))
 
         self._start(end, name)
 

@@ -10,17 +10,21 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from cutover_harness.plan.path import Act
 
 Kind = Literal[
-    "freeze", "kill", "restart", "tear", "delete", "rewind", "join", "expire", "recreate", "compact"
+    "freeze", "kill", "restart", "disconnect", "delay", "loss",
+    "tear", "delete", "rewind", "join", "expire", "recreate", "compact"
 ]  # fmt: skip
 Victim = Literal[
     "connect", "source", "target", "producer", "consumer", "conductor", "cutover-file", "group", "topics"
 ]  # fmt: skip
 
 _PROCESS = ("freeze", "kill", "restart")
+NETWORK = ("disconnect", "delay", "loss")
+"""What can happen to a node's network, on testbeds of containers."""
+_NODE = (*_PROCESS, *NETWORK)
 KINDS: Mapping[str, tuple[str, ...]] = {
-    "connect": _PROCESS,
-    "source": _PROCESS,
-    "target": _PROCESS,
+    "connect": _NODE,
+    "source": _NODE,
+    "target": _NODE,
     "producer": _PROCESS,
     "consumer": _PROCESS,
     "conductor": ("kill",),
@@ -39,7 +43,9 @@ class Fault(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Kind = Field(
-        description="freeze: SIGSTOP for a while; kill: SIGKILL and start; restart: SIGTERM and start. Of the cutover "
+        description="freeze: SIGSTOP for a while; kill: SIGKILL and start; restart: SIGTERM and start. On "
+        "testbeds of containers, elsewhere the run is INCONCLUSIVE: disconnect (off the network), delay and loss (of "
+        "what the node sends, where the kernel has netem). Of the cutover "
         "file: tear (half of it is there), delete, rewind (an old one is put back). Of a group: join (a further member "
         "starts and stays). Of the source's topics: expire (records that all groups have read are removed, mirrored or "
         "not, as retention does), recreate (the first topic is deleted and made again), compact (the path waits until "
@@ -53,8 +59,10 @@ class Fault(BaseModel):
         gt=0,
         le=600,
         description="How long it stays frozen, or down before it is started; how long the cutover file is broken, "
-        "until the conductor writes it next; how long compaction is waited for.",
+        "until the conductor writes it next; how long compaction is waited for; how long its network is broken.",
     )
+    delay_ms: int = Field(default=250, gt=0, le=60_000, description="How much is added by delay.")
+    loss_percent: float = Field(default=10, gt=0, le=100, description="How much is lost by loss.")
 
     @field_validator("of")
     @classmethod
@@ -76,4 +84,12 @@ class Fault(BaseModel):
     def _lasts(cls, value: float, info: ValidationInfo) -> float:
         if (kind := info.data.get("kind")) in _AT_ONCE:
             raise ValueError(f"{kind} happens at once: leave seconds out")
+        return value
+
+    @field_validator("delay_ms", "loss_percent")
+    @classmethod
+    def _is_of_its_kind(cls, value: float, info: ValidationInfo) -> float:
+        wanted = str(info.field_name).partition("_")[0]
+        if info.data.get("kind") != wanted:
+            raise ValueError(f"is for {wanted} alone: leave it out")
         return value

@@ -61,7 +61,10 @@ def test_a_bad_file_names_line_and_field(change: tuple[str, str], says: str) -> 
     ("fault", "says"),
     [
         (("freeze", "cutover-file", ""), "11: faults.0.of: freeze cannot happen to cutover-file: tear or delete or"),
-        (("tear", "connect", ""), "11: faults.0.of: tear cannot happen to connect: freeze or kill or restart can"),
+        (
+            ("tear", "connect", ""),
+            "11: faults.0.of: tear cannot happen to connect: freeze or kill or restart or disconnect or delay or loss can",
+        ),
         (("freeze", "conductor", ""), "11: faults.0.of: freeze cannot happen to conductor: kill can"),
         (("kill", "group", ""), "11: faults.0.of: kill cannot happen to group: join can"),
         (("kill", "topics", ""), "11: faults.0.of: kill cannot happen to topics: expire or recreate or compact can"),
@@ -106,3 +109,24 @@ def test_unknown_names_and_missing_files(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(GOOD, encoding="utf-8")
     assert find(str(file)).title == "My own path"
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ("traffic:\n  prices: {keys: -1}", "10: traffic.prices.keys: .*found -1"),
+        ("traffic:\n  prices: {colour: red}", "10: traffic.prices.colour: Extra inputs"),
+        ("traffic:\n  'a b': {}", "10: traffic.a b.*: String should match"),
+        ("traffic:\n  p: {keys: 0, config: {cleanup.policy: compact}}", "10: traffic.p: .*needs a key in every record"),
+        (
+            "traffic:\n  p: {unkeyed: 0.1, config: {cleanup.policy: 'compact,delete'}}",
+            "10: traffic.p: .*needs a key in every record",
+        ),
+        ("faults:\n  - {kind: compact, of: topics, at: synchronise}", "1: .*needs a topic with cleanup.policy compact"),
+        ("behind_at: [delete-task]", "1: .*behind_at: delete-task is not in the path"),
+        ("fleet:\n  transactions:\n    abort_every: 1", "11: fleet.transactions.abort_every: .*found 1"),
+    ],
+)
+def test_traffic_and_fleet_that_cannot_be_name_their_line(more: str, says: str) -> None:
+    with pytest.raises(UsageError, match=f"mine.yaml:{says}"):
+        parse(f"{GOOD}{more}\n", "mine.yaml")

