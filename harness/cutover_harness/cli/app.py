@@ -15,7 +15,7 @@ from typer.exceptions import TyperException
 
 from cutover_harness import __version__
 from cutover_harness.capture.command import app as record
-from cutover_harness.cli import conduct, evidence, rehearse, scenarios
+from cutover_harness.cli import conduct, evidence, preflight, rehearse, scenarios
 from cutover_harness.errors import UsageError
 from cutover_harness.load.command import app as load
 
@@ -33,6 +33,7 @@ app = typer.Typer(
 app.command("rehearse")(rehearse.rehearse)
 app.add_typer(record)
 app.add_typer(load)
+app.command("preflight")(preflight.preflight)
 app.command("resume")(conduct.resume)
 app.command("rollback")(conduct.rollback)
 app.command("judge")(evidence.judge)

@@ -1,0 +1,230 @@
+"""Rules about the clients of applications, by their own properties; values that may be secret are never repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cutover_harness.preflight.clusters import CLOUD, MEASURED
+from cutover_harness.preflight.model import Client, Finding, Inventory, Severity
+
+ADVICE = "AutoMQ's advice on clients"
+# A broker that was killed and started again, the only one of its cluster: so long nothing was acknowledged.
+OUTAGE_MS = 25_000
+_AMPLE_MS = 60_000
+UNKNOWN_PRODUCER_S = 120
+COMMIT_MS = 250
+TRANSACTION_MS = 1_250
+_CLOUD_FETCH = 55 * 1024 * 1024
+_MIB = 1 << 20
+
+_ACKS = ("acks", "request.required.acks")
+_DELIVERY = ("delivery.timeout.ms", "message.timeout.ms")
+_IN_FLIGHT = ("max.in.flight.requests.per.connection", "max.in.flight")
+_LINGER = ("linger.ms", "queue.buffering.max.ms")
+_FETCH = ("max.partition.fetch.bytes", "fetch.message.max.bytes")
+_REQUEST = ("max.request.size", "message.max.bytes")
+_METADATA = ("metadata.max.age.ms", "topic.metadata.refresh.interval.ms")
+
+
+def acknowledgements(inventory: Inventory) -> Iterator[Finding]:
+    """Find producers that do not wait for the upload."""
+    for file, client in inventory.clients.items():
+        acks = client.get(*_ACKS)
+        if acks in {"0", "1"}:
+            yield Finding(
+                "acks",
+                Severity.WARNING,
+                f"client {file}",
+                f"has acks={acks}: AutoMQ answers before its log is uploaded (after 0.6 ms instead of 250 ms), so a "
+                "broker that dies takes acknowledged records with it",
+                MEASURED,
+                'set acks=all, or have the cutover file set it: "acks" = "all" under [clusters.target]',
+            )
+        elif acks is None and client.properties.keys() & {"key.serializer", "value.serializer"}:
+            yield Finding(
+                "acks",
+                Severity.NOTE,
+                f"client {file}",
+                "leaves acks to the client, which is 1 in Java clients before 3.0",
+                "KIP-679",
+                "set acks=all",
+            )
+
+
+def delivery_timeout(inventory: Inventory) -> Iterator[Finding]:
+    """Compare how long a producer tries with how long nothing is acknowledged when the only broker dies."""
+    for file, client in inventory.clients.items():
+        timeout = client.number(*_DELIVERY)
+        if timeout is not None and 0 < timeout < _AMPLE_MS:
+            short = timeout <= OUTAGE_MS
+            yield Finding(
+                "delivery-timeout",
+                Severity.WARNING if short else Severity.NOTE,
+                f"client {file}",
+                f"gives a record up after {timeout / 1000:g} s: when an AutoMQ broker was killed and started again, "
+                "nothing was acknowledged for about 25 s (no record was lost)"
+                + ("" if short else ", and a hold of the switch comes on top"),
+                MEASURED,
+                f"set delivery.timeout.ms to {_AMPLE_MS} or more, plus the longest hold",
+            )
+
+
+def giving_up(inventory: Inventory) -> Iterator[Finding]:
+    """Find other limits that end a producer's patience before its delivery timeout."""
+    for file, client in inventory.clients.items():
+        retries = client.number("retries", "message.send.max.retries")
+        block = client.number("max.block.ms")
+        request = client.number("request.timeout.ms")
+        wrong = []
+        if retries is not None and retries < 10:
+            wrong.append(f"retries={retries}")
+        if block is not None and block <= OUTAGE_MS:
+            wrong.append(f"max.block.ms={block}")
+        if request is not None and request <= 1000:
+            wrong.append(f"request.timeout.ms={request} (one write takes {COMMIT_MS} ms without any load)")
+        if wrong:
+            yield Finding(
+                "gives-up-early",
+                Severity.WARNING,
+                f"client {file}",
+                f"has {', '.join(wrong)}: it fails within the 25 s that the restart of a killed broker takes",
+                MEASURED,
+                "leave retries, max.block.ms and request.timeout.ms at their defaults, and limit the time with "
+                "delivery.timeout.ms alone",
+            )
+
+
+def unknown_producer(inventory: Inventory) -> Iterator[Finding]:
+    """Find idempotent producers, whose next write a log that has just been opened may refuse."""
+    for file, client in inventory.clients.items():
+        if (client.get("enable.idempotence") or "").lower() == "true" or client.get("transactional.id"):
+            yield Finding(
+                "unknown-producer",
+                Severity.WARNING,
+                f"client {file}",
+                f"is idempotent: for {UNKNOWN_PRODUCER_S} s after a partition was opened (a restart, or a move by the "
+                "balancer) AutoMQ answers OUT_OF_ORDER_SEQUENCE to a producer that it does not know and that is not at "
+                "sequence 0, which can be fatal to a librdkafka client",
+                "AutoMQ issues 509 and 584, librdkafka issue 3584",
+                "restart the client at a fatal error (a supervisor, or the application itself), and rehearse a target "
+                "broker that is killed",
+            )
+
+
+def one_at_a_time(inventory: Inventory) -> Iterator[Finding]:
+    """Find clients that wait for each write before the next: as slow as the write-ahead log."""
+    for file, client in inventory.clients.items():
+        if client.number(*_IN_FLIGHT) == 1:
+            yield Finding(
+                "one-in-flight",
+                Severity.WARNING,
+                f"client {file}",
+                f"has one request in flight: with {COMMIT_MS} ms a write that is 4 requests a second and connection",
+                MEASURED,
+                "set enable.idempotence=true and max.in.flight.requests.per.connection=5, which keeps the order too",
+            )
+        if (client.get("enable.auto.commit") or "").lower() == "false":
+            yield Finding(
+                "sync-commit",
+                Severity.WARNING,
+                f"client {file}",
+                f"commits by itself: each synchronous commit takes {COMMIT_MS} ms, so one after every record is 4 "
+                "records a second",
+                MEASURED,
+                "commit asynchronously, or once a batch; measure it in a rehearsal with the application's own commits",
+            )
+
+
+def transactions(inventory: Inventory) -> Iterator[Finding]:
+    """Find transactional producers: small transactions take more than a second."""
+    for file, client in inventory.clients.items():
+        if client.get("transactional.id"):
+            timeout = client.number("transaction.timeout.ms")
+            short = timeout is not None and timeout <= OUTAGE_MS
+            yield Finding(
+                "transactions",
+                Severity.WARNING,
+                f"client {file}",
+                f"is transactional: a small transaction takes {TRANSACTION_MS / 1000:g} s, init_transactions 1.2 s"
+                + (f", and transaction.timeout.ms={timeout} is over before a killed broker is back" if short else ""),
+                MEASURED,
+                "put more records into a transaction"
+                + (f", and set transaction.timeout.ms to {_AMPLE_MS}" if short else ""),
+            )
+
+
+def recommended(inventory: Inventory) -> Iterator[Finding]:
+    """Compare with the settings that AutoMQ recommends."""
+    for file, client in inventory.clients.items():
+        advice = [
+            *(_of_producers(client) if client.produces else ()),
+            *(_of_consumers(client) if client.consumes else ()),
+        ]
+        age = client.number(*_METADATA)
+        if (client.produces or client.consumes) and (age is None or age > 60_000):
+            advice.append("metadata.max.age.ms=60000 (partitions move by themselves)")
+        if advice:
+            yield Finding(
+                "client-settings",
+                Severity.NOTE,
+                f"client {file}",
+                "is not set as AutoMQ recommends: its writes are batched for 250 ms, so larger batches cost nothing",
+                ADVICE,
+                f"consider {', '.join(advice)}",
+            )
+
+
+def _of_producers(client: Client) -> Iterator[str]:
+    if (client.number(*_LINGER) or 0) < 100:
+        yield "linger.ms=100"
+    if (client.number("batch.size") or 0) < _MIB:
+        yield f"batch.size={_MIB}"
+    if (client.number(*_REQUEST) or 0) < 16 * _MIB:
+        yield f"max.request.size={16 * _MIB}"
+
+
+def _of_consumers(client: Client) -> Iterator[str]:
+    if (client.number(*_FETCH) or 0) < 8 * _MIB:
+        yield f"max.partition.fetch.bytes={8 * _MIB}"
+
+
+def client_id(inventory: Inventory) -> Iterator[Finding]:
+    """Find client ids that AutoMQ would read as parameters."""
+    for file, client in inventory.clients.items():
+        if "=" in (client.get("client.id") or "") and not (client.get("client.id") or "").startswith("automq_"):
+            yield Finding(
+                "client-id",
+                Severity.WARNING,
+                f"client {file}",
+                "has a client.id with =: AutoMQ reads client.id like a query string (automq_az=… is a client's zone)",
+                "AutoMQ's client configuration",
+                "choose one without = and &, or say the zone with automq_az=ZONE",
+            )
+
+
+def fetch_limit(inventory: Inventory) -> Iterator[Finding]:
+    """Find consumers that ask for more than AutoMQ Cloud gives at once."""
+    for file, client in inventory.clients.items():
+        most = client.number("fetch.max.bytes")
+        if most is not None and most > _CLOUD_FETCH:
+            yield Finding(
+                "cloud-fetch",
+                Severity.NOTE,
+                f"client {file}",
+                f"has fetch.max.bytes={most}, above AutoMQ Cloud's 55 MB",
+                CLOUD,
+                "nothing for AutoMQ of one's own; expect smaller answers from AutoMQ Cloud",
+            )
+
+
+RULES = (
+    acknowledgements,
+    delivery_timeout,
+    giving_up,
+    unknown_producer,
+    one_at_a_time,
+    transactions,
+    recommended,
+    client_id,
+    fetch_limit,
+)

@@ -1,0 +1,196 @@
+"""Rules about topics: what is not mirrored, what looks different afterwards, what may be gone too soon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from cutover_harness.mirror.config import Batch
+from cutover_harness.preflight.clusters import CLOUD, MEASURED
+from cutover_harness.preflight.model import Finding, Inventory, Severity, Version, listed, number
+
+COMPACTION_FIXED: Version = (1, 7, 0)
+_EVERYTHING = Batch("preflight", ("*",), ())
+_HOUR_MS = 3_600_000
+_CLOUD_RETENTION_MS = (_HOUR_MS, 60 * 24 * _HOUR_MS)
+# What AutoMQ sets by itself: no difference that anybody made.
+_EXPECTED_PREFIXES = ("automq.", "elasticstream.")
+_EXPECTED_NAMES = frozenset({"index.interval.bytes", "min.insync.replicas"})
+# What follows from the brokers, or does nothing on the other side.
+_IGNORED_PREFIXES = ("follower.replication.", "leader.replication.", "remote.", "local.", "confluent.")
+_IGNORED_NAMES = frozenset({"message.format.version", "unclean.leader.election.enable"})
+
+
+def never_mirrored(inventory: Inventory) -> Iterator[Finding]:
+    """Find topics whose names look internal to MirrorMaker 2."""
+    found = sorted(name for name in inventory.source.topics if not _EVERYTHING.mirrors(name))
+    if found:
+        yield Finding(
+            "never-mirrored",
+            Severity.BLOCKER,
+            f"topics {listed(found)}",
+            "MirrorMaker 2 never mirrors a topic of such a name (it ends in .internal or -internal, begins with __ or "
+            "a dot, or is heartbeats), whatever is configured",
+            "Kafka's ReplicationPolicy.isInternalTopic",
+            "leave them out, or move them another way",
+        )
+
+
+def compaction_bug(inventory: Inventory) -> Iterator[Finding]:
+    """Find compacted topics where the target loses records of such."""
+    found = sorted(name for name, topic in inventory.source.topics.items() if topic.compacted)
+    version = inventory.plan.automq
+    if not found or (version is not None and version >= COMPACTION_FIXED):
+        return
+    known = version is not None
+    yield Finding(
+        "compaction-data-loss",
+        Severity.BLOCKER if known else Severity.WARNING,
+        f"compacted topics {listed(found)}",
+        "AutoMQ before 1.7.0 can lose records of compacted topics"
+        + ("" if known else ", and nothing was said of the version"),
+        "AutoMQ issue 3336",
+        "use AutoMQ 1.7.0 or later" + ("" if known else ", and say so with --automq-version"),
+    )
+
+
+def replication(inventory: Inventory) -> Iterator[Finding]:
+    """Find topics with replicas: AutoMQ has one, and durability from its store."""
+    found = sorted(
+        name
+        for name, topic in inventory.source.topics.items()
+        if topic.replication > 1 or (number(topic.config.get("min.insync.replicas")) or 1) > 1
+    )
+    if found:
+        yield Finding(
+            "replication",
+            Severity.NOTE,
+            f"topics {listed(found)}",
+            "have more than one replica or min.insync.replicas above 1: on AutoMQ both are silently 1",
+            MEASURED,
+            "expect the difference in comparisons and alerts; durability is the object store's",
+        )
+
+
+def missing_topics(inventory: Inventory) -> Iterator[Finding]:
+    """Find topics that the target lacks."""
+    if inventory.target is None:
+        return
+    found = sorted(inventory.source.topics.keys() - inventory.target.topics.keys())
+    if found:
+        yield Finding(
+            "missing-topics",
+            Severity.NOTE,
+            f"topics {listed(found)}",
+            "are not on the target yet",
+            "comparison of source and target",
+            "nothing where MirrorMaker 2 creates them; create them where they have to be there before",
+        )
+
+
+def partition_counts(inventory: Inventory) -> Iterator[Finding]:
+    """Compare partition counts: with another count keys go to other partitions."""
+    if inventory.target is None:
+        return
+    for name, topic in sorted(inventory.source.topics.items()):
+        there = inventory.target.topics.get(name)
+        if there is None or there.partitions == topic.partitions:
+            continue
+        fewer = there.partitions < topic.partitions
+        yield Finding(
+            "partition-count",
+            Severity.BLOCKER if fewer else Severity.WARNING,
+            f"topic {name}",
+            f"has {topic.partitions} partitions on the source and {there.partitions} on the target: "
+            + (
+                "records and offsets of the others have no place"
+                if fewer
+                else "producers that have moved send keys to other partitions than the mirror, which breaks their order"
+            ),
+            "comparison of source and target; keys are hashed over the partition count",
+            "add partitions on the target" if fewer else "recreate it on the target, or add partitions on the source",
+        )
+
+
+def configuration(inventory: Inventory) -> Iterator[Finding]:
+    """Compare the configuration of topics that are on both sides; what AutoMQ sets by itself is no difference."""
+    if inventory.target is None:
+        return
+    for name, topic in sorted(inventory.source.topics.items()):
+        there = inventory.target.topics.get(name)
+        if there is not None and (differences := different(topic.config, there.config)):
+            shown = listed(
+                [f"{key} {topic.config[key] or '(none)'} -> {there.config[key] or '(none)'}" for key in differences]
+            )
+            yield Finding(
+                "topic-config",
+                Severity.WARNING,
+                f"topic {name}",
+                f"is configured differently on the target: {shown}",
+                "comparison of source and target",
+                "make them equal, or wait for MirrorMaker 2 to synchronise them",
+            )
+
+
+def different(source: Mapping[str, str], target: Mapping[str, str]) -> list[str]:
+    """Return the names of settings that differ and that somebody made different.
+
+    What only one side has is no difference: brokers of other versions know other settings.
+    """
+    return sorted(
+        key
+        for key in source.keys() & target.keys()
+        if source[key] != target[key]
+        and key not in _EXPECTED_NAMES | _IGNORED_NAMES
+        and not key.startswith(_EXPECTED_PREFIXES + _IGNORED_PREFIXES)
+    )
+
+
+def retention(inventory: Inventory) -> Iterator[Finding]:
+    """Find topics that forget records before the migration has ended."""
+    hours = inventory.plan.hours
+    found = sorted(
+        f"{name} ({topic.retention_ms / _HOUR_MS:g} h)"
+        for name, topic in inventory.source.topics.items()
+        if topic.retention_ms is not None and 0 <= topic.retention_ms < hours * _HOUR_MS
+    )
+    if found:
+        yield Finding(
+            "retention",
+            Severity.WARNING,
+            f"topics {listed(found)}",
+            f"keep records for less than the {hours:g} h that the migration takes: what is removed before the mirror "
+            "or a consumer read it is lost, and a way back finds less",
+            "Kafka's retention.ms",
+            "raise retention.ms on the source until no rollback is wanted any more",
+        )
+
+
+def cloud_retention(inventory: Inventory) -> Iterator[Finding]:
+    """Find retention times that AutoMQ Cloud does not take."""
+    low, high = _CLOUD_RETENTION_MS
+    found = sorted(
+        name
+        for name, topic in inventory.source.topics.items()
+        if topic.retention_ms is not None and not low <= topic.retention_ms <= high
+    )
+    if found:
+        yield Finding(
+            "cloud-retention",
+            Severity.NOTE,
+            f"topics {listed(found)}",
+            "have a retention time below 1 hour or above 60 days, or keep records for ever",
+            CLOUD,
+            "nothing for AutoMQ of one's own; for AutoMQ Cloud ask which limits are in force",
+        )
+
+
+RULES = (
+    never_mirrored,
+    compaction_bug,
+    replication,
+    missing_topics,
+    partition_counts,
+    configuration,
+    retention,
+    cloud_retention,
+)
