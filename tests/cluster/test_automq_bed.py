@@ -1,0 +1,127 @@
+"""The AutoMQ testbed with Kafka's jars in AutoMQ's layout: everything but AutoMQ's own code is what users run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import psutil
+import pytest
+from confluent_kafka import Consumer, Producer
+from cutover_harness.admin import Admin
+from cutover_harness.errors import UsageError
+from cutover_harness.testbed import Testbed
+from cutover_harness.testbed.automq import AutomqOptions, AutomqTestbed
+
+from tests.cluster.automq_layout import kafka_in_automq_layout
+
+PROGRAM = [sys.executable, "-P", "-c", "from cutover_harness.cli import main; main()"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return kafka_in_automq_layout(tmp_path_factory.mktemp("distribution"))
+
+
+def processes_of(folder: Path) -> list[str]:
+    running = [p for p in psutil.process_iter(["cmdline", "cwd", "status"]) if p.info["status"] != psutil.STATUS_ZOMBIE]
+    return [" ".join(p.info["cmdline"] or ()) for p in running if p.info["cwd"] == str(folder)]
+
+
+@pytest.fixture
+def bed(home: Path, tmp_path: Path) -> Iterator[AutomqTestbed]:
+    with AutomqTestbed(tmp_path / "bed", AutomqOptions(home)) as bed:
+        yield bed
+    assert processes_of(bed.workdir) == []
+
+
+def test_a_broker_from_a_distribution_is_started_broken_and_started_again(bed: AutomqTestbed) -> None:
+    protocol: Testbed = bed
+    # Apache Kafka it is, whatever the folder is called.
+    assert (protocol.kind, protocol.target_kind, bed.target.version) == ("automq", "stand-in", "3.9.1")
+    assert "standing in for AutoMQ" in bed.describe()["target"]
+    assert bed.describe()["s3"] == "embedded, objects in memory"
+    assert len(processes_of(bed.workdir)) == 4  # three JVMs and the store
+
+    pid = bed.target.pid
+    assert pid is not None
+    environment, line = psutil.Process(pid).environ(), psutil.Process(pid).cmdline()
+    key, secret = environment["KAFKA_S3_ACCESS_KEY"], environment["KAFKA_S3_SECRET_KEY"]
+    assert not [argument for argument in line if key in argument or secret in argument]
+    # The last of two options counts.
+    assert [a for a in line if a.startswith("-Xmx")][-1] == "-Xmx1g"
+    assert str(bed.target.bootstrap).rpartition(":")[2] in (bed.workdir / "target.properties").read_text()
+    written = [file for file in bed.workdir.rglob("*") if file.is_file() and file.stat().st_size < 1 << 20]
+    assert not [file for file in written if secret.encode() in file.read_bytes()]
+
+    settings = (bed.workdir / "target.properties").read_text().replace("\\", "")
+    endpoint = settings.partition("s3.data.buckets=")[2].partition("endpoint=")[2].partition("&")[0]
+    client = boto3.client(
+        "s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id=key, aws_secret_access_key=secret
+    )
+    names = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
+    assert len(names) == 2
+    for setting, number, kind in (
+        ("s3.data.buckets", 0, "data"),
+        ("s3.wal.path", 0, "data"),
+        ("s3.ops.buckets", 1, "ops"),
+    ):
+        (name,) = (name for name in names if name.endswith(f"-{kind}"))
+        assert f"{setting}={number}@s3://{name}?" in settings
+
+    Admin(bed.target.client_config()).create_topics({"kept": 1})
+    acked: list[bytes | None] = []
+    producer = Producer({**bed.target.client_config(), "enable.idempotence": True, "delivery.timeout.ms": 120_000})
+
+    def send(count: int) -> None:
+        for _ in range(count):
+            producer.produce("kept", b"x", on_delivery=lambda error, m: acked.append(m.value()) if not error else None)
+        assert producer.flush(60) == 0
+
+    send(100)
+    bed.target.kill()
+    assert bed.target.stopped()
+    bed.target.restart()
+    send(100)
+    bed.target.freeze()
+    assert bed.target.stopped()
+    bed.target.thaw()
+    send(100)
+    bed.target.restart()
+    send(100)
+    assert len(acked) == 400
+    consumer = Consumer({**bed.target.client_config(), "group.id": "g", "auto.offset.reset": "earliest"})
+    consumer.subscribe(["kept"])
+    read: list[object] = []
+    while len(read) < 400 and (messages := consumer.consume(400, 20)):
+        read += [message for message in messages if message.error() is None]
+    consumer.close()
+    assert len(read) == 400
+
+
+def test_what_cannot_be_formatted_says_why_and_leaves_nothing(home: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "automq-1.7.3_kafka-3.9.1"
+    (broken / "libs").mkdir(parents=True)
+    for jar in (home / "libs").iterdir():
+        if "argparse4j" not in jar.name:  # what the distribution's `kafka-storage` cannot do without
+            (broken / "libs" / jar.name).symlink_to(jar.resolve())
+    bed = AutomqTestbed(tmp_path / "bed", AutomqOptions(broken))
+    with pytest.raises(UsageError, match="formatting the target's storage ended with 1"):
+        bed.start()
+    assert processes_of(bed.workdir) == []
+
+
+def test_a_rehearsal_on_it_passes_and_says_that_the_target_stands_in(home: Path, tmp_path: Path) -> None:
+    command = ["rehearse", "stop-first", "--testbed", "automq", "--automq-home", str(home), "--seed", "3"]
+    done = subprocess.run([*PROGRAM, *command], cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads((tmp_path / "cutover-out/rehearsal.json").read_text())
+    assert told["target_kind"] == "stand-in"
+    assert "standing in for AutoMQ" in told["environment"]["target"]
+    assert sys.executable not in json.dumps(told["environment"])
+    kept = {log.name for log in (tmp_path / "cutover-out/stop-first/logs").iterdir()}
+    assert {"s3.log", "target-format.log", "target.log"} <= kept
