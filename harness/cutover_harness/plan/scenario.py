@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from cutover_harness.plan.batch import STAYS, WHOLE, Batch, Growth
 from cutover_harness.plan.fault import Fault
 from cutover_harness.plan.path import Act, ImpossibleActError, RouteState, walk
+from cutover_harness.plan.traffic import TopicName, TopicTraffic
+from cutover_harness.replay.config import Transactions
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=80)]
 Cause = Literal["re_read", "re_read_across", "mirrored_twice", "producer_retry"]
@@ -52,6 +54,10 @@ class Fleet(_Model):
     )
     consumer: dict[str, str | int | float | bool] = Field(
         default={}, description="librdkafka properties of the consumers."
+    )
+
+    transactions: Transactions | None = Field(
+        default=None, description="Producers send in transactions; some are aborted on purpose."
     )
 
     @field_validator("producer", "consumer")
@@ -114,6 +120,9 @@ class Scenario(_Model):
         default={}, description="What moves together, in the order in which it moves; empty: everything at once."
     )
     growth: Growth | None = Field(default=None, description="A topic and partitions that appear half-way.")
+    traffic: dict[TopicName, TopicTraffic] = Field(
+        default={}, description="Topics and records that the scenario brings along; empty: those of the capture."
+    )
     fleet: Fleet = Fleet()
     faults: tuple[Fault, ...] = ()
     on_missed: Literal["stop", "rollback"] = Field(
@@ -122,6 +131,9 @@ class Scenario(_Model):
     gates: Gates = Gates()
     lag_at: tuple[Act, ...] = Field(
         default=(), description="Acts at which the mirror has to lag, or the run proves nothing (INCONCLUSIVE)."
+    )
+    behind_at: tuple[Act, ...] = Field(
+        default=(), description="Acts at which every group has to be a second behind, or the run proves nothing."
     )
     expect: Expect = Expect()
 
@@ -169,9 +181,16 @@ class Scenario(_Model):
                 raise ValueError(f"faults: {fault.kind} {fault.of} is for apps with the shim (fleet.apps)")
             if fault.at not in acts:
                 raise ValueError(f"faults: at {fault.at}, which is not in the path")
-        for act in self.lag_at:
-            if act not in acts:
-                raise ValueError(f"lag_at: {act} is not in the path")
+        for name, wanted in (("lag_at", self.lag_at), ("behind_at", self.behind_at)):
+            for act in wanted:
+                if act not in acts:
+                    raise ValueError(f"{name}: {act} is not in the path")
+        if self.behind_at and self.batches:
+            raise ValueError("behind_at: with batches it is not known what each group has to read")
+        if any(fault.kind == "compact" for fault in self.faults) and not any(
+            t.compacted for t in self.traffic.values()
+        ):
+            raise ValueError("faults: compact needs a topic with cleanup.policy compact in traffic")
         return self
 
     def states(self) -> list[RouteState]:

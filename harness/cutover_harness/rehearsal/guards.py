@@ -9,6 +9,7 @@ from cutover_harness.judge.model import Cut, Guard, Judgement, Mark, SecondSerie
 from cutover_harness.plan.fault import Fault
 from cutover_harness.plan.path import Act
 
+NS = 1_000_000_000
 AROUND_S = 5
 """Seconds before and after a cut within which traffic has to be seen for the cut to be mid-traffic."""
 
@@ -20,6 +21,24 @@ def mid_traffic(judgement: Judgement, cuts: Sequence[Cut], marks: Sequence[Mark]
     """
     back = next((mark.time_ns for mark in marks if mark.name == WAY_BACK), None)
     return [_mid_traffic(judgement, cut) for cut in cuts if back is None or cut.time_ns_from <= back]
+
+
+def groups_behind(judgement: Judgement, marks: Sequence[Mark], acts: Sequence[Act]) -> list[Guard]:
+    """One guard an act and group: what was acknowledged a second before the act was not all delivered at it."""
+    series = judgement.series
+    out = []
+    for act in acts:
+        at_ns = next((mark.time_ns for mark in marks if mark.kind == "act" and mark.name == act), None)
+        for group in judgement.groups:
+            name = f"{group.group} was behind at {act}"
+            if at_ns is None:
+                out.append(Guard(name, False, "the act was not reached"))
+                continue
+            acked = sum(series.total("acks")[: max(0, (at_ns - NS - series.start_ns) // series.step_ns)])
+            read = sum(series.total("deliveries", group.group)[: (at_ns - series.start_ns) // series.step_ns + 1])
+            words = f"{acked} records acknowledged a second before, {read} delivered"
+            out.append(Guard(name, acked > read, words))
+    return out
 
 
 def lag_at_cut(measured: Mapping[Act, int], acts: Sequence[Act]) -> list[Guard]:

@@ -37,6 +37,7 @@ from cutover_harness.rehearsal.sampler import LagSampler
 from cutover_harness.rehearsal.settings import TARGET_RUN_S, Settings
 from cutover_harness.rehearsal.testbeds import new_testbed
 from cutover_harness.rehearsal.walks import BROKEN, Walk, lag, proofs, unproved
+from cutover_harness.rehearsal.traffic import write_traffic
 from cutover_harness.replay.config import ClusterName, ReplayOptions
 from cutover_harness.replay.fleet import Fleet, FleetError, FleetShape
 from cutover_harness.testbed import Testbed
@@ -76,6 +77,9 @@ class Rehearsal:
         facts say what stopped it, and the verdict is INCONCLUSIVE at best.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        if self.scenario.traffic:
+            made = write_traffic(self.scenario.traffic, self.settings.seed, self.folder / "traffic.parquet")
+            self.settings = replace(self.settings, capture=made, speed=None)
         with CaptureReader(self.settings.capture) as capture:
             low, high = capture.span_ms()
             topics, records = capture.info.topics, capture.records
@@ -109,6 +113,7 @@ class Rehearsal:
         self._cleanup.close()
         judgement = judge(read_ledgers(self.folder / "ledger"), self.facts)
         held = guards.mid_traffic(judgement, self.facts.cuts, self.facts.marks)
+        held += guards.groups_behind(judgement, self.facts.marks, self.scenario.behind_at)
         if self._growing is not None:
             held += self._growing.guards(judgement)
         self.facts = replace(self.facts, guards=[*self.facts.guards, *held])
@@ -301,6 +306,7 @@ class Rehearsal:
                 group_topics={group: self._reads(route) for route in found for group in route.groups},
                 work_ms=shape.work_ms,
                 commit=shape.commit,
+                transactions=shape.transactions,
             ),
             ReplayOptions(capture=self.settings.capture.absolute(), speed=self.facts.speed, loop=True),
             folder=self.folder,

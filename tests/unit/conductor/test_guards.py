@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from cutover_harness.conductor.timeline import WAY_BACK
-from cutover_harness.judge.model import Cut, Judgement, Mark, SecondSeries, Series
+from cutover_harness.judge.model import Cut, GroupMeasures, Judgement, Mark, SecondSeries, Series
 from cutover_harness.plan.path import Act
-from cutover_harness.rehearsal.guards import lag_at_cut, mid_traffic
+from cutover_harness.rehearsal.guards import groups_behind, lag_at_cut, mid_traffic
 
 S = 10**9
 CUT = Cut(110 * S, 112 * S, "producer", None, "source", "target")
@@ -41,3 +41,19 @@ def test_lag_at_a_cut_has_to_be_above_zero() -> None:
     assert lag_at_cut({Act.PRODUCERS_TO_TARGET: 3}, acts)[0].held
     assert not lag_at_cut({Act.PRODUCERS_TO_TARGET: 0}, acts)[0].held
     assert lag_at_cut({}, acts)[0].evidence == "the act was not reached"
+
+
+def test_a_group_has_to_be_a_second_behind_at_an_act() -> None:
+    seconds = [
+        SecondSeries("acks", None, "source", [10] * 20),
+        SecondSeries("deliveries", "slow", "source", [5] * 20),
+        SecondSeries("deliveries", "late", "source", [0, 10] + [10] * 18),  # what comes a moment later is no lag
+    ]
+    groups = [GroupMeasures(group, ["t"], []) for group in ("slow", "late")]
+    measured = Judgement(run=1, groups=groups, series=Series(start_ns=100 * S, seconds=seconds))
+    marks = [Mark(110 * S, "act", Act.STOP_CONSUMERS)]
+    slow, late = groups_behind(measured, marks, [Act.STOP_CONSUMERS])
+    assert slow.held
+    assert slow.evidence == "90 records acknowledged a second before, 55 delivered"
+    assert not late.held
+    assert not any(guard.held for guard in groups_behind(measured, [], [Act.STOP_CONSUMERS]))

@@ -61,10 +61,7 @@ def test_a_bad_file_names_line_and_field(change: tuple[str, str], says: str) -> 
     ("fault", "says"),
     [
         (("freeze", "cutover-file", ""), "11: faults.0.of: freeze cannot happen to cutover-file: tear or delete or"),
-        (
-            ("tear", "connect", ""),
-            "11: faults.0.of: tear cannot happen to connect: freeze or kill or restart or disconnect or delay or loss can",
-        ),
+        (("tear", "connect", ""), "11: faults.0.of: tear cannot happen to connect: freeze or kill or restart or disco"),
         (("freeze", "conductor", ""), "11: faults.0.of: freeze cannot happen to conductor: kill can"),
         (("kill", "group", ""), "11: faults.0.of: kill cannot happen to group: join can"),
         (("kill", "topics", ""), "11: faults.0.of: kill cannot happen to topics: expire or recreate or compact can"),
@@ -84,7 +81,8 @@ def test_a_fault_that_cannot_be_names_its_line(fault: tuple[str, str, str], says
 
 @pytest.mark.parametrize(("kind", "of"), [(kind, of) for of, kinds in KINDS.items() for kind in kinds])
 def test_every_fault_that_can_happen_is_accepted(kind: str, of: str) -> None:
-    text = f"{GOOD}faults:\n  - {{kind: {kind}, of: {of}, at: synchronise}}\n"
+    traffic = "traffic: {p: {config: {cleanup.policy: compact}}}\n"
+    text = f"{GOOD}{traffic}faults:\n  - {{kind: {kind}, of: {of}, at: synchronise}}\n"
     assert parse(text, "mine.yaml").faults[0].of == of
 
 
