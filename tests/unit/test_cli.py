@@ -63,7 +63,6 @@ BAD_SCENARIO = "name: mine\ntitle: x\npath: [create-task, fly]\n"
         (["rehearse", "--memory", "2g"], "--memory 2g: is for --testbed docker and means nothing to process"),
         (["rehearse", "--testbed", "docker", "--source-version", "3.4.1"], "--source-version 3.4.1: is for --testbed"),
         (["rehearse", "--target-ack-delay", "-1"], "--target-ack-delay -1: must be between"),
-        (["rehearse", "rollback-from-6-reverse", "--exactly-once"], "--exactly-once: rollback-from-6-reverse turns"),
         (["rehearse", "--ports", "1,2"], "--ports 1,2: three different port numbers"),
         (["rehearse", "--all", "stop-first"], "--all walks the whole catalogue"),
         (["rehearse", "stop-first", "stop-first"], "scenario stop-first is given twice"),

@@ -19,7 +19,6 @@ from cutover_harness.cli.progress import Progress
 from cutover_harness.errors import UsageError
 from cutover_harness.judge.model import Report
 from cutover_harness.plan.load import find, load_all
-from cutover_harness.plan.path import Act
 from cutover_harness.plan.scenario import Scenario
 from cutover_harness.rehearsal.session import rehearse_all
 from cutover_harness.rehearsal.settings import Settings
@@ -111,11 +110,6 @@ def rehearse(
     if speed is not None and speed <= 0:
         raise UsageError(f"--speed {speed}: must be above 0")
     scenarios = _scenarios(names, every)
-    reversing = [s.name for s in scenarios if any(step.act == Act.REVERSE_MIRROR for step in s.path)]
-    if exactly_once and reversing:
-        raise UsageError(
-            f"--exactly-once: {reversing[0]} turns the mirror around, and that needs a second Connect worker"
-        )
     fixed_ports = _ports(ports)
     at_once = _jobs(jobs, len(scenarios), fixed_ports is not None)
     settings = Settings(

@@ -48,6 +48,7 @@ class ConductorConfig(ConfigFile):
     asks: list[tuple[Act, When]] = Field(default=[])
     on_missed: Literal["stop", "rollback"] = "stop"
     connect_url: str
+    reverse_connect_url: str | None = None
     connect_bootstrap: dict[str, str] = Field(default={})
     """How Connect reaches `source` and `target` where not at the address in the cutover file."""
     exactly_once: bool = False
@@ -72,6 +73,7 @@ def conduct(config: ConductorConfig, *, back: bool = False) -> int:
         config.groups,
         exclude=config.exclude,
         exactly_once=config.exactly_once,
+        reverse_connect_url=config.reverse_connect_url,
     ) as mirror:
         conductor = Conductor(
             route=Route(config.route, config.groups, config.clients, config.members),

@@ -26,6 +26,7 @@ class MirrorTask(Mirror):
         *,
         exclude: Sequence[str] = (),
         exactly_once: bool = False,
+        reverse_connect_url: str | None = None,
     ) -> None:
         super().__init__(
             connect_url,
@@ -36,11 +37,19 @@ class MirrorTask(Mirror):
             groups=groups,
             exclude=exclude,
             exactly_once=exactly_once,
+            reverse_connect_url=reverse_connect_url,
         )
         self._target_config = target
         self._exact = ExactResume(source, target)
         self._back = ReverseMirror(
-            connect_url, source, target, batch=batch, topics=topics, exclude=exclude, exactly_once=exactly_once
+            reverse_connect_url or connect_url,
+            source,
+            target,
+            batch=batch,
+            topics=topics,
+            exclude=exclude,
+            exactly_once=exactly_once,
+            forward_connect_url=connect_url,
         )
 
     def close(self) -> None:

@@ -28,6 +28,7 @@ from cutover_harness.ledger import read_ledgers
 from cutover_harness.mirror import Mirror
 from cutover_harness.mirror.clients import seen_by_connect
 from cutover_harness.plan.batch import WHOLE, Route, routes
+from cutover_harness.plan.path import Act
 from cutover_harness.plan.scenario import Scenario
 from cutover_harness.rehearsal import guards
 from cutover_harness.rehearsal.answers import Answers, asks
@@ -36,8 +37,8 @@ from cutover_harness.rehearsal.growth import Growing
 from cutover_harness.rehearsal.sampler import LagSampler
 from cutover_harness.rehearsal.settings import TARGET_RUN_S, Settings
 from cutover_harness.rehearsal.testbeds import new_testbed
-from cutover_harness.rehearsal.walks import BROKEN, Walk, lag, proofs, unproved
 from cutover_harness.rehearsal.traffic import write_traffic
+from cutover_harness.rehearsal.walks import BROKEN, Walk, lag, proofs, unproved
 from cutover_harness.replay.config import ClusterName, ReplayOptions
 from cutover_harness.replay.fleet import Fleet, FleetError, FleetShape
 from cutover_harness.testbed import Testbed
@@ -252,6 +253,7 @@ class Rehearsal:
             asks=asks(self.scenario, faults=first, growth=growth is not None and route.has(growth.like)),
             on_missed=self.scenario.on_missed,
             connect_url=testbed.connect_url,
+            reverse_connect_url=testbed.reverse_connect_url() if self._turns_around else None,
             connect_bootstrap={c.name: c.connect_bootstrap for c in (testbed.source, testbed.target)},
             exactly_once=testbed.exactly_once,
             cutover_file=cutover_file,
@@ -260,6 +262,10 @@ class Rehearsal:
         )
         faults, kills = (self.scenario.faults, self.kill_at_s) if first else ((), ())
         return Conducted(config, folder, self.observer, answer, self._check(fleet), faults, kills)
+
+    @property
+    def _turns_around(self) -> bool:
+        return any(step.act == Act.REVERSE_MIRROR for step in self.scenario.path)
 
     def _check(self, fleet: Fleet) -> Callable[[], None]:
         """Return what raises where an app died by itself; a fault that kills apps is no reason to stop."""

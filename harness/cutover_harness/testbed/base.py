@@ -114,6 +114,10 @@ class Testbed(Protocol):
         """The address of Connect's REST interface."""
         ...
 
+    def reverse_connect_url(self) -> str:
+        """Return the address of a Connect that can mirror from target to source; UsageError where there is none."""
+        ...
+
     @property
     def exactly_once(self) -> bool:
         """Whether the worker writes in transactions (KIP-618)."""

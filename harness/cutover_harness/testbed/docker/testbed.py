@@ -89,6 +89,15 @@ class DockerTestbed:
             raise RuntimeError("the testbed has not been started")
         return self._worker
 
+    def reverse_connect_url(self) -> str:
+        """Return the address of Connect; UsageError with exactly-once, which needs a second worker, on the source."""
+        if self.exactly_once:
+            raise TestbedError(
+                "--exactly-once: turning the mirror around needs a second Connect worker, which the docker testbed has "
+                "not: leave --exactly-once out, or use --testbed process"
+            )
+        return self.connect_url
+
     def describe(self) -> dict[str, str]:
         """Return what a report has to say about the testbed. Complete once it runs."""
         options, version = self._options, {name: broker.version for name, broker in self._brokers.items()}
