@@ -89,6 +89,11 @@ def _report(
         unproved=unproved(runs, scenarios),
         trend=trend(scenarios, runs),
         missing=[line for run in read for line in run.missing]
+        + [
+            f"{name} was not rehearsed: {why}"
+            for run in read
+            for name, why in _texts(run.rehearsal.get("errors")).items()
+        ]
         + [line for scenario in scenarios for line in scenario.missing],
     )
 
@@ -129,7 +134,7 @@ def _run(run: RunFolder, scenarios: Sequence[Scenario], index: int) -> Run:
         command=_text(rehearsal.get("command")) or "not recorded",
         seed=seed if isinstance(seed, int) else None,
         target_kind=target if target in ("AutoMQ", "stand-in") else "unknown",
-        environment=_texts(rehearsal.get("environment")),
+        environment=_texts(rehearsal.get("environment")) | _at_once(rehearsal.get("jobs")),
         versions=_texts(rehearsal.get("versions")),
         capture=_capture(capture),
         scenarios=sum(scenario.run == index for scenario in scenarios),
@@ -152,6 +157,13 @@ def _capture(capture: dict[str, Any]) -> dict[str, str]:
     if "span_s" in described:
         described["span"] = described.pop("span_s")
     return described
+
+
+def _at_once(jobs: Any) -> dict[str, str]:
+    """Say where figures were measured side by side."""
+    if not isinstance(jobs, int) or jobs < 2:
+        return {}
+    return {"at once": f"{jobs} scenarios: the counts hold, blackouts are longer than alone"}
 
 
 def _dict(value: Any) -> dict[str, Any]:

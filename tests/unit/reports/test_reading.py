@@ -101,3 +101,15 @@ def test_what_is_no_run_folder_is_refused(tmp_path: Path, make: object) -> None:
     make(folder)
     with pytest.raises(UsageError, match="rehearse --out"):
         read_run(folder)
+
+
+def test_what_ran_side_by_side_and_what_could_not_be_rehearsed_is_said(tmp_path: Path) -> None:
+    out = write_run(tmp_path / "run")
+    about = json.loads((out / "rehearsal.json").read_text("utf-8"))
+    alone = build([out]).report
+    assert "at once" not in alone.runs[0].environment
+    (out / "rehearsal.json").write_text(json.dumps(about | {"jobs": 2, "errors": {"overlap": "port 9092 is in use"}}))
+    report = build([out]).report
+    assert report.runs[0].environment["at once"].startswith("2 scenarios: the counts hold")
+    assert "overlap was not rehearsed: port 9092 is in use" in report.missing
+    assert "overlap was not rehearsed: port 9092 is in use" not in alone.missing
