@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,22 @@ def test_buckets_are_new_and_removed_with_what_is_in_them(store: S3Store, bucket
     mine.remove()
     assert not {mine.data, mine.ops} & {b["Name"] for b in client.list_buckets()["Buckets"]}
     assert mine.made == ()
+
+
+def test_buckets_are_made_in_any_region(store: S3Store, bucket: tuple[Any, str]) -> None:
+    client, _ = bucket
+    there = Buckets(replace(store, region="eu-west-1"))
+    there.create()
+    assert client.get_bucket_location(Bucket=there.data)["LocationConstraint"] == "eu-west-1"
+    there.remove()
+
+
+def test_what_was_interrupted_or_is_gone_already_is_no_reason_to_complain(store: S3Store) -> None:
+    buckets = Buckets(store)
+    buckets.create()
+    buckets._client.delete_bucket(Bucket=buckets.ops)
+    buckets.remove()
+    assert buckets.made == ()
 
 
 def test_a_store_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

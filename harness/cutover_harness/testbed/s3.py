@@ -95,18 +95,34 @@ class Buckets:
         where = {} if self._store.region == "us-east-1" else {"LocationConstraint": self._store.region}
         options = {"CreateBucketConfiguration": where} if where else {}
         for name in (self.data, self.ops):
-            self._call("create_bucket", Bucket=name, **options)
-            self._made.append(name)
+            self._made.append(name)  # before, so that an interruption leaves none behind
+            try:
+                self._call("create_bucket", Bucket=name, **options)
+            except UsageError:
+                self._made.pop()
+                raise
 
     def remove(self) -> None:
         """Delete what was created, with all that is in there."""
         while self._made:
             name = self._made[-1]
+            if not self._exists(name):
+                self._made.pop()
+                continue
             while keys := [o["Key"] for o in self._call("list_objects_v2", Bucket=name).get("Contents", ())]:
                 doomed = [{"Key": key} for key in keys[:_BATCH]]
                 self._call("delete_objects", Bucket=name, Delete={"Objects": doomed, "Quiet": True})
             self._call("delete_bucket", Bucket=name)
             self._made.pop()
+
+    def _exists(self, name: str) -> bool:
+        try:
+            self._call("head_bucket", Bucket=name)
+        except UsageError as why:
+            if getattr(why.__cause__, "response", {}).get("Error", {}).get("Code") in {"404", "NoSuchBucket"}:
+                return False
+            raise
+        return True
 
     @functools.cached_property
     def _client(self) -> Any:
