@@ -111,7 +111,10 @@ class Buckets:
                 continue
             while keys := [o["Key"] for o in self._call("list_objects_v2", Bucket=name).get("Contents", ())]:
                 doomed = [{"Key": key} for key in keys[:_BATCH]]
-                self._call("delete_objects", Bucket=name, Delete={"Objects": doomed, "Quiet": True})
+                answer = self._call("delete_objects", Bucket=name, Delete={"Objects": doomed, "Quiet": True})
+                if refused := answer.get("Errors"):
+                    why = f"{refused[0].get('Key')}: {refused[0].get('Code')}"
+                    raise UsageError(f"S3 store {self._store.endpoint}: bucket {name} cannot be emptied: {why}")
             self._call("delete_bucket", Bucket=name)
             self._made.pop()
 
