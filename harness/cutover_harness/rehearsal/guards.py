@@ -41,6 +41,12 @@ def groups_behind(judgement: Judgement, marks: Sequence[Mark], acts: Sequence[Ac
     return out
 
 
+def aborted(judgement: Judgement) -> Guard:
+    """Some transactions were aborted, so that readers had something to leave out."""
+    count = sum(log.aborted for log in judgement.logs)
+    return Guard("transactions were aborted", count > 0, f"{count} records in aborted transactions")
+
+
 def lag_at_cut(measured: Mapping[Act, int], acts: Sequence[Act]) -> list[Guard]:
     """One guard an act at which the path needs the mirror to lag."""
     return [

@@ -115,6 +115,8 @@ class Rehearsal:
         judgement = judge(read_ledgers(self.folder / "ledger"), self.facts)
         held = guards.mid_traffic(judgement, self.facts.cuts, self.facts.marks)
         held += guards.groups_behind(judgement, self.facts.marks, self.scenario.behind_at)
+        if self.scenario.fleet.transactions is not None and self.scenario.fleet.transactions.abort_every:
+            held.append(guards.aborted(judgement))
         if self._growing is not None:
             held += self._growing.guards(judgement)
         self.facts = replace(self.facts, guards=[*self.facts.guards, *held])

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from cutover_harness.conductor.timeline import WAY_BACK
-from cutover_harness.judge.model import Cut, GroupMeasures, Judgement, Mark, SecondSeries, Series
+from cutover_harness.judge.model import Cut, GroupMeasures, Judgement, LogMeasures, Mark, SecondSeries, Series
 from cutover_harness.plan.path import Act
-from cutover_harness.rehearsal.guards import groups_behind, lag_at_cut, mid_traffic
+from cutover_harness.rehearsal.guards import aborted, groups_behind, lag_at_cut, mid_traffic
 
 S = 10**9
 CUT = Cut(110 * S, 112 * S, "producer", None, "source", "target")
@@ -57,3 +57,9 @@ def test_a_group_has_to_be_a_second_behind_at_an_act() -> None:
     assert slow.evidence == "90 records acknowledged a second before, 55 delivered"
     assert not late.held
     assert not any(guard.held for guard in groups_behind(measured, [], [Act.STOP_CONSUMERS]))
+
+
+def test_transactions_that_none_of_was_aborted_prove_nothing() -> None:
+    logs = [LogMeasures("t", 0), LogMeasures("t", 1, aborted=3)]
+    assert aborted(Judgement(run=1, logs=logs)).held
+    assert not aborted(Judgement(run=1, logs=logs[:1])).held
