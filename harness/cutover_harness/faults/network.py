@@ -41,5 +41,5 @@ def begin(fault: Fault, victim: object) -> tuple[Proof, Callable[[], None] | Non
         )
     except UnavailableError as why:
         return Proof(False, f"unavailable: {why}"), None
-    # What tc shows of a device that netem works on begins "qdisc netem".
+    # What tc shows where netem works has a line that begins so.
     return Proof("qdisc netem" in said, f"the kernel at {fault.at}: {' '.join(said.split())}"), victim.heal

@@ -133,12 +133,12 @@ class ContainerNode:
 
         Raises UnavailableError where the kernel or the engine cannot.
         """
-        self._tc(netem.impair_command(delay_ms, loss_percent))
+        self._tc(netem.impair_command(netem.device(self._tc(netem.SHOW_COMMAND)), delay_ms, loss_percent))
         return self._tc(netem.SHOW_COMMAND)
 
     def heal(self) -> None:
         """Send as before again."""
-        self._tc(netem.HEAL_COMMAND)
+        self._tc(netem.heal_command(netem.device(self._tc(netem.SHOW_COMMAND))))
 
     def listing(self, path: str) -> str:
         """Return the names in a folder inside, empty where there is none."""

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from cutover_harness.testbed.base import TestbedError, UnavailableError
 from cutover_harness.testbed.docker import engine
 
-_DEVICE = "eth0"  # the one network that a container of ours has
+SHOW_COMMAND = ["tc", "qdisc", "show"]
+_DEVICE = re.compile(r"\bdev (?!lo\b)(\S+)")
 
 
-def impair_command(delay_ms: int, loss_percent: float) -> list[str]:
+def device(shown: str) -> str:
+    """Return the one network device of a container beside loopback: eth0, or another after it was off the network.
+
+    `shown` is what `SHOW_COMMAND` says. Raises UnavailableError where there is none.
+    """
+    found = _DEVICE.search(shown)
+    if found is None:
+        raise UnavailableError(f"netem: the container is on no network (tc shows {shown.strip() or 'nothing'})")
+    return found[1]
+
+
+def impair_command(on: str, delay_ms: int, loss_percent: float) -> list[str]:
     """Return the command that delays what the container sends, or loses a part of it."""
     what = [
         *(("delay", f"{delay_ms}ms") if delay_ms else ()),
         *(("loss", f"{loss_percent:g}%") if loss_percent else ()),
     ]
-    return ["tc", "qdisc", "replace", "dev", _DEVICE, "root", "netem", *what]
+    return ["tc", "qdisc", "replace", "dev", on, "root", "netem", *what]
 
 
-HEAL_COMMAND = ["tc", "qdisc", "del", "dev", _DEVICE, "root"]
-SHOW_COMMAND = ["tc", "qdisc", "show", "dev", _DEVICE]
+def heal_command(on: str) -> list[str]:
+    """Return the command that takes all of it back."""
+    return ["tc", "qdisc", "del", "dev", on, "root"]
 
 
 def run(client: Any, image: str, container_id: str, run_id: str, command: list[str]) -> str:
