@@ -138,8 +138,12 @@ def test_secrets_are_in_the_environment_and_in_no_file_or_text(tmp_path: Path) -
         assert "the-access-key" not in text
 
 
-def test_memory_is_what_automqs_own_set_up_gives() -> None:
-    assert {"-Xms1g", "-Xmx1g", "-XX:MaxDirectMemorySize=1G"} <= set(settings.JVM_OPTIONS)
+def test_the_jvm_is_given_what_automqs_own_scripts_give_it() -> None:
+    options = set(settings.JVM_OPTIONS)
+    assert {"-Xms1g", "-Xmx1g", "-XX:MaxDirectMemorySize=1G", "-XX:+UseZGC"} <= options
+    # AutoMQ overrides its own environment by reflection.
+    assert {"--add-opens=java.base/java.lang=ALL-UNNAMED", "--add-opens=java.base/java.util=ALL-UNNAMED"} <= options
+    assert {"-Dio.netty.allocator.maxOrder=11", "-Dio.netty.tryReflectionSetAccessible=true"} <= options
 
 
 def test_the_mirror_writes_to_automq_as_it_recommends() -> None:

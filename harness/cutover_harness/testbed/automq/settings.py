@@ -8,14 +8,34 @@ from pathlib import Path
 from cutover_harness.testbed import settings
 from cutover_harness.testbed.s3 import S3Store
 
+# What AutoMQ's `kafka-run-class.sh` and `kafka-server-start.sh` give a JVM; its code reaches into these packages.
+_OPENED = (
+    "java.io",
+    "java.lang",
+    "java.lang.invoke",
+    "java.lang.reflect",
+    "java.net",
+    "java.nio",
+    "java.util",
+    "java.util.concurrent",
+    "jdk.internal.ref",
+    "sun.nio.ch",
+)
 JVM_OPTIONS = (
-    # Heap and direct memory of AutoMQ's own set-up; later options win over the testbed's.
+    # Heap and direct memory of AutoMQ's own single-node set-up; later options win over the testbed's.
     "-Xms1g",
     "-Xmx1g",
     "-XX:MetaspaceSize=96m",
     "-XX:MaxDirectMemorySize=1G",
-    # The figures of a rehearsal are to be AutoMQ's, not those of half a compiler.
+    # The figures of a rehearsal are to be AutoMQ's, so are compiler and collector.
     "-XX:TieredStopAtLevel=4",
+    "-XX:-UseSerialGC",
+    "-XX:+UseZGC",
+    "-XX:ZCollectionInterval=5",
+    "-Dio.netty.allocator.maxOrder=11",
+    "-Dio.netty.tryReflectionSetAccessible=true",
+    *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED),
+    "--add-exports=java.security.jgss/sun.security.krb5=ALL-UNNAMED",
 )
 STOP_GRACE_S = 60.0  # a graceful stop took 30 s (1.7.3, default write-ahead batch)
 FORMAT_TOOL = "kafka.tools.StorageTool"
