@@ -41,6 +41,8 @@ def distribution(tmp_path: Path) -> Maker:
         (home / "config/kraft/server.properties").write_text(
             "# s3.bucket=commented\nlog.dirs=/tmp/x\ns3.stream.object.compaction.living.time.minutes=60\n"
             "create.topic.policy.class.name=kafka.server.es.ElasticCreateTopicPolicy\ns3.wal.path=/tmp/wal\n"
+            "elasticstream.endpoint=s3://\ns3.data.buckets=0@s3://production?accessKey=a&secretKey=b\n"
+            "automq.zonerouter.channels=0@s3://production?accessKey=a\ns3.telemetry.metrics.exporter.type=prometheus\n"
         )
         jar(home / "libs/kafka-clients-3.9.1.jar", "kafka/kafka-version.properties")
         jar(home / "libs/kafka_2.13-3.9.1.jar", "kafka/Kafka.class")
@@ -79,6 +81,7 @@ def test_of_the_shipped_settings_only_automqs_own_are_taken(distribution: Maker)
         "s3.stream.object.compaction.living.time.minutes": "60",
         "create.topic.policy.class.name": "kafka.server.es.ElasticCreateTopicPolicy",
         "s3.wal.path": "/tmp/wal",
+        "elasticstream.endpoint": "s3://",
     }
 
 

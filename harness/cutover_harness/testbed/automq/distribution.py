@@ -17,6 +17,9 @@ _SETTINGS_FILES = ("config/kraft/server.properties", "config/server.properties")
 # AutoMQ's own settings in the file that it ships, and two of Kafka's that it sets to classes of its own.
 _OWN_PREFIXES = ("automq.", "autobalancer.", "elasticstream.", "s3.")
 _OWN_NAMES = ("create.topic.policy.class.name", "metric.reporters")
+# Exporters listen on fixed ports; and addresses lead to stores that are not the testbed's, perhaps with their secrets.
+_LEFT_OUT_PREFIX = "s3.telemetry."
+_OWN_ADDRESS = "elasticstream.endpoint"
 
 
 @dataclass(frozen=True)
@@ -92,5 +95,11 @@ def _own_settings(home: Path) -> dict[str, str]:
             lines = (home / name).read_text(encoding="utf-8", errors="replace").splitlines()
             pairs = (line.strip().partition("=") for line in lines if not line.lstrip().startswith(("#", "!")))
             settings = {key.strip(): value.strip() for key, equals, value in pairs if equals}
-            return {k: v for k, v in settings.items() if k.startswith(_OWN_PREFIXES) or k in _OWN_NAMES}
+            return {name: value for name, value in settings.items() if _taken(name, value)}
     return {}
+
+
+def _taken(name: str, value: str) -> bool:
+    own = name.startswith(_OWN_PREFIXES) or name in _OWN_NAMES
+    elsewhere = "://" in value and name != _OWN_ADDRESS
+    return own and not elsewhere and not name.startswith(_LEFT_OUT_PREFIX)
