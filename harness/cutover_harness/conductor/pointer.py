@@ -8,10 +8,12 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import tomli_w
-from cutover_shim.cutover_file import parse
+from cutover_shim.cutover_file import CutoverFileError, parse
 
+from cutover_harness.errors import UsageError
 from cutover_harness.plan.path import Place
 
 
@@ -39,8 +41,18 @@ class PointerFile:
 
     @classmethod
     def open(cls, path: Path) -> PointerFile:
-        """Return the cutover file that is there, to write its next generations; secrets in it stay references."""
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        """Return the cutover file that is there, to write its next generations; secrets in it stay references.
+
+        Where somebody else has broken it, deleted it or put an older one there since it was written, it is made good
+        again from the copy that `write` keeps beside it. Raises UsageError where there is none either.
+        """
+        there, kept = _read(path), _read(_copy_of(path))
+        if isinstance(kept, dict) and (isinstance(there, str) or there["generation"] < kept["generation"]):
+            _replace(path, _copy_of(path).read_text(encoding="utf-8"))
+            there = kept
+        if isinstance(there, str):
+            raise UsageError(f"cutover file {path}: {there}, and there is no copy of it: put the last one back")
+        raw = there
         routes = {
             name: RoutePointer(r.get("topics", []), r.get("groups", []), r["producers"], r["consumers"])
             for name, r in raw["routes"].items()
@@ -62,7 +74,7 @@ class PointerFile:
         return self.write()
 
     def write(self) -> int:
-        """Write the next generation (temporary file, fsync, rename; mode 0600) and return it."""
+        """Write the next generation (temporary file, fsync, rename; mode 0600) and return it; a copy is kept."""
         self.generation += 1
         text = tomli_w.dumps(
             {
@@ -80,10 +92,32 @@ class PointerFile:
             }
         )
         parse(text, os.environ)  # what the shim would refuse never reaches an app
-        handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(self.path)
+        _replace(self.path, text)
+        _replace(_copy_of(self.path), text)  # second: a copy is never ahead of what apps were told
         return self.generation
+
+
+def _copy_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.last")
+
+
+def _read(path: Path) -> dict[str, Any] | str:
+    """Return what the file says, or why the shim would refuse it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        parse(text, os.environ)
+        return tomllib.loads(text)
+    except OSError as why:
+        return f"cannot be read: {why.strerror}"
+    except (CutoverFileError, UnicodeDecodeError) as why:
+        return str(why)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file, private and whole or not at all."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(temporary).replace(path)

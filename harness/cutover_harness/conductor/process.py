@@ -59,6 +59,7 @@ class ConductorConfig(ConfigFile):
 
 def conduct(config: ConductorConfig, *, back: bool = False) -> int:
     """Walk what is left of the path, or back to the source; return the exit code."""
+    pointer = PointerFile.open(config.cutover_file)
     clusters = parse(config.cutover_file.read_text(encoding="utf-8"), os.environ).clusters
     source, target = (
         {name: str(value) for name, value in clusters[cluster].properties.items()} for cluster in ("source", "target")
@@ -79,7 +80,7 @@ def conduct(config: ConductorConfig, *, back: bool = False) -> int:
             route=Route(config.route, config.groups, config.clients, config.members),
             steps=config.steps,
             journal=journal,
-            pointer=PointerFile.open(config.cutover_file),
+            pointer=pointer,
             statuses=config.statuses,
             mirror=mirror,
             source=Admin(source),
