@@ -104,7 +104,7 @@ def _is_run(folder: Path) -> bool:
     if not folder.is_dir() or folder.is_symlink():
         return False
     content = {path.name for path in folder.iterdir()}
-    return "cutover.toml" in content or content <= {"logs", "testbed"}
+    return "cutover.toml" in content or content <= {"logs", "testbed", "traffic.parquet"}
 
 
 def _capture(path: Path) -> dict[str, Any]:
