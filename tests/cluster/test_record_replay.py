@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from confluent_kafka import Consumer, KafkaException, Producer
 from cutover_harness.admin import Admin
 from cutover_harness.capture import CaptureError, CaptureReader
 from cutover_harness.capture import collect as collect_module
+from cutover_harness.capture import recorder as recorder_module
 from cutover_harness.capture.masking import Mask
 from cutover_harness.capture.options import RecordOptions
 from cutover_harness.capture.recorder import Recorded, Recorder
@@ -208,7 +210,7 @@ def test_what_a_crash_left_is_gone_on_with(
     topic = prefix + "t"
     create(testbed, {topic: 3})
     produce(testbed, numbered(topic, 3, 3000, int(time.time() * 1000) - 100_000))
-    monkeypatch.setattr(collect_module, "_BATCH_ROWS", 100)
+    monkeypatch.setattr(recorder_module, "_BATCH", 100)
     monkeypatch.setattr(collect_module, "_SEGMENT_ROWS", 200)
     out = tmp_path / "c.parquet"
     recorder = Recorder(client_of(testbed), out, RecordOptions((topic,)))
@@ -233,6 +235,61 @@ def crash_after(calls: int, method: Any) -> Any:
         method(self)
 
     return crash
+
+
+def test_a_killed_recording_is_gone_on_with(testbed: ProcessTestbed, tmp_path: Path, prefix: str) -> None:
+    topic = prefix + "t"
+    create(testbed, {topic: 3})
+    rows = numbered(topic, 3, 3000, int(time.time() * 1000) - 100_000)
+    produce(testbed, rows)
+    out = tmp_path / "c.parquet"
+    arguments = [sys.executable, "-c", KILLED, testbed.source.bootstrap, topic, str(out)]
+    process = subprocess.Popen(arguments)
+    try:
+        state, deadline = tmp_path / ".c.parquet.parts" / "state.json", time.monotonic() + 60
+        while not (state.exists() and json.loads(state.read_text(encoding="utf-8"))["records"] >= 500):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == -signal.SIGKILL
+    assert not out.exists()
+    with pytest.raises(CaptureError, match="go on with --resume"):
+        record(testbed, out, topic)
+    before = json.loads(state.read_text(encoding="utf-8"))["records"]
+    assert 0 < before < 3000
+    assert record(testbed, out, topic, resume=True).records == 3000
+    assert values(out) == [value for _, _, (_, value, *_) in rows], "each record once, in its place"
+    assert [each.name for each in tmp_path.iterdir()] == ["c.parquet"]
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from cutover_harness.capture import collect, recorder
+from cutover_harness.capture.options import RecordOptions
+recorder._BATCH, collect._SEGMENT_ROWS = 20, 100
+bootstrap, topic, out = sys.argv[1:]
+recorder.Recorder({"bootstrap.servers": bootstrap}, Path(out), RecordOptions((topic,), rate_bytes=5_000)).record()
+"""
+
+
+def test_a_recording_keeps_below_its_rate(testbed: ProcessTestbed, tmp_path: Path, prefix: str) -> None:
+    topic = prefix + "t"
+    create(testbed, {topic: 2})
+    now = int(time.time() * 1000)
+    produce(testbed, [(topic, n % 2, (None, b"x" * 1000, None, now + n)) for n in range(600)])
+    fast = record(testbed, tmp_path / "fast.parquet", topic)
+    slow = record(testbed, tmp_path / "slow.parquet", topic, rate_bytes=150_000)
+    assert slow.bytes == fast.bytes == 600_000
+    assert slow.seconds >= 600_000 / 150_000
+    stopped = Recorder(client_of(testbed), tmp_path / "stopped.parquet", RecordOptions((topic,), rate_bytes=1000))
+    threading.Timer(1.0, stopped.stop).start()
+    found = stopped.record()
+    assert found.interrupted, "waiting for the rate does not keep it from being stopped"
+    assert 0 < found.records < 600
 
 
 def test_a_live_recording_ends_well_when_interrupted(testbed: ProcessTestbed, tmp_path: Path, prefix: str) -> None:

@@ -1,4 +1,4 @@
-"""From consumed messages to segments on disk: columns in this thread, masking and writing in another."""
+"""From consumed messages to segments on disk: columns in this thread, sorting and writing in another."""
 
 from __future__ import annotations
 
@@ -7,29 +7,25 @@ import queue
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from itertools import repeat
+from operator import is_not
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import NamedTuple, Self, cast
 
-import numpy as np
 import pyarrow as pa
 from confluent_kafka import KafkaError, Message
 
-from cutover_harness.capture.cluster import Partition
+from cutover_harness.capture.columns import Messages, Partition
 from cutover_harness.capture.format import CaptureError
 from cutover_harness.capture.masking import Mask
-from cutover_harness.capture.merge import SEGMENT_SCHEMA
-from cutover_harness.capture.segments import Parts, Progress, State
-from cutover_harness.capture.writer import header_array
-from cutover_harness.ledger.identity import HEADER
+from cutover_harness.capture.segments import Assembly, Parts, Progress, State
 
-_BATCH_ROWS = 20_000
-_BATCH_BYTES = 8 << 20
 _SEGMENT_ROWS = 400_000
 _SEGMENT_BYTES = 64 << 20
 _SEGMENT_S = 30.0
-_BATCH_S = 5.0
 _PER_RECORD = 64
 _NEVER = -(1 << 62)
+_QUEUED = 4
 
 
 _HARMLESS = {
@@ -41,103 +37,13 @@ _HARMLESS = {
 }
 
 
-class Columns:
-    """Records in columns, growing by whole batches of messages: the reading thread does no work a record that can wait.
+class _Close(NamedTuple):
+    """The end of a segment: how far each partition got in it, and before which due time nothing can come any more."""
 
-    `payload`: bytes of keys and values.
-    """
-
-    def __init__(self) -> None:
-        self.messages: list[Message] = []
-        self.places: list[Partition] = []
-        self.offsets: list[int] = []
-        self.keys: list[bytes | None] = []
-        self.payload = 0
-        self._begun = time.monotonic()
-
-    def __len__(self) -> int:
-        return len(self.messages)
-
-    def extend(
-        self, messages: list[Message], places: list[Partition], offsets: list[int], keys: list[bytes | None], size: int
-    ) -> None:
-        """Add records, whose keys and values have `size` bytes together."""
-        self.messages += messages
-        self.places += places
-        self.offsets += offsets
-        self.keys += keys
-        self.payload += size
-
-    @property
-    def full(self) -> bool:
-        """Whether they are to be handed over: enough, or old enough for a traffic that is slow."""
-        size = self.payload + _PER_RECORD * len(self)
-        return len(self) >= _BATCH_ROWS or size >= _BATCH_BYTES or time.monotonic() - self._begun > _BATCH_S
-
-    def to_batch(self, mask: Mask | None, largest: dict[Partition, int]) -> tuple[pa.RecordBatch, dict[Partition, int]]:
-        """Return them as a batch of a segment, masked, and the last offset of each partition.
-
-        `largest`: the largest timestamp of each partition so far, which is brought up to date.
-        """
-        kinds, stamps = zip(*[m.timestamp() for m in self.messages], strict=True)
-        values: Any = [m.value() for m in self.messages]
-        headers: Any = [m.headers() for m in self.messages]
-        keys: Any = self.keys
-        if any(headers):  # the harness's own header is no part of the application's traffic
-            headers = [each and ([h for h in each if h[0] != HEADER] or None) for each in headers]
-        if mask is not None:
-            keys, values, headers = mask.columns(keys, values, headers)
-        due = np.array(stamps, np.int64)
-        last: dict[Partition, int] = {}
-        for where, rows in _rows_by_partition(self.places).items():
-            running = np.maximum.accumulate(due[rows])
-            due[rows] = running = np.maximum(running, largest.get(where, _NEVER))
-            largest[where] = int(running[-1])
-            last[where] = self.offsets[rows[-1]]
-        arrays = [
-            pa.array([topic for topic, _ in self.places], pa.string()).dictionary_encode(),
-            pa.array([partition for _, partition in self.places], pa.int32()),
-            pa.array(self.offsets, pa.int64()),
-            pa.array(stamps, pa.int64()),
-            pa.array(kinds, pa.int8()),
-            pa.array(keys, pa.binary()),
-            pa.array(values, pa.binary()),
-            header_array(headers),
-            pa.array(due),
-        ]
-        return pa.record_batch(arrays, schema=SEGMENT_SCHEMA), last
-
-
-def _rows_by_partition(places: list[Partition]) -> dict[Partition, np.ndarray]:
-    codes: dict[Partition, int] = {}
-    coded = np.array([codes.setdefault(where, len(codes)) for where in places])
-    order = np.argsort(coded, kind="stable")
-    starts = np.searchsorted(coded[order], np.arange(len(codes) + 1))
-    return {where: order[starts[code] : starts[code + 1]] for where, code in codes.items()}
-
-
-class _Open:
-    """The segment in hand."""
-
-    def __init__(self) -> None:
-        self.batches: list[pa.RecordBatch] = []
-        self.rows = self.payload = self.size = 0
-        self.last: dict[Partition, int] = {}
-        self._begun = time.monotonic()
-
-    def take(self, columns: Columns, mask: Mask | None, largest: dict[Partition, int]) -> None:
-        """Add a batch."""
-        batch, last = columns.to_batch(mask, largest)
-        self.batches.append(batch)
-        self.rows += len(columns)
-        self.size += columns.payload + _PER_RECORD * len(columns)
-        self.payload += columns.payload
-        self.last |= last
-
-    def due(self, *, last: bool) -> bool:
-        """Whether it is to be written: big enough, old enough, or the last one."""
-        old = time.monotonic() - self._begun > _SEGMENT_S
-        return self.rows > 0 and (last or old or self.rows >= _SEGMENT_ROWS or self.size >= _SEGMENT_BYTES)
+    reached: dict[Partition, tuple[int, int]]  # next offset, largest timestamp
+    records: int
+    bytes: int
+    certain: int
 
 
 class Collector:
@@ -148,18 +54,33 @@ class Collector:
     """
 
     def __init__(
-        self, parts: Parts, state: State, mask: Mask | None, max_records: int | None, max_bytes: int | None
+        self,
+        parts: Parts,
+        state: State,
+        assembly: Assembly,
+        mask: Mask | None,
+        max_records: int | None,
+        max_bytes: int | None,
     ) -> None:
         self._parts = parts
         self._state = state
+        self._assembly = assembly
         self._mask = mask
-        self._columns = Columns()
-        self._largest = {(t, int(p)): each.largest for t, ps in state.partitions.items() for p, each in ps.items()}
+        self._codes = {topic: code for code, topic in enumerate(state.partitions)}
+        self._topics = pa.array(list(self._codes), pa.string())
+        self._largest = {
+            (t, int(p)): each.largest
+            for t, ps in state.partitions.items()
+            for p, each in ps.items()
+            if each.largest > _NEVER
+        }
+        self._open: Mapping[Partition, Progress] = {}
         self._max_records = math.inf if max_records is None else max_records
         self._max_bytes = math.inf if max_bytes is None else max_bytes
         self.records = state.records
         self.bytes = state.bytes
-        self._queue: queue.Queue[Columns | None] = queue.Queue(maxsize=2)
+        self._begin_segment()
+        self._queue: queue.Queue[pa.RecordBatch | _Close | None] = queue.Queue(maxsize=_QUEUED)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._write, name="capture-writer", daemon=True)
 
@@ -171,7 +92,7 @@ class Collector:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._error is None:
-            self._hand_over()
+            self._close_segment()
         self._queue.put(None)
         self._thread.join()
         if self._error is not None and error is None:
@@ -189,93 +110,104 @@ class Collector:
         """
         if self._error is not None:
             raise self._error
-        records = [m for m in messages if m.error() is None]
-        done = [] if len(records) == len(messages) else _ended(messages, partitions)
-        places = cast("list[Partition]", [(m.topic(), m.partition()) for m in records])
-        offsets = cast("list[int]", [m.offset() for m in records])
-        last = dict(zip(places, offsets, strict=True))
-        past = {where for where, offset in last.items() if _past(partitions.get(where), offset)}
-        if past:
-            done += past & partitions.keys()
-            kept = [n for n, at in enumerate(places) if at not in past or not _past(partitions.get(at), offsets[n])]
-            records, places, offsets = [records[n] for n in kept], [places[n] for n in kept], [offsets[n] for n in kept]
-        keys = cast("list[bytes | None]", [m.key() for m in records])
-        room = self._room(records, keys)
-        if room < len(records):
-            records, places, offsets, keys = records[:room], places[:room], offsets[:room], keys[:room]
-        for where, offset in dict(zip(places, offsets, strict=True)).items():
+        self._open = partitions
+        done: list[Partition] = []
+        errors = list(map(Message.error, messages))
+        if any(map(is_not, errors, repeat(None))):  # by identity: the client's errors cannot be compared with None
+            done = _ended(messages, partitions)
+            messages = [m for m, error in zip(messages, errors, strict=True) if error is None]
+        found = self._within_ends(Messages(messages, self._codes), partitions)
+        size = found.size
+        if self.bytes + size >= self._max_bytes or self.records + len(found) > self._max_records:
+            found = Messages(found.messages[: self._room(found)], self._codes)
+            size = found.size
+        if not len(found):
+            return done, 0
+        batch = found.to_batch(self._topics, self._mask, self._largest)
+        for where, _, end in found.runs:
             progress = partitions[where]
-            progress.next = offset + 1
+            progress.next = int(found.offsets[end - 1]) + 1
+            self._reached[where] = progress.next, self._largest[where]
             if progress.next == progress.end:
                 done.append(where)
-        size = sum(map(len, records)) + sum(map(len, filter(None, keys)))
-        self._columns.extend(records, places, offsets, keys, size)
-        self.records += len(records)
+        self._queue.put(batch)
+        self._segment_records += len(found)
+        self._segment_bytes += size
+        self.records += len(found)
         self.bytes += size
         self.tick()
         return done, size
 
-    def _room(self, records: Sequence[Message], keys: Sequence[bytes | None]) -> int:
-        """Return how many of `records` are within the limits."""
-        room = int(min(len(records), self._max_records - self.records))
-        if self.bytes + sum(map(len, records)) + sum(map(len, filter(None, keys))) < self._max_bytes:
-            return room
+    def _within_ends(self, found: Messages, partitions: Mapping[Partition, Progress]) -> Messages:
+        """Return those that are before the end of their partition, and of no partition that is at its end."""
+        kept: list[Message] = []
+        for where, start, end in found.runs:
+            progress = partitions.get(where)
+            last = end
+            if progress is None:
+                last = start
+            elif progress.end is not None:
+                last = start + int(found.offsets[start:end].searchsorted(progress.end))
+            kept += found.messages[start:last]
+        return found if len(kept) == len(found) else Messages(kept, self._codes)
+
+    def _room(self, found: Messages) -> int:
+        """Return how many records are within the limits."""
+        room = int(min(len(found), self._max_records - self.records))
         total = self.bytes
         for number in range(room):
             if total >= self._max_bytes:
                 return number
-            total += len(records[number]) + len(keys[number] or b"")
+            total += len(found.messages[number]) + len(found.keys[number] or b"")
         return room
 
     def tick(self) -> None:
-        """Hand over what was taken, where it is time to."""
-        if self._columns.full:
-            self._hand_over()
+        """End the segment in hand where it is time to: it is big enough, or old enough for a traffic that is slow."""
+        size = self._segment_bytes + _PER_RECORD * self._segment_records
+        old = time.monotonic() - self._begun > _SEGMENT_S
+        if self._segment_records and (old or self._segment_records >= _SEGMENT_ROWS or size >= _SEGMENT_BYTES):
+            self._close_segment()
 
-    def _hand_over(self) -> None:
-        columns, self._columns = self._columns, Columns()
-        if columns.messages:
-            self._queue.put(columns)
+    def _begin_segment(self) -> None:
+        self._reached: dict[Partition, tuple[int, int]] = {}
+        self._segment_records = self._segment_bytes = 0
+        self._begun = time.monotonic()
+
+    def _close_segment(self) -> None:
+        if self._segment_records:
+            certain = min((self._largest.get(where, _NEVER) for where in self._open), default=_NEVER)
+            self._queue.put(_Close(self._reached, self._segment_records, self._segment_bytes, certain))
+            self._begin_segment()
 
     def _write(self) -> None:
         """Body of the writing thread: gather batches into segments until None comes.
 
         After an error, only empty the queue.
         """
-        segment = _Open()
-        last = False
-        while not last:
-            try:
-                columns = self._queue.get(timeout=1.0)
-                last = columns is None
-            except queue.Empty:
-                columns = None
+        batches: list[pa.RecordBatch] = []
+        while (item := self._queue.get()) is not None:
             if self._error is not None:
                 continue
             try:
-                if columns is not None:
-                    segment.take(columns, self._mask, self._largest)
-                if segment.due(last=last):
-                    self._close(segment)
-                    segment = _Open()
+                if isinstance(item, _Close):
+                    self._close(item, batches)
+                    batches = []
+                else:
+                    batches.append(item)
             except Exception as why:  # noqa: BLE001 - raised again in the reading thread
                 self._error = why
 
-    def _close(self, segment: _Open) -> None:
-        """Write a segment, and then the state that counts it in."""
+    def _close(self, end: _Close, batches: list[pa.RecordBatch]) -> None:
+        """Write a segment, then the state that counts it in, then what of the capture is certain."""
         state = self._state
-        self._parts.add(state, segment.batches)
-        for (topic, partition), offset in segment.last.items():
+        segment = self._parts.add(state, batches)
+        for (topic, partition), (following, largest) in end.reached.items():
             progress = state.partitions[topic][str(partition)]
-            progress.next, progress.largest = offset + 1, self._largest[topic, partition]
-        state.records += segment.rows
-        state.bytes += segment.payload
+            progress.next, progress.largest = following, largest
+        state.records += end.records
+        state.bytes += end.bytes
         self._parts.save(state)
-
-
-def _past(progress: Progress | None, offset: int) -> bool:
-    """Whether the record at `offset` is not wanted: the partition is done, or the offset is at its end or after."""
-    return progress is None or (progress.end is not None and offset >= progress.end)
+        self._assembly.add(segment, end.certain)
 
 
 def _ended(messages: Sequence[Message], partitions: Mapping[Partition, Progress]) -> list[Partition]:

@@ -1,8 +1,12 @@
-"""Putting recorded segments, each sorted by due time, into the one order of a capture, in bounded memory."""
+"""Putting recorded segments, each sorted by due time, into the one order of a capture, in bounded memory.
+
+This goes on while the recording does: what is due before anything that can still come has its place already.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import heapq
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +20,10 @@ from cutover_harness.capture.format import SCHEMA
 DUE = "due"
 SEGMENT_SCHEMA = SCHEMA.append(pa.field(DUE, pa.int64(), nullable=False))
 """A segment has the columns of a capture and the due time (ms), which the order of a whole capture implies."""
-FAN_IN = 32
-ROWS = 8192
-_END = np.iinfo(np.int64).max
+ROWS = 65_536
+BYTES = 16 << 20
+_LOAD_ROWS = 8192
+_END = int(np.iinfo(np.int64).max)
 
 
 @dataclass(frozen=True)
@@ -32,121 +37,127 @@ class Segment:
 
 
 class _Run:
-    """The not yet merged rest of one segment: what is loaded, and the file behind it."""
+    """What is left of one segment: the rows that are loaded, and their due times.
+
+    The segments of a recording are mapped into memory whole. A capture that is gone on with is loaded bit by bit, as
+    long as `more` is to come.
+    """
 
     def __init__(self, file: Path) -> None:
-        self._file = pq.ParquetFile(file)
-        self._batches = self._read()
+        self.more = False
         self._before: int | None = None
-        self.loaded = SEGMENT_SCHEMA.empty_table()
-        self.due: NDArray[np.int64] = np.zeros(0, np.int64)
-        self.more = True
-        self.load()
+        self._loaded = SEGMENT_SCHEMA.empty_table()
+        self._batches: Iterator[pa.RecordBatch] = iter(())
+        if file.suffix == ".arrow":
+            with pa.memory_map(str(file)) as source:
+                self._loaded = pa.ipc.open_file(source).read_all()
+        else:
+            self.more = True
+            self._batches = _parquet(file)
+        self.due: NDArray[np.int64] = self._loaded.column(DUE).to_numpy()
 
-    def _read(self) -> Iterator[pa.RecordBatch]:
-        for group in range(self._file.num_row_groups):
-            yield from self._file.iter_batches(ROWS, row_groups=[group], use_threads=False)
+    @property
+    def row_bytes(self) -> float:
+        """Mean size of a loaded row."""
+        return self._loaded.nbytes / len(self._loaded) if len(self._loaded) else 0.0
+
+    @property
+    def upto(self) -> int:
+        """The due time before which no row is to come."""
+        return int(self.due[-1]) if len(self.due) else -_END
 
     def load(self) -> None:
-        """Append the next batch to what is loaded."""
+        """Append the next batch of a capture to what is loaded."""
         batch = next(self._batches, None)
         if batch is None:
             self.more = False
-            self._file.close()
             return
-        table = self._with_due(pa.Table.from_batches([batch]))
-        self.loaded = pa.concat_tables([self.loaded, table]) if len(self.loaded) else table
-        self.due = np.concatenate([self.due, table.column(DUE).to_numpy()])
-
-    def _with_due(self, table: pa.Table) -> pa.Table:
-        if DUE in table.column_names:
-            return table.cast(SEGMENT_SCHEMA)
-        # A capture that is gone on with: in its order the largest timestamp so far is the due time.
+        table = pa.Table.from_batches([batch])
+        # In a capture's order the largest timestamp so far is the due time.
         due = np.maximum.accumulate(table.column("timestamp").to_numpy())
         due = due if self._before is None else np.maximum(due, self._before)
         self._before = int(due[-1])
-        return table.append_column(SEGMENT_SCHEMA.field(DUE), pa.array(due)).cast(SEGMENT_SCHEMA)
+        table = table.append_column(SEGMENT_SCHEMA.field(DUE), pa.array(due)).cast(SEGMENT_SCHEMA)
+        self._loaded = pa.concat_tables([self._loaded, table]) if len(self._loaded) else table
+        self.due = np.concatenate([self.due, due])
 
-    def take_below(self, cut: int) -> pa.Table:
-        """Remove and return the loaded rows that are due before `cut`."""
-        count = int(np.searchsorted(self.due, cut, "left"))
-        taken = self.loaded.slice(0, count)
-        self.loaded = self.loaded.slice(count)
-        self.due = self.due[count:]
+    def take(self, count: int) -> pa.Table:
+        """Remove and return the first rows that are loaded."""
+        taken = self._loaded.slice(0, count)
+        self._loaded, self.due = self._loaded.slice(count), self.due[count:]
         return taken
 
 
-def merged(segments: Sequence[Segment]) -> Iterator[pa.Table]:
-    """Yield all rows of `segments` by due time; rows due together stay in the order of segments, and within each.
+def _parquet(file: Path) -> Iterator[pa.RecordBatch]:
+    with pq.ParquetFile(file) as source:
+        for group in range(source.num_row_groups):
+            yield from source.iter_batches(_LOAD_ROWS, row_groups=[group], use_threads=False)
 
-    Only segments that overlap in time are open at once, with one batch of each in memory.
+
+class Merge:
+    """All rows of the segments that are added, by due time; of those due together, earlier segments' come first.
+
+    Only segments that overlap in time are open at once.
     """
-    waiting = list(enumerate(segments))
-    waiting.sort(key=lambda each: each[1].first, reverse=True)
-    runs: dict[int, _Run] = {}
-    while waiting or runs:
-        limit = min((run.due[-1] for run in runs.values() if run.more), default=_END)
-        opening = waiting[-1][1].first if waiting else _END
-        cut = min(limit, opening)
-        parts = [runs[number].take_below(cut) for number in sorted(runs)]
-        yield from _sorted(parts)
-        if opening <= limit and waiting:
-            number, segment = waiting.pop()
-            runs[number] = _Run(segment.file)
-        else:
-            for run in runs.values():
-                if run.more and (not len(run.due) or run.due[-1] <= cut):
-                    run.load()
-        for number in [n for n, run in runs.items() if not run.more and not len(run.due)]:
-            del runs[number]
-        if not waiting and not any(run.more for run in runs.values()):
-            yield from _sorted([runs[number].loaded for number in sorted(runs)])
-            return
 
+    def __init__(self) -> None:
+        self._added = 0
+        self._waiting: list[tuple[int, int, Path]] = []
+        self._runs: dict[int, _Run] = {}
 
-def _sorted(parts: list[pa.Table]) -> Iterator[pa.Table]:
-    parts = [part for part in parts if len(part)]
-    if not parts:
-        return
-    table = parts[0] if len(parts) == 1 else pa.concat_tables(parts)
-    if len(parts) > 1:
-        # Stable, so that rows of one partition that are due together keep their order. Batches of different segments
-        # have dictionaries of their own, which take() needs to be one.
+    def add(self, segment: Segment) -> None:
+        """Add a segment. None of its rows may be due before what was taken already."""
+        heapq.heappush(self._waiting, (segment.first, self._added, segment.file))
+        self._added += 1
+
+    def tables(self, before: int | None) -> Iterator[pa.Table]:
+        """Yield the rows due before `before` (None: all that are left), in tables that are a row group each.
+
+        With `before`, a last table that would be smaller than the others is left for later.
+        """
+        limit = _END if before is None else before
+        while True:
+            ready, wanted = self._ready(limit)
+            full = sum(map(len, ready)) == wanted
+            latest = max((int(due[-1]) for due in ready if len(due)), default=limit) if full else limit - 1
+            if self._waiting and self._waiting[0][0] <= latest:
+                _, number, file = heapq.heappop(self._waiting)
+                self._runs[number] = _Run(file)
+                continue
+            if not full:
+                loading = [run for run in self._runs.values() if run.more and run.upto < limit]
+                if loading:
+                    min(loading, key=lambda run: run.upto).load()
+                    continue
+                if before is not None or not any(map(len, ready)):
+                    return
+            yield self._take([len(due) for due in ready])
+
+    def _ready(self, limit: int) -> tuple[list[NDArray[np.int64]], int]:
+        """Return the due times of the next rows of each open segment, and how many are wanted from all of them."""
+        self._runs = {number: self._runs[number] for number in sorted(self._runs) if self._is_left(number)}
+        runs = list(self._runs.values())
+        wanted = max(1, min(ROWS, int(BYTES / max([1.0, *(run.row_bytes for run in runs)]))))
+        limit = min([limit, *(run.upto for run in runs if run.more)])
+        next_ = [run.due[:wanted] for run in runs]
+        next_ = [due[: int(np.searchsorted(due, limit, "left"))] for due in next_]
+        if sum(map(len, next_)) > wanted:
+            owner = np.repeat(np.arange(len(next_)), [len(due) for due in next_])
+            first = owner[np.argsort(np.concatenate(next_), kind="stable")[:wanted]]
+            counts = np.bincount(first, minlength=len(next_))
+            next_ = [due[:count] for due, count in zip(next_, counts.tolist(), strict=True)]
+        return next_, wanted
+
+    def _is_left(self, number: int) -> bool:
+        run = self._runs[number]
+        return run.more or len(run.due) > 0
+
+    def _take(self, counts: list[int]) -> pa.Table:
+        parts = [run.take(count) for run, count in zip(self._runs.values(), counts, strict=True) if count]
+        if len(parts) == 1:
+            return parts[0]
+        table = pa.concat_tables(parts)
+        # Stable, so that rows of one partition that are due together keep their order. Segments have dictionaries of
+        # their own, which take() needs to be one.
         order = np.argsort(table.column(DUE).to_numpy(), kind="stable")
-        table = table.unify_dictionaries().take(pa.array(order))
-    yield table
-
-
-def overlap(segments: Sequence[Segment]) -> int:
-    """Return the largest number of segments that span one moment: how many a merge has open at once."""
-    edges = sorted([(s.first, 0) for s in segments] + [(s.last, 1) for s in segments])
-    open_now = most = 0
-    for _, closes in edges:
-        open_now += -1 if closes else 1
-        most = max(most, open_now)
-    return most
-
-
-def narrowed(segments: Sequence[Segment], folder: Path) -> list[Segment]:
-    """Merge neighbours, into new files in `folder`, until at most FAN_IN segments overlap.
-
-    Neighbours keep their order.
-    """
-    found = list(segments)
-    level = 0
-    while overlap(found) > FAN_IN:
-        level += 1
-        found = [
-            _merge_some(found[at : at + FAN_IN], folder / f"merged-{level}-{at // FAN_IN:05}.parquet")
-            for at in range(0, len(found), FAN_IN)
-        ]
-    return found
-
-
-def _merge_some(segments: Sequence[Segment], file: Path) -> Segment:
-    if len(segments) == 1:
-        return segments[0]
-    with pq.ParquetWriter(file, SEGMENT_SCHEMA, compression="lz4", use_dictionary=["topic"]) as writer:
-        for table in merged(segments):
-            writer.write_table(table)
-    return Segment(file, min(s.first for s in segments), max(s.last for s in segments), sum(s.rows for s in segments))
+        return table.unify_dictionaries().take(pa.array(order))

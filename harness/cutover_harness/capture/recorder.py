@@ -24,9 +24,12 @@ from cutover_harness.capture.collect import Collector
 from cutover_harness.capture.format import CaptureError, CaptureInfo
 from cutover_harness.capture.masking import Mask
 from cutover_harness.capture.options import RecordOptions
-from cutover_harness.capture.segments import Parts, Progress, State
+from cutover_harness.capture.segments import Assembly, Parts, Progress, State
+from cutover_harness.pauses import few_collections
 
 _BATCH = 1000
+_BATCH_BYTES = 8 << 20
+_FIRST_BATCH = 100
 _WAIT_S = 0.1
 _SILENT_S = 30.0
 _CLIENT_LOG = logging.getLogger(f"{__name__}.client")
@@ -92,9 +95,10 @@ class Recorder:
             parts.create(state)
         parts.save(state)
         limits = self._options.max_records, self._options.max_bytes
-        with Collector(parts, state, self._mask, *limits) as collector:
-            ended = self._read(state, collector)
-        records = parts.finish(state)
+        with few_collections(), Assembly(self._out, parts.segments(state)) as assembly:
+            with Collector(parts, state, assembly, self._mask, *limits) as collector:
+                ended = self._read(state, collector)
+            records = parts.finish(state, assembly)
         return Recorded(self._out, records, state.bytes, time.monotonic() - begun, not ended, view.notes)
 
     def _refuse_overwriting(self, parts: Parts) -> None:
@@ -185,7 +189,7 @@ class Recorder:
                 now = time.monotonic()
                 if deadline is not None and now >= deadline:
                     return True
-                messages = consumer.consume(_BATCH, _WAIT_S)
+                messages = consumer.consume(_at_once(collector), _WAIT_S)
                 collector.tick()
                 if messages:
                     done, size = collector.add(messages, open_partitions)
@@ -245,6 +249,12 @@ class Pace:
         due = self._begun + self._total / self._rate
         while (ahead := due - time.monotonic()) > 0 and not stopping():
             time.sleep(min(ahead, _WAIT_S))
+
+
+def _at_once(collector: Collector) -> int:
+    """Return how many messages to take at a time, so that memory is bounded for big ones too."""
+    mean = collector.bytes / collector.records if collector.records else _BATCH_BYTES / _FIRST_BATCH
+    return int(max(1, min(_BATCH, _BATCH_BYTES / max(1.0, mean))))
 
 
 def _left(partitions: Mapping[Partition, Progress]) -> int | None:

@@ -12,20 +12,17 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from cutover_harness.capture.format import CaptureError, CaptureInfo, CaptureReader
-from cutover_harness.capture.merge import DUE, SEGMENT_SCHEMA, Segment, merged, narrowed
+from cutover_harness.capture.merge import DUE, SEGMENT_SCHEMA, Merge, Segment
 from cutover_harness.capture.writer import CaptureWriter
 
 STATE_NOTE = "resume"
-GROUP_BYTES = 4 << 20
-FINAL_GROUP_BYTES = 16 << 20
-FINAL_GROUP_ROWS = 65_536
 
 
 @dataclass
@@ -120,70 +117,88 @@ class Parts:
             os.fsync(file.fileno())
         partial.replace(self._state_file)
 
-    def add(self, state: State, batches: Sequence[pa.RecordBatch]) -> None:
-        """Sort `batches` (of SEGMENT_SCHEMA) by due time and write them as the next segment.
+    def add(self, state: State, batches: Sequence[pa.RecordBatch]) -> Segment:
+        """Sort `batches` (of SEGMENT_SCHEMA) by due time and write them as the next segment, uncompressed.
 
         The caller saves the state.
         """
-        table = pa.Table.from_batches(batches, SEGMENT_SCHEMA).unify_dictionaries()
+        table = pa.Table.from_batches(batches, SEGMENT_SCHEMA).unify_dictionaries().combine_chunks()
         due = table.column(DUE).to_numpy()
         if np.any(due[1:] < due[:-1]):
-            table = table.take(pa.array(np.argsort(due, kind="stable")))
-        name = f"{len(state.segments):06}.parquet"
-        rows = max(1, min(8192, int(len(table) * GROUP_BYTES / max(1, table.nbytes))))
+            table = table.take(
+                pa.array(np.argsort(due, kind="stable"))
+            )  # several times as fast of one chunk as of many
+        name = f"{len(state.segments):06}.arrow"
         try:
-            pq.write_table(
-                table,
-                self.folder / name,
-                row_group_size=rows,
-                compression="lz4",
-                use_dictionary=["topic"],
-                write_statistics=False,
-            )
+            with pa.OSFile(str(self.folder / name), "wb") as file, pa.ipc.new_file(file, SEGMENT_SCHEMA) as writer:
+                writer.write_table(table)
         except OSError as why:
             raise CaptureError(f"capture {self.out}: cannot be written ({why})") from why
         state.segments.append((name, int(due.min()), int(due.max()), len(table)))
+        return self.segments(state)[-1]
 
-    def finish(self, state: State) -> int:
-        """Merge the segments into the capture and delete the folder; returns the number of records.
+    def segments(self, state: State) -> list[Segment]:
+        """Return the segments that the state counts."""
+        return [Segment(self.folder / n, first, last, rows) for n, first, last, rows in state.segments]
 
-        Raises CaptureError where there is not one record.
+    def finish(self, state: State, assembly: Assembly | None = None) -> int:
+        """Make the segments the capture and delete the folder; returns the number of records.
+
+        `assembly`: of all of them, where that has begun already. Raises CaptureError where there is not one record.
         """
         if not state.records:
             shutil.rmtree(self.folder)
             raise CaptureError(
                 f"capture {self.out}: nothing was recorded; the topics held no records in the window asked for"
             )
-        segments = narrowed(
-            [Segment(self.folder / n, first, last, rows) for n, first, last, rows in state.segments], self.folder
-        )
         info = CaptureInfo.from_json(state.info)
         notes = {**info.notes, STATE_NOTE: _without_segments(state)}
-        with CaptureWriter(self.out) as writer:
-            held: list[pa.Table] = []
-            size = rows = 0
-            for table in merged(segments):
-                held.append(table.drop_columns([DUE]))
-                size += table.nbytes
-                rows += len(table)
-                if size >= FINAL_GROUP_BYTES or rows >= FINAL_GROUP_ROWS:
-                    _write(writer, held)
-                    held, size, rows = [], 0, 0
-            _write(writer, held)
-            writer.close(CaptureInfo(info.recorded, info.topics, info.groups, notes))
-            written = writer.records
+        with assembly or Assembly(self.out, self.segments(state)) as whole:
+            written = whole.close(CaptureInfo(info.recorded, info.topics, info.groups, notes))
         shutil.rmtree(self.folder)
         return written
 
 
+class Assembly:
+    """The capture `out` in the making, written as far as the order of its records is certain.
+
+    Leaving the context without `close` leaves nothing: the segments are what a recording goes on from.
+    """
+
+    def __init__(self, out: Path, segments: Sequence[Segment]) -> None:
+        self._out = out
+        self._merge = Merge()
+        self._writer: CaptureWriter | None = None
+        for segment in segments:
+            self._merge.add(segment)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._writer is not None:
+            self._writer.__exit__(kind, error, trace)
+
+    def add(self, segment: Segment, certain: int) -> None:
+        """Add a segment, and write what is due before `certain`: no record that comes later is."""
+        self._merge.add(segment)
+        self._write(certain)
+
+    def close(self, info: CaptureInfo) -> int:
+        """Write the rest and give the file its name; returns the number of its records."""
+        self._write(None)
+        assert self._writer is not None  # noqa: S101 - there is a record
+        self._writer.close(info)
+        return self._writer.records
+
+    def _write(self, before: int | None) -> None:
+        for table in self._merge.tables(before):
+            if self._writer is None:
+                self._writer = CaptureWriter(self._out)
+            self._writer.write(table.drop_columns([DUE]))
+
+
 def _without_segments(state: State) -> str:
     return State(state.asked, state.started, "", state.partitions, state.records, state.bytes).to_json()
-
-
-def _write(writer: CaptureWriter, tables: list[pa.Table]) -> None:
-    if not tables:
-        return
-    table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
-    rows = max(1, int(len(table) * FINAL_GROUP_BYTES / max(1, table.nbytes)))
-    for at in range(0, len(table), rows):
-        writer.write(table.slice(at, rows))

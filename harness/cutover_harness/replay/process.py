@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import logging
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from cutover_harness.errors import UsageError
 
@@ -17,30 +15,9 @@ native_sleep: Callable[[float], None] = _monkey.get_original("time", "sleep") if
 """Sleeping in an operating-system thread, also where gevent has patched `time` for the greenlets of another one."""
 
 
-_COLLECT_AFTER = 100_000, 50, 100
-
-
 def patched() -> bool:
     """Return whether gevent has put its own into the place of threads and locks."""
     return _monkey is not None
-
-
-@contextlib.contextmanager
-def few_collections() -> Iterator[None]:
-    """Have the garbage collector leave alone what is there, and look for garbage less often: its pauses are felt.
-
-    Records in flight are many young objects and no garbage; with the usual thresholds it looks at all of them, again
-    and again.
-    """
-    before = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_COLLECT_AFTER)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 class Stop:

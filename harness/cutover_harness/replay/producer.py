@@ -17,11 +17,12 @@ import numpy as np
 
 from cutover_harness.capture.format import CaptureReader
 from cutover_harness.ledger import LedgerWriter
+from cutover_harness.pauses import few_collections
 from cutover_harness.replay.ahead import Ahead
 from cutover_harness.replay.clients import open_producer
 from cutover_harness.replay.config import ProducerConfig
 from cutover_harness.replay.lateness import Lateness
-from cutover_harness.replay.process import Stop, few_collections, native_sleep, run_app
+from cutover_harness.replay.process import Stop, native_sleep, run_app
 from cutover_harness.replay.records import passes, replay, schedule_of
 from cutover_harness.replay.sender import FULL_WAIT_S, EventLog, Prepared, ReplayProducer, Sender
 from cutover_harness.replay.sequences import Earlier, earlier

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 from cutover_harness.capture import CaptureError, CaptureInfo, CaptureReader, TopicInfo
 from cutover_harness.capture import merge as merge_module
-from cutover_harness.capture.merge import SEGMENT_SCHEMA, overlap
-from cutover_harness.capture.segments import Parts, Progress, State
+from cutover_harness.capture.merge import SEGMENT_SCHEMA, Merge, Segment
+from cutover_harness.capture.segments import Assembly, Parts, Progress, State
 from cutover_harness.capture.writer import header_array
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -43,18 +43,24 @@ def new_state(**more: Any) -> State:
     return State({"topics": ["t"]}, 0.0, info.to_json(), {"t": {"0": Progress(0, None, 0)}}, **more)
 
 
-def build(folder: Path, segments: list[list[Row]]) -> Path:
+def build(folder: Path, segments: list[list[Row]], *, on_the_way: bool = False) -> Path:
+    """Record segments; `on_the_way`: the capture is written as far as it is certain after each of them."""
     out = folder / "c.parquet"
     out.unlink(missing_ok=True)
     parts, state = Parts(out), new_state()
     parts.create(state)
     largest: dict[int, int] = {}
-    for rows in segments:
-        parts.add(state, [batch(rows, largest)])
-        state.records += len(rows)
-    state.partitions["t"]["0"].largest = max(largest.values())
-    parts.save(state)
-    assert parts.finish(state) == state.records
+    batches = [batch(rows, largest) for rows in segments]
+    firsts = [min(each.column("due").to_pylist()) for each in batches]
+    with Assembly(out, []) as assembly:
+        for number, each in enumerate(batches):
+            segment = parts.add(state, [each])
+            state.records += len(each)
+            assembly.add(segment, min(firsts[number + 1 :], default=0) if on_the_way else 0)
+            assert not out.exists()
+        state.partitions["t"]["0"].largest = max(largest.values())
+        parts.save(state)
+        assert parts.finish(state, assembly) == state.records
     assert not parts.folder.exists()
     return out
 
@@ -67,10 +73,10 @@ def read(path: Path) -> list[Row]:
 stream = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 50)), min_size=1, max_size=60)
 
 
-@given(stream, st.lists(st.integers(1, 12), min_size=60, max_size=60), st.sampled_from([2, 32]))
+@given(stream, st.lists(st.integers(1, 12), min_size=60, max_size=60), st.booleans(), st.integers(1, 5))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_segments_merge_into_the_one_order(
-    tmp_path: Path, records: list[tuple[int, int]], cuts: list[int], fan_in: int
+    tmp_path: Path, records: list[tuple[int, int]], cuts: list[int], on_the_way: bool, size: int
 ) -> None:
     numbers: dict[int, int] = {}
     rows: list[Row] = []
@@ -78,14 +84,13 @@ def test_any_segments_merge_into_the_one_order(
         rows.append((partition, stamp, numbers.get(partition, 0)))
         numbers[partition] = numbers.get(partition, 0) + 1
     segments, at = [], 0
-    for size in cuts:
+    for cut in cuts:
         if at < len(rows):
-            segments.append(rows[at : at + size])
-        at += size
+            segments.append(rows[at : at + cut])
+        at += cut
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(merge_module, "FAN_IN", fan_in)
-        patch.setattr(merge_module, "ROWS", 3)
-        found = read(build(tmp_path, segments))
+        patch.setattr(merge_module, "ROWS", size)
+        found = read(build(tmp_path, segments, on_the_way=on_the_way))
     assert sorted(found) == sorted(rows)
     largest: dict[int, int] = {}
     due = []
@@ -102,10 +107,47 @@ def test_any_segments_merge_into_the_one_order(
         assert running == at_due, "the largest timestamp so far is the due time"
 
 
-def test_segments_of_a_live_recording_are_not_all_open_at_once(tmp_path: Path) -> None:
-    spans = [merge_module.Segment(tmp_path, n * 10, n * 10 + 5, 1) for n in range(100)]
-    assert overlap(spans) == 1
-    assert overlap([merge_module.Segment(tmp_path, 0, 5, 1)] * 7) == 7
+def written(folder: Path, segments: list[list[Row]]) -> list[Segment]:
+    parts, state = Parts(folder / "c.parquet"), new_state()
+    parts.create(state)
+    largest: dict[int, int] = {}
+    return [parts.add(state, [batch(rows, largest)]) for rows in segments]
+
+
+@pytest.mark.parametrize(("step", "most"), [(20, 1), (0, 30)], ids=["one after the other", "all at once"])
+def test_only_segments_that_overlap_are_open_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, most: int
+) -> None:
+    opened: list[int] = []
+    monkeypatch.setattr(merge_module, "ROWS", 5)
+    merge = Merge()
+    for segment in written(tmp_path, [[(n % 4, n * step + m, m) for m in range(10)] for n in range(30)]):
+        merge.add(segment)
+    for table in merge.tables(None):
+        opened.append(len(merge._runs))
+        assert len(table) <= 5
+    assert max(opened) == most
+
+
+def test_what_is_not_certain_is_held_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merge_module, "ROWS", 2)
+    merge = Merge()
+    first, second = written(tmp_path, [[(0, n, n) for n in range(9)], [(1, n, n) for n in range(4, 12)]])
+    merge.add(first)
+    assert [len(t) for t in merge.tables(4)] == [2, 2], "0, 1, 2, 3"
+    merge.add(second)
+    assert [len(t) for t in merge.tables(5)] == [2], "4, 4"
+    rest = [row for t in merge.tables(None) for row in t.column("due").to_pylist()]
+    assert rest == sorted([*range(5, 9), *range(5, 12)])
+
+
+def test_a_recording_that_breaks_leaves_no_half_capture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merge_module, "ROWS", 2)
+    segments = written(tmp_path, [[(0, n, n) for n in range(9)]])
+    with Assembly(tmp_path / "c.parquet", []) as assembly:
+        assembly.add(segments[0], 8)
+        assert len(list(tmp_path.iterdir())) == 2, "the segments, and what is certain of the capture"
+    assert [each.name for each in tmp_path.iterdir()] == [".c.parquet.parts"]
 
 
 def test_a_finished_capture_is_gone_on_with(tmp_path: Path) -> None:
