@@ -11,7 +11,13 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    OffsetSpec,
+)
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 # Topic and partition.
@@ -137,6 +143,14 @@ class Admin:
             resource.name: {name: entry.value for name, entry in future.result().items() if entry.value is not None}
             for resource, future in futures.items()
         }
+
+    def set_topic_config(self, topic: str, config: Mapping[str, str]) -> None:
+        """Set these properties of a topic, and leave its others as they are."""
+        to_set = AlterConfigOpType.SET
+        entries = [ConfigEntry(name, value, incremental_operation=to_set) for name, value in config.items()]
+        asked = [ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)]
+        for future in self._client.incremental_alter_configs(asked, request_timeout=self._timeout_s).values():
+            future.result()
 
     def committed(self, group: str, topics: Iterable[str] | None = None) -> dict[Partition, int]:
         """Return the group's committed offsets (the next record to read), of these topics or of all."""

@@ -16,6 +16,7 @@ from cutover_harness.plan.fault import Fault
 
 _POLL_S = 0.25
 _BEHIND_WITHIN_S = 20.0
+_LONG_MS = 3_600_000
 
 
 class TopicLike(Protocol):
@@ -93,6 +94,7 @@ class SourceTopics:
         return Proof(before != after, f"{name} had the id {before.get(name)} and has {after.get(name)}")
 
     def _compact(self, seconds: float) -> Proof:
+        """Wait until both clusters' logs have gaps; then have the cleaner wait, as one does before groups are held."""
         compacted = [name for name, topic in self.topics.items() if "compact" in topic.config.get("cleanup.policy", "")]
         deadline = time.monotonic() + seconds
         with _reader(self.source, "source") as source, _reader(self.target, "target") as target:
@@ -104,6 +106,9 @@ class SourceTopics:
                 if all(found) or time.monotonic() > deadline:
                     break
                 time.sleep(_POLL_S)
+        for config in (self.source, self.target):
+            for name in compacted:
+                Admin(config).set_topic_config(name, {"min.compaction.lag.ms": str(_LONG_MS)})
         evidence = f"the log cleaner has removed {found[0]} records of {', '.join(compacted)} on the source and "
         return Proof(all(found), f"{evidence}{found[1]} on the target")
 

@@ -49,7 +49,8 @@ class Fault(BaseModel):
         "file: tear (half of it is there), delete, rewind (an old one is put back). Of a group: join (a further member "
         "starts and stays). Of the source's topics: expire (records that all groups have read are removed, mirrored or "
         "not, as retention does), recreate (the first topic is deleted and made again), compact (the path waits until "
-        "the log cleaner has removed records on both clusters)."
+        "the log cleaner has removed records on both clusters; then min.compaction.lag.ms is raised, as is done before "
+        "groups are held)."
     )
     of: Victim
     at: Act = Field(description="The act of the path at which the fault is injected.")
