@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import http.server
 import io
+import signal
+import subprocess
+import sys
 import tarfile
 import threading
 import zipfile
@@ -13,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cutover_harness.cli.app import run
 from cutover_harness.errors import UsageError
 from cutover_harness.mirror.config import Batch, connectors
 from cutover_harness.testbed.automq import AutomqOptions, AutomqTestbed, download, settings
@@ -330,3 +334,40 @@ def test_a_version_names_the_release() -> None:
     assert download.URL.format(version="1.7.3", kafka=download.KAFKA_OF_RELEASE).endswith(
         "/1.7.3/automq-1.7.3_kafka-3.9.1.tgz"
     )
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["--testbed", "automq"], "--testbed automq: say which AutoMQ, with --automq-home DIR"),
+        (["--testbed", "automq", "--automq-home", "none"], "--automq-home none: does not exist"),
+        (["--automq-home", "none"], "--automq-home none: is for --testbed automq and means nothing to process"),
+        (["--testbed", "automq", "--automq-home", ".", "--s3-region", "x"], "name it with --s3-endpoint"),
+        (["--testbed", "automq", "--automq-home", ".", "--target-ack-delay", "250"], "AutoMQ takes its own time"),
+        (["--testbed", "automq", "--automq-home", ".", "--memory", "1g"], "--memory 1g: is for --testbed docker"),
+    ],
+)
+def test_what_a_user_gets_wrong_is_one_line(
+    args: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["kafka-cutover", "rehearse", *args])
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            run()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert says in said
+    assert said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_commands_work_without_the_extra() -> None:
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(('boto3', 'botocore', 'moto', 'flask_cors'))); "
+        "import cutover_harness.cli.app, cutover_harness.testbed.automq"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -164,3 +164,11 @@ def test_a_store_that_does_not_start_says_why(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="embedded S3 store does not serve: no such luck"):
         _await_store(process, embedded_store(ports.take()))
     ports.release()
+
+
+def test_a_missing_package_is_named_with_what_installs_it(tmp_path: Path) -> None:
+    process = spawn([sys.executable, "-c", "import no_such_moto"], stdout=tmp_path / "log")
+    ports = Ports()
+    with pytest.raises(UsageError, match=r"No module named 'no_such_moto' \(pip install 'kafka-cutover\[automq\]'\)"):
+        _await_store(process, embedded_store(ports.take()))
+    ports.release()

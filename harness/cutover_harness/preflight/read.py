@@ -97,15 +97,19 @@ def _version(broker: Mapping[str, str]) -> Version | None:
 
 def _groups(client: AdminClient) -> dict[str, Group]:
     listed = client.list_consumer_groups(request_timeout=TIMEOUT_S).result().valid
+    # All are asked at once: a cluster may have thousands.
+    asked = {
+        group.group_id: client.list_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(group.group_id)], request_timeout=TIMEOUT_S
+        )[group.group_id]
+        for group in listed
+    }
     found = {}
     for group in listed:
-        request = [ConsumerGroupTopicPartitions(group.group_id)]
         try:
-            answer = client.list_consumer_group_offsets(request, request_timeout=TIMEOUT_S)[group.group_id].result()
+            topics = {p.topic for p in asked[group.group_id].result().topic_partitions or []}
         except KafkaException:  # gone meanwhile, or not allowed: a group without topics breaks no rule
-            topics: set[str] = set()
-        else:
-            topics = {p.topic for p in answer.topic_partitions or []}
+            topics = set()
         kind = getattr(getattr(group, "type", None), "name", "CLASSIC")
         found[group.group_id] = Group(tuple(sorted(topics)), "consumer" if kind == "CONSUMER" else "classic")
     return found
