@@ -297,7 +297,7 @@ def test_exit_codes_say_whether_there_is_a_blocker(
 ) -> None:
     base = ["--source", properties, "--target", properties]
     done = preflight(monkeypatch, capsys, *base)
-    assert (done.code, done.out) == (0, "0 blockers, 0 warnings, 0 notes (1 topics, 1 groups, 0 clients looked at)\n")
+    assert (done.code, done.out) == (0, "0 blockers, 0 warnings, 0 notes (looked at 1 topic, 1 group, 0 clients)\n")
     done = preflight(monkeypatch, capsys, *base, "--exactly-once")
     assert (done.code, done.out.split(":")[0]) == (0, "WARNING  mirror-exactly-once")
     (tmp_path / "app").write_text("group.protocol=consumer\ngroup.id=g\n")

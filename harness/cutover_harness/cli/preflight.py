@@ -106,8 +106,14 @@ def _text(inventory: Inventory, findings: list[Finding]) -> str:
             f"         source of the rule: {found.source}",
             f"         what to do: {found.remedy}",
         ]
-    counts = ", ".join(
-        f"{count} {severity}{'' if count == 1 else 's'}" for severity, count in _counts(findings).items()
-    )
-    looked = f"{len(inventory.source.topics)} topics, {len(inventory.source.groups)} groups, {len(inventory.clients)}"
-    return "\n".join([*lines, f"{counts} ({looked} clients looked at)"])
+    counts = ", ".join(_many(count, name) for name, count in _counts(findings).items())
+    looked = [
+        _many(len(inventory.source.topics), "topic"),
+        _many(len(inventory.source.groups), "group"),
+        _many(len(inventory.clients), "client"),
+    ]
+    return "\n".join([*lines, f"{counts} (looked at {', '.join(looked)})"])
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
