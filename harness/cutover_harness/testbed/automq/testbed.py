@@ -147,10 +147,13 @@ class AutomqTestbed(ProcessTestbed):
         command = cache.command(settings.FORMAT_TOOL, settings.format_arguments(properties), options, None)
         process = spawn(command, cwd=self.workdir, env=environment(), stdout=log)
         try:
-            if (code := process.wait(_FORMAT_LIMIT_S)) != 0:
-                raise TestbedError(f"formatting the target's storage ended with {code}; {log} says:\n{tail(log)}")
+            ended = f"ended with {code}" if (code := process.wait(_FORMAT_LIMIT_S)) else None
+        except TimeoutError:
+            ended = f"took more than {_FORMAT_LIMIT_S:.0f} s"
         finally:
             process.kill()
+        if ended is not None:
+            raise TestbedError(f"formatting the target's storage {ended}; {log} says:\n{tail(log)}")
 
     def _end(self, *, keep_records: bool) -> None:
         try:
