@@ -2,6 +2,12 @@
 
 import signal
 
+from hypothesis import HealthCheck, settings
+
 # In the background of a script SIGINT is ignored, and so it would be by every process that a test means to interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes depends on what else the machine does, so time fails no test.
+settings.register_profile("product", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("product")
