@@ -121,6 +121,8 @@ class Conductor:
             if act in self.lag_at:
                 self.journal.write("lag", number, act, records=self.mirror.lag().total)
             self.journal.write("doing", number, act)
+        if act == Act.STOP_CONSUMERS and self._sets_exact_offsets_after(number):
+            self._get(act, self.mirror.stop_translating)  # now, and not while the groups are held
         generation = self._get_done(act)
         self._ask(number, act, "move")
         self._ask(number, act, "after")
@@ -147,13 +149,18 @@ class Conductor:
 
     def _get_done(self, act: Act) -> int:
         """Do `act`, again where a cluster or Connect is away; return the generation of the cutover file."""
+        self._get(act, lambda: self._do(act))
+        return self.pointer.generation
 
+    def _get(self, name: str, do: Callable[[], None]) -> None:
         def read() -> Reading:
-            self._do(act)
+            do()
             return Reading(open=True)
 
-        wait(Gate(act, _forgiving(read), self.gates.deadline_s), lambda _waits, _elapsed: None)
-        return self.pointer.generation
+        wait(Gate(name, _forgiving(read), self.gates.deadline_s), lambda _waits, _elapsed: None)
+
+    def _sets_exact_offsets_after(self, number: int) -> bool:
+        return any(step.act == Act.SET_EXACT_OFFSETS for step in self.steps[number + 1 : number + 2])
 
     def _do(self, act: Act) -> None:
         """Do `act`; doing it again changes nothing."""

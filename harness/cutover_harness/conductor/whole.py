@@ -29,7 +29,10 @@ class Whole:
 
     def learn(self) -> None:
         """Note the ids of the topics that are mirrored, unless they are known."""
-        known, now = self._known(), self._ids()
+        self._learn(self._ids())
+
+    def _learn(self, now: Ids) -> None:
+        known = self._known()
         new = {name: {t: i for t, i in ids.items() if t not in known[name]} for name, ids in now.items()}
         if any(new.values()):
             self.journal.write("topics", START, "ids", **new)
@@ -38,9 +41,10 @@ class Whole:
         """Return the gate; without `look` the logs are not looked at anew, only what earlier looks found counts."""
 
         def read() -> Reading:
-            wrong = [*self._gone(look=look), *remade(self._known(), self._ids())]
-            self.learn()
-            count = len(self.mirror.topics())
+            ids = self._ids()
+            count = len(ids["source"])
+            wrong = [*self._gone(look=look), *remade(self._known(), ids)]
+            self._learn(ids)
             return Reading(
                 open=not wrong,
                 never=bool(wrong),

@@ -112,7 +112,7 @@ class Mirror:
     def stop_translating(self) -> None:
         """Stop the connector that writes groups' offsets to the target, so that nobody else sets them."""
         name = self.batch.checkpoint_connector
-        if self._connect.status(name) is not None:
+        if (status := self._connect.status(name)) is not None and {status.connector, *status.tasks} != {"STOPPED"}:
             self._connect.set_state(name, "stop")
             self._await("stopped", lambda: self._not_in("STOPPED", [name]))
 

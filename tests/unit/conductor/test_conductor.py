@@ -74,6 +74,9 @@ class World:
         self.asked.append(f"progress of {group}?")
         return [Progress(synchronised=self.synchronised, target_committed=self.target_committed)]
 
+    def stop_translating(self) -> None:
+        self.asked.append("stop translating")
+
     def set_exact_offsets(self, group: str) -> tuple[bool, str]:
         self.asked.append(f"exact offsets of {group}")
         return self.synchronised, "2 of 2 partitions proved"
@@ -241,7 +244,7 @@ def test_exact_offsets_replace_the_wait_for_progress(tmp_path: Path) -> None:
     world = World()
     walker = conductor(tmp_path, world, steps(*FORWARD[:3], Act.SET_EXACT_OFFSETS, Act.CONSUMERS_TO_TARGET))
     assert walker.walk()
-    assert world.asked == ["create", "exact offsets of g"]
+    assert world.asked == ["create", "stop translating", "exact offsets of g"]
 
 
 def test_a_reversed_mirror_is_drained_before_producers_go_back(tmp_path: Path) -> None:
