@@ -35,7 +35,7 @@ GOOD_CLIENT: Mapping[str, str] = {
     "max.partition.fetch.bytes": str(8 << 20),
 }
 SOURCE = Cluster({"orders": GOOD_TOPIC}, {"billing": Group(("orders",))}, (3, 4), GOOD_BROKER, 3)
-TARGET = Cluster({"orders": GOOD_TOPIC}, {}, (3, 9), {"s3.wal.cache.size": "-1"}, 1)
+TARGET = Cluster({"orders": GOOD_TOPIC}, {}, (3, 9), {"s3.network.refill.period.ms": "10"}, 1)
 GOOD = Inventory(SOURCE, TARGET, {"app": Client(GOOD_CLIENT)}, Plan(automq=(1, 7, 3)))
 
 
@@ -69,7 +69,11 @@ TWO = source(
 )
 
 FIRES: dict[str, list[tuple[Inventory, str]]] = {
-    "target-kind": [(target(broker={"process.roles": "broker"}), "note")],
+    "target-kind": [
+        (target(broker={"process.roles": "broker"}), "note"),
+        # Kafka with AutoMQ's settings.
+        (target(broker={"elasticstream.enable": "true", "s3.wal.path": "0@s3://b", "s3.wal.cache.size": "1"}), "note"),
+    ],
     "source-version": [
         (source(version=(4, 1)), "warning"),
         (source(version=(4,)), "warning"),

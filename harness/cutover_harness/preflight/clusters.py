@@ -26,7 +26,7 @@ def target_kind(inventory: Inventory) -> Iterator[Finding]:
             Severity.NOTE,
             "target",
             "is Apache Kafka as far as it tells: findings about AutoMQ are about what it stands in for",
-            "a setting that AutoMQ has a default for is missing on its broker",
+            "settings that AutoMQ has defaults for are missing on its broker",
             "run preflight against the AutoMQ that the applications will use",
         )
 

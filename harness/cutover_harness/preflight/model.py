@@ -84,8 +84,15 @@ class Cluster:
 
     @property
     def automq(self) -> bool | None:
-        """Whether it is AutoMQ, told by a setting that AutoMQ has a default for; None where brokers tell nothing."""
-        return "s3.wal.cache.size" in self.broker if self.broker else None
+        """Whether it is AutoMQ, told by settings that only its code has; None where brokers tell nothing.
+
+        Those that people set do not count: Kafka passes on what it does not know.
+        """
+        return bool(_AUTOMQ_SETTINGS & self.broker.keys()) if self.broker else None
+
+
+# With defaults that nobody has a reason to change.
+_AUTOMQ_SETTINGS = frozenset({"s3.max.stream.num.per.stream.set.object", "s3.network.refill.period.ms"})
 
 
 @dataclass(frozen=True)
