@@ -20,8 +20,9 @@ $(READY): pyproject.toml constraints.txt
 rehearse: $(READY)
 	$(BIN)/kafka-cutover rehearse $(ARGS)
 
+# Two processes, since most of a test with brokers is waiting; each has a testbed of its own.
 test: $(READY) check
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .
