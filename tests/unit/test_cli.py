@@ -30,6 +30,7 @@ Cli = Callable[..., Done]
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Cli]:
     """The command line as in a shell whose working directory is `tmp_path`."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DOCKER_HOST", "unix:///no/engine")
     before = signal.getsignal(signal.SIGTERM)
 
     def call(*args: str) -> Done:
@@ -66,6 +67,8 @@ BAD_SCENARIO = "name: mine\ntitle: x\npath: [create-task, fly]\n"
         (["rehearse", "--ports", "1,2"], "--ports 1,2: three different port numbers"),
         (["rehearse", "--all", "stop-first"], "--all walks the whole catalogue"),
         (["rehearse", "stop-first", "stop-first"], "scenario stop-first is given twice"),
+        (["rehearse", "--testbed", "docker"], "no container engine answers at DOCKER_HOST=unix:///no/engine"),
+        (["doctor", "--clean"], "--clean: nothing was looked for: no container engine answers"),
         (["scenarios", "validate", "bad.yaml"], "bad.yaml:3: path.1.act: "),
         (["scenarios", "show", "nothing"], "no scenario is called 'nothing'"),
     ],

@@ -43,14 +43,14 @@ def doctor(
     """Check what this machine offers for rehearsals; exit 2 where it lacks what every one of them needs."""
     findings = [python(), java(), cache(cache_folder()), ports()]
     client, found = container_engine()
+    if clean and client is None:
+        raise UsageError(f"--clean: nothing was looked for: {found.text}")
     findings.append(found)
     if client is not None:
         findings.extend(leftovers(client, clean=clean))
     width = max(len(finding.what) for finding in findings)
     for finding in findings:
         typer.echo(f"{finding.state:<3} {finding.what:<{width}}  {finding.text}")
-    if clean and client is None:
-        raise UsageError(f"--clean: nothing was looked for: {found.text}")
     return EXIT_UNFIT if any(finding.state == "no" for finding in findings) else 0
 
 
