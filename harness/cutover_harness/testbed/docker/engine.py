@@ -85,11 +85,11 @@ def ensure_image(client: Any, image: str, option: str, progress: Progress) -> bo
     return True
 
 
-def has_path(client: Any, image: str, path: str) -> bool:
+def has_path(client: Any, image: str, path: str, run: str) -> bool:
     """Tell whether the image holds this path; nothing of it is run."""
     import docker  # noqa: PLC0415 - an extra
 
-    probe = client.containers.create(image, command=["none"], labels=labels("probe"))
+    probe = client.containers.create(image, command=["none"], labels=labels(run))
     try:
         probe.get_archive(path)
     except docker.errors.NotFound:
