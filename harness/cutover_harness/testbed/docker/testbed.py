@@ -185,7 +185,7 @@ class DockerTestbed:
             )
         ]
         with engine.explained(f"looking into {options.target_image}"):
-            is_automq = engine.has_path(self._client, options.target_image, nodes.AUTOMQ_HOME)
+            is_automq = engine.has_path(self._client, options.target_image, nodes.AUTOMQ_HOME, self.run)
         self.target_kind = "AutoMQ" if is_automq else "stand-in"
         if is_automq and not options.s3_endpoint:
             pulled.append(engine.ensure_image(self._client, options.s3_image, "--s3-image", progress))
