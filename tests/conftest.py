@@ -17,5 +17,5 @@ settings.load_profile("product")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a file's tests in one process, as they share fixtures; docker tests too, as they look for what is left."""
     for item in items:
-        group = "docker" if item.get_closest_marker("docker") else item.path.name
+        group = "docker" if item.path.parent.name == "docker" else item.path.name
         item.add_marker(pytest.mark.xdist_group(group))
