@@ -14,6 +14,7 @@ settings.register_profile("product", deadline=None, suppress_health_check=[Healt
 settings.load_profile("product")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a file's tests in one process, as they share fixtures; docker tests too, as they look for what is left."""
     for item in items:
