@@ -86,7 +86,7 @@ def test_listeners_for_containers_and_for_the_host() -> None:
 @pytest.mark.parametrize("exactly_once", [True, False])
 def test_connect_keeps_its_state_on_the_target(exactly_once: bool) -> None:
     target = nodes.broker("target", "x", 1, 1, None)
-    node = nodes.connect("image", target, 21002, None, exactly_once=exactly_once)
+    node = nodes.connect("connect", "image", target, 21002, None, exactly_once=exactly_once)
     found = properties(node, nodes.CONNECT_FILE)
     assert found["bootstrap.servers"] == "kafka-target:9092"
     assert found["exactly.once.source.support"] == ("enabled" if exactly_once else "disabled")

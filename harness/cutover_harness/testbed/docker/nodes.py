@@ -87,12 +87,11 @@ def broker(
     )
 
 
-def connect(image: str, target: Node, published: int, memory: str | None, *, exactly_once: bool) -> Node:
-    """Return a distributed Connect worker that keeps its state on the target."""
-    alias = "connect"
+def connect(alias: str, image: str, home: Node, published: int, memory: str | None, *, exactly_once: bool) -> Node:
+    """Return a distributed Connect worker that keeps its state on the cluster `home`."""
     properties = {
         **settings.CONNECT,
-        "bootstrap.servers": internal_address(target),
+        "bootstrap.servers": internal_address(home),
         "listeners": f"http://0.0.0.0:{REST}",
         "rest.advertised.host.name": alias,
         "rest.advertised.port": str(REST),

@@ -69,6 +69,7 @@ class DockerTestbed:
         self._nodes: list[ContainerNode] = []
         self._brokers: dict[ClusterName, ContainerBroker] = {}
         self._worker: ContainerNode | None = None
+        self._reverse: tuple[ContainerNode, str] | None = None
         self._buckets: Buckets | None = None
         self.connect_url = ""
 
@@ -90,13 +91,18 @@ class DockerTestbed:
         return self._worker
 
     def reverse_connect_url(self) -> str:
-        """Return the address of Connect; UsageError with exactly-once, which needs a second worker, on the source."""
-        if self.exactly_once:
-            raise TestbedError(
-                "--exactly-once: turning the mirror around needs a second Connect worker, which the docker testbed has "
-                "not: leave --exactly-once out, or use --testbed process"
-            )
-        return self.connect_url
+        """Return the address of a Connect that can run a reverse mirror.
+
+        With exactly-once it is a worker of its own on the source, started at the first call, since a worker's
+        transactions are those of the cluster that it keeps its state on.
+        """
+        if not self.exactly_once:
+            return self.connect_url
+        if self._reverse is None:
+            self._reverse = self._new_worker("connect-reverse", self.source, None)
+            self._reverse[0].launch()
+            self._reverse[0].await_ready()
+        return self._reverse[1]
 
     def describe(self) -> dict[str, str]:
         """Return what a report has to say about the testbed. Complete once it runs."""
@@ -198,7 +204,7 @@ class DockerTestbed:
         progress(f"starting containers of {options.source_image}, {options.target_image} and {self._connect_image}")
         source = self._new_broker("source", options.source_image, self._wanted_ports[0], None)
         target = self._new_broker("target", options.target_image, self._wanted_ports[1], store)
-        self._worker = self._new_worker(target)
+        self._worker, self.connect_url = self._new_worker("connect", target, self._wanted_ports[2])
         for node in (target, source, self._worker):  # in this order, as Connect ends where the target has no address
             node.launch()
         for node in (source, target, self._worker):
@@ -221,11 +227,11 @@ class DockerTestbed:
         self._nodes.append(broker)
         return broker
 
-    def _new_worker(self, target: ContainerBroker) -> ContainerNode:
-        port = self._ports.take(self._wanted_ports[2])
-        self.connect_url = url = f"http://127.0.0.1:{port}"
+    def _new_worker(self, alias: str, home: ContainerBroker, wanted: int | None) -> tuple[ContainerNode, str]:
+        port = self._ports.take(wanted)
+        url = f"http://127.0.0.1:{port}"
         node = nodes.connect(
-            self._connect_image, target.node, port, self._options.memory, exactly_once=self.exactly_once
+            alias, self._connect_image, home.node, port, self._options.memory, exactly_once=self.exactly_once
         )
 
         def serves() -> bool:
@@ -237,7 +243,7 @@ class DockerTestbed:
 
         worker = ContainerNode(*self._args(node, serves))
         self._nodes.append(worker)
-        return worker
+        return worker, url
 
     def _start_store(self, progress: Progress) -> nodes.Store:
         """Return AutoMQ's store with its buckets made: they have to exist before it starts."""
