@@ -26,6 +26,8 @@ When = Literal["before", "move", "after"]
 """When something is asked for: before an act's gates, as the act itself (apps that are restarted), right after it."""
 START = -1
 """The step of what happens before the first act."""
+REVERSED = "reversed"
+"""Noted once the mirror copies from its latest cut on."""
 WAITS_EVERY_S = 0.5
 WARM_UP_S = 1.0
 """How long traffic flows before the first act."""
@@ -124,6 +126,8 @@ class Conductor:
         if act == Act.STOP_CONSUMERS and self._sets_exact_offsets_after(number):
             self._get(act, self.mirror.stop_translating)  # now, and not while the groups are held
         generation = self._get_done(act)
+        if act == Act.PRODUCERS_TO_TARGET and before.reverse:
+            self._get(Act.REVERSE_MIRROR, self._turn_around)
         self._ask(number, act, "move")
         self._ask(number, act, "after")
         for gate in self._gates_after(act, generation):
@@ -159,6 +163,13 @@ class Conductor:
 
         wait(Gate(name, _forgiving(read), self.gates.deadline_s), lambda _waits, _elapsed: None)
 
+    def _turn_around(self) -> None:
+        cut = [entry for entry in self.journal.read() if entry.kind == "cut"][-1]
+        if cut.name == REVERSED:
+            return
+        self.mirror.reverse({(topic, partition): end for topic, partition, end in cut.detail["offsets"]})
+        self.journal.write("cut", START, REVERSED)
+
     def _sets_exact_offsets_after(self, number: int) -> bool:
         return any(step.act == Act.SET_EXACT_OFFSETS for step in self.steps[number + 1 : number + 2])
 
@@ -171,7 +182,9 @@ class Conductor:
             case Act.DELETE_TASK:
                 self.mirror.delete()
             case Act.REVERSE_MIRROR:
-                self.mirror.reverse()
+                # Only the cut: the mirror is turned around once producers have gone on, who are held until then.
+                offsets = [[topic, partition, end] for (topic, partition), end in sorted(self.mirror.cut().items())]
+                self.journal.write("cut", START, "target", offsets=offsets)
             case Act.STOP_CONSUMERS | Act.CONSUMERS_TO_TARGET | Act.CONSUMERS_TO_SOURCE:
                 self.pointer.point(route, consumers=destination(act))
             case Act.STOP_PRODUCERS | Act.PRODUCERS_TO_TARGET | Act.PRODUCERS_TO_SOURCE:
@@ -193,6 +206,7 @@ class Conductor:
         elif act == Act.REVERSE_MIRROR:
             self.prove_copied(number, deadline)
         elif act == Act.PRODUCERS_TO_SOURCE and before.reverse:
+            self._get(Act.REVERSE_MIRROR, self._turn_around)  # as far as it has not been
             self._pass(number, self.checks.reverse_drained(deadline))
 
     def prove_copied(self, number: int, deadline_s: float) -> None:

@@ -19,6 +19,7 @@ Kind = Literal[
     "gate",
     "lag",
     "copied",
+    "cut",
     "topics",
     "gone",
     "doing",
@@ -31,6 +32,7 @@ Kind = Literal[
 ]
 """step: begun; waits: what a gate waits for, once a second; gate: passed; doing: written before an act, so that after a
 kill the act is done again (all are idempotent) but its gates are not asked again; done: the act and the gates after it;
+cut: where the target's logs ended when the mirror was turned around;
 topics: the ids of the topics that are mirrored; gone: records that went from the source before they were mirrored;
 ask, answer: something that another process has to do (a fault, a restart of apps); missed: a gate's deadline; back: the
 way back that was decided; end: the path is walked."""

@@ -66,8 +66,12 @@ class MirrorLike(Drains, Protocol):
         """Set the group's offsets on the target to the very record it resumes from; False while that is not proved."""
         ...
 
-    def reverse(self) -> None:
-        """Turn the mirror around: from now on it copies to the source what is produced on the target, and only that."""
+    def cut(self) -> Mapping[TopicPartitionKey, int]:
+        """Stop copying and return where the target's logs end: what is produced there from then on is native."""
+        ...
+
+    def reverse(self, cut: Mapping[TopicPartitionKey, int]) -> None:
+        """Turn the mirror around: it copies to the source what the target has from `cut` on, and only that."""
         ...
 
     def reverse_drained(self) -> tuple[bool, str]:

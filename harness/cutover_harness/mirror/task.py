@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from cutover_harness.admin import Partition
 from cutover_harness.mirror.exact import ExactOffset, ExactResume
 from cutover_harness.mirror.mirror import Mirror
 from cutover_harness.mirror.reverse import ReverseMirror, capture_cut
@@ -79,13 +80,23 @@ class MirrorTask(Mirror):
         kept = f"; {len(unproved)} keep MirrorMaker 2's translation: {_reason(unproved[0])}" if unproved else ""
         return True, f"{len(rows) - len(unproved)} of {len(rows)} partitions proved and set{kept}"
 
-    def reverse(self) -> None:
-        """Turn the mirror around: from now on it copies to the source what is produced on the target, and only that.
+    def cut(self) -> dict[Partition, int]:
+        """Stop copying and return where the target's logs end: what is produced there from then on is native.
 
         Producers have to be held and the mirror at zero, so that nothing has been produced on the target yet.
         """
+        name = self.batch.source_connector
+        self._connect.set_state(name, "stop")
+        self._await("stopped", lambda: self._not_in("STOPPED", [name]))
+        return capture_cut(self._target_config, self.batch.topics, self.batch.exclude)
+
+    def reverse(self, cut: Mapping[Partition, int]) -> None:
+        """Turn the mirror around: it copies to the source what the target has from `cut` on, and only that.
+
+        Once more with the same cut it goes on where it was.
+        """
         self.stop()
-        self._back.start(capture_cut(self._target_config, self.batch.topics, self.batch.exclude))
+        self._back.start(cut)
 
     def reverse_drained(self) -> tuple[bool, str]:
         """Tell whether all that was produced on the target is on the source."""

@@ -81,8 +81,12 @@ class World:
         self.asked.append(f"exact offsets of {group}")
         return self.synchronised, "2 of 2 partitions proved"
 
-    def reverse(self) -> None:
-        self.asked.append("reverse")
+    def cut(self) -> Mapping[tuple[str, int], int]:
+        self.asked.append("cut")
+        return {("t", 0): 7}
+
+    def reverse(self, cut: Mapping[tuple[str, int], int]) -> None:
+        self.asked.append(f"reverse from {cut['t', 0]}")
 
     def reverse_drained(self) -> tuple[bool, str]:
         self.asked.append("reverse drained?")
@@ -253,7 +257,16 @@ def test_a_reversed_mirror_is_drained_before_producers_go_back(tmp_path: Path) -
     path = steps(*FORWARD[:5], Act.REVERSE_MIRROR, Act.PRODUCERS_TO_TARGET, *back)
     walker = conductor(tmp_path, world, path)
     assert walker.walk()
-    assert world.asked[2:] == ["drained?", "reverse", "reverse drained?"]
+    assert world.asked[2:] == ["drained?", "cut", "reverse from 7", "reverse drained?"]
+
+
+def test_a_mirror_whose_turn_was_interrupted_is_turned_around_from_the_first_cut(tmp_path: Path) -> None:
+    world = World()
+    path = steps(*FORWARD[:5], Act.REVERSE_MIRROR, Act.PRODUCERS_TO_TARGET)
+    assert conductor(tmp_path, world, path[:6]).walk()
+    assert world.asked[2:] == ["drained?", "cut"]
+    assert conductor(tmp_path, world, path).walk()
+    assert world.asked[4:] == ["reverse from 7"]
 
 
 def test_unproved_progress_is_waited_for_and_then_passed_as_documented(tmp_path: Path) -> None:
