@@ -22,7 +22,7 @@ rehearse: $(READY)
 
 # Two processes, since most of a test with brokers is waiting; each has a testbed of its own.
 test: $(READY) check
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .
