@@ -161,6 +161,34 @@ def test_the_mirror_writes_to_automq_as_it_recommends() -> None:
     assert 0 < int(copying["producer.override.linger.ms"]) <= 100
 
 
+@pytest.mark.parametrize(
+    ("automq", "exactly_once", "said"),
+    [
+        (True, True, ["MirrorMaker 2 with exactly-once copies about 500 records/s to AutoMQ"]),
+        (True, False, []),
+        (False, True, ["automq-1.7.3_kafka-3.9.1 holds no AutoMQ: its Kafka stands in"]),
+    ],
+)
+def test_a_start_says_what_the_figures_will_depend_on(
+    distribution: Maker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    automq: bool,
+    exactly_once: bool,
+    said: list[str],
+) -> None:
+    def no_store(_: AutomqTestbed) -> None:
+        raise UsageError("no store here")
+
+    monkeypatch.setattr(AutomqTestbed, "_provide_store", no_store)
+    bed = AutomqTestbed(tmp_path / "work", AutomqOptions(distribution(automq=automq)), exactly_once=exactly_once)
+    notes: list[str] = []
+    with pytest.raises(UsageError, match="no store here"):
+        bed.start(notes.append)
+    assert len(notes) == len(said)
+    assert all(expected in note for expected, note in zip(said, notes, strict=True))
+
+
 # S3 of one's own
 
 
