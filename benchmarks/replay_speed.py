@@ -150,7 +150,7 @@ def lateness(client: dict[str, Any], folder: Path, topic: str) -> float:
     good = "ok" if late["p99"] < LATE_BAR_MS else "MISSED"
     print(
         f"late at {LATE_RATE:,}/s: p50 {late['p50']} ms, p99 {late['p99']} ms (bar {LATE_BAR_MS} ms) {good}, "
-        f"max {late['max']} ms",
+        f"max {late['max']} ms; it was ready to run and had no core for {figures['without_core_ms']} ms in all",
         flush=True,
     )
     return float(figures["late_ms"]["p99"])

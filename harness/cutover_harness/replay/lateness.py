@@ -33,7 +33,7 @@ class Lateness:
         bucket = int(np.argmax((np.cumsum(self._counts) >= share * total) & (self._counts > 0)))
         return (bucket + 1) * BUCKET_NS / 1e6
 
-    def write(self, file: Path, **counts: int) -> None:
+    def write(self, file: Path, **counts: float | None) -> None:
         """Write the figures, and `counts` with them, as JSON."""
         figures = {
             "late_ms": {

@@ -20,6 +20,15 @@ def patched() -> bool:
     return _monkey is not None
 
 
+def core_wait_ns() -> int | None:
+    """Return for how long (ns) this thread was ready to run and had no core; None where the system does not tell."""
+    try:
+        with open("/proc/thread-self/schedstat", encoding="ascii") as file:  # noqa: PTH123 - no path object is needed
+            return int(file.read().split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
 class Stop:
     """Whether the process was asked to end."""
 

@@ -22,7 +22,7 @@ from cutover_harness.replay.ahead import Ahead
 from cutover_harness.replay.clients import open_producer
 from cutover_harness.replay.config import ProducerConfig
 from cutover_harness.replay.lateness import Lateness
-from cutover_harness.replay.process import Stop, native_sleep, run_app
+from cutover_harness.replay.process import Stop, core_wait_ns, native_sleep, run_app
 from cutover_harness.replay.records import passes, replay, schedule_of
 from cutover_harness.replay.sender import FULL_WAIT_S, EventLog, Prepared, ReplayProducer, Sender
 from cutover_harness.replay.sequences import Earlier, earlier
@@ -107,15 +107,18 @@ def replay_share(config: ProducerConfig, stop: Stop, ledger: EventLog, before: E
         batches.wait()  # what was to be sent at once is not late because it had to be read first
         schedule = schedule_of(reader, options, options.start_ns or time.time_ns())
         pacer = Pacer(sender, stop)
+        waited = core_wait_ns()
         timed = options.speed is not None
         for records in replay(reader, options, config.share, schedule, skip=before.sent, batches=batches):
             if not pacer.send(sender.prepare(records), timed=timed):
                 break
         sender.finish()
+        ended = core_wait_ns()
         _flush(sender, float(config.client.get("delivery.timeout.ms", 300_000)) / 1e3)
     if config.stats is not None:
         counts = {name: getattr(sender, name) for name in ("sent", "acked", "failed", "aborted", "full")}
-        pacer.lateness.write(config.stats, **counts)
+        without_core = None if waited is None or ended is None else round((ended - waited) / 1e6, 1)
+        pacer.lateness.write(config.stats, **counts, without_core_ms=without_core)
 
 
 def _sender(

@@ -115,7 +115,18 @@ def test_loops_go_on_in_time_and_what_was_sent_is_skipped(make_capture: MakeCapt
         assert read(path, skip=skip, loops=2) == twice[skip:]
 
 
-@pytest.mark.parametrize("values", [[], [None], [b""], [b"", None, b""], [b"a", None, b"bc", b""], [None, None]])
+@pytest.mark.parametrize(
+    "values",
+    [
+        [],
+        [None],
+        [b""],
+        [b"", None, b""],
+        [b"a", None, b"bc", b""],
+        [None, None],
+        [b"x" * 9000, None, b"", b"y" * 9000],
+    ],
+)
 def test_binary_columns_as_lists(values: list[bytes | None]) -> None:
     column = pa.array(values, pa.binary())
     assert binary_list(column) == values

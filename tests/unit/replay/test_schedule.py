@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from cutover_harness.replay.lateness import Lateness
+from cutover_harness.replay.process import core_wait_ns
 from cutover_harness.replay.schedule import Schedule
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,3 +64,10 @@ def test_lateness_percentiles() -> None:
     assert late.percentile_ms(0.5) == 0.1
     assert late.percentile_ms(0.99) == 3.1
     assert late.percentile_ms(1.0) == 10_000.0
+
+
+def test_waiting_for_a_core_only_grows() -> None:
+    before = core_wait_ns()
+    after = core_wait_ns()
+    assert (before is None) == (after is None)
+    assert before is None or after is None or 0 <= before <= after
