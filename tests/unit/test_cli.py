@@ -127,3 +127,26 @@ def _running_below(folder: Path) -> list[str]:
         if str(folder) in line and process.name != str(os.getpid()):
             found.append(line)
     return found
+
+
+INTERRUPTED_WHILE_LOADING = """
+import sys
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == "cutover_harness.cli.app":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupt())
+from cutover_harness.cli import main
+main()
+"""
+
+
+def test_an_interruption_while_it_is_loaded_is_one(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", INTERRUPTED_WHILE_LOADING],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

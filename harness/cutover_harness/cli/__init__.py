@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. An interruption while it is still being loaded has nothing to end."""
     try:
         from cutover_harness.cli.app import run  # noqa: PLC0415 - the shim alone installs without what this needs
     except ModuleNotFoundError as missing:
@@ -14,4 +14,6 @@ def main() -> None:
             raise
         print(f"kafka-cutover: needs {missing.name}: pip install 'kafka-cutover[harness]'", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
     run()
