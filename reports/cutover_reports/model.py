@@ -134,7 +134,9 @@ class Scenario(_Model):
     recovery_ms: float | None
     worst_lag_records: int | None
     worst_lag_ms: float | None
-    peak_acks_per_second: float | None
+    peak_acks_per_second: float | None = Field(
+        description="In normal operation: what is released after a pause or a fault comes faster, and is left out."
+    )
     seconds: float | None
     speed: float
     seed: int

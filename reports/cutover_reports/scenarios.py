@@ -62,7 +62,7 @@ def figures(scenario: ScenarioFolder, run: int, ids: set[str], not_taken: Iterab
         recovery_ms=worst(pause.recovery_ms for pause in pauses),
         worst_lag_records=judgement.worst_lag_records,
         worst_lag_ms=judgement.worst_lag_ms,
-        peak_acks_per_second=_peak(scenario),
+        peak_acks_per_second=_peak(scenario, _disturbed(pauses, facts)),
         seconds=round((facts.finished_ns - facts.started_ns) / 1e9, 1) if facts.finished_ns else None,
         speed=facts.speed,
         seed=facts.seed,
@@ -165,9 +165,28 @@ def _max_known(values: Iterable[int | None]) -> int | None:
     return None if any(value is None for value in known) else max(value or 0 for value in known)
 
 
-def _peak(scenario: ScenarioFolder) -> float | None:
+CATCHING_UP_S = 10.0
+"""How long after a pause or a fault acks may come faster than applications produce: what was held is released."""
+
+
+def _disturbed(pauses: Iterable[Pause], facts: RunFacts) -> list[tuple[float, float]]:
+    """Return the times, in seconds since the start, in which acks tell nothing about how fast applications produce."""
+    spans = [(pause.from_s, pause.to_s) for pause in pauses if pause.role == "producer"]
+    for mark in facts.marks:
+        if mark.kind == "fault":
+            end_ns = mark.time_ns if mark.end_ns is None else mark.end_ns
+            spans.append((_seconds(mark.time_ns, facts.started_ns), _seconds(end_ns, facts.started_ns)))
+    return [(begin, end + CATCHING_UP_S) for begin, end in spans]
+
+
+def _peak(scenario: ScenarioFolder, disturbed: Iterable[tuple[float, float]]) -> float | None:
+    """Return the most acks in a second outside of `disturbed`, None where there is no such second."""
     acks = scenario.series.get("acks")
-    return None if acks is None or acks.empty else float(acks.max())
+    if acks is None:
+        return None
+    for begin, end in disturbed:
+        acks = acks[(acks.index < begin) | (acks.index > end)]
+    return None if acks.empty else float(acks.max())
 
 
 def _unique_id(run: int, name: str, taken: set[str]) -> str:

@@ -113,3 +113,20 @@ def test_what_ran_side_by_side_and_what_could_not_be_rehearsed_is_said(tmp_path:
     assert report.runs[0].environment["at once"].startswith("2 scenarios: the counts hold")
     assert "overlap was not rehearsed: port 9092 is in use" in report.missing
     assert "overlap was not rehearsed: port 9092 is in use" not in alone.missing
+
+
+def test_what_is_released_after_a_pause_is_no_rate_of_production(tmp_path: Path) -> None:
+    write_run(tmp_path, SHAPES[:1])
+    file = tmp_path / "stop-first" / "verdict.json"
+    content = json.loads(file.read_text("utf-8"))
+    facts = json.loads((tmp_path / "stop-first" / "run.json").read_text("utf-8"))
+    start, (pause,) = facts["started_ns"], [b for b in content["judgement"]["blackouts"] if b["role"] == "producer"]
+    after = (pause["gap_to_ns"] - start) // 10**9
+    rates = [50] * 400
+    rates[after + 1], rates[after + 60] = 5000, 70
+    content["judgement"]["series"] |= {
+        "start_ns": start,
+        "seconds": [{"kind": "acks", "group": None, "cluster": "source", "values": rates}],
+    }
+    file.write_text(json.dumps(content), "utf-8")
+    assert build([tmp_path]).report.scenarios[0].peak_acks_per_second == 70
