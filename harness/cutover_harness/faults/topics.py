@@ -60,16 +60,16 @@ class SourceTopics:
         """Remove what all groups have read, so that nobody on the source misses it, once the mirror is behind that."""
         admin = Admin(self.source)
         deadline = time.monotonic() + _BEHIND_WITHIN_S
-        while True:
-            read = self._read_by_all(admin)
-            # The ends after the lag, so that what is mirrored is never taken for less than it is.
-            with self.mirror() as mirror:
+        with self.mirror() as mirror:
+            while True:
+                read = self._read_by_all(admin)
+                # The ends after the lag, so that what is mirrored is never taken for less than it is.
                 lag = mirror.lag().records
-            mirrored = {p: end - lag.get(p, 0) for p, end in admin.end_offsets(self.topics).items()}
-            gone = {p: (mirrored[p], offset) for p, offset in read.items() if offset > mirrored[p]}
-            if gone or time.monotonic() > deadline:
-                break
-            time.sleep(_POLL_S)
+                mirrored = {p: end - lag.get(p, 0) for p, end in admin.end_offsets(self.topics).items()}
+                gone = {p: (mirrored[p], offset) for p, offset in read.items() if offset > mirrored[p]}
+                if gone or time.monotonic() > deadline:
+                    break
+                time.sleep(_POLL_S)
         admin.delete_records(read)
         example = "".join(f", such as {t}-{n} from {a} to {b - 1}" for (t, n), (a, b) in list(gone.items())[:1])
         return Proof(
