@@ -7,6 +7,7 @@ import pytest
 from cutover_harness.errors import UsageError
 from cutover_harness.plan.fault import KINDS
 from cutover_harness.plan.load import catalogue, find, load_all, parse
+from cutover_harness.plan.scenario import Scenario
 
 GOOD = """\
 name: mine
@@ -128,3 +129,20 @@ def test_unknown_names_and_missing_files(tmp_path: Path) -> None:
 def test_traffic_and_fleet_that_cannot_be_name_their_line(more: str, says: str) -> None:
     with pytest.raises(UsageError, match=f"mine.yaml:{says}"):
         parse(f"{GOOD}{more}\n", "mine.yaml")
+
+
+def test_the_json_schema_knows_faults_traffic_and_transactions() -> None:
+    schema = Scenario.model_json_schema()
+    kinds = schema["$defs"]["Fault"]["properties"]["kind"]["enum"]
+    assert set(kinds) == {kind for possible in KINDS.values() for kind in possible}
+    assert set(schema["$defs"]["Fault"]["properties"]["of"]["enum"]) == set(KINDS)
+    assert schema["$defs"]["TopicTraffic"]["additionalProperties"] is False
+    assert {"traffic", "behind_at"} <= set(schema["properties"])
+    assert "transactions" in schema["$defs"]["Fleet"]["properties"]
+
+
+def test_the_catalogue_has_every_fault_that_is_no_signal_and_hits_everything_that_can_be_hit() -> None:
+    used = {(fault.kind, fault.of) for scenario in load_all() for fault in scenario.faults}
+    new = {(kind, of) for of in ("cutover-file", "group", "topics") for kind in KINDS[of]}
+    assert new <= used
+    assert {of for _, of in used} == set(KINDS)
