@@ -21,7 +21,7 @@ from cutover_harness.capture.masking import Mask
 from cutover_harness.capture.segments import Assembly, Parts, Progress, State
 
 _SEGMENT_ROWS = 400_000
-_SEGMENT_BYTES = 64 << 20
+_SEGMENT_BYTES = 16 << 20  # buffers of this size are used again, bigger ones are fresh memory each time
 _SEGMENT_S = 30.0
 _PER_RECORD = 64
 _NEVER = -(1 << 62)
