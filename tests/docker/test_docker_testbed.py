@@ -165,3 +165,13 @@ def test_what_does_not_start_shows_its_last_lines(client: Any, image: str, tmp_p
         bed.start()
     print(raised.value)
     assert not engine.ours(client, engine.of_run(bed.run))
+
+
+def test_what_ends_while_it_starts_is_told_with_its_log(testbed: DockerTestbed) -> None:
+    testbed.source.kill()
+    try:
+        with pytest.raises(TestbedError, match="source broker ended with 137 while it was starting") as raised:
+            testbed.source.await_ready()
+        assert len(str(raised.value).splitlines()) > 3
+    finally:
+        testbed.source.restart()
