@@ -59,6 +59,7 @@ class Admin:
     """
 
     def __init__(self, config: Mapping[str, str], *, timeout_s: float = TIMEOUT_S) -> None:
+        self.config = config
         self._client = AdminClient({**CLIENT_DEFAULTS, **config})
         self._timeout_s = timeout_s
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 
+from cutover_harness.admin import Admin
 from cutover_harness.conductor.gates import Gate, Reading, wait
 from cutover_harness.conductor.protocols import ClusterLike, TopicPartitionKey
 from cutover_harness.judge.model import Copied, DrainProof
 from cutover_harness.mirror import Mirror
+from cutover_harness.mirror.logs import LogReader
 from cutover_harness.mirror.overtaken import without
 
 POLL_S = 0.2
 
 
 def prove(
-    cluster: ClusterLike,
+    cluster: Admin,
     where: str,
     groups: Sequence[str],
     topics: Sequence[str],
@@ -23,13 +26,18 @@ def prove(
 ) -> list[DrainProof]:
     """Wait until each group has committed up to the log end of every partition; return what could be proved.
 
+    Behind its last commit there may be markers of transactions and aborted records, which nobody is delivered.
+
     Only meaningful once no producer writes any more. A group that is behind at the deadline has no proof, and the
     evidence says by how much.
     """
     deadline = time.monotonic() + deadline_s
     while True:
         ends = {key: end for key, end in cluster.end_offsets(topics).items() if end > 0}
-        behind = {group: _behind(ends, cluster.committed(group, topics)) for group in groups}
+        behind = {}
+        for group in groups:
+            committed = cluster.committed(group, topics)
+            behind[group] = _with_records(cluster, where, _behind(ends, committed), ends, committed)
         if not any(behind.values()) or time.monotonic() > deadline:
             break
         time.sleep(POLL_S)
@@ -63,6 +71,22 @@ def prove_copied(mirror: Mirror, source: ClusterLike, topics: Sequence[str], dea
     ends = source.end_offsets(topics)
     copied = without(ends, mirror.gaps(look=False))
     return [Copied("source", topic, partition, start, end) for (topic, partition), start, end in copied]
+
+
+def _with_records(
+    cluster: Admin,
+    where: str,
+    behind: dict[TopicPartitionKey, int],
+    ends: Mapping[TopicPartitionKey, int],
+    committed: Mapping[TopicPartitionKey, int],
+) -> dict[TopicPartitionKey, int]:
+    """Return those of the partitions that are behind in which there is a record left to deliver, or no telling."""
+    short = {key: max(committed.get(key, 0), 0) for key in behind if committed.get(key, 0) < ends[key]}
+    if not short:
+        return behind
+    with contextlib.closing(LogReader(cluster.config, where)) as log:
+        left = log.read(short, lambda _partition, _record: False)
+    return {key: count for key, count in behind.items() if key not in short or left[key]}
 
 
 def _behind(ends: Mapping[TopicPartitionKey, int], at: Mapping[TopicPartitionKey, int]) -> dict[TopicPartitionKey, int]:

@@ -1,0 +1,31 @@
+"""The drain proof on a real log: what nobody is delivered is not waited for, and any record is."""
+
+from confluent_kafka import Producer
+from cutover_harness.admin import Admin
+from cutover_harness.rehearsal.drain import prove
+from cutover_harness.testbed import ProcessTestbed
+
+
+def test_markers_and_aborted_records_at_the_end_are_not_left_to_read(testbed: ProcessTestbed) -> None:
+    config = testbed.source.client_config()
+    admin = Admin(config)
+    admin.create_topics({"drained": 1})
+    producer = Producer({**config, "transactional.id": "drained"})
+    producer.init_transactions(20)
+    for count, end in ((3, producer.commit_transaction), (2, producer.abort_transaction)):
+        producer.begin_transaction()
+        for _ in range(count):
+            producer.produce("drained", b"x", partition=0)
+        producer.flush(20)
+        end(20)
+    assert admin.end_offsets(["drained"]) == {("drained", 0): 7}
+    admin.set_committed("read-all", {("drained", 0): 3})
+    admin.set_committed("one-left", {("drained", 0): 2})
+    admin.set_committed("beyond", {("drained", 0): 9})
+    proofs = prove(admin, "source", ["read-all", "one-left", "beyond", "nobody"], ["drained"], 1.0)
+    assert [(proof.group, proof.held) for proof in proofs] == [
+        ("read-all", True),
+        ("one-left", False),
+        ("beyond", False),
+        ("nobody", False),
+    ]
