@@ -172,6 +172,6 @@ def test_what_ends_while_it_starts_is_told_with_its_log(testbed: DockerTestbed) 
     try:
         with pytest.raises(TestbedError, match="source broker ended with 137 while it was starting") as raised:
             testbed.source.await_ready()
-        assert len(str(raised.value).splitlines()) > 3
+        assert "(nothing)" not in str(raised.value)
     finally:
         testbed.source.restart()
