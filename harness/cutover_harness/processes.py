@@ -141,10 +141,15 @@ def spawn(
     return process
 
 
+def started() -> list[Process]:
+    """Return the children that run, oldest first."""
+    with _lock:
+        return list(_live.values())
+
+
 def stop_all(processes: Iterable[Process] | None = None, grace: float = 3.0) -> None:
     """Stop these children at the same time, all that are left where None is given; `grace` as in `Process.stop`."""
-    with _lock:
-        chosen = list(_live.values()) if processes is None else list(processes)
+    chosen = started() if processes is None else list(processes)
     for process in chosen:
         process.terminate()
     deadline = time.monotonic() + grace

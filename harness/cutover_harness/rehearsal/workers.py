@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
-from cutover_harness.processes import stop_all
+from cutover_harness.processes import Process, started, stop_all
 
 CLEAN_UP_S = 15.0
 """How long interrupted tasks may take to stop what they started, before it is stopped for them."""
@@ -23,6 +23,7 @@ def run_at_once(tasks: Sequence[Callable[[], None]], jobs: int) -> None:
     here, in the main thread, does the same.
     """
     waiting = deque(tasks)
+    others = started()
     ended: SimpleQueue[BaseException | None] = SimpleQueue()
 
     def work() -> None:
@@ -42,10 +43,10 @@ def run_at_once(tasks: Sequence[Callable[[], None]], jobs: int) -> None:
             thread.start()
         failure = _wait(ended, len(threads))
     except BaseException:
-        _end(waiting, threads)
+        _end(waiting, threads, others)
         raise
     if failure is not None:
-        _end(waiting, threads)
+        _end(waiting, threads, others)
         raise failure
 
 
@@ -65,7 +66,8 @@ def _wait(ended: SimpleQueue[BaseException | None], count: int) -> BaseException
     return None
 
 
-def _end(waiting: deque[Callable[[], None]], threads: Sequence[threading.Thread]) -> None:
+def _end(waiting: deque[Callable[[], None]], threads: Sequence[threading.Thread], others: Sequence[Process]) -> None:
+    """Interrupt the tasks, then stop what they started: all processes but `others`, which were there before."""
     # A task whose clean-up fails ends with an error of its own instead of the interruption: no other one may follow.
     waiting.clear()
     for thread in threads:
@@ -76,7 +78,7 @@ def _end(waiting: deque[Callable[[], None]], threads: Sequence[threading.Thread]
                 ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt)
             )
     _join(threads, CLEAN_UP_S)
-    stop_all()
+    stop_all([process for process in started() if process not in others])
     _join(threads, 1.0)
 
 
