@@ -219,6 +219,7 @@ class Recorder:
             "client.id": "kafka-cutover-record",
             "fetch.wait.max.ms": 100,
             "queued.max.messages.kbytes": 32_768,
+            "fetch.queue.backoff.ms": 5,  # a full queue is empty again soon; the client would look after a second
             **self._client,
             "group.id": f"kafka-cutover-record-{uuid.uuid4()}",  # the client wants one; assign() never joins it
             "enable.auto.commit": False,
