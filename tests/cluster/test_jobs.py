@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import running_below, wait_until
 
 PROGRAM = [sys.executable, "-P", "-c", "from cutover_harness.cli import main; main()", "rehearse"]
 SCENARIOS = ["rollback-from-2", "rollback-from-1"]
@@ -57,23 +56,3 @@ def test_an_interruption_ends_every_scenario(tmp_path: Path, how: signal.Signals
         assert not running_below(tmp_path)
         assert not list(tmp_path.glob("cutover-out/*/testbed"))
     wait_until(lambda: not running_below(tmp_path))
-
-
-def wait_until(condition: Callable[[], bool], deadline_s: float = 90.0) -> None:
-    end = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end, "still not so"
-        time.sleep(0.1)
-
-
-def running_below(folder: Path) -> list[str]:
-    """Return the command lines of live processes that name something below `folder`."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if str(folder) in line and process.name != str(os.getpid()):
-            found.append(line[:200])
-    return found

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,12 @@ from cutover_harness.mirror import Mirror, MirrorError
 from cutover_harness.mirror.logs import LogReader, Record, partitions
 from cutover_harness.testbed import ProcessTestbed
 
+from tests import waiting
+
+eventually = partial(waiting.eventually, seconds=40)
+
+
 MakeMirror = Callable[..., Mirror]
-
-
-def eventually(condition: Callable[[], object], seconds: float = 40) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def make(bed: ProcessTestbed) -> Iterator[MakeMirror]:

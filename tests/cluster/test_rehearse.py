@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.waiting import running_below, wait_until
 
 PROGRAM = [sys.executable, "-P", "-c", "from cutover_harness.cli import main; main()"]
 
@@ -104,23 +104,3 @@ def test_an_interrupted_rehearsal_leaves_nothing_behind(tmp_path: Path, how: sig
         assert log.read_text(encoding="utf-8").strip().endswith("interrupted; everything that was started is gone")
         assert not running_below(tmp_path)
     wait_until(lambda: not running_below(tmp_path))
-
-
-def wait_until(condition: Any, deadline_s: float = 90.0) -> None:
-    end = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end, "still not so"
-        time.sleep(0.1)
-
-
-def running_below(folder: Path) -> list[str]:
-    """Return the command lines of live processes that name something below `folder`."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if str(folder) in line and process.name != str(os.getpid()):
-            found.append(line[:200])
-    return found

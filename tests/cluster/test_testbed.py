@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -18,21 +17,16 @@ from cutover_harness.admin import Admin
 from cutover_harness.errors import UsageError
 from cutover_harness.testbed import ProcessTestbed, TestbedError
 
+from tests import waiting
+
+eventually = partial(waiting.eventually, seconds=30)
+
 
 def jvms(workdir: Path) -> list[int]:
     """Process ids of JVMs that work in this folder."""
     running = [p for p in psutil.process_iter(["cmdline", "status"]) if p.info["status"] != psutil.STATUS_ZOMBIE]
     lines = {process.pid: process.info["cmdline"] or [""] for process in running}
     return [pid for pid, line in lines.items() if line[0].endswith("java") and any(str(workdir) in a for a in line)]
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 30) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def cluster_id(config: dict[str, str]) -> str:

@@ -1,8 +1,9 @@
 """What tests of the mirror do to clusters: write, read, wait."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from cutover_harness.admin import Admin, Partition
@@ -10,16 +11,12 @@ from cutover_harness.mirror import Mirror
 from cutover_harness.mirror.logs import LogReader, Record, partitions
 from cutover_harness.testbed import ProcessTestbed
 
+from tests import waiting
+
+eventually = partial(waiting.eventually, seconds=40)
+
+
 Config = Mapping[str, str]
-
-
-def eventually(condition: Callable[[], object], seconds: float = 40) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 @contextmanager

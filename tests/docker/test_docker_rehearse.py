@@ -9,13 +9,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from cutover_harness.testbed.docker import engine
+
+from tests import waiting
+
+eventually = partial(waiting.eventually, seconds=60)
+
 
 PROGRAM = [sys.executable, "-P", "-c", "from cutover_harness.cli import main; main()"]
 MARK = "CUTOVER_TEST_MARK"
@@ -41,15 +46,6 @@ def outcome(out: Path, scenario: str) -> str:
 
 def of_process(client: Any, pid: int) -> list[str]:
     return [name for name, _ in engine.ours(client, lambda labels: labels.get(engine.PID) == str(pid))]
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 60) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def test_the_default_rehearsal_passes(options: list[str], tmp_path: Path, client: Any) -> None:

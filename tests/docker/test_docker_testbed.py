@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -22,16 +23,12 @@ from cutover_harness.testbed.docker.container import ContainerNode
 from cutover_harness.testbed.docker.options import DockerOptions
 from cutover_harness.testbed.docker.testbed import DockerTestbed
 
+from tests import waiting
+
+eventually = partial(waiting.eventually, seconds=90)
+
+
 TOPIC = "faults"
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 90) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -15,21 +16,17 @@ import pytest
 from cutover_harness import processes
 from cutover_harness.processes import Process, spawn, stop_all, tail
 
+from tests import waiting
+
+eventually = partial(waiting.eventually, seconds=20)
+
+
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(300)"]
 STUBBORN = [
     sys.executable,
     "-c",
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(300)",
 ]
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 20) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def is_up(process: Process) -> bool:

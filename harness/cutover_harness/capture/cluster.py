@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaE
 from confluent_kafka.admin import AdminClient, ConfigResource, ConfigSource, OffsetSpec, ResourceType  # type: ignore[attr-defined]
 
 from cutover_harness.capture.format import CaptureError, GroupOffsets, TopicInfo
+from cutover_harness.globs import matches
 
 TIMEOUT_S = 15.0
 _SET_FOR_TOPIC = ConfigSource.DYNAMIC_TOPIC_CONFIG.value
@@ -149,8 +149,8 @@ def select(found: Iterable[str], topics: Sequence[str], exclude: Sequence[str]) 
     out = []
     for name in sorted(found):
         by_name = name in topics
-        by_glob = not name.startswith("__") and any(fnmatch.fnmatchcase(name, each) for each in topics)
-        if (by_name or by_glob) and not any(fnmatch.fnmatchcase(name, each) for each in exclude):
+        by_glob = not name.startswith("__") and matches(name, topics)
+        if (by_name or by_glob) and not matches(name, exclude):
             out.append(name)
     return out
 

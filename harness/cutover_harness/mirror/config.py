@@ -1,10 +1,10 @@
 """The three connectors of a batch: progress shows within seconds, and nothing is written to the source."""
 
-import fnmatch
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from cutover_harness.globs import matches
 from cutover_harness.mirror.clients import java
 from cutover_harness.mirror.errors import MirrorError
 
@@ -82,8 +82,8 @@ class Batch:
     def mirrors(self, topic: str) -> bool:
         """Tell whether the batch mirrors a topic of this name."""
         return (
-            any(fnmatch.fnmatchcase(topic, pattern) for pattern in self.topics)
-            and not any(fnmatch.fnmatchcase(topic, pattern) for pattern in self.exclude)
+            matches(topic, self.topics)
+            and not matches(topic, self.exclude)
             and not _INTERNAL.fullmatch(topic)
             and topic != "heartbeats"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -10,9 +9,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from cutover_harness.errors import UsageError
+from cutover_harness.globs import matches
 from cutover_harness.plan.path import Act
+from cutover_harness.plan.traffic import TopicName
 
-Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$", max_length=249)]
 Pattern = Annotated[str, Field(pattern=r"^[A-Za-z0-9._*?\[\]!-]+$", max_length=249)]
 Group = Annotated[str, Field(min_length=1)]
 
@@ -33,9 +33,7 @@ class Batch(BaseModel):
 
     def has(self, topic: str) -> bool:
         """Return whether a topic of this name belongs to the batch."""
-        return any(fnmatch.fnmatchcase(topic, pattern) for pattern in self.topics) and not any(
-            fnmatch.fnmatchcase(topic, pattern) for pattern in self.exclude
-        )
+        return matches(topic, self.topics) and not matches(topic, self.exclude)
 
 
 class Growth(BaseModel):
@@ -45,8 +43,8 @@ class Growth(BaseModel):
 
     at: Act = Field(description="The act of the path at which it happens.")
     when: Literal["before", "after"] = "after"
-    like: Topic = Field(description="The topic that gets more partitions, and whose traffic the new ones get as well.")
-    topic: Topic = Field(description="The new topic, with as many partitions as `like` had.")
+    like: TopicName = Field(description="The topic that gets more partitions, and whose traffic what is new gets.")
+    topic: TopicName = Field(description="The new topic, with as many partitions as `like` had.")
     partitions: int = Field(default=2, ge=1, le=100, description="How many partitions `like` gets more.")
 
 
@@ -65,7 +63,7 @@ class Route:
 
     def has(self, topic: str) -> bool:
         """Return whether a topic of this name, recorded or not, belongs to it."""
-        return topic in self.topics or Batch(topics=self.patterns, exclude=self.exclude, groups=("*",)).has(topic)
+        return matches(topic, self.patterns) and not matches(topic, self.exclude)
 
     @property
     def moves(self) -> bool:

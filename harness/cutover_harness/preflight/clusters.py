@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Iterator
 
+from cutover_harness.globs import matches
 from cutover_harness.preflight.model import Finding, Inventory, Severity, Version, listed, number
 
 MEASURED = "measured on AutoMQ 1.7.3"
@@ -112,7 +112,7 @@ def groups_across_batches(inventory: Inventory) -> Iterator[Finding]:
 
 def _batch_of(topic: str, batches: tuple[tuple[str, ...], ...]) -> int | None:
     for index, globs in enumerate(batches):
-        if any(fnmatch.fnmatchcase(topic, glob) for glob in globs):
+        if matches(topic, globs):
             return index
     return None
 

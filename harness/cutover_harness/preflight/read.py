@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[at
 
 from cutover_harness.admin import CLIENT_DEFAULTS, TIMEOUT_S, Admin
 from cutover_harness.errors import UsageError
+from cutover_harness.globs import matches
 from cutover_harness.preflight.model import Client, Cluster, Group, Topic, Version
 
 # Kafka's and MirrorMaker 2's own: out of scope unless they are named.
@@ -75,7 +75,7 @@ def read_client(file: Path) -> Client:
 def _wanted(topic: str, globs: Sequence[str]) -> bool:
     if topic in globs:
         return True
-    return not _OWN.fullmatch(topic) and (not globs or any(fnmatch.fnmatchcase(topic, glob) for glob in globs))
+    return not _OWN.fullmatch(topic) and (not globs or matches(topic, globs))
 
 
 def _broker_config(client: AdminClient, broker: int) -> dict[str, str]:
