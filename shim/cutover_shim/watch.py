@@ -62,27 +62,28 @@ class Watch:
         return self.good is not before
 
     def _look(self, *, settled: bool) -> None:
+        content: bytes | CutoverFileError | OSError
+        inode: tuple[int, int] | None = None
         try:
             content, inode = _read(self.path)
-        except CutoverFileError as error:
-            self._seen = self._judged = self._inode = None
-            self._refuse(str(error))
-            return
-        except OSError as error:
-            self._seen = self._judged = self._inode = None
-            self._refuse(f"cannot be read: {error.strerror or type(error).__name__}")
-            return
-        digest = hashlib.sha256(content).digest()
+            digest = hashlib.sha256(content).digest()
+        except (CutoverFileError, OSError) as error:
+            content, digest = error, str(error).encode()
+            self._inode = None  # what comes next may be written in place
         if digest == self._judged:
             return
-        # A file that is written in place can be caught half-way and still parse, so it must be seen twice unchanged.
+        # A file that is written in place can be caught half-way: empty, or so that it still parses; and one that is
+        # deleted and made again, as missing. So every content and every failure must be seen twice.
         # One that took the old one's place (rename, symlink swap) is whole at once.
         replaced = self._inode is not None and inode != self._inode
         if not (settled or replaced or digest == self._seen):
             self._seen = digest
             return
         self._inode, self._seen, self._judged = inode, digest, digest
-        self._judge(content, digest)
+        if isinstance(content, bytes):
+            self._judge(content, digest)
+        else:
+            self._refuse(_told(content))
 
     def _judge(self, content: bytes, digest: bytes) -> None:
         if digest == self._good_digest:
@@ -112,6 +113,12 @@ class Watch:
         if why != self._logged and self.good is not None:
             log.warning("cutover file %s refused, the last good one stays in force: %s", self.path, why)
         self._logged = why
+
+
+def _told(error: CutoverFileError | OSError) -> str:
+    if isinstance(error, OSError):
+        return f"cannot be read: {error.strerror or type(error).__name__}"
+    return str(error)
 
 
 def _read(path: str) -> tuple[bytes, tuple[int, int]]:

@@ -95,6 +95,20 @@ def test_a_torn_write_is_not_taken(path: Path) -> None:
     assert set(settle(watch).routes) == {"r", "s"}
 
 
+@pytest.mark.parametrize("meanwhile", [lambda p: p.write_text(""), lambda p: p.unlink()], ids=["emptied", "deleted"])
+def test_a_look_between_two_steps_of_a_write_is_no_refusal(
+    path: Path, meanwhile: Callable[[Path], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    watch = opened(path)
+    meanwhile(path)
+    watch.tick()
+    assert watch.rejected is None
+    path.write_text(text(2))
+    assert not watch.tick()  # written in place: it may be half of it
+    assert generation(watch) == 2
+    assert not caplog.records
+
+
 def instead(path: Path, make: Callable[[Path], None]) -> None:
     path.unlink()
     make(path)
