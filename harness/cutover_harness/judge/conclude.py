@@ -156,7 +156,7 @@ def _passed(partial: Partial, group: str) -> dict[Log, OffsetSet]:
         read = partial.delivered.get((who, log))
         bounds = read.bounds if read is not None else None
         if who == group and bounds is not None:
-            passed[log] = missing.between(bounds[0], bounds[1])
+            passed[log] = missing.between(bounds[0] + 1, bounds[1])
     return passed
 
 

@@ -15,7 +15,7 @@ from cutover_harness.judge.partial import Partial
 from cutover_harness.judge.share import Question, judge_share
 from cutover_harness.ledger.format import CLUSTER_NAMES, EVENTS
 from cutover_harness.ledger.reader import Ledgers
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from .brute import Producers, brute_gaps, brute_group, brute_log_order, brute_stranded
@@ -107,8 +107,16 @@ LEFT = st.sampled_from(([], ["source"], ["target"]))
 DRAINED = st.sets(st.sampled_from(("g", "h")))
 
 
+ACKED_WHERE_ANOTHER_WAS_READ = [
+    Event("p1", "ACKED", "source", "a", 1, offset=0, topic="audit"),
+    Event("h-1", "DELIVERED", "source", "a", 0, offset=0, topic="audit"),
+    Event("h-1", "DELIVERED", "source", "a", 0, offset=1, topic="audit"),
+]
+
+
 @settings(max_examples=400, deadline=None)
 @given(any_history, LEFT, DRAINED)
+@example(ACKED_WHERE_ANOTHER_WAS_READ, [], set())
 def test_same_measures_on_any_history(events: list[Event], left: list[str], drained: set[str]) -> None:
     asked = facts(left, drained)
     check(events, judge(ledgers_of(events), asked), asked)
