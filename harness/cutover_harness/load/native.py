@@ -13,8 +13,9 @@ from typing import Any
 
 import gevent
 import pyarrow as pa
-import pyarrow.compute as pc
 from gevent.threadpool import ThreadPool
+
+from cutover_harness.replay.records import warm_up
 
 _RELAY_S = 0.5
 _QUIET = ("cutover_harness.replay", "cutover_harness.capture", "cutover_shim")
@@ -39,7 +40,7 @@ class _Relay(logging.Handler):
 def prepare() -> None:
     """Make this process fit for `start`; call it once, from a greenlet."""
     pa.enable_signal_handlers(False)
-    pc.take(pa.array([0]), pa.array([0]))  # Arrow looks for pandas at its first conversion, behind a lock
+    warm_up()
     logging.logThreads = False
     relay = _Relay()
     for name in _QUIET:

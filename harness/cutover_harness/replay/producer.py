@@ -23,7 +23,7 @@ from cutover_harness.replay.clients import open_producer
 from cutover_harness.replay.config import ProducerConfig
 from cutover_harness.replay.lateness import Lateness
 from cutover_harness.replay.process import Stop, core_wait_ns, native_sleep, run_app
-from cutover_harness.replay.records import passes, replay, schedule_of
+from cutover_harness.replay.records import passes, replay, schedule_of, warm_up
 from cutover_harness.replay.sender import FULL_WAIT_S, EventLog, Prepared, ReplayProducer, Sender
 from cutover_harness.replay.sequences import Earlier, earlier
 from cutover_harness.replay.transactions import TransactionalSender
@@ -104,6 +104,7 @@ def replay_share(config: ProducerConfig, stop: Stop, ledger: EventLog, before: E
             return not stop.wanted
 
         sender = _sender(config, producer, ledger, before, serve)
+        warm_up()
         batches.wait()  # what was to be sent at once is not late because it had to be read first
         schedule = schedule_of(reader, options, options.start_ns or time.time_ns())
         pacer = Pacer(sender, stop)

@@ -73,6 +73,11 @@ class StreamIds:
         return cast("list[int]", out)
 
 
+def warm_up() -> None:
+    """Have Arrow look for pandas now: at its first conversion it imports it, behind a lock, and for 0.15 s."""
+    pc.take(pa.array([0]), pa.array([0]))
+
+
 def schedule_of(reader: CaptureReader, options: ReplayOptions, start_ns: int) -> Schedule:
     """Return the schedule of the slice of `reader` that `options` ask for."""
     first, last = reader.span_ms()

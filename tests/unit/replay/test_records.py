@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,30 @@ def read(
 
 def rows_of(r: Records) -> list[tuple[Any, ...]]:
     return list(zip(r.topics, r.partitions, r.keys, r.values, r.headers, r.streams, r.due_ns, r.stamps_ms, strict=True))
+
+
+FIRST_BATCH = """
+import sys
+from pathlib import Path
+from cutover_harness.capture import CaptureReader
+from cutover_harness.replay.config import ReplayOptions, Share
+from cutover_harness.replay.producer import replay, schedule_of, warm_up
+if sys.argv[2] == "warm":
+    warm_up()
+options = ReplayOptions(capture=Path(sys.argv[1]))
+with CaptureReader(options.capture) as reader:
+    schedule = schedule_of(reader, options, 0)
+    before = set(sys.modules)
+    next(replay(reader, options, Share(), schedule))
+    print(len(set(sys.modules) - before))
+"""
+
+
+@pytest.mark.parametrize("state", ["warm", "cold"])
+def test_once_warm_the_first_batch_imports_nothing(make_capture: MakeCapture, state: str) -> None:
+    command = [sys.executable, "-c", FIRST_BATCH, str(make_capture(some_rows())), state]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (int(done.stdout) == 0) == (state == "warm"), done.stdout
 
 
 def test_all_of_it_in_order(make_capture: MakeCapture) -> None:
