@@ -25,7 +25,6 @@ _SEGMENT_BYTES = 16 << 20  # buffers of this size are used again, bigger ones ar
 _SEGMENT_S = 30.0
 _PER_RECORD = 64
 _NEVER = -(1 << 62)
-_QUEUED = 4
 
 
 _HARMLESS = {
@@ -37,9 +36,10 @@ _HARMLESS = {
 }
 
 
-class _Close(NamedTuple):
-    """The end of a segment: how far each partition got in it, and before which due time nothing can come any more."""
+class _Full(NamedTuple):
+    """A segment to write: how far each partition got in it, and before which due time nothing can come any more."""
 
+    batches: list[pa.RecordBatch]
     reached: dict[Partition, tuple[int, int]]  # next offset, largest timestamp
     records: int
     bytes: int
@@ -80,7 +80,8 @@ class Collector:
         self.records = state.records
         self.bytes = state.bytes
         self._begin_segment()
-        self._queue: queue.Queue[pa.RecordBatch | _Close | None] = queue.Queue(maxsize=_QUEUED)
+        # One segment is filled, one written, and one waits, so that neither thread does.
+        self._queue: queue.Queue[_Full | None] = queue.Queue(maxsize=1)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._write, name="capture-writer", daemon=True)
 
@@ -130,7 +131,7 @@ class Collector:
             self._reached[where] = progress.next, self._largest[where]
             if progress.next == progress.end:
                 done.append(where)
-        self._queue.put(batch)
+        self._batches.append(batch)
         self._segment_records += len(found)
         self._segment_bytes += size
         self.records += len(found)
@@ -169,6 +170,7 @@ class Collector:
             self._close_segment()
 
     def _begin_segment(self) -> None:
+        self._batches: list[pa.RecordBatch] = []
         self._reached: dict[Partition, tuple[int, int]] = {}
         self._segment_records = self._segment_bytes = 0
         self._begun = time.monotonic()
@@ -176,38 +178,30 @@ class Collector:
     def _close_segment(self) -> None:
         if self._segment_records:
             certain = min((self._largest.get(where, _NEVER) for where in self._open), default=_NEVER)
-            self._queue.put(_Close(self._reached, self._segment_records, self._segment_bytes, certain))
+            counts = self._segment_records, self._segment_bytes
+            self._queue.put(_Full(self._batches, self._reached, *counts, certain))
             self._begin_segment()
 
     def _write(self) -> None:
-        """Body of the writing thread: gather batches into segments until None comes.
+        """Body of the writing thread: write segments until None comes; after an error, only empty the queue."""
+        while (full := self._queue.get()) is not None:
+            if self._error is None:
+                try:
+                    self._write_segment(full)
+                except Exception as why:  # noqa: BLE001 - raised again in the reading thread
+                    self._error = why
 
-        After an error, only empty the queue.
-        """
-        batches: list[pa.RecordBatch] = []
-        while (item := self._queue.get()) is not None:
-            if self._error is not None:
-                continue
-            try:
-                if isinstance(item, _Close):
-                    self._close(item, batches)
-                    batches = []
-                else:
-                    batches.append(item)
-            except Exception as why:  # noqa: BLE001 - raised again in the reading thread
-                self._error = why
-
-    def _close(self, end: _Close, batches: list[pa.RecordBatch]) -> None:
+    def _write_segment(self, full: _Full) -> None:
         """Write a segment, then the state that counts it in, then what of the capture is certain."""
         state = self._state
-        segment = self._parts.add(state, batches)
-        for (topic, partition), (following, largest) in end.reached.items():
+        segment = self._parts.add(state, full.batches)
+        for (topic, partition), (following, largest) in full.reached.items():
             progress = state.partitions[topic][str(partition)]
             progress.next, progress.largest = following, largest
-        state.records += end.records
-        state.bytes += end.bytes
+        state.records += full.records
+        state.bytes += full.bytes
         self._parts.save(state)
-        self._assembly.add(segment, end.certain)
+        self._assembly.add(segment, full.certain)
 
 
 def _ended(messages: Sequence[Message], partitions: Mapping[Partition, Progress]) -> list[Partition]:
