@@ -66,7 +66,7 @@ class Lane:
         self.applied = -1
         self.desired: Where = "hold"
         self.file: CutoverFile | None = None
-        self.acked: dict[tuple[str, int], int] = {}
+        self.acked: dict[tuple[str, int], int | None] = {}
         self.driver: int | None = None  # the ident of the thread that is changing this lane
         self.pair: tuple[Any, Any] = (None, None)
         self.serving = native.RLock()  # held by whoever flushes the handle: never the application and the driver

@@ -139,9 +139,13 @@ def document(
     }
 
 
-def nested(flat: dict[tuple[str, int], int]) -> dict[str, dict[str, int]]:
-    """Turn {(topic, partition): offset} into the document's {topic: {"partition": offset}}."""
+def nested(flat: dict[tuple[str, int], int] | dict[tuple[str, int], int | None]) -> dict[str, dict[str, int]]:
+    """Turn {(topic, partition): offset} into the document's {topic: {"partition": offset}}.
+
+    An acknowledgement has no offset (None) where a retry found the record in the log already.
+    """
     out: dict[str, dict[str, int]] = {}
     for (topic, partition), offset in list(flat.items()):
-        out.setdefault(topic, {})[str(partition)] = offset
+        if offset is not None:
+            out.setdefault(topic, {})[str(partition)] = offset
     return out

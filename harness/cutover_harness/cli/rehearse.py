@@ -76,7 +76,7 @@ def rehearse(
             "--jobs",
             "-j",
             metavar="N",
-            help="Scenarios at once, 450 MB each; they disturb each other's times. "
+            help="Scenarios at once, 450 MB each, 1.5 GB with AutoMQ; they disturb each other's times. "
             f"Default: 1 for up to {FEW} scenarios, else at most {MOST_JOBS}, and no more than CPUs.",
         ),
     ] = None,

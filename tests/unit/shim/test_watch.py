@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from cutover_shim import CutoverFileError, Producer
+from cutover_shim.status import nested
 from cutover_shim.watch import Watch
 
 from .conftest import Switch
@@ -236,3 +237,7 @@ def test_status_goes_to_a_topic_of_the_source(switch: Switch, topic: str) -> Non
     producer.close()
     assert documents()[-1]["closed"]
     assert {d["instance"] for d in documents()} == {"a"}
+
+
+def test_a_status_leaves_out_an_offset_that_the_broker_did_not_tell() -> None:
+    assert nested({("t", 0): 5, ("t", 1): None}) == {"t": {"0": 5}}
