@@ -1,7 +1,11 @@
 """What the harness asks of a cluster: topics, log ends and the committed offsets of groups."""
 
+from __future__ import annotations
+
+import functools
 import time
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from confluent_kafka import (
     ConsumerGroupState,
@@ -20,6 +24,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
+P = ParamSpec("P")
+T = TypeVar("T")
 # Topic and partition.
 Partition = tuple[str, int]
 
@@ -48,8 +54,53 @@ _LEADER_COMES = frozenset(
         KafkaError.FENCED_LEADER_EPOCH,
     }
 )
+# What no waiting mends: librdkafka goes on trying, and says in the end that there was no answer.
+_REFUSED = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})  # noqa: SLF001 - the client's names
+_LISTEN_S = 1.0
+# A broker that is fenced, as right after it stood still, sends metadata that name no broker. A client that takes them
+# knows none from then on and, without rebootstrapping, asks nobody ever again (seen in librdkafka 2.16.0).
+SILENCE = frozenset({KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN})  # noqa: SLF001
 _RETRY_S = 0.05
 _NO_ID = ("None", "AAAAAAAAAAAAAAAAAAAAAA")
+
+
+def connect(config: Mapping[str, Any], *, timeout_s: float = TIMEOUT_S) -> AdminClient:
+    """Return a client of the cluster at `config` (librdkafka properties) that has had an answer.
+
+    Raises KafkaException: soon and with the reason where the login or a certificate is refused, which the client tells
+    its error callback alone; else after `timeout_s`, or where a property is refused.
+    """
+    heard: list[KafkaError] = []
+    settings: dict[str, Any] = {**CLIENT_DEFAULTS, **config, "error_cb": heard.append}
+    client = AdminClient(settings)
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            client.list_topics(timeout=min(_LISTEN_S, timeout_s))
+        except KafkaException:
+            client.poll(0)
+            for error in heard:
+                if error.code() in _REFUSED:
+                    raise KafkaException(error) from None
+            if time.monotonic() >= deadline:
+                raise
+        else:
+            return client
+
+
+def _renewing(method: Callable[Concatenate[Admin, P], T]) -> Callable[Concatenate[Admin, P], T]:
+    """Have a call that got no answer leave a new client for the next one."""
+
+    @functools.wraps(method)
+    def call(self: Admin, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return method(self, *args, **kwargs)
+        except KafkaException as error:
+            if error.args[0].code() in SILENCE:
+                self.renew()
+            raise
+
+    return call
 
 
 class Admin:
@@ -60,9 +111,14 @@ class Admin:
 
     def __init__(self, config: Mapping[str, str], *, timeout_s: float = TIMEOUT_S) -> None:
         self.config = config
-        self._client = AdminClient({**CLIENT_DEFAULTS, **config})
         self._timeout_s = timeout_s
+        self.renew()
 
+    def renew(self) -> None:
+        """Go on with a new client."""
+        self._client = AdminClient({**CLIENT_DEFAULTS, **self.config})
+
+    @_renewing
     def create_topics(
         self, topics: Mapping[str, int], config: Mapping[str, str] | None = None, *, replication: int = -1
     ) -> None:
@@ -79,6 +135,7 @@ class Admin:
             future.result()
         self._await(lambda: self.partitions(topics) == dict(topics))
 
+    @_renewing
     def add_partitions(self, counts: Mapping[str, int]) -> None:
         """Let topics have this many partitions, more than they have. Returns when the brokers' metadata has them."""
         new = [NewPartitions(name, count) for name, count in counts.items()]
@@ -86,6 +143,7 @@ class Admin:
             future.result()
         self._await(lambda: self.partitions(counts) == dict(counts))
 
+    @_renewing
     def delete_topics(self, topics: Iterable[str]) -> None:
         """Delete topics; one that does not exist is an error. Returns when the brokers' metadata lacks them."""
         names = list(topics)
@@ -93,12 +151,14 @@ class Admin:
             future.result()
         self._await(lambda: not self.partitions(names))
 
+    @_renewing
     def partitions(self, topics: Iterable[str] | None = None) -> dict[str, int]:
         """Return the partition count of each of `topics` that exists, of all topics where None is given."""
         known = self._client.list_topics(timeout=self._timeout_s).topics
         names = known.keys() if topics is None else topics
         return {name: len(known[name].partitions) for name in names if name in known and known[name].error is None}
 
+    @_renewing
     def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
         """Return the id of each of `topics` that exists, another one for a topic that was made again (KIP-516).
 
@@ -120,20 +180,24 @@ class Admin:
                 ids[name] = found
         return ids
 
+    @_renewing
     def delete_records(self, before: Mapping[Partition, int]) -> None:
         """Remove the records below these offsets, as retention does."""
         offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in before.items()]
         for future in self._client.delete_records(offsets, request_timeout=self._timeout_s).values():
             future.result()
 
+    @_renewing
     def end_offsets(self, topics: Iterable[str]) -> dict[Partition, int]:
         """Return where each partition's next record will be; topics that do not exist are left out."""
         return self._offsets(topics, OffsetSpec.latest())  # type: ignore[no-untyped-call]
 
+    @_renewing
     def start_offsets(self, topics: Iterable[str]) -> dict[Partition, int]:
         """Return where each partition's log starts: retention may have removed what was before."""
         return self._offsets(topics, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
 
+    @_renewing
     def topic_configs(self, topics: Iterable[str]) -> dict[str, dict[str, str]]:
         """Return the configuration in force of each topic; one that does not exist is an error."""
         asked = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in topics]
@@ -145,6 +209,7 @@ class Admin:
             for resource, future in futures.items()
         }
 
+    @_renewing
     def set_topic_config(self, topic: str, config: Mapping[str, str]) -> None:
         """Set these properties of a topic, and leave its others as they are."""
         to_set = AlterConfigOpType.SET
@@ -153,6 +218,7 @@ class Admin:
         for future in self._client.incremental_alter_configs(asked, request_timeout=self._timeout_s).values():
             future.result()
 
+    @_renewing
     def committed(self, group: str, topics: Iterable[str] | None = None) -> dict[Partition, int]:
         """Return the group's committed offsets (the next record to read), of these topics or of all."""
 
@@ -167,6 +233,7 @@ class Admin:
         wanted = set(topics)
         return {key: offset for key, offset in found.items() if key[0] in wanted}
 
+    @_renewing
     def members(self, group: str) -> int:
         """Return how many members the group has, 0 while it rebalances or where nobody knows it."""
         try:
@@ -177,6 +244,7 @@ class Admin:
             raise
         return len(found.members) if found.state == ConsumerGroupState.STABLE else 0
 
+    @_renewing
     def set_committed(self, group: str, offsets: Mapping[Partition, int]) -> None:
         """Set committed offsets of a group that has no members; with members the cluster refuses it."""
         if not offsets:

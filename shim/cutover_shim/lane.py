@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.cimpl import Producer as RawProducer
 
-from cutover_shim import codes, native, prepare
+from cutover_shim import codes, config, native, prepare
 from cutover_shim.cutover_file import Cluster, CutoverFile, Where
 from cutover_shim.gate import Callback, HeldQueue, Limits, report_for
 from cutover_shim.status import nested
@@ -50,6 +50,7 @@ class Lane:
     def __init__(
         self,
         route: str | None,
+        conf: Mapping[str, Any],
         limits: Limits,
         build: Callable[[str, CutoverFile | None, Lane], Any],
         mail: deque[Letter],
@@ -58,6 +59,7 @@ class Lane:
         default: Callback | None = None,
     ) -> None:
         self.route = route
+        self.conf = conf
         self.topics: set[str] = set()
         self.handle: Any = _Gate(self)
         self.cluster: str | None = None
@@ -276,7 +278,8 @@ class Lane:
             self._fresh = (file.clusters[goal], self._build(goal, file, self))
             self._ready = False
         route = file.routes.get(self.route) if self.route is not None else None
-        prepare.check(self._fresh[1], goal, self.topics, () if route is None else route.topics, self.steady)
+        conf = config.for_cluster(self.conf, file.clusters[goal])
+        prepare.check(self._fresh[1], conf, goal, self.topics, () if route is None else route.topics, self.steady)
         self._initialise(self._fresh[1])
         with self.cond:
             return self.desired == goal and not self.closing

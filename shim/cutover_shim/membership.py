@@ -186,7 +186,8 @@ class Membership(Subscription):
             used = [t for t in self.topics or [] if not t.startswith("^")]
             used += [p.topic for p in self.manual or []]
             route = file.routes.get(self.route) if self.route is not None else None
-            prepare.check(fresh, goal, used, () if route is None else route.topics, present)
+            conf = config.for_cluster(self.conf, file.clusters[goal])
+            prepare.check(fresh, conf, goal, used, () if route is None else route.topics, present)
             with self.cond:
                 stale, self._fresh = self._fresh, (file.clusters[goal], fresh)
             if stale is not None:

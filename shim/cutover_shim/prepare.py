@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.cimpl import _AdminClientImpl as RawAdminClient
 
 TIMEOUT_S = 3.0
 _GLOB = re.compile(r"[*?\[]")
+_SILENCE = frozenset({KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN})  # noqa: SLF001
+_REFUSED = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})  # noqa: SLF001
+_CONNECTION = re.compile(r"bootstrap\.|metadata\.broker\.|broker\.address\.|security\.|sasl\.|(enable\.)?ssl\.")
 
 
 class NotFitError(Exception):
     """The cluster cannot be switched to yet; the text says why."""
 
 
-def check(fresh: Any, cluster: str, used: Iterable[str], routed: Iterable[str], present: Any) -> None:
+def check(
+    fresh: Any, conf: Mapping[str, Any], cluster: str, used: Iterable[str], routed: Iterable[str], present: Any
+) -> None:
     """Ask the new handle for the cluster's topics and compare with those in use.
 
-    `used`: the topics of this client; `routed`: the names and globs of its route; `present`: a handle on the cluster in
-    use, or None.
+    `conf`: what the handle was built with. `used`: the topics of this client; `routed`: the names and globs of its
+    route; `present`: a handle on the cluster in use, or None.
     Raises NotFitError or KafkaException. All topics are asked for at once, because asking for one by name creates it
     where brokers create topics automatically.
     """
-    there = fresh.list_topics(timeout=TIMEOUT_S).topics
+    there = _topics(fresh, conf, cluster)
     here = _present(present)
     wanted = set(used)
     if here is not None:
@@ -39,6 +45,32 @@ def check(fresh: Any, cluster: str, used: Iterable[str], routed: Iterable[str], 
                 f"{cluster} has {len(there[topic].partitions)} partitions of {topic}, "
                 f"fewer than the {len(here[topic].partitions)} in use"
             )
+
+
+def _topics(fresh: Any, conf: Mapping[str, Any], cluster: str) -> Any:
+    try:
+        return fresh.list_topics(timeout=TIMEOUT_S).topics
+    except KafkaException as error:
+        why = _refusal(conf) if error.args[0].code() in _SILENCE else None
+        if why is None:
+            raise
+        raise NotFitError(f"{cluster} refuses the connection: {why}") from error
+
+
+def _refusal(conf: Mapping[str, Any]) -> str | None:
+    """Return why the cluster refuses a login or its certificate is not trusted; None where it does not answer at all.
+
+    A client goes on trying for ever, and tells only its error callback why, which is the application's. So one that is
+    like it asks once more.
+    """
+    heard: list[KafkaError] = []
+    alike: dict[str, Any] = {name: value for name, value in conf.items() if _CONNECTION.match(name)}
+    probe = RawAdminClient(alike | {"error_cb": heard.append, "log_level": 0})
+    try:
+        probe.list_topics(timeout=TIMEOUT_S / 3)
+    except KafkaException:
+        probe.poll(0)
+    return next((error.str() for error in heard if error.code() in _REFUSED), None)
 
 
 def _present(handle: Any) -> Any:

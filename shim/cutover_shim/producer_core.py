@@ -79,6 +79,7 @@ class ProducerCore:
         conf = self.chosen.conf
         lane = Lane(
             route,
+            conf,
             self._limits,
             self.build,
             self.mail,

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ConfigSource, OffsetSpec, ResourceType  # type: ignore[attr-defined]
 
+from cutover_harness.admin import connect
 from cutover_harness.capture.format import CaptureError, GroupOffsets, TopicInfo
 from cutover_harness.globs import matches
 
@@ -29,12 +30,16 @@ class ClusterView:
     def connect(cls, client: Mapping[str, Any]) -> ClusterView:
         """Return a view of the cluster at `client` (librdkafka properties).
 
-        Raises CaptureError where they are refused.
+        Raises CaptureError where they are refused, or it does not answer.
         """
+        where = str(client.get("bootstrap.servers", "?"))
         try:
-            return cls(AdminClient(dict(client)), str(client.get("bootstrap.servers", "?")))
+            return cls(connect(client, timeout_s=TIMEOUT_S), where)
         except KafkaException as why:
-            raise CaptureError(f"cluster properties: {why.args[0].str()}") from why
+            error = why.args[0]
+            if error.code() == KafkaError._INVALID_ARG:  # noqa: SLF001 - the client's name
+                raise CaptureError(f"cluster properties: {error.str()}") from why
+            raise CaptureError(f"cluster {where}: {error.str()}; check its address and credentials") from why
 
     def partitions(self, topics: Sequence[str], exclude: Sequence[str]) -> dict[str, int]:
         """Return the partition count of each topic that `topics` (names or globs) mean.
@@ -44,9 +49,7 @@ class ClusterView:
         try:
             found = self.admin.list_topics(timeout=TIMEOUT_S).topics
         except KafkaException as why:
-            raise CaptureError(
-                f"cluster {self.where}: no answer ({why.args[0].str()}); check its address and credentials"
-            ) from why
+            raise CaptureError(f"cluster {self.where}: no answer ({why.args[0].str()})") from why
         chosen = select(found, topics, exclude)
         for name in topics:
             if not _is_glob(name) and name not in chosen:

@@ -39,28 +39,31 @@ class Record:
 class LogReader:
     """Reads committed records of one cluster by offset, as no member of any group. Not for several threads at once.
 
-    One client is kept, so that a look takes milliseconds. Raises MirrorError where the cluster does not answer.
+    One client is kept, so that a look takes milliseconds, and replaced where the cluster did not answer; then
+    MirrorError is raised.
     """
 
     def __init__(self, config: Mapping[str, str], name: str) -> None:
         self._name = name
+        self._config: dict[str, str | int | bool] = {
+            **CLIENT_DEFAULTS,
+            **librdkafka(config),
+            "group.id": "kafka-cutover-reader",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+            # A position that retention has overtaken is read from what is left.
+            "auto.offset.reset": "earliest",
+            # Looks are at the end of the log: waiting there for more would be most of the time.
+            "fetch.wait.max.ms": 5,
+            "fetch.error.backoff.ms": 50,
+        }
+        self._open()
+
+    def _open(self) -> None:
         self._known: set[str] = set()
-        self._consumer = Consumer(
-            {
-                **CLIENT_DEFAULTS,
-                **librdkafka(config),
-                "group.id": "kafka-cutover-reader",
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "enable.partition.eof": True,
-                "isolation.level": "read_committed",
-                # A position that retention has overtaken is read from what is left.
-                "auto.offset.reset": "earliest",
-                # Looks are at the end of the log: waiting there for more would be most of the time.
-                "fetch.wait.max.ms": 5,
-                "fetch.error.backoff.ms": 50,
-            }
-        )
+        self._consumer = Consumer(self._config)
 
     def close(self) -> None:
         """Close the client."""
@@ -86,6 +89,16 @@ class LogReader:
 
         Returns the partitions that were shown to their ends.
         """
+        try:
+            return self._scan(positions, visit)
+        except MirrorError:
+            self._consumer.close()  # it may know no broker any more, see `admin.SILENCE`
+            self._open()
+            raise
+
+    def _scan(
+        self, positions: Mapping[Partition, int], visit: Callable[[Partition, Record], bool]
+    ) -> frozenset[Partition]:
         left, ended = set(positions), set[Partition]()
         deadline = time.monotonic() + _READ_LIMIT_S
         self._learn({topic for topic, _ in positions})

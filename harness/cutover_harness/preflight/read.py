@@ -9,7 +9,7 @@ from pathlib import Path
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]
 
-from cutover_harness.admin import CLIENT_DEFAULTS, TIMEOUT_S, Admin
+from cutover_harness.admin import TIMEOUT_S, Admin, connect
 from cutover_harness.errors import UsageError
 from cutover_harness.globs import matches
 from cutover_harness.preflight.model import Client, Cluster, Group, Topic, Version
@@ -23,8 +23,8 @@ def read_cluster(name: str, config: Mapping[str, str], globs: Sequence[str]) -> 
 
     Only reads. Raises UsageError where it does not answer, or refuses what cannot be done without.
     """
-    client = AdminClient({**CLIENT_DEFAULTS, **config})
     try:
+        client = connect(config)
         found = client.list_topics(timeout=TIMEOUT_S)
         counts = {topic: found.topics[topic] for topic in sorted(found.topics) if _wanted(topic, globs)}
         configs = Admin(config).topic_configs(counts)

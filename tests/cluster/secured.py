@@ -1,0 +1,75 @@
+"""A testbed whose target also listens with TLS and SASL, as a production cluster does."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cutover_harness.testbed import ProcessTestbed
+from cutover_harness.testbed.base import ClusterName
+from cutover_harness.testbed.nodes import Broker
+from cutover_harness.testbed.settings import write_properties
+
+USER = "app"
+
+
+class SecuredTestbed(ProcessTestbed):
+    """`secured` is the address of the target's SASL_SSL listener, `ca` the file with its certificate."""
+
+    def __init__(self, workdir: Path, password: str) -> None:
+        super().__init__(workdir)
+        self.secured = ""
+        self.ca = self.workdir / "ca.pem"
+        self._password = password
+
+    def _new_broker(self, name: ClusterName, classpath: list[Path]) -> Broker:
+        broker = super()._new_broker(name, classpath)
+        if name == "target":
+            port = self._ports.take()
+            self.secured = f"127.0.0.1:{port}"
+            file = self.workdir / "target.properties"
+            known = dict(line.split("=", 1) for line in file.read_text().replace("\\", "").splitlines())
+            write_properties(file, known | self._security(known))
+        return broker
+
+    def _security(self, known: dict[str, str]) -> dict[str, str]:
+        key, certificate = self_signed()
+        self.ca.write_text(certificate)
+        login = "org.apache.kafka.common.security.plain.PlainLoginModule"
+        return {
+            "listeners": f"{known['listeners']},SASL_SSL://{self.secured}",
+            "advertised.listeners": f"{known['advertised.listeners']},SASL_SSL://{self.secured}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL",
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.key": key,
+            "ssl.keystore.certificate.chain": certificate,
+            "sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.sasl_ssl.plain.sasl.jaas.config": f'{login} required user_{USER}="{self._password}";',
+        }
+
+
+def self_signed() -> tuple[str, str]:
+    """Return a private key and a certificate for 127.0.0.1, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return private.decode(), certificate.public_bytes(serialization.Encoding.PEM).decode()
