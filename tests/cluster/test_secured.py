@@ -181,6 +181,14 @@ def test_credentials_from_a_file_or_one_line(bed: SecuredTestbed, tmp_path: Path
         assert len(refused.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "out.parquet").exists()
 
+    known = cluster.read_text()
+    cluster.write_text(known.replace(f"ssl.ca.location={bed.ca}\n", ""))
+    untrusted = call(*record)
+    assert untrusted.returncode == 2
+    assert "certificate verify failed" in untrusted.stderr
+    assert len(untrusted.stderr.strip().splitlines()) == 1
+    cluster.write_text(known)
+
     secret.write_text(PASSWORD)
     done = call(*record)
     assert done.returncode == 0, done.stderr
