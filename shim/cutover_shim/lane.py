@@ -261,6 +261,10 @@ class Lane:
         if text != self.error:
             log.warning("cutover shim: the route %s cannot go to %s yet, retrying: %s", self.route, goal, text)
         self.error = text
+        if self._fresh is not None and not isinstance(error, prepare.NotFitError):
+            # It may know no broker any more, if it met one that was fenced: without rebootstrapping that is for good.
+            spare, self._fresh = self._fresh, None
+            spare[1].close()
         self._changed()
         with self.cond:
             if self.desired == goal and not self.closing:

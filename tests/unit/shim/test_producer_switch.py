@@ -7,7 +7,8 @@ import time
 from typing import Any
 
 import pytest
-from cutover_shim import Producer
+from confluent_kafka import KafkaError, KafkaException
+from cutover_shim import Producer, prepare
 
 from .conftest import Switch, until
 
@@ -119,6 +120,27 @@ def test_a_target_that_is_down_is_not_switched_to(switch: Switch, topic: str) ->
     until(switch.error, app.step)
     assert app.producer.cutover_cluster(topic) == "source"
     switch.until_attested(switch.write(producers="source"), app.step)
+    app.producer.close()
+    check(app, switch)
+
+
+def test_each_try_at_a_target_without_an_answer_is_with_a_new_client(
+    switch: Switch, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[Any] = []
+    asked = prepare.check
+
+    def check_(fresh: Any, *rest: Any) -> None:
+        tried.append(fresh)
+        if len(tried) < 3:
+            raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+        asked(fresh, *rest)
+
+    monkeypatch.setattr(prepare, "check", check_)
+    app = App(switch, topic)
+    app.step()
+    switch.until_attested(switch.write(producers="target"), app.step)
+    assert len({id(each) for each in tried}) == 3
     app.producer.close()
     check(app, switch)
 
