@@ -107,6 +107,7 @@ def test_unknown_options_are_usage_errors(cli: Cli) -> None:
 
 def test_the_catalogue_can_be_read_by_a_machine_and_checked(tmp_path: Path, cli: Cli) -> None:
     listed = json.loads(cli("scenarios", "list", "--json").stdout)
+    assert len(cli("scenarios", "list").stdout.splitlines()) == len(listed) + 1  # a line each, for grep
     assert "stop-first" in [scenario["name"] for scenario in listed]
     shown = cli("scenarios", "show", "stop-first").stdout
     (tmp_path / "mine.yaml").write_text(shown, encoding="utf-8")

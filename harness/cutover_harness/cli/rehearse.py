@@ -173,7 +173,7 @@ def _ports(text: str | None) -> tuple[int, int, int] | None:
 
 
 def _print(reports: dict[str, Report]) -> None:
-    Console().print(_table(reports))
+    Console(width=None if sys.stdout.isatty() else 200).print(_table(reports))
     for name, report in reports.items():
         if causes := _causes(report):
             typer.echo(f"{name}: duplicated: {causes}")
