@@ -7,12 +7,13 @@ import socket
 import subprocess
 from pathlib import Path
 
+import docker
 import psutil
 import pytest
 from cutover_harness.errors import UsageError
 from cutover_harness.testbed import settings
-from cutover_harness.testbed.base import UnavailableError
-from cutover_harness.testbed.docker import engine, netem, nodes
+from cutover_harness.testbed.base import TestbedError, UnavailableError
+from cutover_harness.testbed.docker import container, engine, netem, nodes
 from cutover_harness.testbed.docker.image import SCRIPTS
 from cutover_harness.testbed.s3 import S3Store
 
@@ -193,3 +194,33 @@ def test_no_engine_is_one_line_that_says_what_to_do(monkeypatch: pytest.MonkeyPa
     assert says in str(raised.value)
     assert "\n" not in str(raised.value)
     assert os.environ["DOCKER_HOST"] == host
+
+
+class Pausing:
+    """A container that cannot be paused so many times."""
+
+    def __init__(self, failures: int, says: str) -> None:
+        self.left, self.says, self.paused = failures, says, False
+
+    def pause(self) -> None:
+        self.left -= 1
+        if self.left >= 0:
+            raise docker.errors.APIError(self.says)
+        self.paused = True
+
+
+def paused(pausing: Pausing) -> Pausing:
+    node = nodes.broker("source", "x", 1, 1, None)
+    made = container.ContainerNode(None, node, "run", None, lambda: True, "", 0)
+    made._container = pausing
+    made.freeze()
+    return pausing
+
+
+def test_what_cannot_be_frozen_at_once_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert paused(Pausing(2, "OCI runtime pause failed: unable to freeze: unknown")).paused
+    with pytest.raises(TestbedError, match="no such container"):
+        paused(Pausing(1, "no such container"))
+    monkeypatch.setattr(container, "_FREEZE_LIMIT_S", 0.1)
+    with pytest.raises(TestbedError, match="unable to freeze"):
+        paused(Pausing(99, "unable to freeze"))

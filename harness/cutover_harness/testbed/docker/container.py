@@ -13,6 +13,7 @@ from cutover_harness.testbed.docker import engine, netem
 from cutover_harness.testbed.docker.nodes import Node
 
 READY_LIMIT_S = 180.0
+_FREEZE_LIMIT_S = 10.0
 _POLL_S = 0.05
 _TELLING = re.compile(r"ERROR|FATAL|Exception|Caused by|Error:|^Error|Unrecognized|not found|denied")
 
@@ -83,8 +84,18 @@ class ContainerNode:
 
     def freeze(self) -> None:
         """Let it stand still with its connections open (the engine's pause)."""
-        with engine.explained(f"pausing the {self.node.label}"):
-            self._container.pause()
+        deadline = time.monotonic() + _FREEZE_LIMIT_S
+        while True:
+            try:
+                with engine.explained(f"pausing the {self.node.label}"):
+                    self._container.pause()
+            except TestbedError as why:
+                # With cgroup v1 runc gives up, and undoes it, where a process of the container starts others meanwhile.
+                if "unable to freeze" not in str(why) or time.monotonic() > deadline:
+                    raise
+            else:
+                return
+            time.sleep(_POLL_S)
 
     def thaw(self) -> None:
         """Go on after `freeze`."""
