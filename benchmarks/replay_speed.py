@@ -39,6 +39,8 @@ from cutover_harness.replay.process import Stop
 from cutover_harness.replay.producer import run
 from cutover_harness.testbed import ProcessTestbed
 
+from benchmarks.shim_throughput import FILE
+
 PARTITIONS = 6
 SIZES = {100: 300_000, 1_000: 150_000, 10_000: 25_000}
 PER_MS = 20
@@ -115,19 +117,16 @@ def plain_produce(client: dict[str, Any], topic: str, data: list[bytes], *, mark
 def config(
     client: dict[str, Any], folder: Path, topic: str, speed: float | None, *, shim: bool = False
 ) -> ProducerConfig:
-    file = folder / "cutover.toml"
-    file.write_text(
-        f'generation = 1\n[clusters.source]\n"bootstrap.servers" = "{client["bootstrap.servers"]}"\n'
-        f'[clusters.target]\n"bootstrap.servers" = "{client["bootstrap.servers"]}"\n'
-        '[routes.all]\ntopics = ["*"]\ngroups = []\nproducers = "source"\nconsumers = "source"\n'
-    )
+    file = folder / "cutover.toml" if shim else None
+    if file is not None:
+        file.write_text(FILE.format(source=client["bootstrap.servers"]))
     return ProducerConfig(
         instance="p",
         run=1,
         ledger=folder / f"ledger-{topic}",
         client={**client, **CLIENT},
         use_shim=shim,
-        cutover_file=file if shim else None,
+        cutover_file=file,
         cluster=None if shim else "source",
         replay=ReplayOptions(capture=folder / "c.parquet", speed=speed, topics={"t": topic}),
         stats=folder / "stats.json",

@@ -43,7 +43,7 @@ generation = 1
 [clusters.target]
 "bootstrap.servers" = "{source}"
 [routes.r]
-topics = ["bench"]
+topics = ["*"]
 groups = ["*"]
 producers = "source"
 consumers = "source"

@@ -23,6 +23,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     OffsetSpec,
 )
 from confluent_kafka.cimpl import NewPartitions, NewTopic
+from cutover_shim.codes import REFUSED, SILENCE
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -54,12 +55,7 @@ _LEADER_COMES = frozenset(
         KafkaError.FENCED_LEADER_EPOCH,
     }
 )
-# What no waiting mends: librdkafka goes on trying, and says in the end that there was no answer.
-_REFUSED = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})  # noqa: SLF001 - the client's names
 _LISTEN_S = 1.0
-# A broker that is fenced, as right after it stood still, sends metadata that name no broker. A client that takes them
-# knows none from then on and, without rebootstrapping, asks nobody ever again (seen in librdkafka 2.16.0).
-SILENCE = frozenset({KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN})  # noqa: SLF001
 _RETRY_S = 0.05
 _NO_ID = ("None", "AAAAAAAAAAAAAAAAAAAAAA")
 
@@ -80,7 +76,7 @@ def connect(config: Mapping[str, Any], *, timeout_s: float = TIMEOUT_S) -> Admin
         except KafkaException:
             client.poll(0)
             for error in heard:
-                if error.code() in _REFUSED:
+                if error.code() in REFUSED:
                     raise KafkaException(error) from None
             if time.monotonic() >= deadline:
                 raise
@@ -89,7 +85,11 @@ def connect(config: Mapping[str, Any], *, timeout_s: float = TIMEOUT_S) -> Admin
 
 
 def _renewing(method: Callable[Concatenate[Admin, P], T]) -> Callable[Concatenate[Admin, P], T]:
-    """Have a call that got no answer leave a new client for the next one."""
+    """Have a call that got no answer leave a new client for the next one.
+
+    A broker that is fenced, as right after it stood still, sends metadata that name no broker. A client that takes them
+    knows none from then on and, without rebootstrapping, asks nobody ever again (seen in librdkafka 2.16.0).
+    """
 
     @functools.wraps(method)
     def call(self: Admin, /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -12,6 +12,10 @@ PURGE_QUEUE: int = KafkaError._PURGE_QUEUE  # noqa: SLF001
 QUEUE_FULL: int = KafkaError._QUEUE_FULL  # noqa: SLF001
 STATE: int = KafkaError._STATE  # noqa: SLF001
 TIMED_OUT: int = KafkaError._TIMED_OUT  # noqa: SLF001
+SILENCE = frozenset({KafkaError._TRANSPORT, TIMED_OUT, KafkaError._ALL_BROKERS_DOWN})  # noqa: SLF001
+"""What a call ends with where no broker answered, whatever the reason."""
+REFUSED = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})  # noqa: SLF001
+"""What no waiting mends; the client goes on trying, and tells its error callback alone."""
 
 
 def error(code: int, text: str, *, retriable: bool = False) -> KafkaException:

@@ -261,20 +261,24 @@ class Lane:
         if text != self.error:
             log.warning("cutover shim: the route %s cannot go to %s yet, retrying: %s", self.route, goal, text)
         self.error = text
-        if self._fresh is not None and not isinstance(error, prepare.NotFitError):
+        if not isinstance(error, prepare.NotFitError):
             # It may know no broker any more, if it met one that was fenced: without rebootstrapping that is for good.
-            spare, self._fresh = self._fresh, None
-            spare[1].close()
+            self._discard()
         self._changed()
         with self.cond:
             if self.desired == goal and not self.closing:
                 self.cond.wait(RETRY_S)
 
+    def _discard(self) -> None:
+        """Close the handle that was made for the next cluster, if there is one."""
+        spare, self._fresh = self._fresh, None
+        if spare is not None:
+            spare[1].close()
+
     def _prepared(self, goal: str, file: CutoverFile) -> bool:
         """Connect to the new cluster and check that it has what this lane needs. Raises when it is not fit."""
         if self._fresh is not None and self._fresh[0] != file.clusters[goal]:
-            spare, self._fresh = self._fresh, None
-            spare[1].close()
+            self._discard()
         if self.cluster is not None:
             self.state = "preparing"
         self._changed()

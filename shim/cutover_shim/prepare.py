@@ -9,10 +9,10 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.cimpl import _AdminClientImpl as RawAdminClient
 
+from cutover_shim import codes
+
 TIMEOUT_S = 3.0
 _GLOB = re.compile(r"[*?\[]")
-_SILENCE = frozenset({KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN})  # noqa: SLF001
-_REFUSED = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})  # noqa: SLF001
 _CONNECTION = re.compile(r"bootstrap\.|metadata\.broker\.|broker\.address\.|security\.|sasl\.|(enable\.)?ssl\.")
 
 
@@ -51,7 +51,7 @@ def _topics(fresh: Any, conf: Mapping[str, Any], cluster: str) -> Any:
     try:
         return fresh.list_topics(timeout=TIMEOUT_S).topics
     except KafkaException as error:
-        why = _refusal(conf) if error.args[0].code() in _SILENCE else None
+        why = _refusal(conf) if error.args[0].code() in codes.SILENCE else None
         if why is None:
             raise
         raise NotFitError(f"{cluster} refuses the connection: {why}") from error
@@ -70,7 +70,7 @@ def _refusal(conf: Mapping[str, Any]) -> str | None:
         probe.list_topics(timeout=TIMEOUT_S / 3)
     except KafkaException:
         probe.poll(0)
-    return next((error.str() for error in heard if error.code() in _REFUSED), None)
+    return next((error.str() for error in heard if error.code() in codes.REFUSED), None)
 
 
 def _present(handle: Any) -> Any:

@@ -11,11 +11,11 @@ from typing import Annotated
 
 import typer
 from cutover_scenarios import sample_capture
-from rich.console import Console
 from rich.table import Table
 
 from cutover_harness.cli import testbed_options as options
 from cutover_harness.cli.progress import Progress
+from cutover_harness.console import standard_output
 from cutover_harness.errors import UsageError
 from cutover_harness.judge.model import Report
 from cutover_harness.plan.load import find, load_all
@@ -173,7 +173,7 @@ def _ports(text: str | None) -> tuple[int, int, int] | None:
 
 
 def _print(reports: dict[str, Report]) -> None:
-    Console(width=None if sys.stdout.isatty() else 200).print(_table(reports))
+    standard_output().print(_table(reports))
     for name, report in reports.items():
         if causes := _causes(report):
             typer.echo(f"{name}: duplicated: {causes}")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from cutover_harness.console import standard_output
 from cutover_harness.plan.load import catalogue, find, load_all
 from cutover_harness.plan.scenario import Scenario
 
@@ -31,7 +30,7 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
     for scenario in scenarios:
         stages = "-".join(str(state.stage) for state in scenario.states())
         table.add_row("*" if scenario.default else "", scenario.name, stages, scenario.title)
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    standard_output().print(table)
 
 
 @app.command()

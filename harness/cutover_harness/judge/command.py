@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cutover_harness.console import standard_output
 from cutover_harness.errors import UsageError
 from cutover_harness.judge.judging import judge
 from cutover_harness.judge.model import CAUSES, GroupMeasures, Offender, Report, RunFacts
@@ -34,7 +35,7 @@ def judge_command(folder: Path, as_json: bool) -> int:
         sys.stdout.write(json.dumps(found, indent=1) + "\n")
     else:
         # What is not a terminal is a file or a pipe, where a line that is cut helps nobody.
-        console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+        console = standard_output(highlight=False)
         for name, (report, facts) in runs.items():
             _print(console, name if facts is None else facts.scenario, report)
     outcomes = {report.verdict.outcome for report, _ in runs.values()}

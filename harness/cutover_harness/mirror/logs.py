@@ -92,7 +92,7 @@ class LogReader:
         try:
             return self._scan(positions, visit)
         except MirrorError:
-            self._consumer.close()  # it may know no broker any more, see `admin.SILENCE`
+            self._consumer.close()  # it may know no broker any more, as a client of Admin's
             self._open()
             raise
 
