@@ -12,6 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, Producer
 from cutover_harness.admin import Admin
 from cutover_harness.capture import CaptureError, CaptureReader
+from cutover_harness.capture import alignment as alignment_module
 from cutover_harness.capture import collect as collect_module
 from cutover_harness.capture import recorder as recorder_module
+from cutover_harness.capture.alignment import Alignment
 from cutover_harness.capture.masking import Mask
 from cutover_harness.capture.options import RecordOptions
 from cutover_harness.capture.recorder import Recorded, Recorder
@@ -187,6 +190,49 @@ def test_windows_limits_patterns(testbed: ProcessTestbed, tmp_path: Path, prefix
         record(testbed, out, prefix + "a")
 
 
+def test_partitions_far_apart_in_time_are_recorded_in_order_and_little_memory(
+    testbed: ProcessTestbed, tmp_path: Path, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An hour with much traffic, the hour after it, and both hours with little: the last is read far ahead."""
+    create(testbed, {prefix + name: 3 for name in ("first", "second", "little")})
+    hour, begin = 3_600_000, int(time.time() * 1000) - 10_000_000
+    expected = {
+        "first": [(n % 3, begin + n * hour // 6000) for n in range(6000)],
+        "second": [(n % 3, begin + hour + n * hour // 6000) for n in range(6000)],
+        "little": [(n % 3, begin + n * 2 * hour // 300) for n in range(300)],
+    }
+    for name, made in expected.items():
+        produce(testbed, [(prefix + name, p, (None, b"x" * 1000, None, stamp)) for p, stamp in made])
+    monkeypatch.setattr(recorder_module, "_BATCH", 100)
+    monkeypatch.setattr(alignment_module, "HIGH", 1 << 20)
+    monkeypatch.setattr(alignment_module, "LOW", 1 << 19)
+    monkeypatch.setattr(collect_module, "_LOOK_BYTES", 50_000)
+    monkeypatch.setattr(collect_module, "GROUP_BYTES", 100_000)
+    held: list[int] = []
+    waited: set[tuple[str, int]] = set()
+    update = Alignment.update
+
+    def watched(self: Alignment, bytes_: int, *more: Any) -> Any:
+        held.append(bytes_)
+        change = update(self, bytes_, *more)
+        waited.update(self.waiting)
+        return change
+
+    monkeypatch.setattr(Alignment, "update", watched)
+    out = tmp_path / "c.parquet"
+    record(testbed, out, prefix + "*")
+    assert max(held) < 3 << 20, "of 12 MB"
+    assert {topic for topic, _ in waited} >= {prefix + "second"}
+    with CaptureReader(out) as reader:
+        rows = [row for batch in reader.batches() for row in batch.to_pylist()]
+    stamps = [row["timestamp"] for row in rows]
+    assert stamps == sorted(stamps)
+    for name, wanted in expected.items():
+        found = [(row["partition"], row["timestamp"]) for row in rows if row["topic"] == prefix + name]
+        assert sorted(found, key=itemgetter(1)) == found
+        assert sorted(found) == sorted(wanted), "each record once"
+
+
 def test_a_recording_is_gone_on_with(testbed: ProcessTestbed, tmp_path: Path, prefix: str) -> None:
     topic = prefix + "t"
     create(testbed, {topic: 2})
@@ -211,10 +257,11 @@ def test_what_a_crash_left_is_gone_on_with(
     create(testbed, {topic: 3})
     produce(testbed, numbered(topic, 3, 3000, int(time.time() * 1000) - 100_000))
     monkeypatch.setattr(recorder_module, "_BATCH", 100)
-    monkeypatch.setattr(collect_module, "_SEGMENT_ROWS", 200)
+    monkeypatch.setattr(collect_module, "_LOOK_BYTES", 1000)
+    monkeypatch.setattr(collect_module, "GROUP_BYTES", 1000)
     out = tmp_path / "c.parquet"
     recorder = Recorder(client_of(testbed), out, RecordOptions((topic,)))
-    monkeypatch.setattr(collect_module.Collector, "tick", crash_after(5, collect_module.Collector.tick))
+    monkeypatch.setattr(collect_module.Collector, "flow", crash_after(5, collect_module.Collector.flow))
     with pytest.raises(ZeroDivisionError):
         recorder.record()
     assert not out.exists()
@@ -228,11 +275,11 @@ def test_what_a_crash_left_is_gone_on_with(
 def crash_after(calls: int, method: Any) -> Any:
     left = [calls]
 
-    def crash(self: Any) -> None:
+    def crash(self: Any) -> Any:
         left[0] -= 1
         if not left[0]:
             raise ZeroDivisionError
-        method(self)
+        return method(self)
 
     return crash
 
@@ -270,7 +317,7 @@ import sys
 from pathlib import Path
 from cutover_harness.capture import collect, recorder
 from cutover_harness.capture.options import RecordOptions
-recorder._BATCH, collect._SEGMENT_ROWS = 20, 100
+recorder._BATCH, collect._LOOK_BYTES, collect.GROUP_BYTES = 20, 1000, 1000
 bootstrap, topic, out = sys.argv[1:]
 recorder.Recorder({"bootstrap.servers": bootstrap}, Path(out), RecordOptions((topic,), rate_bytes=5_000)).record()
 """

@@ -1,31 +1,35 @@
-"""From consumed messages to segments on disk: columns in this thread, sorting and writing in another."""
+"""From consumed messages to row groups in the order of a capture, in bounded memory."""
 
 from __future__ import annotations
 
 import math
-import queue
-import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import repeat
 from operator import is_not
 from types import TracebackType
-from typing import NamedTuple, Self, cast
+from typing import Self, cast
 
+import numpy as np
 import pyarrow as pa
 from confluent_kafka import KafkaError, Message
 
+from cutover_harness.capture.alignment import Alignment
 from cutover_harness.capture.columns import Messages, Partition
+from cutover_harness.capture.earlier import Earlier
 from cutover_harness.capture.format import CaptureError
 from cutover_harness.capture.masking import Mask
-from cutover_harness.capture.segments import Assembly, Parts, Progress, State
+from cutover_harness.capture.output import GROUP_BYTES, Output, Rows
+from cutover_harness.capture.parts import Parts, State
+from cutover_harness.capture.pool import Pool
 
-_SEGMENT_ROWS = 400_000
-_SEGMENT_BYTES = 16 << 20  # buffers of this size are used again, bigger ones are fresh memory each time
-_SEGMENT_S = 30.0
-_PER_RECORD = 64
+_GROUP_S = 30.0
+_LOOK_BYTES = 4 << 20
+_RUN = 16
+_IDLE_MS = 5000
+_IDLE_S = 5.0
 _NEVER = -(1 << 62)
-
 
 _HARMLESS = {
     # Of the client's own accord, about a group that it is not going to join.
@@ -36,189 +40,203 @@ _HARMLESS = {
 }
 
 
-class _Full(NamedTuple):
-    """A segment to write: how far each partition got in it, and before which due time nothing can come any more."""
-
-    batches: list[pa.RecordBatch]
-    reached: dict[Partition, tuple[int, int]]  # next offset, largest timestamp
-    records: int
-    bytes: int
-    certain: int
-
-
 class Collector:
-    """Takes messages as they come, `records` and `bytes` so far; segments and state follow through a bounded queue.
+    """Takes messages as they come, `records` and `bytes` so far, and has them written in the order of a capture.
 
-    Leaving the context writes all that was taken. An error of the writing thread is raised by the next `add` or at
-    the end.
+    `open`: the partitions that are not at their end, how far they are, and where they end. A record is written as soon
+    as no partition can bring one that is due before it. A live partition that is read to its end, or has nothing for
+    five seconds while others wait for it, does not hold back what is due five seconds before the newest record; what it
+    has later than that is due when it comes.
+
+    Leaving the context has all that was taken written, unless it is by an error before an earlier sitting's records
+    are.
     """
 
     def __init__(
         self,
         parts: Parts,
         state: State,
-        assembly: Assembly,
+        output: Output,
         mask: Mask | None,
         max_records: int | None,
         max_bytes: int | None,
     ) -> None:
-        self._parts = parts
-        self._state = state
-        self._assembly = assembly
+        self.open = {
+            (topic, int(p)): replace(each)  # the state's own is where the file is
+            for topic, ps in state.partitions.items()
+            for p, each in ps.items()
+            if each.end is None or each.next < each.end
+        }
+        self.records = state.records
+        self.bytes = state.bytes
+        self._output = output
         self._mask = mask
         self._codes = {topic: code for code, topic in enumerate(state.partitions)}
         self._topics = pa.array(list(self._codes), pa.string())
         self._largest = {
-            (t, int(p)): each.largest
-            for t, ps in state.partitions.items()
+            (topic, int(p)): each.largest
+            for topic, ps in state.partitions.items()
             for p, each in ps.items()
             if each.largest > _NEVER
         }
-        self._open: Mapping[Partition, Progress] = {}
+        self._newest = max(self._largest.values(), default=_NEVER)
         self._max_records = math.inf if max_records is None else max_records
         self._max_bytes = math.inf if max_bytes is None else max_bytes
-        self.records = state.records
-        self.bytes = state.bytes
-        self._begin_segment()
-        # One segment is filled, one written, and one waits, so that neither thread does.
-        self._queue: queue.Queue[_Full | None] = queue.Queue(maxsize=1)
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._write, name="capture-writer", daemon=True)
+        self._pool = Pool()
+        self._earlier = Earlier(parts.earlier(state))
+        self._alignment = Alignment()
+        self._idle: set[Partition] = set()
+        self._done: list[Partition] = []
+        self._unseen = 0
+        self._written = self._heard = time.monotonic()
 
     def __enter__(self) -> Self:
-        self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._error is None:
-            self._close_segment()
-        self._queue.put(None)
-        self._thread.join()
-        if self._error is not None and error is None:
-            raise self._error
+        if error is None or self._earlier.certain is None:
+            self._bring_earlier(None)
+            self._write(None)
 
     @property
     def full(self) -> bool:
         """Whether a limit is reached."""
         return self.records >= self._max_records or self.bytes >= self._max_bytes
 
-    def add(self, messages: Sequence[Message], partitions: Mapping[Partition, Progress]) -> tuple[list[Partition], int]:
-        """Take messages of `partitions`; returns which of those are at their end now, and the bytes taken.
-
-        Raises CaptureError for errors among the messages that no waiting mends.
-        """
-        if self._error is not None:
-            raise self._error
-        self._open = partitions
-        done: list[Partition] = []
+    def add(self, messages: Sequence[Message]) -> int:
+        """Take messages; returns the bytes taken. Raises CaptureError for errors that no waiting mends."""
+        ends: dict[Partition, int] = {}
         errors = list(map(Message.error, messages))
         if any(map(is_not, errors, repeat(None))):  # by identity: the client's errors cannot be compared with None
-            done = _ended(messages, partitions)
+            ends = _ends_of_log(messages)
             messages = [m for m, error in zip(messages, errors, strict=True) if error is None]
-        found = self._within_ends(Messages(messages, self._codes), partitions)
-        size = found.size
-        if self.bytes + size >= self._max_bytes or self.records + len(found) > self._max_records:
-            found = Messages(found.messages[: self._room(found)], self._codes)
-            size = found.size
-        if not len(found):
-            return done, 0
-        batch = found.to_batch(self._topics, self._mask, self._largest)
-        for where, _, end in found.runs:
-            progress = partitions[where]
-            progress.next = int(found.offsets[end - 1]) + 1
-            self._reached[where] = progress.next, self._largest[where]
-            if progress.next == progress.end:
-                done.append(where)
-        self._batches.append(batch)
-        self._segment_records += len(found)
-        self._segment_bytes += size
+        found = self._wanted(Messages(messages, self._codes))
+        if len(found) > (room := self._room(found)):
+            found = Messages(found.messages[:room], self._codes)
+        size = int(found.sizes.sum())
+        if len(found):
+            self._take(found)
+        for where, offset in ends.items():
+            self._at_end_of_log(where, offset)
         self.records += len(found)
         self.bytes += size
-        self.tick()
-        return done, size
+        return size
 
-    def _within_ends(self, found: Messages, partitions: Mapping[Partition, Progress]) -> Messages:
-        """Return those that are before the end of their partition, and of no partition that is at its end."""
+    def _take(self, found: Messages) -> None:
+        chunk = found.to_chunk(self._topics, self._mask, self._largest)
+        if len(found.runs) * _RUN > len(found):
+            self._pool.add(chunk)
+        else:  # the records of one partition are in order, so they can be parted without copying
+            for _, start, end in found.runs:
+                self._pool.add(chunk.slice(start, end))
+        self._unseen += chunk.bytes
+        self._heard = time.monotonic()
+        for where, _, end in found.runs:
+            progress = self.open[where]
+            progress.next = int(found.offsets[end - 1]) + 1
+            self._newest = max(self._newest, self._largest[where])
+            self._idle.discard(where)
+            if progress.next == progress.end:
+                self._close(where)
+
+    def _wanted(self, found: Messages) -> Messages:
+        """Return those that are before the end of their partition, and not known already."""
         kept: list[Message] = []
         for where, start, end in found.runs:
-            progress = partitions.get(where)
-            last = end
+            progress = self.open.get(where)
             if progress is None:
-                last = start
-            elif progress.end is not None:
-                last = start + int(found.offsets[start:end].searchsorted(progress.end))
-            kept += found.messages[start:last]
+                continue
+            offsets = found.offsets[start:end]
+            first = start + int(offsets.searchsorted(progress.next))
+            last = end if progress.end is None else start + int(offsets.searchsorted(progress.end))
+            kept += found.messages[first:last]
         return found if len(kept) == len(found) else Messages(kept, self._codes)
 
     def _room(self, found: Messages) -> int:
-        """Return how many records are within the limits."""
-        room = int(min(len(found), self._max_records - self.records))
-        total = self.bytes
-        for number in range(room):
-            if total >= self._max_bytes:
-                return number
-            total += len(found.messages[number]) + len(found.keys[number] or b"")
-        return room
+        """Return how many records are within the limits: the one that reaches them is the last."""
+        room = min(len(found), self._max_records - self.records)
+        if self.bytes + int(found.sizes.sum()) > self._max_bytes:
+            before = self.bytes + np.cumsum(found.sizes) - found.sizes
+            room = min(room, int(before.searchsorted(self._max_bytes)))
+        return int(room)
 
-    def tick(self) -> None:
-        """End the segment in hand where it is time to: it is big enough, or old enough for a traffic that is slow."""
-        size = self._segment_bytes + _PER_RECORD * self._segment_records
-        old = time.monotonic() - self._begun > _SEGMENT_S
-        if self._segment_records and (old or self._segment_records >= _SEGMENT_ROWS or size >= _SEGMENT_BYTES):
-            self._close_segment()
+    def _at_end_of_log(self, where: Partition, offset: int) -> None:
+        progress = self.open.get(where)
+        if progress is None:
+            return
+        if progress.end is None:
+            if offset >= progress.next:
+                self._idle.add(where)
+                self._look_soon()
+        elif offset >= progress.end:
+            self._close(where)
 
-    def _begin_segment(self) -> None:
-        self._batches: list[pa.RecordBatch] = []
-        self._reached: dict[Partition, tuple[int, int]] = {}
-        self._segment_records = self._segment_bytes = 0
-        self._begun = time.monotonic()
+    def _close(self, where: Partition) -> None:
+        del self.open[where]
+        self._idle.discard(where)
+        self._done.append(where)
+        self._look_soon()
 
-    def _close_segment(self) -> None:
-        if self._segment_records:
-            certain = min((self._largest.get(where, _NEVER) for where in self._open), default=_NEVER)
-            counts = self._segment_records, self._segment_bytes
-            self._queue.put(_Full(self._batches, self._reached, *counts, certain))
-            self._begin_segment()
+    def _look_soon(self) -> None:
+        """Those that wait may have waited for this one."""
+        if self._alignment.waiting:
+            self._unseen = _LOOK_BYTES
 
-    def _write(self) -> None:
-        """Body of the writing thread: write segments until None comes; after an error, only empty the queue."""
-        while (full := self._queue.get()) is not None:
-            if self._error is None:
-                try:
-                    self._write_segment(full)
-                except Exception as why:  # noqa: BLE001 - raised again in the reading thread
-                    self._error = why
+    def flow(self) -> tuple[list[Partition], list[Partition]]:
+        """Have written what is certain, if it is time to; returns the partitions to pause and those to resume."""
+        pause, self._done = self._done, []
+        now = time.monotonic()
+        old = now - self._written > _GROUP_S
+        silent = bool(self._alignment.waiting) and now - self._heard > _IDLE_S
+        if not (old or silent or self._unseen >= _LOOK_BYTES):
+            return pause, []
+        if silent:
+            self._heard = now
+            live = {where for where, progress in self.open.items() if progress.end is None}
+            self._idle |= live - self._alignment.waiting
+        self._unseen = 0
+        reached = {where: self._largest.get(where, _NEVER) for where in self.open}
+        for where in self._idle:
+            reached[where] = max(reached[where], self._newest - _IDLE_MS)
+        certain = min(reached.values(), default=self._newest)
+        self._bring_earlier(certain)
+        if self._earlier.certain is not None:
+            certain = min(certain, self._earlier.certain)
+        if old or self._pool.due(certain) >= GROUP_BYTES:
+            self._write(certain)
+        reading = {where: due for where, due in reached.items() if where not in self._idle}
+        wait, go = self._alignment.update(self._pool.bytes, certain, reading, self._pool.middle)
+        return [*pause, *wait], [where for where in go if where in self.open]
 
-    def _write_segment(self, full: _Full) -> None:
-        """Write a segment, then the state that counts it in, then what of the capture is certain."""
-        state = self._state
-        segment = self._parts.add(state, full.batches)
-        for (topic, partition), (following, largest) in full.reached.items():
-            progress = state.partitions[topic][str(partition)]
-            progress.next, progress.largest = following, largest
-        state.records += full.records
-        state.bytes += full.bytes
-        self._parts.save(state)
-        self._assembly.add(segment, full.certain)
+    def _bring_earlier(self, certain: int | None) -> None:
+        """Put among the others the records of an earlier sitting that are due before `certain`, None: all."""
+        while (bound := self._earlier.certain) is not None and (certain is None or bound < certain):
+            self._pool.add(self._earlier.take())
+            if self._pool.due(bound) >= GROUP_BYTES:
+                self._write(bound)
+
+    def _write(self, upto: int | None) -> None:
+        """Have the records written that are due at `upto` or before, None: all."""
+        self._written = time.monotonic()
+        taken = self._pool.take(upto)
+        if taken:
+            self._output.put(Rows(taken, self._earlier.missing(upto)))
 
 
-def _ended(messages: Sequence[Message], partitions: Mapping[Partition, Progress]) -> list[Partition]:
-    """Return the partitions that are read to their ends of log; raises CaptureError for other errors."""
-    done = []
+def _ends_of_log(messages: Sequence[Message]) -> dict[Partition, int]:
+    """Return the offset of each partition that was read to its end of log; raises CaptureError for other errors."""
+    ends: dict[Partition, int] = {}
     for message in messages:
         error = message.error()
         if error is None:
             continue
-        if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's name
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's name
+            ends[cast("Partition", (message.topic(), message.partition()))] = cast("int", message.offset())
+        else:
             check(error)
-            continue
-        where = cast("Partition", (message.topic(), message.partition()))
-        progress = partitions.get(where)
-        if progress is not None and progress.end is not None and cast("int", message.offset()) >= progress.end:
-            done.append(where)
-    return done
+    return ends
 
 
 def check(error: KafkaError) -> None:

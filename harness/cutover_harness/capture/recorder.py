@@ -1,8 +1,8 @@
 """Recording traffic off a live cluster without any influence on its groups.
 
 The consumer is assigned its partitions with explicit offsets, belongs to no group, and commits nothing. What it reads
-goes through a bounded queue to a thread that masks, sorts and writes segments, so memory is constant; `Parts` makes
-of them a capture at the end, or when the recording is interrupted.
+waits until its place in the capture is certain, partitions that are ahead wait with it, and a thread compresses and
+writes it, so memory is constant and each byte is written once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ from cutover_harness.capture.collect import Collector
 from cutover_harness.capture.format import CaptureError, CaptureInfo
 from cutover_harness.capture.masking import Mask
 from cutover_harness.capture.options import RecordOptions
-from cutover_harness.capture.segments import Assembly, Parts, Progress, State
+from cutover_harness.capture.output import Output
+from cutover_harness.capture.parts import Parts, Progress, State
 from cutover_harness.pauses import few_collections
 
 _BATCH = 1000
@@ -95,10 +96,10 @@ class Recorder:
             parts.create(state)
         parts.save(state)
         limits = self._options.max_records, self._options.max_bytes
-        with few_collections(), Assembly(self._out, parts.segments(state)) as assembly:
-            with Collector(parts, state, assembly, self._mask, *limits) as collector:
-                ended = self._read(state, collector)
-            records = parts.finish(state, assembly)
+        with few_collections(), Output(parts, state) as output:
+            with Collector(parts, state, output, self._mask, *limits) as collector:
+                ended = self._read(collector)
+            records = output.finish()
         return Recorded(self._out, records, state.bytes, time.monotonic() - begun, not ended, view.notes)
 
     def _refuse_overwriting(self, parts: Parts) -> None:
@@ -168,45 +169,38 @@ class Recorder:
             return Progress(known.next, end, known.largest)
         return Progress(first[topic, partition], end, -(1 << 62))
 
-    def _read(self, state: State, collector: Collector) -> bool:
+    def _read(self, collector: Collector) -> bool:
         """Consume until every partition is at its end, or a limit; returns False when told to stop before."""
         options = self._options
-        open_partitions = {
-            (topic, int(p)): replace(each)  # the state's own is where the segments on disk are
-            for topic, ps in state.partitions.items()
-            for p, each in ps.items()
-            if each.end is None or each.next < each.end
-        }
-        if not open_partitions:
+        if not collector.open:
             return True
         consumer = self._consumer()
         try:
-            consumer.assign([TopicPartition(t, p, each.next) for (t, p), each in open_partitions.items()])
+            consumer.assign([TopicPartition(t, p, each.next) for (t, p), each in collector.open.items()])
             begun = shown = heard = time.monotonic()
             deadline = None if options.duration_s is None else begun + options.duration_s
             pace = Pace(options.rate_bytes)
-            while open_partitions and not self._stopping and not collector.full:
+            while collector.open and not self._stopping and not collector.full:
                 now = time.monotonic()
                 if deadline is not None and now >= deadline:
                     return True
                 messages = consumer.consume(_at_once(collector), _WAIT_S)
-                collector.tick()
                 if messages:
-                    done, size = collector.add(messages, open_partitions)
-                    if done:
-                        consumer.pause([TopicPartition(t, p) for t, p in set(done)])
-                        for each in done:
-                            open_partitions.pop(each, None)
-                    pace.wait(size, lambda: self._stopping)
+                    pace.wait(collector.add(messages), lambda: self._stopping)
                     heard = time.monotonic()
                 elif deadline is None and now - heard > _SILENT_S:
                     raise CaptureError(
                         f"no record and no end of log from {self._where()} for {_SILENT_S:.0f} s; go on with --resume"
                     )
+                wait, go = collector.flow()
+                if wait:
+                    consumer.pause([TopicPartition(t, p) for t, p in wait])
+                if go:
+                    consumer.resume([TopicPartition(t, p) for t, p in go])
                 if now - shown >= 1:
                     shown = now
-                    self._progress(collector.records, collector.bytes, _left(open_partitions))
-            self._progress(collector.records, collector.bytes, _left(open_partitions))
+                    self._progress(collector.records, collector.bytes, _left(collector.open))
+            self._progress(collector.records, collector.bytes, _left(collector.open))
             return not self._stopping
         finally:
             consumer.close()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cutover_harness.capture.format import METADATA_KEY, SCHEMA, CaptureError, CaptureInfo
+from cutover_harness.capture.appending import PartWriter, read_parts, whole_footer
+from cutover_harness.capture.format import SCHEMA, CaptureError, CaptureInfo
 
 Header = tuple[str, bytes | None]
 
@@ -63,25 +65,20 @@ def header_array(headers: Sequence[Sequence[Header] | None]) -> pa.Array:
 class CaptureWriter:
     """Writes one capture; the file appears under its name, whole and synced, at `close(info)`, and never before.
 
-    Leaving the context without `close()` removes what was written. Memory: the row group in hand.
+    Until then it is written to `partial`, by default beside it. Leaving the context without `close()` removes what was
+    written, or after `keep()` leaves it to be made whole by `recover`. Memory: the row group in hand.
     """
 
-    def __init__(self, path: Path, *, schema: pa.Schema = SCHEMA) -> None:
+    def __init__(self, path: Path, *, partial: Path | None = None) -> None:
         self.path = path
         self.records = 0
-        self._partial = path.with_name(f".{path.name}.partial")
+        self._partial = path.with_name(f".{path.name}.partial") if partial is None else partial
+        self._parts: list[pq.FileMetaData] = []
         try:
-            self._writer: pq.ParquetWriter | None = pq.ParquetWriter(
-                self._partial,
-                schema,
-                compression="zstd",
-                compression_level=1,
-                write_statistics=["topic", "partition", "offset", "timestamp"],
-                use_dictionary=["topic", "key", "headers.list.element.name"],
-                write_page_checksum=True,
-            )
+            self._file: BinaryIO | None = self._partial.open("wb")
+            self._writer = PartWriter(self._file, self._parts)
         except OSError as why:
-            raise CaptureError(f"capture {path}: cannot be written ({why})") from why
+            raise CaptureError(f"capture {path}: cannot be written ({why.strerror})") from why
 
     def __enter__(self) -> Self:
         return self
@@ -89,29 +86,71 @@ class CaptureWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        if self._file is not None:
+            self.keep()
             self._partial.unlink(missing_ok=True)
 
     def write(self, batch: pa.RecordBatch | pa.Table) -> None:
         """Append `batch` as a row group; raises CaptureError when the disk is full."""
-        assert self._writer is not None, "closed already"  # noqa: S101 - a defect of the caller
         table = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
         if table.num_rows == 0:
             return
-        try:
-            self._writer.write_table(table)
-        except OSError as why:
-            raise CaptureError(f"capture {self.path}: cannot be written ({why})") from why
+        with self._writing():
+            self._writer.write(table)
         self.records += table.num_rows
+
+    def checkpoint(self) -> int:
+        """Return how many bytes of the partial file `recover` needs to have what was written so far."""
+        file = self._open
+        with self._writing():
+            self._writer.close()
+            file.flush()
+            length = file.tell()
+            self._writer = PartWriter(file, self._parts)
+        return length
+
+    def keep(self) -> None:
+        """Close the partial file as it is; harmless after `close()`."""
+        if self._file is None:
+            return
+        with suppress(OSError, pa.ArrowException):  # the disk may be full for these last bytes, too
+            self._writer.close()
+        with suppress(OSError):
+            self._file.close()
+        self._file = None
 
     def close(self, info: CaptureInfo) -> None:
         """Write the metadata and the footer, sync, and give the file its name."""
-        assert self._writer is not None, "closed already"  # noqa: S101 - a defect of the caller
-        self._writer.add_key_value_metadata({METADATA_KEY.decode(): info.to_json()})
-        self._writer.close()
-        self._writer = None
-        with self._partial.open("rb+") as raw:
-            os.fsync(raw.fileno())
+        file = self._open
+        with self._writing():
+            self._writer.close()
+            file.write(whole_footer(self._parts, info))
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
+        self._file = None
         self._partial.replace(self.path)
+
+    @property
+    def _open(self) -> BinaryIO:
+        assert self._file is not None, "closed already"  # noqa: S101 - a defect of the caller
+        return self._file
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, pa.ArrowException) as why:
+            raise CaptureError(f"capture {self.path}: cannot be written ({why})") from why
+
+
+def recover(partial: Path, length: int, info: CaptureInfo) -> None:
+    """Make the first `length` bytes of an unfinished file, as `checkpoint()` told, a capture; raises CaptureError."""
+    try:
+        with partial.open("rb+") as file:
+            parts = read_parts(file, length)
+            file.truncate(length)
+            file.seek(length)
+            file.write(whole_footer(parts, info))
+    except (OSError, ValueError, pa.ArrowException) as why:
+        raise CaptureError(f"capture {partial}: damaged ({' '.join(str(why).split())[:160]}); record it again") from why

@@ -1,0 +1,163 @@
+"""The folder of an unfinished recording: what of it is written, and the state from which it can be gone on with.
+
+It lies beside the capture as `.<name>.parts`. Records count once the state says how much of the file they are in is
+good, so that a SIGKILL at any moment costs at most those since the last time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+from cutover_harness.capture.format import CaptureError, CaptureInfo, CaptureReader
+from cutover_harness.capture.writer import CaptureWriter, recover
+
+STATE_NOTE = "resume"
+
+
+@dataclass
+class Progress:
+    """How far one partition is recorded: the next offset, where to end (None: open), the largest timestamp so far."""
+
+    next: int
+    end: int | None
+    largest: int
+
+
+@dataclass
+class State:
+    """What a recording needs to go on: `asked` is what it was asked for, which has to be the same again.
+
+    Each sitting writes a file of its own, of which `length` bytes are good. With `earlier`, the records of the sitting
+    before are to come into it as well, and none of it counts until they all have.
+    """
+
+    asked: dict[str, Any]
+    started: float
+    info: str
+    partitions: dict[str, dict[str, Progress]] = field(default_factory=dict)
+    records: int = 0
+    bytes: int = 0
+    sitting: int = 0
+    length: int = 0
+    earlier: bool = False
+
+    def to_json(self) -> str:
+        """Return the state as text."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the state in `text`; raises ValueError, KeyError or TypeError where it is none."""
+        raw = json.loads(text)
+        raw["partitions"] = {t: {p: Progress(**v) for p, v in ps.items()} for t, ps in raw["partitions"].items()}
+        return cls(**raw)
+
+
+class Parts:
+    """The unfinished recording of the capture `out`."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.folder = out.with_name(f".{out.name}.parts")
+        self._state_file = self.folder / "state.json"
+
+    @property
+    def exist(self) -> bool:
+        """Whether there is an unfinished recording."""
+        return self._state_file.exists()
+
+    def create(self, state: State, earlier: Path | None = None) -> None:
+        """Begin a recording, or go on with the capture `earlier`; raises CaptureError where that cannot be written."""
+        try:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir(parents=True)
+            if earlier is not None:
+                _link_or_copy(earlier, self._of_sitting(state.sitting))
+                self._sit_down_again(state)
+            self.save(state)
+        except OSError as why:
+            raise CaptureError(f"capture {self.out}: cannot be written ({why.strerror})") from why
+
+    def reopen(self) -> State:
+        """Return the state to go on from: of the unfinished recording, or of the capture that a finished one left."""
+        if not self.exist:
+            return self._from_capture()
+        try:
+            state = State.from_json(self._state_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError, KeyError, TypeError) as why:
+            raise CaptureError(f"capture {self.out}: {self._state_file} cannot be used ({why!r})") from why
+        if state.length:
+            recover(self._of_sitting(state.sitting), state.length, CaptureInfo.from_json(state.info))
+            self._sit_down_again(state)
+            self.save(state)
+        return state
+
+    def _from_capture(self) -> State:
+        with CaptureReader(self.out) as reader:
+            note = reader.info.notes.get(STATE_NOTE)
+        if note is None:
+            raise CaptureError(f"capture {self.out}: does not say how to go on with it; record into another file")
+        try:
+            state = State.from_json(note)
+        except (ValueError, KeyError, TypeError) as why:
+            raise CaptureError(f"capture {self.out}: what it says of going on cannot be used ({why!r})") from why
+        self.create(state, self.out)
+        return state
+
+    @staticmethod
+    def _sit_down_again(state: State) -> None:
+        state.sitting += 1
+        state.earlier, state.length = True, 0
+
+    def save(self, state: State) -> None:
+        """Write the state, whole or not at all."""
+        partial = self._state_file.with_suffix(".partial")
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(state.to_json())
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(self._state_file)
+
+    def earlier(self, state: State) -> Path | None:
+        """Return the capture whose records are to come into the one that is written, if there is one."""
+        return self._of_sitting(state.sitting - 1) if state.earlier else None
+
+    def writer(self, state: State) -> CaptureWriter:
+        """Return what writes this sitting's file, which becomes the capture; raises CaptureError."""
+        return CaptureWriter(self.out, partial=self._of_sitting(state.sitting))
+
+    def drop_earlier(self, state: State) -> None:
+        """Delete the file of the sitting before, whose records are all in this one's."""
+        if state.sitting:
+            self._of_sitting(state.sitting - 1).unlink(missing_ok=True)
+
+    def finish(self, state: State, writer: CaptureWriter) -> int:
+        """Make what is written the capture and delete the folder; returns the number of records.
+
+        Raises CaptureError where there is not one.
+        """
+        if not writer.records:
+            shutil.rmtree(self.folder)
+            raise CaptureError(
+                f"capture {self.out}: nothing was recorded; the topics held no records in the window asked for"
+            )
+        info = CaptureInfo.from_json(state.info)
+        note = replace(state, info="", length=0, earlier=False).to_json()
+        writer.close(replace(info, notes={**info.notes, STATE_NOTE: note}))
+        shutil.rmtree(self.folder)
+        return writer.records
+
+    def _of_sitting(self, number: int) -> Path:
+        return self.folder / f"{number:06}.parquet"
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
