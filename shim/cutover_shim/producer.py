@@ -86,7 +86,9 @@ class Producer(RawProducer):
         """Produce several messages, as the client does; returns how many were taken."""
         if not isinstance(messages, list):
             raise TypeError("messages must be a list")
-        lane = self._shim_topics.get(topic) or self._shim.resolve(topic)
+        lane = self._shim_topics.get(topic)
+        if lane is None:
+            lane = self._shim.resolve(topic)
         callback = callback if callback is not None else on_delivery
         copies = [
             {**m, "callback": lane.wrap(m["callback"])} if isinstance(m, dict) and m.get("callback") is not None else m

@@ -331,11 +331,17 @@ class ProducerCore:
 
     def cluster(self, topic: str | None) -> str | None:
         """Answer cutover_cluster()."""
-        if getattr(self._local, "reading", False):
-            found: str | None = self._local.cluster
+        local = self._local
+        try:
+            reading = local.reading
+        except AttributeError:  # no callback of ours has run on this thread
+            reading = local.reading = False
+        if reading:
+            found: str | None = local.cluster
             return found
         if topic is not None:
-            return (self.by_topic.get(topic) or self.resolve(topic)).cluster
+            lane = self.by_topic.get(topic)
+            return (self.resolve(topic) if lane is None else lane).cluster
         clusters = {lane.cluster for lane in self.all()}
         return clusters.pop() if len(clusters) == 1 else None
 

@@ -21,6 +21,11 @@ class InFlight:
     def __len__(self) -> int:
         return len(self._rows) - self._left
 
+    @property
+    def slots(self) -> int:
+        """How many slots there are, taken and free."""
+        return len(self._rows)
+
     def put(self, rows: Array) -> list[int]:
         """Keep rows; returns the slot of each."""
         while len(rows) > self._left:

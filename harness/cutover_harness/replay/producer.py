@@ -30,6 +30,7 @@ from cutover_harness.replay.transactions import TransactionalSender
 
 _CHUNK = 64
 """So many records at the most between two looks at the clock and at what the client has to report."""
+_CHUNK_UNTIMED = 512
 _IDLE_POLL_S = 0.05
 _SPIN_NS = 2_000_000
 
@@ -47,11 +48,11 @@ class Pacer:
     def send(self, batch: Prepared, *, timed: bool) -> bool:
         """Send all of `batch`, each when it is due where `timed`; returns False when told to stop before the end."""
         sender, due = self._sender, batch.due_ns
-        at, count = 0, len(batch)
+        at, count, chunk = 0, len(batch), _CHUNK if timed else _CHUNK_UNTIMED
         while at < count:
             if self._stop.wanted:
                 return False
-            end = min(at + _CHUNK, count)
+            end = min(at + chunk, count)
             if timed:
                 if not self._wait(due[at]):
                     return False

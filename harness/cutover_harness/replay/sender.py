@@ -117,6 +117,7 @@ class Sender:
         # A client that never changes its cluster need not be asked for each record.
         self._only: int | None = CLUSTERS.get(getattr(producer, "only_cluster", ""))
         self._report = self._reporter()
+        self._reports: list[MethodType] = []  # the callback for each slot
 
     def prepare(self, records: Records) -> Prepared:
         """Number the records of a batch and make them ready. Each batch is prepared once, in order."""
@@ -124,8 +125,8 @@ class Sender:
         rows = np.zeros(count, ROW_DTYPE)
         identity = np.empty((count, 3), ">u8")
         identity[:, 0] = self._run
-        identity[:, 1] = rows["stream"] = np.array(records.streams, np.uint64)
-        identity[:, 2] = rows["sequence"] = self._sequences(records)
+        identity[:, 1] = rows["stream"] = streams = np.array(records.streams, np.uint64)
+        identity[:, 2] = rows["sequence"] = self._sequences(records, streams)
         raw = identity.tobytes()
         marks = [(HEADER, raw[at : at + 24]) for at in range(0, 24 * count, 24)]
         headers: list[Headers]
@@ -146,18 +147,18 @@ class Sender:
             records.topics, records.values, records.keys, placed, records.stamps_ms, headers, records.due_ns, rows
         )
 
-    def _sequences(self, records: Records) -> list[int]:
+    def _sequences(self, records: Records, streams: Array) -> Array:
+        """Number the records, by stream, whose ids are given again as an array."""
+        order = np.argsort(streams, kind="stable")
+        ids, first, count = np.unique(streams[order], return_index=True, return_counts=True)
         following = self._next
-        out = []
-        for number, stream in enumerate(records.streams):
-            sequence = following.get(stream)
-            if sequence is None:
-                sequence = 0
-                self._ledger.name_stream(
-                    stream, records.topics[number], records.keys[number], records.partitions[number]
-                )
-            following[stream] = sequence + 1
-            out.append(sequence)
+        begin = [following.get(stream, 0) for stream in ids.tolist()]
+        for stream, at, sequence, more in zip(ids.tolist(), order[first].tolist(), begin, count.tolist(), strict=True):
+            if stream not in following:
+                self._ledger.name_stream(stream, records.topics[at], records.keys[at], records.partitions[at])
+            following[stream] = sequence + more
+        out = np.empty(len(order), np.int64)
+        out[order] = np.arange(len(order)) + np.repeat(np.array(begin, np.int64) - first, count)
         return out
 
     def send(self, batch: Prepared, start: int, end: int) -> None:
@@ -171,13 +172,14 @@ class Sender:
         place = self._ledger.append_rows(rows, SENT)
         slots = self._in_flight.put(rows)
         self.sent += len(slots)
-        produce, report = self.producer.produce, self._report
+        produce, reports = self.producer.produce, self._reports
+        while len(reports) < self._in_flight.slots:
+            reports.append(MethodType(self._report, len(reports)))
         columns = zip(
-            slots, topics, batch.values[start:end], batch.keys[start:end], batch.placed[start:end],
-            batch.stamps_ms[start:end], batch.headers[start:end], strict=True,
+            map(reports.__getitem__, slots), topics, batch.values[start:end], batch.keys[start:end],
+            batch.placed[start:end], batch.stamps_ms[start:end], batch.headers[start:end], strict=True,
         )  # fmt: skip
-        for slot, topic, value, key, placed, stamp, headers in columns:
-            done = MethodType(report, slot)
+        for done, topic, value, key, placed, stamp, headers in columns:
             try:
                 produce(topic, value, key, placed, done, None, stamp, headers)  # by position: twice as fast
             except BufferError:
