@@ -45,8 +45,8 @@ class Collector:
 
     `open`: the partitions that are not at their end, how far they are, and where they end. A record is written as soon
     as no partition can bring one that is due before it. A live partition that is read to its end, or has nothing for
-    five seconds while others wait for it, does not hold back what is due five seconds before the newest record; what it
-    has later than that is due when it comes.
+    five seconds while others wait for it, does not hold back what is due five seconds before both the newest record and
+    now; what it brings of that later is due when it comes.
 
     Leaving the context has all that was taken written, unless it is by an error before an earlier sitting's records
     are.
@@ -198,8 +198,10 @@ class Collector:
             self._idle |= live - self._alignment.waiting
         self._unseen = 0
         reached = {where: self._largest.get(where, _NEVER) for where in self.open}
+        # Not by the newest record alone: a producer's clock may be far ahead.
+        present = min(self._newest, int(time.time() * 1000)) - _IDLE_MS
         for where in self._idle:
-            reached[where] = max(reached[where], self._newest - _IDLE_MS)
+            reached[where] = max(reached[where], present)
         certain = min(reached.values(), default=self._newest)
         self._bring_earlier(certain)
         if self._earlier.certain is not None:

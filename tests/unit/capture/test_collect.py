@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -208,6 +209,22 @@ def test_what_was_read_to_its_end_live_does_not_hold_back_for_ever(tmp_path: Pat
     found = read(parts.out)
     assert [(p, o) for p, o, _ in found if p == 1] == [(1, 0), (1, 1)]
     assert found.index((1, 1, 200)) > found.index((0, 30, 30_000)), "what comes late is due when it comes"
+
+
+def test_a_clock_that_is_ahead_does_not_spoil_the_order_of_a_live_recording(tmp_path: Path) -> None:
+    now, ahead = int(time.time() * 1000) - 60_000, int(time.time() * 1000) + 10**10
+    logs = [[now + 100 * n for n in range(60)], [ahead, ahead + 10_000], []]
+    parts = Parts(tmp_path / "c.parquet")
+    state = new_state(logs, live=True)
+    parts.create(state)
+    with Output(parts, state) as output:
+        with Collector(parts, state, output, None, None, None) as collector:
+            collector.add([message(1, 0, ahead), message(1, 1, ahead + 10_000), end_of_log(1, 2), end_of_log(2, 0)])
+            for offset, stamp in enumerate(logs[0]):
+                collector.add([message(0, offset, stamp), end_of_log(0, offset + 1)])
+                assert collector.flow() == ([], [])
+        output.finish()
+    check(read(parts.out), logs)
 
 
 def test_limits_are_kept_to_the_record(tmp_path: Path) -> None:
