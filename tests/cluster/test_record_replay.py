@@ -206,6 +206,7 @@ def test_partitions_far_apart_in_time_are_recorded_in_order_and_little_memory(
     monkeypatch.setattr(recorder_module, "_BATCH", 100)
     monkeypatch.setattr(alignment_module, "HIGH", 1 << 20)
     monkeypatch.setattr(alignment_module, "LOW", 1 << 19)
+    monkeypatch.setattr(alignment_module, "STEP", 1 << 18)
     monkeypatch.setattr(collect_module, "_LOOK_BYTES", 50_000)
     monkeypatch.setattr(collect_module, "GROUP_BYTES", 100_000)
     held: list[int] = []

@@ -8,19 +8,21 @@ from cutover_harness.capture.columns import Partition
 
 HIGH = 64 << 20
 LOW = 32 << 20
+STEP = 16 << 20
 
 
 class Alignment:
     """Decides which partitions are not read for now. `waiting`: these.
 
-    As soon as more than HIGH bytes are held, partitions beyond a horizon wait, until the others have reached it or less
-    than LOW bytes are held: a client fetches again what it had of a partition that waits, so it should not be often.
-    The horizon is the middle of what is held, and where that does not help, the slowest partition.
+    As soon as more than HIGH bytes are held, partitions beyond a horizon wait, the middle of what is held. It moves on
+    when all have reached it, and nobody waits once less than LOW bytes are held. Where those before it bring much, it
+    moves back, with every STEP bytes: seldom, as a client fetches again what it had of a partition that waits.
     """
 
     def __init__(self) -> None:
         self.waiting: frozenset[Partition] = frozenset()
         self._horizon: int | None = None
+        self._limit = HIGH
 
     def update(
         self, held: int, certain: int, reached: Mapping[Partition, int], middle: Callable[[], int]
@@ -32,17 +34,14 @@ class Alignment:
         """
         before = self._horizon
         if held < LOW:
-            self._horizon = None
-        elif before is not None and certain > before:
-            self._horizon = max(middle(), certain)
-        elif held > HIGH:
-            now = certain if held > HIGH + LOW else max(middle(), certain)
-            self._horizon = now if before is None else min(before, now)
+            self._horizon, self._limit = None, HIGH
+        elif before is not None and certain >= before:
+            self._horizon, self._limit = max(middle(), certain), max(HIGH, held + STEP)
+        elif held > self._limit:
+            self._horizon = max(certain, middle() if before is None else min(before, middle()))
+            self._limit = held + STEP
         horizon = self._horizon
-        wanted: frozenset[Partition] = frozenset()
-        if horizon is not None:
-            still = {where for where in self.waiting if reached.get(where, certain) > certain}
-            wanted = frozenset(still.union(where for where, due in reached.items() if due > horizon))
+        wanted = frozenset() if horizon is None else frozenset(p for p, due in reached.items() if due > horizon)
         change = wanted - self.waiting, self.waiting - wanted
         self.waiting = wanted
         return change

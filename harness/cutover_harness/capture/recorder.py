@@ -19,6 +19,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from cutover_harness import __version__
+from cutover_harness.capture.alignment import HIGH
 from cutover_harness.capture.cluster import ClusterView, Partition
 from cutover_harness.capture.collect import Collector
 from cutover_harness.capture.format import CaptureError, CaptureInfo
@@ -31,6 +32,7 @@ from cutover_harness.pauses import few_collections
 _BATCH = 1000
 _BATCH_BYTES = 8 << 20
 _FIRST_BATCH = 100
+_FETCH_LEAST, _FETCH_MOST = 16 << 10, 1 << 20
 _WAIT_S = 0.1
 _SILENT_S = 30.0
 _CLIENT_LOG = logging.getLogger(f"{__name__}.client")
@@ -174,7 +176,7 @@ class Recorder:
         options = self._options
         if not collector.open:
             return True
-        consumer = self._consumer()
+        consumer = self._consumer(len(collector.open))
         try:
             consumer.assign([TopicPartition(t, p, each.next) for (t, p), each in collector.open.items()])
             begun = shown = heard = time.monotonic()
@@ -208,11 +210,13 @@ class Recorder:
     def _where(self) -> str:
         return str(self._client.get("bootstrap.servers", "the cluster"))
 
-    def _consumer(self) -> Consumer:
+    def _consumer(self, partitions: int) -> Consumer:
         properties = {
             "client.id": "kafka-cutover-record",
             "fetch.wait.max.ms": 100,
             "queued.max.messages.kbytes": 32_768,
+            # What came of many partitions before any of them can wait is held, too.
+            "fetch.message.max.bytes": max(_FETCH_LEAST, min(_FETCH_MOST, HIGH // partitions)),
             "fetch.queue.backoff.ms": 5,  # a full queue is empty again soon; the client would look after a second
             **self._client,
             "group.id": f"kafka-cutover-record-{uuid.uuid4()}",  # the client wants one; assign() never joins it

@@ -32,6 +32,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name, value in (
         (alignment_module, "HIGH", 1500),
         (alignment_module, "LOW", 700),
+        (alignment_module, "STEP", 300),
         (collect_module, "_LOOK_BYTES", 1),
         (collect_module, "GROUP_BYTES", 300),
         (collect_module, "_RUN", 2),
