@@ -125,15 +125,13 @@ class Sender:
         rows = np.zeros(count, ROW_DTYPE)
         identity = np.empty((count, 3), ">u8")
         identity[:, 0] = self._run
-        identity[:, 1] = rows["stream"] = streams = np.array(records.streams, np.uint64)
-        identity[:, 2] = rows["sequence"] = self._sequences(records, streams)
+        identity[:, 1] = rows["stream"] = np.array(records.streams, np.uint64)
+        identity[:, 2] = rows["sequence"] = self._sequences(records)
         raw = identity.tobytes()
-        marks = [(HEADER, raw[at : at + 24]) for at in range(0, 24 * count, 24)]
-        headers: list[Headers]
+        headers: list[Headers] = [[(HEADER, raw[at : at + 24])] for at in range(0, 24 * count, 24)]
         if any(records.headers):
-            headers = [[mark, *own] if own else [mark] for mark, own in zip(marks, records.headers, strict=True)]
-        else:
-            headers = [[mark] for mark in marks]
+            for mark, own in zip(headers, records.headers, strict=True):
+                mark.extend(own or ())
         placed = records.partitions
         if not self._keep_partition:
             # An unkeyed record's stream is its partition, so it keeps that one whoever places the others.
@@ -147,18 +145,18 @@ class Sender:
             records.topics, records.values, records.keys, placed, records.stamps_ms, headers, records.due_ns, rows
         )
 
-    def _sequences(self, records: Records, streams: Array) -> Array:
-        """Number the records, by stream, whose ids are given again as an array."""
-        order = np.argsort(streams, kind="stable")
-        ids, first, count = np.unique(streams[order], return_index=True, return_counts=True)
+    def _sequences(self, records: Records) -> list[int]:
         following = self._next
-        begin = [following.get(stream, 0) for stream in ids.tolist()]
-        for stream, at, sequence, more in zip(ids.tolist(), order[first].tolist(), begin, count.tolist(), strict=True):
-            if stream not in following:
-                self._ledger.name_stream(stream, records.topics[at], records.keys[at], records.partitions[at])
-            following[stream] = sequence + more
-        out = np.empty(len(order), np.int64)
-        out[order] = np.arange(len(order)) + np.repeat(np.array(begin, np.int64) - first, count)
+        out = []
+        for number, stream in enumerate(records.streams):
+            sequence = following.get(stream)
+            if sequence is None:
+                sequence = 0
+                self._ledger.name_stream(
+                    stream, records.topics[number], records.keys[number], records.partitions[number]
+                )
+            following[stream] = sequence + 1
+            out.append(sequence)
         return out
 
     def send(self, batch: Prepared, start: int, end: int) -> None:
