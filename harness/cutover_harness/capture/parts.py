@@ -92,7 +92,10 @@ class Parts:
         except (OSError, ValueError, KeyError, TypeError) as why:
             raise CaptureError(f"capture {self.out}: {self._state_file} cannot be used ({why!r})") from why
         if state.length:
-            recover(self._of_sitting(state.sitting), state.length, CaptureInfo.from_json(state.info))
+            file = self._of_sitting(state.sitting)
+            if self.out.exists() and not file.exists():  # it was killed when the capture had its name already
+                return self._from_capture()
+            recover(file, state.length, CaptureInfo.from_json(state.info))
             self._sit_down_again(state)
             self.save(state)
         return state

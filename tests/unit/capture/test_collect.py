@@ -298,3 +298,23 @@ def test_the_shorter_capture_stays_until_the_longer_one_takes_its_place(tmp_path
     assert parts.out.read_bytes() == before
     sit(parts, parts.reopen(), [[10, 30, 40, 50]], [(0, 1)])
     assert [stamp for *_, stamp in read(parts.out)] == [10, 30, 40, 50]
+
+
+def test_a_recording_that_was_killed_as_it_ended_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = Parts(tmp_path / "c.parquet")
+    state = new_state([[10, 30]])
+    parts.create(state)
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", killed_before)
+        with pytest.raises(ZeroDivisionError):
+            sit(parts, state, [[10, 30]], [(0, 1)])
+    assert parts.exist
+    sit(parts, parts.reopen(), [[10, 30, 40]], [(0, 1)])
+    check(read(parts.out), [[10, 30, 40]])
+    assert [each.name for each in tmp_path.iterdir()] == ["c.parquet"]
+
+
+def killed_before(_folder: Path) -> None:
+    raise ZeroDivisionError
