@@ -320,7 +320,7 @@ from cutover_harness.capture import collect, recorder
 from cutover_harness.capture.options import RecordOptions
 recorder._BATCH, collect._LOOK_BYTES, collect.GROUP_BYTES = 20, 1000, 1000
 bootstrap, topic, out = sys.argv[1:]
-recorder.Recorder({"bootstrap.servers": bootstrap}, Path(out), RecordOptions((topic,), rate_bytes=5_000)).record()
+recorder.Recorder({"bootstrap.servers": bootstrap}, Path(out), RecordOptions((topic,), rate_bytes=1_500)).record()
 """
 
 
