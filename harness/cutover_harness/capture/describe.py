@@ -24,7 +24,7 @@ def describe(file: Path, console: Console | None = None) -> None:
         console.width = 120
     with CaptureReader(file) as reader:
         facts, info = facts_of(reader), reader.info
-    span = max(facts.span_s, 0.001)
+    span = max(facts.span_s, 1.0)  # what is shorter has no rate a second
     size = sum(topic.bytes for topic in facts.topics.values())
     console.print(f"[bold]{escape(str(file))}[/], recorded {info.recorded}", soft_wrap=True)
     console.print(
