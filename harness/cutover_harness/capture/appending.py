@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import mmap
+from contextlib import suppress
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -44,17 +45,17 @@ class PartWriter:
 
     def __init__(self, file: BinaryIO, footers: list[pq.FileMetaData]) -> None:
         at = file.tell()
-        sink = _Sink(file)
-        sink.skipping = at > 0
+        self._sink = _Sink(file)
+        self._sink.skipping = at > 0
         # Buffered, as each write to the sink waits for the interpreter's lock.
-        self._stream = pa.BufferedOutputStream(pa.PythonFile(sink, "w"), _BUFFER)
+        self._stream = pa.BufferedOutputStream(pa.PythonFile(self._sink, "w"), _BUFFER)
         self._writer = _writer(self._stream, footers)
         left = at - len(MAGIC)
         while left > 0:
             self._stream.write(_SKIP[:left])
             left -= len(_SKIP)
         self._stream.flush()
-        sink.skipping = False
+        self._sink.skipping = False
 
     def write(self, table: pa.Table) -> None:
         """Write a row group; raises OSError."""
@@ -64,6 +65,12 @@ class PartWriter:
         """Write the footer; raises OSError."""
         self._writer.close()
         self._stream.close()
+
+    def drop(self) -> None:
+        """End without writing anything more, also after an error; what is not a whole part counts for nothing."""
+        self._sink.skipping = True
+        with suppress(OSError, RuntimeError, pa.ArrowException):  # a writer that broke has no footer
+            self.close()
 
 
 def whole_footer(parts: list[pq.FileMetaData], info: CaptureInfo) -> bytes:

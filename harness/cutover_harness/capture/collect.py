@@ -21,7 +21,7 @@ from cutover_harness.capture.earlier import Earlier
 from cutover_harness.capture.format import CaptureError
 from cutover_harness.capture.masking import Mask
 from cutover_harness.capture.output import GROUP_BYTES, Output, Rows
-from cutover_harness.capture.parts import Parts, State
+from cutover_harness.capture.parts import NEVER, Parts, State
 from cutover_harness.capture.pool import Pool
 
 _GROUP_S = 30.0
@@ -29,7 +29,6 @@ _LOOK_BYTES = 4 << 20
 _RUN = 16
 _IDLE_MS = 5000
 _IDLE_S = 5.0
-_NEVER = -(1 << 62)
 
 _HARMLESS = {
     # Of the client's own accord, about a group that it is not going to join.
@@ -77,9 +76,9 @@ class Collector:
             (topic, int(p)): each.largest
             for topic, ps in state.partitions.items()
             for p, each in ps.items()
-            if each.largest > _NEVER
+            if each.largest > NEVER
         }
-        self._newest = max(self._largest.values(), default=_NEVER)
+        self._newest = max(self._largest.values(), default=NEVER)
         self._max_records = math.inf if max_records is None else max_records
         self._max_bytes = math.inf if max_bytes is None else max_bytes
         self._pool = Pool()
@@ -197,7 +196,7 @@ class Collector:
             live = {where for where, progress in self.open.items() if progress.end is None}
             self._idle |= live - self._alignment.waiting
         self._unseen = 0
-        reached = {where: self._largest.get(where, _NEVER) for where in self.open}
+        reached = {where: self._largest.get(where, NEVER) for where in self.open}
         # Not by the newest record alone: a producer's clock may be far ahead.
         present = min(self._newest, int(time.time() * 1000)) - _IDLE_MS
         for where in self._idle:

@@ -17,6 +17,8 @@ from cutover_harness.capture.format import CaptureError, CaptureInfo, CaptureRea
 from cutover_harness.capture.writer import CaptureWriter, recover
 
 STATE_NOTE = "resume"
+NEVER = -(1 << 62)
+"""The largest timestamp (ms) of a partition of which nothing is recorded."""
 
 
 @dataclass

@@ -110,12 +110,11 @@ class CaptureWriter:
         return length
 
     def keep(self) -> None:
-        """Close the partial file as it is; harmless after `close()`."""
+        """Close the partial file with what the last `checkpoint()` had; harmless after `close()`."""
         if self._file is None:
             return
-        with suppress(OSError, pa.ArrowException):  # the disk may be full for these last bytes, too
-            self._writer.close()
-        with suppress(OSError):
+        self._writer.drop()
+        with suppress(OSError):  # the disk may be full for what the file has buffered
             self._file.close()
         self._file = None
 

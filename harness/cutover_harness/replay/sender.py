@@ -130,8 +130,8 @@ class Sender:
         raw = identity.tobytes()
         headers: list[Headers] = [[(HEADER, raw[at : at + 24])] for at in range(0, 24 * count, 24)]
         if any(records.headers):
-            for mark, own in zip(headers, records.headers, strict=True):
-                mark.extend(own or ())
+            for all_, own in zip(headers, records.headers, strict=True):
+                all_.extend(own or ())
         placed = records.partitions
         if not self._keep_partition:
             # An unkeyed record's stream is its partition, so it keeps that one whoever places the others.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from pathlib import Path
 
 import duckdb
@@ -94,3 +96,29 @@ def test_a_disk_that_is_full_is_told(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="cannot be written"):
         writer.checkpoint()
     writer.keep()
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_row_group_is_told(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    writer = CaptureWriter(tmp_path / "c.parquet", partial=Path("/dev/full"))
+    big = pa.Table.from_batches([rows(range(2000))])
+    noise = pa.array([os.urandom(10_000) for _ in range(2000)], pa.binary())
+    with pytest.raises(CaptureError, match="cannot be written"):
+        writer.write(big.set_column(big.schema.get_field_index("value"), "value", noise))
+    writer.keep()
+    del writer
+    gc.collect()
+    assert capfd.readouterr().err == "", "one clear line, and nothing from underneath"
+
+
+def test_what_was_not_counted_is_not_written_at_an_end_by_error(tmp_path: Path) -> None:
+    partial = tmp_path / PARTIAL
+    writer = CaptureWriter(tmp_path / "c.parquet", partial=partial)
+    writer.write(rows(range(10)))
+    length = writer.checkpoint()
+    writer.write(rows(range(10, 20)))
+    writer.keep()
+    assert partial.stat().st_size == length
+    recover(partial, length, INFO)
+    assert offsets(partial) == list(range(10))

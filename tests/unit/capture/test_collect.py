@@ -17,12 +17,11 @@ from cutover_harness.capture import earlier as earlier_module
 from cutover_harness.capture import output as output_module
 from cutover_harness.capture.collect import Collector
 from cutover_harness.capture.output import Output
-from cutover_harness.capture.parts import Parts, Progress, State
+from cutover_harness.capture.parts import NEVER, Parts, Progress, State
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 Log = list[int]  # timestamps by offset
-NEVER = -(1 << 62)
 INFO = CaptureInfo("now", {"t": TopicInfo(4)}).to_json()
 
 
