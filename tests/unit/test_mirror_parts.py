@@ -15,6 +15,7 @@ from cutover_harness.mirror import Batch, Checkpoint, MirrorError, OffsetSync
 from cutover_harness.mirror.clients import java, librdkafka
 from cutover_harness.mirror.config import connectors
 from cutover_harness.mirror.connect_rest import Connect
+from cutover_harness.mirror.connect_text import one_line, secrets_of
 from cutover_harness.mirror.groups import group_progress
 from cutover_harness.mirror.offsets_topics import decode_checkpoint, decode_offset_sync
 from hypothesis import given
@@ -232,12 +233,21 @@ def test_what_passes_is_retried(connect: tuple[Connect, Answers]) -> None:
     assert connect[1].asked == ["PUT /connectors/c/config"] * 5
 
 
-@answers((400, {"message": f"Invalid value for x\nfull config: {SECRET}"}))
-def test_a_refusal_is_told_in_one_line_without_secrets(connect: tuple[Connect, Answers]) -> None:
-    with pytest.raises(MirrorError, match=r"answered 400 \(Invalid value for x\) to PUT") as caught:
+REFUSAL = f"""Connector configuration is invalid and contains the following 1 error(s):
+Invalid value {SECRET} for configuration x
+You can also find the above list of errors at the endpoint"""
+
+
+@answers((400, {"message": REFUSAL}))
+def test_a_refusal_is_reported_whole_in_one_line_without_secrets(connect: tuple[Connect, Answers]) -> None:
+    says = (
+        r"answered 400 \(.* following 1 error\(s\): Invalid value \*\*\* for configuration x You can .* endpoint\) to"
+    )
+    with pytest.raises(MirrorError, match=says) as caught:
         connect[0].put_config("c", {"password": SECRET})
     assert len(connect[1].asked) == 1
     assert SECRET not in str(caught.value)
+    assert "\n" not in str(caught.value)
     assert "hidden" not in str(caught.value)
 
 
@@ -255,16 +265,28 @@ def test_what_is_missing(connect: tuple[Connect, Answers]) -> None:
     connect[0].delete("c")
 
 
+TRACE = "Error: callback failed\n\tat x\nCaused by: TooLarge: 900000 bytes\n\tat y\n\t... 3 more\n"
+
+
 @answers(
     (
         200,
         {
             "connector": {"state": "RUNNING"},
-            "tasks": [{"id": 0, "state": "FAILED", "trace": "Error: reason\n\tat x"}, {"id": 1, "state": "RUNNING"}],
+            "tasks": [{"id": 0, "state": "FAILED", "trace": TRACE}, {"id": 1, "state": "RUNNING"}],
         },
     )
 )
 def test_a_failed_task_shows_its_reason(connect: tuple[Connect, Answers]) -> None:
     status = connect[0].status("c")
     assert status is not None
-    assert (status.connector, status.tasks, status.failure) == ("RUNNING", ("FAILED", "RUNNING"), "Error: reason")
+    assert (status.connector, status.tasks) == ("RUNNING", ("FAILED", "RUNNING"))
+    assert status.failure == "Error: callback failed: caused by TooLarge: 900000 bytes"
+
+
+def test_secrets_are_the_sensitive_values_and_the_passwords_in_a_login() -> None:
+    jaas = java(SASL)["sasl.jaas.config"]
+    found = secrets_of([{"target.cluster.sasl.jaas.config": jaas, "topics": "orders", "ssl.key.password": "abc"}])
+    assert {SECRET, jaas} <= found
+    assert not {"orders", "abc"} & found
+    assert one_line(f"x {jaas}\ny {SECRET}", found) == "x *** y ***"

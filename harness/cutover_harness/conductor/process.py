@@ -51,6 +51,8 @@ class ConductorConfig(ConfigFile):
     reverse_connect_url: str | None = None
     connect_bootstrap: dict[str, str] = Field(default={})
     """How Connect reaches `source` and `target` where not at the address in the cutover file."""
+    connect_logs: list[Path] = Field(default=[])
+    """The Connect workers' logs if they can be read here."""
     exactly_once: bool = False
     cutover_file: Path
     statuses: Path
@@ -75,6 +77,7 @@ def conduct(config: ConductorConfig, *, back: bool = False) -> int:
         exclude=config.exclude,
         exactly_once=config.exactly_once,
         reverse_connect_url=config.reverse_connect_url,
+        connect_logs=config.connect_logs,
     ) as mirror:
         conductor = Conductor(
             route=Route(config.route, config.groups, config.clients, config.members),

@@ -52,6 +52,10 @@ class MirrorLike(Drains, Protocol):
         """Return what is not running yet, in words; empty when all is."""
         ...
 
+    def reason(self) -> str | None:
+        """Return the worker's own last reason why the mirror may not progress; None if it is not known here."""
+        ...
+
     def lag(self) -> LagLike: ...
     def gaps(self, *, look: bool = True) -> Sequence[object]:
         """Return what retention removed from the source before it was mirrored, each readable as text."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from cutover_harness.mirror.connect_text import one_line, secrets_of, trace_reason
 from cutover_harness.mirror.errors import MirrorError
 
 # What a worker answers that has just started, or while its group rebalances, without meaning it.
@@ -21,15 +22,21 @@ class Status:
 
     connector: str
     tasks: tuple[str, ...]
-    # The first line of the reason of the first that failed.
+    # Why the first that failed did, with all causes, in one line.
     failure: str | None
 
 
 class Connect:
-    """One Connect cluster. Methods retry what passes and raise MirrorError for the rest after `patience_s` seconds."""
+    """One Connect cluster. Methods retry what passes and raise MirrorError for the rest after `patience_s` seconds.
 
-    def __init__(self, url: str, *, patience_s: float = 20.0, timeout_s: float = 5.0) -> None:
+    `secrets` are masked in everything that Connect answers, next to those of configurations that are sent.
+    """
+
+    def __init__(
+        self, url: str, *, patience_s: float = 20.0, timeout_s: float = 5.0, secrets: Collection[str] = ()
+    ) -> None:
         self.url = httpx.URL(url)
+        self._secrets = frozenset(secrets)
         self.patience_s = patience_s
         # Proxies of the environment are for the world outside, and a Connect on this machine isn't there.
         is_local = self.url.host in {"127.0.0.1", "localhost", "::1"}
@@ -41,11 +48,13 @@ class Connect:
 
     def put_config(self, name: str, config: Mapping[str, str]) -> None:
         """Create the connector, or change its configuration."""
+        self._secrets |= secrets_of([config])
         # The group's leader answers 404 and 500 in the first second of its life.
         self._call("PUT", f"/connectors/{name}/config", dict(config), passing=_NOT_YET | {HTTPStatus.NOT_FOUND})
 
     def create_stopped(self, name: str, config: Mapping[str, str]) -> None:
         """Create the connector in state STOPPED (KIP-980, Kafka 3.7), or stop the one that exists and configure it."""
+        self._secrets |= secrets_of([config])
         if self.status(name) is None:
             body = {"name": name, "config": dict(config), "initial_state": "STOPPED"}
             self._call("POST", "/connectors", body, passing=_NOT_YET | {HTTPStatus.NOT_FOUND})
@@ -68,7 +77,7 @@ class Connect:
             return None
         parts = [answer["connector"], *answer.get("tasks", ())]
         traces = [part.get("trace") or "" for part in parts if part["state"] == "FAILED"]
-        failure = (traces[0].splitlines() or ["no reason given"])[0] if traces else None
+        failure = trace_reason(traces[0], self._secrets) if traces else None
         return Status(parts[0]["state"], tuple(task["state"] for task in parts[1:]), failure)
 
     def offsets(self, name: str) -> list[tuple[dict[str, Any], dict[str, Any] | None]]:
@@ -101,7 +110,7 @@ class Connect:
                     return answer.json() if answer.content else {}
                 if missing_is_fine and answer.status_code == HTTPStatus.NOT_FOUND:
                     return None
-                problem = f"answered {answer.status_code} ({_reason(answer)})"
+                problem = f"answered {answer.status_code} ({one_line(_message(answer), self._secrets)})"
                 if answer.status_code not in passing:
                     raise self._error(method, path, problem)
             if time.monotonic() > deadline:
@@ -113,10 +122,8 @@ class Connect:
         return MirrorError(f"Connect at {address} {problem} to {method} {path}")
 
 
-def _reason(answer: httpx.Response) -> str:
-    """Return the first line of Connect's message: further ones may repeat values of the configuration."""
+def _message(answer: httpx.Response) -> str:
     try:
-        message = str(answer.json()["message"])
+        return str(answer.json()["message"])
     except (ValueError, KeyError, TypeError):
-        message = answer.text
-    return (message.strip().splitlines() or ["no reason given"])[0][:300]
+        return answer.text

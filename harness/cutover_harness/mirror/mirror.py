@@ -2,18 +2,21 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from cutover_harness.admin import Partition
 from cutover_harness.mirror.config import Batch, connectors
 from cutover_harness.mirror.connect_rest import Connect
+from cutover_harness.mirror.connect_text import one_line, secrets_of
 from cutover_harness.mirror.errors import MirrorError
 from cutover_harness.mirror.groups import GroupProgress, InternalTopics, group_progress
 from cutover_harness.mirror.logs import LogReader, answering
 from cutover_harness.mirror.offsets_topics import OffsetSync
 from cutover_harness.mirror.overtaken import Gap
 from cutover_harness.mirror.progress import Lag, Progress
+from cutover_harness.mirror.worker_log import last_reason
 
 _STATE_LIMIT_S = 30.0
 _POLL_S = 0.05
@@ -26,7 +29,8 @@ class Mirror:
     Java knows (`sasl.jaas.config`, `ssl.truststore.*`) may be among them and are for Connect alone. `topics`, `groups`
     and `exclude` are names or globs. `exactly_once` has to be what the Connect cluster is set to (KIP-618).
     `interval_s` is how often MirrorMaker 2 looks for topics and groups and copies offsets. `reverse_connect_url` is the
-    Connect cluster where the batch's reverse mirror may run, where that is another one.
+    Connect cluster where the batch's reverse mirror may run, where that is another one. `connect_logs` are the files of
+    the workers' logs if they can be read here.
 
     Methods raise MirrorError (a UsageError) where Connect or a cluster refuses or does not answer. Not for several
     threads at once: one instance each.
@@ -46,15 +50,18 @@ class Mirror:
         interval_s: int = 1,
         tasks: int = 1,
         reverse_connect_url: str | None = None,
+        connect_logs: Sequence[Path] = (),
     ) -> None:
         self.batch = Batch(batch, tuple(topics), tuple(groups), tuple(exclude))
         self._configs = connectors(
             self.batch, source, target, exactly_once=exactly_once, interval_s=interval_s, tasks=tasks
         )
-        self._connect = Connect(connect_url)
-        self._reverse_connect = Connect(reverse_connect_url or connect_url)
+        self._connect_logs = tuple(connect_logs)
+        secrets = secrets_of(self._configs.values())
+        self._connect = Connect(connect_url, secrets=secrets)
+        self._reverse_connect = Connect(reverse_connect_url or connect_url, secrets=secrets)
         # For looks: what does not answer now is asked again at the next one.
-        self._glance = Connect(connect_url, patience_s=0, timeout_s=1.0)
+        self._glance = Connect(connect_url, patience_s=0, timeout_s=1.0, secrets=secrets)
         self._progress = Progress(self.batch, source, target, self._stored_offsets, self.offset_syncs)
         self._internal_log = LogReader(target, "target")
         self._internal = InternalTopics(self.batch, self._progress.target, self._internal_log)
@@ -144,6 +151,15 @@ class Mirror:
         except MirrorError as error:
             waits.append(str(error))
         return waits
+
+    def reason(self) -> str | None:
+        """Return what the worker's log reported last, as WARN or ERROR, about the batch's connectors.
+
+        None if it reported nothing within the last minute, or if the log cannot be read here. Connect keeps a task
+        RUNNING while its producer retries for ever, so this may be the only explanation of a lag that does not fall.
+        """
+        found = last_reason(self._connect_logs, self._configs)
+        return None if found is None else one_line(found, secrets_of(self._configs.values()))
 
     def topics(self) -> list[str]:
         """Return the source topics that the batch mirrors: those that match now, as new ones may appear at any time."""

@@ -5,6 +5,7 @@ begins. So one direction may run at a time, and each begins behind what the othe
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from cutover_harness.admin import Admin, Partition
 from cutover_harness.mirror.clients import java, librdkafka
@@ -39,10 +40,20 @@ class ReverseMirror(Mirror):
         interval_s: int = 1,
         tasks: int = 1,
         forward_connect_url: str | None = None,
+        connect_logs: Sequence[Path] = (),
     ) -> None:
         self.forward = Batch(batch, tuple(topics), (), tuple(exclude))
         back = self.forward.reverse
-        super().__init__(connect_url, target, source, batch=back.name, topics=topics, groups=(), exclude=exclude)
+        super().__init__(
+            connect_url,
+            target,
+            source,
+            batch=back.name,
+            topics=topics,
+            groups=(),
+            exclude=exclude,
+            connect_logs=connect_logs,
+        )
         config = connectors(back, target, source, exactly_once=exactly_once, interval_s=interval_s, tasks=tasks)
         copying = config[back.source_connector]
         # The source is given records and nothing else: no topic of MirrorMaker 2's own, no settings of topics.

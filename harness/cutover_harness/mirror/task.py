@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from cutover_harness.admin import Partition
 from cutover_harness.mirror.exact import ExactOffset, ExactResume
@@ -28,6 +29,7 @@ class MirrorTask(Mirror):
         exclude: Sequence[str] = (),
         exactly_once: bool = False,
         reverse_connect_url: str | None = None,
+        connect_logs: Sequence[Path] = (),
     ) -> None:
         super().__init__(
             connect_url,
@@ -39,6 +41,7 @@ class MirrorTask(Mirror):
             exclude=exclude,
             exactly_once=exactly_once,
             reverse_connect_url=reverse_connect_url,
+            connect_logs=connect_logs,
         )
         self._target_config = target
         self._exact = ExactResume(source, target)
@@ -51,6 +54,7 @@ class MirrorTask(Mirror):
             exclude=exclude,
             exactly_once=exactly_once,
             forward_connect_url=connect_url,
+            connect_logs=connect_logs,
         )
 
     def close(self) -> None:
@@ -97,6 +101,10 @@ class MirrorTask(Mirror):
         """
         self.stop()
         self._back.start(cut)
+
+    def reason(self) -> str | None:
+        """Return the worker's last WARN or ERROR about this batch, of either direction."""
+        return super().reason() or self._back.reason()
 
     def reverse_drained(self) -> tuple[bool, str]:
         """Tell whether all that was produced on the target is on the source."""

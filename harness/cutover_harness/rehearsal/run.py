@@ -256,6 +256,7 @@ class Rehearsal:
             on_missed=self.scenario.on_missed,
             connect_url=testbed.connect_url,
             reverse_connect_url=testbed.reverse_connect_url() if self._turns_around else None,
+            connect_logs=list(testbed.connect_logs),
             connect_bootstrap={c.name: c.connect_bootstrap for c in (testbed.source, testbed.target)},
             exactly_once=testbed.exactly_once,
             cutover_file=cutover_file,

@@ -1,6 +1,6 @@
 """What a testbed is, whatever it is made of: two clusters and a Kafka Connect that mirrors between them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol, Self
@@ -112,6 +112,11 @@ class Testbed(Protocol):
     @property
     def connect_url(self) -> str:
         """The address of Connect's REST interface."""
+        ...
+
+    @property
+    def connect_logs(self) -> Sequence[Path]:
+        """The files that its Connect workers log to while they run; empty if there are none on this machine."""
         ...
 
     def reverse_connect_url(self) -> str:

@@ -23,6 +23,8 @@ CONNECT_VERSION = "3.9.2"
 DEFAULT_SOURCE_VERSION = "3.9.2"
 DEFAULT_TARGET_VERSION = "3.9.1"  # what AutoMQ's own code is based on
 
+_WORKER, _REVERSE_WORKER = "connect", "connect-reverse"
+
 NodeT = TypeVar("NodeT", bound=JvmNode)
 
 
@@ -92,6 +94,11 @@ class ProcessTestbed:
         """The address of Connect's REST interface. Known from `start` on."""
         return self._connect_url
 
+    @property
+    def connect_logs(self) -> Sequence[Path]:
+        """The files that its Connect workers log to; the second one is there once a reverse mirror has run."""
+        return [self.logs / f"{name}.log" for name in (_WORKER, _REVERSE_WORKER)]
+
     def describe(self) -> dict[str, str]:
         """Return what a report has to say about the testbed."""
         exactly_once = "exactly-once" if self.exactly_once else "at-least-once"
@@ -117,7 +124,7 @@ class ProcessTestbed:
             for name, path in paths.items():
                 self._brokers[name] = self._new_broker(name, path)
             port = self._ports.take(self._wanted_ports["connect"])
-            self._worker, self._connect_url = self._new_worker("connect", self.target.bootstrap, port)
+            self._worker, self._connect_url = self._new_worker(_WORKER, self.target.bootstrap, port)
             launch_all([*self._brokers.values(), self._worker])
         except BaseException:
             self._end(keep_records=False)
@@ -133,7 +140,7 @@ class ProcessTestbed:
         if not self.exactly_once:
             return self.connect_url
         if self._reverse is None:
-            self._reverse = self._new_worker("connect-reverse", self.source.bootstrap, self._ports.take())
+            self._reverse = self._new_worker(_REVERSE_WORKER, self.source.bootstrap, self._ports.take())
             launch_all([self._reverse[0]])
         return self._reverse[1]
 

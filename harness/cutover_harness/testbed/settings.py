@@ -13,7 +13,7 @@ LOGGING = """\
 log4j.rootLogger=INFO, out
 log4j.appender.out=org.apache.log4j.ConsoleAppender
 log4j.appender.out.layout=org.apache.log4j.PatternLayout
-log4j.appender.out.layout.ConversionPattern=%d{ISO8601} %-5p %m (%c{1})%n
+log4j.appender.out.layout.ConversionPattern=%d{ISO8601} %-5p %X{connector.context}%m (%c{1})%n
 log4j.logger.org.reflections=ERROR
 log4j.logger.org.eclipse.jetty=WARN
 # The full configuration at each start of a client: a hundred lines each.

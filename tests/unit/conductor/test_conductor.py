@@ -63,6 +63,9 @@ class World:
     def running(self) -> Sequence[str]:
         return []
 
+    def reason(self) -> str | None:
+        return None
+
     def lag(self) -> Lag:
         return Lag(self.lag_records)
 

@@ -10,7 +10,7 @@ import platform
 import re
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -89,6 +89,11 @@ class DockerTestbed:
         if self._worker is None:
             raise RuntimeError("the testbed has not been started")
         return self._worker
+
+    @property
+    def connect_logs(self) -> Sequence[Path]:
+        """Nothing: a container's log is fetched when the testbed ends."""
+        return ()
 
     def reverse_connect_url(self) -> str:
         """Return the address of a Connect that can run a reverse mirror.
