@@ -16,12 +16,13 @@ import pyarrow as pa
 from confluent_kafka import KafkaError, Message
 
 from cutover_harness.capture.alignment import Alignment
+from cutover_harness.capture.clock import NEVER
 from cutover_harness.capture.columns import Messages, Partition
 from cutover_harness.capture.earlier import Earlier
 from cutover_harness.capture.format import CaptureError
 from cutover_harness.capture.masking import Mask
 from cutover_harness.capture.output import GROUP_BYTES, Output, Rows
-from cutover_harness.capture.parts import NEVER, Parts, State
+from cutover_harness.capture.parts import Parts, State
 from cutover_harness.capture.pool import Pool
 
 _GROUP_S = 30.0
@@ -79,6 +80,7 @@ class Collector:
             if each.largest > NEVER
         }
         self._newest = max(self._largest.values(), default=NEVER)
+        self._live = any(each.end is None for each in self.open.values())
         self._max_records = math.inf if max_records is None else max_records
         self._max_bytes = math.inf if max_bytes is None else max_bytes
         self._pool = Pool()
@@ -124,7 +126,9 @@ class Collector:
         return size
 
     def _take(self, found: Messages) -> None:
-        chunk = found.to_chunk(self._topics, self._mask, self._largest)
+        # In a live recording the present is all that is known of when such a record was sent.
+        untimed_ms = self._newest if self._live else NEVER
+        chunk = found.to_chunk(self._topics, self._mask, self._largest, untimed_ms)
         if len(found.runs) * _RUN > len(found):
             self._pool.add(chunk)
         else:  # the records of one partition are in order, so they can be parted without copying

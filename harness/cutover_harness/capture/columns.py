@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, compress, pairwise
@@ -13,6 +14,7 @@ import pyarrow.compute as pc
 from confluent_kafka import Message
 from numpy.typing import NDArray
 
+from cutover_harness.capture.clock import NEVER, recorded_ms
 from cutover_harness.capture.format import SCHEMA
 from cutover_harness.capture.masking import Mask
 from cutover_harness.capture.writer import header_array
@@ -31,8 +33,8 @@ _BIG = 2048
 class Chunk:
     """Some records by column: the `rest` in Arrow, as the `values` are unless they are big: these are copied just once.
 
-    The rest includes when they are due (ms): the largest timestamp so far in the record's partition. In a whole capture
-    that is the largest timestamp so far.
+    The rest includes when they are due (ms): the largest timestamp so far in the record's partition, odd ones left out.
+    In a whole capture that is the largest timestamp so far.
     """
 
     rest: pa.RecordBatch
@@ -108,17 +110,21 @@ class Messages:
     def __len__(self) -> int:
         return len(self.messages)
 
-    def to_chunk(self, topics: pa.Array, mask: Mask | None, largest: dict[Partition, int]) -> Chunk:
+    def to_chunk(
+        self, topics: pa.Array, mask: Mask | None, largest: dict[Partition, int], untimed_ms: int = NEVER
+    ) -> Chunk:
         """Return them as a chunk, masked.
 
         `topics`: the names of the topics' codes. `largest`: the largest timestamp of each partition so far, which is
-        brought up to date.
+        brought up to date. `untimed_ms`: when records are due whose timestamp cannot be true.
         """
         kinds, stamps = zip(*map(Message.timestamp, self.messages), strict=True)
         keys, values, headers = self.keys, list(map(Message.value, self.messages)), _headers(self.messages)
         if mask is not None:
             keys, values, headers = mask.columns(keys, values, headers)
-        due = np.array(stamps, np.int64)
+        due = recorded_ms(np.array(stamps, np.int64), _now_ms())
+        if untimed_ms > NEVER:
+            due = np.where(due == NEVER, untimed_ms, due)
         for where, start, end in self.runs:
             running = np.maximum.accumulate(due[start:end])
             known = largest.get(where)
@@ -141,10 +147,14 @@ class Messages:
 
 def chunk_of(batch: pa.RecordBatch, before: int | None) -> Chunk:
     """Return a capture's `batch` as a chunk; `before`: the due time (ms) of the record before it, if any."""
-    due = np.maximum.accumulate(batch.column("timestamp").to_numpy())
+    due = np.maximum.accumulate(recorded_ms(batch.column("timestamp").to_numpy(), _now_ms()))
     due = due if before is None else np.maximum(due, before)
     rest = batch.drop_columns([VALUE]).append_column(_REST.field(DUE), pa.array(due)).cast(_REST)
     return Chunk(rest, batch.column(VALUE))
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
 
 
 def _lengths(content: Sequence[Any]) -> NDArray[np.int64]:

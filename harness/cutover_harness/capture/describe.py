@@ -24,18 +24,21 @@ def describe(file: Path, console: Console | None = None) -> None:
         console.width = 120
     with CaptureReader(file) as reader:
         facts, info = facts_of(reader), reader.info
-    span = max(facts.span_s, 1.0)  # what is shorter has no rate a second
+    clock = facts.clock
+    span = max(clock.span_s, 1.0)  # what is shorter has no rate a second
     size = sum(topic.bytes for topic in facts.topics.values())
     console.print(f"[bold]{escape(str(file))}[/], recorded {info.recorded}", soft_wrap=True)
     console.print(
-        f"{facts.records:,} records, {_size(size)}, {_time(facts.first_ms)} to {_time(facts.last_ms)} "
-        f"({_span(facts.span_s)})"
+        f"{facts.records:,} records, {_size(size)}, {_time(clock.first_ms)} to {_time(clock.last_ms)} "
+        f"({_span(clock.span_s)})"
     )
     console.print(
         f"{facts.records / span:,.3g} records/s and {_size(size / span)}/s on average, "
         f"at most {facts.peak:,} records in one second ({facts.peak * span / facts.records:,.0f} times the average)"
     )
-    console.print(f"{chart(facts.rate)}  records in each {_span(facts.span_s / BINS)}")
+    console.print(f"{chart(facts.rate)}  records in each {_span(clock.span_s / BINS)}")
+    if warning := clock.warning():
+        console.print(f"warning: {escape(warning)}", soft_wrap=True)
     console.print(_figures(facts))
     console.print(_charts(facts, info))
     for note, text in info.notes.items():

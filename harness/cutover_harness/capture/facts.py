@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cutover_harness.capture.clock import Clock, clock_of
 from cutover_harness.capture.format import CaptureReader
 
 BINS = 60
@@ -69,29 +70,23 @@ class CaptureFacts:
     """Figures of a capture. `rate`: records in each of BINS equal spans; `peak`: most records due in one second."""
 
     records: int
-    first_ms: int
-    last_ms: int
+    clock: Clock
     topics: dict[str, TopicFacts]
     rate: list[int]
     peak: int
 
-    @property
-    def span_s(self) -> float:
-        """Seconds between the first and the last record."""
-        return (self.last_ms - self.first_ms) / 1000
-
 
 def facts_of(reader: CaptureReader) -> CaptureFacts:
     """Return the figures of an open capture."""
-    first, last = reader.span_ms()
-    span = max(1, last - first)
+    clock = clock_of(reader)
+    first, span = clock.first_ms, max(1, clock.last_ms - clock.first_ms)
     topics: dict[str, TopicFacts] = {}
     rate = np.zeros(BINS, np.int64)
     peak = 0
     second = count = 0
     before = first
     for batch in reader.batches():
-        due = np.maximum(np.maximum.accumulate(batch.column("timestamp").to_numpy()), before)
+        due = clock.due_ms(clock.ms(batch.column("timestamp").to_numpy()), before)
         before = int(due[-1])
         rate += np.bincount(np.minimum((due - first) * BINS // span, BINS - 1), minlength=BINS)
         seconds, counts = np.unique((due - first) // 1000, return_counts=True)
@@ -100,7 +95,7 @@ def facts_of(reader: CaptureReader) -> CaptureFacts:
             second = each
             peak = max(peak, count)
         _add(topics, batch)
-    return CaptureFacts(reader.records, first, last, dict(sorted(topics.items())), rate.tolist(), peak)
+    return CaptureFacts(reader.records, clock, dict(sorted(topics.items())), rate.tolist(), peak)
 
 
 def _add(topics: dict[str, TopicFacts], batch: pa.RecordBatch) -> None:

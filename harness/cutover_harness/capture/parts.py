@@ -13,12 +13,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
+from cutover_harness.capture.clock import NEVER
 from cutover_harness.capture.format import CaptureError, CaptureInfo, CaptureReader
 from cutover_harness.capture.writer import CaptureWriter, recover
 
 STATE_NOTE = "resume"
-NEVER = -(1 << 62)
-"""The largest timestamp (ms) of a partition of which nothing is recorded."""
 
 
 @dataclass
@@ -27,7 +26,7 @@ class Progress:
 
     next: int
     end: int | None
-    largest: int
+    largest: int = NEVER
 
 
 @dataclass

@@ -26,7 +26,7 @@ from cutover_harness.capture.format import CaptureError, CaptureInfo
 from cutover_harness.capture.masking import Mask
 from cutover_harness.capture.options import RecordOptions
 from cutover_harness.capture.output import Output
-from cutover_harness.capture.parts import NEVER, Parts, Progress, State
+from cutover_harness.capture.parts import Parts, Progress, State
 from cutover_harness.pauses import few_collections
 
 _BATCH = 1000
@@ -169,7 +169,7 @@ class Recorder:
         end = ends[topic, partition]
         if known is not None:
             return Progress(known.next, end, known.largest)
-        return Progress(first[topic, partition], end, NEVER)
+        return Progress(first[topic, partition], end)
 
     def _read(self, collector: Collector) -> bool:
         """Consume until every partition is at its end, or a limit; returns False when told to stop before."""

@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from pydantic import ValidationError
 
+from cutover_harness.capture.clock import clock_of
 from cutover_harness.capture.format import CaptureReader
 from cutover_harness.capture.properties import read_properties
 from cutover_harness.capture.units import span_s
@@ -110,6 +111,9 @@ def settings_of(
         capture = sample_capture()
     with CaptureReader(capture) as reader:
         topics = {name: topic_prefix + name for name in reader.info.topics}
+        clock = clock_of(reader)
+    if (warning := clock.warning()) is not None:
+        print(f"load: capture {capture}: {warning}", flush=True)
     endpoint: dict[str, Any] | None = None
     if sum(each is not None for each in (cutover_file, bootstrap, cluster)) != 1:
         raise UsageError("load: give one of --cutover-file FILE, --bootstrap HOST:PORT and --cluster FILE")
@@ -128,6 +132,7 @@ def settings_of(
                 speed=None if speed == "max" else float(speed),
                 scale=scale,
                 loop=loop,
+                clock_ms=(clock.first_ms, clock.last_ms),
             ),
             producers=producers,
             groups=dict(_members(each) for each in groups),

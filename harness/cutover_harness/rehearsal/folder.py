@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from cutover_harness.capture.clock import clock_of
 from cutover_harness.capture.format import CaptureReader
 from cutover_harness.errors import UsageError
 from cutover_harness.rehearsal.settings import Settings
@@ -109,12 +110,14 @@ def _is_run(folder: Path) -> bool:
 
 def _capture(path: Path) -> dict[str, Any]:
     with CaptureReader(path) as capture:
-        low, high = capture.span_ms()
+        clock = clock_of(capture)
+        warning = clock.warning()
         return {
             "name": path.name,
             "records": capture.records,
             "topics": len(capture.info.topics),
-            "span_s": (high - low) / 1000,
+            "span_s": clock.span_s,
+            **({} if warning is None else {"timestamps": warning}),
         }
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cutover_harness.admin import Admin
+from cutover_harness.capture.clock import clock_of
 from cutover_harness.capture.format import CaptureReader, TopicInfo
 from cutover_harness.conductor.pointer import PointerFile, RoutePointer
 from cutover_harness.conductor.process import ConductorConfig
@@ -70,6 +71,7 @@ class Rehearsal:
     _cleanup: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, init=False)
     target_kind: str = field(default="", init=False)
     _growing: Growing | None = field(default=None, init=False)
+    _clock_ms: tuple[int, int] = field(default=(0, 0), init=False)
 
     def walk(self) -> None:
         """Walk the path on a testbed of its own, until all that was produced is consumed.
@@ -82,9 +84,13 @@ class Rehearsal:
             made = write_traffic(self.scenario.traffic, self.settings.seed, self.folder / "traffic.parquet")
             self.settings = replace(self.settings, capture=made, speed=None)
         with CaptureReader(self.settings.capture) as capture:
-            low, high = capture.span_ms()
+            clock = clock_of(capture)
             topics, records = capture.info.topics, capture.records
-        span_s = max((high - low) / 1000, 1.0)
+        self._clock_ms = clock.first_ms, clock.last_ms
+        warning = clock.warning()
+        if warning is not None:
+            self.observer.note(f"capture {self.settings.capture}: {warning}")
+        span_s = max(clock.span_s, 1.0)
         self.facts = RunFacts(
             run=self.run,
             scenario=self.scenario.name,
@@ -99,6 +105,7 @@ class Rehearsal:
                 "records": records,
                 "topics": sorted(topics),
                 "span_s": span_s,
+                **({} if warning is None else {"timestamps": warning}),
             },
             speed=self.settings.speed or max(span_s / TARGET_RUN_S, 1.0),
             seed=self.settings.seed,
@@ -317,7 +324,9 @@ class Rehearsal:
                 commit=shape.commit,
                 transactions=shape.transactions,
             ),
-            ReplayOptions(capture=self.settings.capture.absolute(), speed=self.facts.speed, loop=True),
+            ReplayOptions(
+                capture=self.settings.capture.absolute(), speed=self.facts.speed, loop=True, clock_ms=self._clock_ms
+            ),
             folder=self.folder,
             run=self.run,
             topics=[topic for route in found for topic in route.topics],

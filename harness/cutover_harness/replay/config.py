@@ -62,6 +62,9 @@ class ReplayOptions(_Config):
     start_ns: int | None = Field(default=None, description="Epoch ns at which the first record is due; null: at once.")
     loop: bool = Field(default=False, description="Start again at the end, until SIGTERM.")
     scale: int = Field(default=1, ge=1, description="Copies of every record, each with a key of its own.")
+    clock_ms: tuple[int, int] | None = Field(
+        default=None, description="The span of the capture's timestamps that set the rhythm; null: it is looked for."
+    )
     from_s: float | None = Field(default=None, ge=0, description="Replay from this second of the capture on.")
     to_s: float | None = Field(default=None, gt=0, description="Replay up to this second of the capture.")
     partitioning: Literal["recorded", "client"] = Field(

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cutover_harness.capture.clock import NEVER, Clock, clock_of
 from cutover_harness.capture.format import CaptureError, CaptureReader
 from cutover_harness.ledger.identity import stream_id
 from cutover_harness.replay.config import ReplayOptions, Share
@@ -80,7 +81,8 @@ def warm_up() -> None:
 
 def schedule_of(reader: CaptureReader, options: ReplayOptions, start_ns: int) -> Schedule:
     """Return the schedule of the slice of `reader` that `options` ask for."""
-    first, last = reader.span_ms()
+    clock = clock_of(reader) if options.clock_ms is None else Clock(*options.clock_ms)
+    first, last = clock.first_ms, clock.last_ms
     low = first if options.from_s is None else first + round(options.from_s * 1000)
     high = last if options.to_s is None else min(last, first + round(options.to_s * 1000))
     if low > high:
@@ -88,7 +90,7 @@ def schedule_of(reader: CaptureReader, options: ReplayOptions, start_ns: int) ->
             f"capture {reader.path}: the slice from {options.from_s or 0:g} s to {options.to_s or 'the end'} is empty; "
             f"the capture spans {(last - first) / 1000:g} s"
         )
-    return Schedule(low, high, start_ns, options.speed, reader.records)
+    return Schedule(low, high, start_ns, options.speed, reader.records, clock)
 
 
 def passes(reader: CaptureReader, *, loop: bool) -> Iterator[tuple[int, pa.RecordBatch]]:
@@ -130,8 +132,11 @@ def replay(
         if loop != latest:
             _check_any(reader, seen)
             latest, before = loop, None
-        stamps = batch.column("timestamp").to_numpy()
-        largest, before = schedule.running_max(stamps, before)
+        stamps = schedule.clock.ms(batch.column("timestamp").to_numpy())
+        largest = schedule.clock.due_ms(stamps, before)
+        before = int(largest[-1])
+        if int(stamps.min()) == NEVER:
+            stamps = np.where(stamps == NEVER, largest, stamps)
         wanted = _wanted(batch, largest, options, schedule)
         seen += int(wanted.sum())
         if not wanted.any():

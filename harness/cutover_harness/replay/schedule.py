@@ -1,7 +1,7 @@
 """When a record is due: pure functions from recorded timestamps to times of the replay.
 
-A record is due when the largest timestamp up to it, in the order of the capture, has come. So due times never go back,
-bursts stay bursts, and no record overtakes another.
+A record is due when the largest timestamp up to it, in the order of the capture, has come, odd ones left out. So due
+times never go back, bursts stay bursts, and no record overtakes another.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cutover_harness.capture.clock import Clock
+
 NS_PER_MS = 1_000_000
+_LATEST_NS = 1 << 62
 Times = NDArray[np.int64]
 
 
@@ -21,7 +24,7 @@ class Schedule:
 
     `first_ms`, `last_ms`: the span of the capture that is replayed. `start_ns`: when `first_ms` is due. `speed`: how
     many times faster than recorded, None as fast as possible (everything is due at the start). `records`: how many
-    there are, for the pause between two loops, which is the mean distance of two records.
+    there are, for the pause between two loops, which is the mean distance of two records. `clock`: of the capture.
     """
 
     first_ms: int
@@ -29,19 +32,13 @@ class Schedule:
     start_ns: int
     speed: float | None
     records: int
+    clock: Clock
 
     @property
     def loop_ms(self) -> float:
         """Recorded time from the start of one loop to the start of the next."""
         span = self.last_ms - self.first_ms
         return span + max(1.0, span / max(1, self.records - 1))
-
-    def running_max(self, timestamps: Times, before: int | None) -> tuple[Times, int]:
-        """Return the largest timestamp (ms) up to each record, and to the last one, for the next batch's `before`."""
-        out = np.maximum.accumulate(timestamps)
-        if before is not None:
-            out = np.maximum(out, before)
-        return out, int(out[-1])
 
     def due_ns(self, largest_ms: Times, loop: int) -> Times:
         """Return when the records of a batch are due in the `loop`th pass (from 0)."""
@@ -63,4 +60,5 @@ class Schedule:
     def _after_ns(self, timestamps: Times, loop: int) -> Times:
         assert self.speed is not None  # noqa: S101 - both callers have asked
         elapsed_ms = (timestamps - self.first_ms) + loop * self.loop_ms
-        return (elapsed_ms * (NS_PER_MS / self.speed)).astype(np.int64)
+        elapsed_ns = np.minimum(elapsed_ms * (NS_PER_MS / self.speed), _LATEST_NS)
+        return elapsed_ns.astype(np.int64)  # type: ignore[no-any-return]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from confluent_kafka import KafkaError, Message
 from cutover_harness.capture import CaptureError, CaptureInfo, CaptureReader, TopicInfo
@@ -15,9 +16,10 @@ from cutover_harness.capture import collect as collect_module
 from cutover_harness.capture import columns as columns_module
 from cutover_harness.capture import earlier as earlier_module
 from cutover_harness.capture import output as output_module
+from cutover_harness.capture.clock import NEVER, recorded_ms
 from cutover_harness.capture.collect import Collector
 from cutover_harness.capture.output import Output
-from cutover_harness.capture.parts import NEVER, Parts, Progress, State
+from cutover_harness.capture.parts import Parts, Progress, State
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -116,8 +118,9 @@ def check(found: list[tuple[int, int, int]], logs: list[Log]) -> None:
     for p in range(len(logs)):
         assert [o for partition, o, _ in found if partition == p] == list(range(len(logs[p])))
     for p, _, stamp in found:
-        largest[p] = max(stamp, largest.get(p, stamp))
-        newest = max(newest, stamp)
+        time_ms = int(recorded_ms(np.array([stamp]), int(time.time() * 1000))[0])
+        largest[p] = max(time_ms, largest.get(p, time_ms))
+        newest = max(newest, time_ms)
         due.append(largest[p])
         running.append(newest)
     assert due == sorted(due)
@@ -225,6 +228,28 @@ def test_a_clock_that_is_ahead_does_not_spoil_the_order_of_a_live_recording(tmp_
                 assert collector.flow() == ([], [])
         output.finish()
     check(read(parts.out), logs)
+
+
+def test_a_record_without_a_true_time_is_due_when_it_comes_and_holds_nothing_back(tmp_path: Path) -> None:
+    now = int(time.time() * 1000) - 60_000
+    logs = [[now + 1000 * n for n in range(40)], [-1] * 20]
+    parts = Parts(tmp_path / "c.parquet")
+    state = new_state(logs, live=True)
+    parts.create(state)
+    with Output(parts, state) as output:
+        with Collector(parts, state, output, None, None, None) as collector:
+            for offset, stamp in enumerate(logs[0]):
+                collector.add([message(0, offset, stamp)])
+                if offset % 2:
+                    collector.add([message(1, offset // 2, -1)])
+                assert collector.flow() == ([], [])
+            assert collector._pool.due(now + 30_000) < 300, (
+                "what is due before the other partition's present is written"
+            )
+        output.finish()
+    found = [(p, o) for p, o, _ in read(parts.out)]
+    assert [o for p, o in found if p == 1] == list(range(20))
+    assert 8 <= found.index((1, 5)) - 5 <= 14, "it stands with what came when it came"
 
 
 def test_limits_are_kept_to_the_record(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from cutover_harness.capture.clock import Clock
 from cutover_harness.replay.lateness import Lateness
 from cutover_harness.replay.process import core_wait_ns
 from cutover_harness.replay.schedule import Schedule
@@ -16,43 +17,49 @@ def times(*values: int) -> np.ndarray:
     return np.array(values, np.int64)
 
 
+def schedule_of(first: int, last: int, speed: float | None, *, records: int) -> Schedule:
+    return Schedule(first, last, START, speed, records, Clock(first, last))
+
+
 def test_due_times_follow_the_rhythm_and_the_factor() -> None:
-    schedule = Schedule(1000, 3000, START, 2.0, records=3)
-    largest, last = schedule.running_max(times(1000, 2000, 1500, 3000), None)
+    schedule = schedule_of(1000, 3000, 2.0, records=3)
+    largest = schedule.clock.due_ms(times(1000, 2000, 1500, 3000), None)
     assert largest.tolist() == [1000, 2000, 2000, 3000]
-    assert last == 3000
     assert ((schedule.due_ns(largest, 0) - START) // 1_000_000).tolist() == [0, 500, 500, 1000]
     assert (schedule.stamps_ms(times(1000, 2000, 1500, 3000), 0) - START // 1_000_000).tolist() == [0, 500, 250, 1000]
 
 
 def test_batches_continue_each_other() -> None:
-    schedule = Schedule(0, 100, START, 1.0, records=10)
-    _, before = schedule.running_max(times(50), None)
-    assert schedule.running_max(times(10, 60), before)[0].tolist() == [50, 60]
+    assert Clock(0, 100).due_ms(times(10, 60), 50).tolist() == [50, 60]
 
 
 def test_loops_follow_each_other_at_the_mean_distance() -> None:
-    schedule = Schedule(1000, 3000, START, 1.0, records=3)
+    schedule = schedule_of(1000, 3000, 1.0, records=3)
     assert schedule.loop_ms == 3000
     first = schedule.due_ns(times(1000), 1)[0]
     assert first - schedule.due_ns(times(3000), 0)[0] == 1_000_000_000
-    assert Schedule(5, 5, START, 1.0, records=1).loop_ms == 1
+    assert schedule_of(5, 5, 1.0, records=1).loop_ms == 1
 
 
 def test_as_fast_as_possible_is_due_at_once_with_shifted_timestamps() -> None:
-    schedule = Schedule(1000, 3000, START, None, records=2)
+    schedule = schedule_of(1000, 3000, None, records=2)
     assert schedule.due_ns(times(1000, 3000), 5).tolist() == [0, 0]
     assert (schedule.stamps_ms(times(1000, 2000, 3000), 5) - START // 1_000_000).tolist() == [-2000, -1000, 0]
 
 
 @given(st.lists(st.integers(0, 10**10), min_size=1), st.floats(0.1, 1e6), st.integers(0, 3))
 def test_due_times_never_go_back(stamps: list[int], speed: float, loop: int) -> None:
-    schedule = Schedule(min(stamps), max(stamps), START, speed, records=len(stamps))
-    largest, _ = schedule.running_max(np.array(stamps, np.int64), None)
+    schedule = schedule_of(min(stamps), max(stamps), speed, records=len(stamps))
+    largest = schedule.clock.due_ms(np.array(stamps, np.int64), None)
     due = schedule.due_ns(largest, loop)
     assert (np.diff(due) >= 0).all()
     assert due[0] >= START
     assert schedule.due_ns(times(schedule.first_ms), loop + 1)[0] >= due[-1]
+
+
+def test_what_is_due_in_centuries_is_not_due_at_once() -> None:
+    schedule = schedule_of(0, 4_000_000_000_000, 0.001, records=2)
+    assert schedule.due_ns(times(4_000_000_000_000), 0)[0] > START
 
 
 def test_lateness_percentiles() -> None:
