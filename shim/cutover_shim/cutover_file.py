@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from cutover_shim.errors import CutoverFileError
 
-__all__ = ["Cluster", "CutoverFile", "CutoverFileError", "Route", "Where", "parse"]
+__all__ = ["Cluster", "CutoverFile", "CutoverFileError", "Route", "Where", "means", "parse"]
 
 Where = Literal["source", "hold", "target"]
 Property = str | int | float
@@ -78,13 +78,17 @@ class CutoverFile:
         return _route_of(group, {r.name: r.groups for r in self.routes.values()}, "group")
 
 
+def means(pattern: str, name: str) -> bool:
+    """Return whether a pattern of the file means `name`: it is the name itself, or a glob that matches it.
+
+    Names of groups may contain the characters of globs, and a group "orders[blue]" has to be found by its name.
+    """
+    return pattern == name or (_GLOB.search(pattern) is not None and fnmatch.fnmatchcase(name, pattern))
+
+
 def _route_of(name: str, patterns: Mapping[str, tuple[str, ...]], kind: str) -> str | None:
     exact = [route for route, names in patterns.items() if name in names]
-    found = exact or [
-        route
-        for route, names in patterns.items()
-        if any(_GLOB.search(n) and fnmatch.fnmatchcase(name, n) for n in names)
-    ]
+    found = exact or [route for route, names in patterns.items() if any(means(pattern, name) for pattern in names)]
     if len(found) > 1:
         raise CutoverFileError(
             f"{kind} {name!r} matches globs of the routes {', '.join(sorted(found))}: name it in one of them"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from cutover_harness.errors import UsageError
+from cutover_harness.globs import matches
 from cutover_harness.mirror import Batch, Checkpoint, MirrorError, OffsetSync
 from cutover_harness.mirror.clients import java, librdkafka
 from cutover_harness.mirror.config import connectors
@@ -18,6 +19,7 @@ from cutover_harness.mirror.connect_rest import Connect
 from cutover_harness.mirror.connect_text import one_line, secrets_of
 from cutover_harness.mirror.groups import group_progress
 from cutover_harness.mirror.offsets_topics import decode_checkpoint, decode_offset_sync
+from cutover_harness.mirror.patterns import java_list
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -80,6 +82,35 @@ def test_patterns_mean_in_mirrormaker_what_they_mean_here(globs: list[list[str]]
     assert ours == theirs
     if batch.mirrors(topic):
         assert not any(re.fullmatch(pattern, topic) for pattern in config["topics.exclude"].split(","))
+
+
+ODD_NAMES = ["a,b", "Team X/eu#1", "orders[blue]", "weiß", "g+1", "$pay", "(x|y)", "^all", " lead", "a\nb", "[", "x&&y"]
+ODD_GLOBS = ["a,*", "[,a]*", "[a&&b]", "[[x]", "[!]x]", "[z-a]", "[!z-a]", "[a-]b", "[^x]", "Team *", "?lead", "a?b"]
+
+
+@given(
+    st.lists(
+        st.one_of(st.sampled_from(ODD_NAMES + ODD_GLOBS), st.text("ab,[]!-^&*? ", min_size=1, max_size=5)), min_size=1
+    ),
+    st.one_of(st.sampled_from(ODD_NAMES), st.text("ab,[]!-^& ", min_size=1, max_size=4)),
+)
+def test_odd_names_and_globs_mean_the_same_to_mirrormaker(patterns: list[str], name: str) -> None:
+    written = java_list(patterns)
+    items = re.split(r"\s*,\s*", written.strip())  # as Kafka splits a list
+    assert all(items)
+    assert any(re.fullmatch(item, name) for item in items) == matches(name, patterns)
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_name_means_itself_everywhere(name: str) -> None:
+    assert matches(name, [name])
+    assert any(re.fullmatch(item, name) for item in re.split(r"\s*,\s*", java_list([name]).strip()))
+
+
+def test_an_intersection_of_java_is_no_such_thing_in_a_glob() -> None:
+    """Python's regular expressions have none, so that only the text shows it."""
+    assert java_list(["[a&&b]"]) == r"\[a\&\&b\],[a\x26\x26b]"
+    assert java_list(["[[x]"]) == r"\[\[x\],[\x5bx]"
 
 
 def test_exclusions() -> None:

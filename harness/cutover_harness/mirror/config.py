@@ -1,12 +1,13 @@
 """The three connectors of a batch: progress shows within seconds, and nothing is written to the source."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cutover_harness.globs import matches
 from cutover_harness.mirror.clients import java
 from cutover_harness.mirror.errors import MirrorError
+from cutover_harness.mirror.patterns import java_list
 
 _BYTES = "org.apache.kafka.connect.converters.ByteArrayConverter"
 # MirrorMaker 2's own topics on either side. Its default also leaves out topics that users may have ("*.replica").
@@ -123,8 +124,8 @@ def connectors(
         common[f"{side}.cluster.reconnect.backoff.max.ms"] = "500"
     copying = common | {
         "connector.class": "org.apache.kafka.connect.mirror.MirrorSourceConnector",
-        "topics": _patterns(batch.topics),
-        "topics.exclude": ",".join([*_NEVER, *filter(None, [_patterns(batch.exclude)])]),
+        "topics": java_list(batch.topics),
+        "topics.exclude": ",".join([*_NEVER, *filter(None, [java_list(batch.exclude)])]),
         "refresh.topics.interval.seconds": str(interval_s),
         "sync.topic.configs.interval.seconds": str(max(interval_s, 5)),
         "sync.topic.acls.enabled": "false",
@@ -147,7 +148,7 @@ def connectors(
         "connector.class": "org.apache.kafka.connect.mirror.MirrorCheckpointConnector",
         "topics": copying["topics"],
         "topics.exclude": copying["topics.exclude"],
-        "groups": _patterns(batch.groups),
+        "groups": java_list(batch.groups),
         "groups.exclude": "",
         "refresh.groups.interval.seconds": str(interval_s),
         "emit.checkpoints.interval.seconds": str(interval_s),
@@ -159,24 +160,3 @@ def connectors(
         "emit.heartbeats.interval.seconds": "1",
     }
     return dict(zip(batch.connectors, (copying, translating, beating), strict=True))
-
-
-def _patterns(globs: Iterable[str]) -> str:
-    """Return globs as MirrorMaker 2's list of regular expressions."""
-    return ",".join(_regex(glob) for glob in globs)
-
-
-def _regex(glob: str) -> str:
-    """Return a glob as a regular expression that Java reads as Python reads the glob; no comma, as it is in a list."""
-    parts: Sequence[str] = re.findall(r"\[!?\]?[^\]]*\]|.", glob)
-    translated = []
-    for part in parts:
-        if part == "*":
-            translated.append(".*")
-        elif part == "?":
-            translated.append(".")
-        elif len(part) > 1:
-            translated.append("[^" + part[2:] if part.startswith("[!") else part)
-        else:
-            translated.append(part if re.fullmatch(r"[A-Za-z0-9_-]", part) else f"\\{part}")
-    return "".join(translated)
