@@ -12,7 +12,7 @@ from typing import Protocol
 from cutover_harness.errors import UsageError
 from cutover_harness.faults import network
 from cutover_harness.faults.proof import Happening
-from cutover_harness.judge.model import Guard, Mark
+from cutover_harness.judge.model import Destroyed, Guard, Mark
 from cutover_harness.plan.fault import Fault
 from cutover_harness.plan.path import Act
 from cutover_harness.testbed.base import UnavailableError
@@ -43,6 +43,7 @@ class Injector:
     happenings: Mapping[str, Happening] = field(default_factory=dict)
     marks: list[Mark] = field(default_factory=list)
     guards: list[Guard] = field(default_factory=list)
+    destroyed: list[Destroyed] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list, init=False)
 
     def __call__(self, act: Act, when: str) -> None:
@@ -117,6 +118,7 @@ class Injector:
         def end() -> None:
             proof = prove()
             self.guards.append(Guard(f"fault {name} hit", proof.held, proof.evidence))
+            self.destroyed += proof.destroyed
 
         self._start(end, name)
 

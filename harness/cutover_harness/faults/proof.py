@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cutover_harness.judge.facts import Destroyed
 from cutover_harness.plan.fault import Fault
 
 
 @dataclass(frozen=True)
 class Proof:
-    """Whether a fault hit, and how that is known."""
+    """Whether a fault hit, how that is known, and what it destroyed on purpose."""
 
     held: bool
     evidence: str
+    destroyed: tuple[Destroyed, ...] = ()
 
 
 Happening = Callable[[Fault], Callable[[], Proof]]

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from cutover_harness.admin import Admin, Partition
 from cutover_harness.faults.proof import Proof
+from cutover_harness.judge.facts import Destroyed
 from cutover_harness.mirror import Mirror
 from cutover_harness.mirror.logs import LogReader, partitions
 from cutover_harness.plan.fault import Fault
@@ -89,9 +90,15 @@ class SourceTopics:
         admin, (name, topic) = Admin(self.source), next(iter(self.topics.items()))
         before = admin.topic_ids([name])
         admin.delete_topics([name])
+        # Read before the topic can exist again, so that no record of the new one counts as destroyed.
+        until_ns = time.time_ns()
         admin.create_topics({name: topic.partitions}, topic.config)
         after = admin.topic_ids([name])
-        return Proof(before != after, f"{name} had the id {before.get(name)} and has {after.get(name)}")
+        return Proof(
+            before != after,
+            f"{name} had the id {before.get(name)} and has {after.get(name)}",
+            (Destroyed("source", name, until_ns, "recreate topics"),),
+        )
 
     def _compact(self, seconds: float) -> Proof:
         """Wait until both clusters' logs have gaps; then have the cleaner wait, as one does before groups are held."""

@@ -13,14 +13,14 @@ from cutover_harness.console import standard_output
 from cutover_harness.errors import UsageError
 from cutover_harness.judge.judging import judge
 from cutover_harness.judge.model import CAUSES, GroupMeasures, Offender, Report, RunFacts
+from cutover_harness.judge.totals import exit_code
 from cutover_harness.judge.verdicts import WORDS, verdict
 from cutover_harness.ledger.reader import read_ledgers
 
 RUN, LEDGER = "run.json", "ledger"
 
-_EXIT = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3}
 _STYLE = {"PASS": "bold green", "FAIL": "bold red", "INCONCLUSIVE": "bold yellow"}
-_SUMMARY = ("lost", *CAUSES, "disordered", "phantom", "aborted_read", "stranded", "offset_regression")
+_SUMMARY = ("lost", "destroyed", *CAUSES, "disordered", "phantom", "aborted_read", "stranded", "offset_regression")
 
 
 def judge_command(folder: Path, as_json: bool) -> int:
@@ -38,8 +38,7 @@ def judge_command(folder: Path, as_json: bool) -> int:
         console = standard_output(highlight=False)
         for name, (report, facts) in runs.items():
             _print(console, name if facts is None else facts.scenario, report)
-    outcomes = {report.verdict.outcome for report, _ in runs.values()}
-    return next((_EXIT[outcome] for outcome in ("FAIL", "INCONCLUSIVE") if outcome in outcomes), 0)
+    return exit_code(report.verdict.outcome for report, _ in runs.values())
 
 
 def run_folders(folder: Path) -> list[Path]:

@@ -103,6 +103,7 @@ def _group(
         distinct=total["distinct"],
         missing=total["missing"],
         lost=certain if drained or certain or not total["missing"] else None,
+        destroyed=total["destroyed"],
         phantom=total["phantom"],
         aborted_read=total["aborted_read"],
         duplicated=_duplicated(total),

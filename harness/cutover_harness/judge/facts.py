@@ -78,6 +78,16 @@ class Copied(Jsonable):
 
 
 @dataclass(frozen=True)
+class Destroyed(Jsonable):
+    """What a fault destroyed on purpose: all that `topic` held on `cluster` until it was deleted, before `until_ns`."""
+
+    cluster: str
+    topic: str
+    until_ns: int
+    fault: str
+
+
+@dataclass(frozen=True)
 class Expectation(Jsonable):
     """What a run may cost. A number is the most that is allowed, None allows any.
 
@@ -110,6 +120,7 @@ class RunFacts(Jsonable):
     cluster_left: the clusters that the producers finally left; what they acknowledged alone there may be stranded.
     topic_left: the same for topics of which other clusters were left, or none.
     copied: what the mirror is proven to have copied; without it the judge infers it from what was read.
+    destroyed: what faults destroyed on purpose; these records are counted apart from those that are lost.
     completed, failure: whether the path was walked to its end and, if not, why the conductor stopped.
     """
 
@@ -135,6 +146,7 @@ class RunFacts(Jsonable):
     cluster_left: list[str] = field(default_factory=list)
     topic_left: dict[str, list[str]] = field(default_factory=dict)
     copied: list[Copied] = field(default_factory=list)
+    destroyed: list[Destroyed] = field(default_factory=list)
     completed: bool = True
     failure: str | None = None
     format: int = 1

@@ -12,6 +12,7 @@ from cutover_harness.judge.facts import (
     TARGET,
     Copied,
     Cut,
+    Destroyed,
     DrainProof,
     Expectation,
     Guard,
@@ -28,6 +29,7 @@ __all__ = [
     "Blackout",
     "Copied",
     "Cut",
+    "Destroyed",
     "DrainProof",
     "Duplicated",
     "Expectation",
@@ -95,6 +97,8 @@ class GroupMeasures(Jsonable):
     sent, acked: distinct records of those topics that were sent, and acknowledged and not aborted.
     delivered: delivery events; distinct: different records delivered.
     missing: acknowledged and never delivered to the group. lost: the same, once the group is proven to have drained.
+    destroyed: never delivered either, because a fault destroyed them on purpose (`RunFacts.destroyed`); neither missing
+        nor lost.
         Without proof, lost is those that the group provably went past (on the acknowledging cluster it was delivered
         lower and higher offsets of that partition); None if there are none of these but records are missing.
     phantom: different records delivered that nobody sent, or that carry no identity of this run.
@@ -116,6 +120,7 @@ class GroupMeasures(Jsonable):
     distinct: int = 0
     missing: int = 0
     lost: int | None = 0
+    destroyed: int = 0
     phantom: int = 0
     aborted_read: int = 0
     duplicated: Duplicated = field(default_factory=Duplicated)

@@ -16,7 +16,7 @@ from cutover_harness.ledger.columns import Int64
 #: Counts per group, topic and partition.
 GROUP_COUNTS = (
     "sent", "acked", "delivered", "distinct", "missing", "phantom", "aborted_read", "disordered",
-    "re_read", "re_read_across", "mirrored_twice", "producer_retry",
+    "re_read", "re_read_across", "mirrored_twice", "producer_retry", "destroyed",
 )  # fmt: skip
 #: Counts per topic and partition.
 LOG_COUNTS = ("sent", "acked", "failed", "aborted", "in_doubt", "log_order", "left_unplaced")

@@ -8,7 +8,8 @@ import numpy as np
 from cutover_harness.judge.activity import Activity, Source
 from cutover_harness.judge.contents import resolve
 from cutover_harness.judge.delivered import Delivered, deliver
-from cutover_harness.judge.model import CAUSES, RunFacts
+from cutover_harness.judge.destroyed import destroyed
+from cutover_harness.judge.model import CAUSES, Destroyed, RunFacts
 from cutover_harness.judge.offenders import Scene, cause_masks, of_deliveries, of_records
 from cutover_harness.judge.order import NOWHERE, log_disorder
 from cutover_harness.judge.partial import GROUP_COUNTS, LOG_COUNTS, Log, Partial
@@ -30,6 +31,7 @@ class Question:
     left: frozenset[int]
     topic_left: Mapping[str, frozenset[int]]
     routes: Mapping[str, frozenset[str]]
+    destroyed: tuple[Destroyed, ...] = ()
 
     @classmethod
     def of(cls, ledgers: Ledgers, facts: RunFacts) -> "Question":
@@ -46,6 +48,7 @@ class Question:
             frozenset(number[name] for name in facts.cluster_left),
             {topic: frozenset(number[name] for name in left) for topic, left in facts.topic_left.items()},
             {route: frozenset(topics) for route, topics in facts.routes.items()},
+            tuple(facts.destroyed),
         )
 
     @property
@@ -107,7 +110,9 @@ class _Share:
                     self._activity(Source("route-acks", instance.label, UNKNOWN, route), rows, its)
                 parts.append(rows)
                 numbers.append(number)
-        return gather(parts, numbers, self.places)
+        produced = gather(parts, numbers, self.places)
+        self.is_destroyed = destroyed(self.question.destroyed, parts, produced, self.ledgers.topics)
+        return produced
 
     def _activity(self, source: Source, rows: Columns, chosen: Mask) -> None:
         """Keep when the chosen rows happened, by the cluster where they did."""
@@ -135,12 +140,13 @@ class _Share:
         # An id without a record has place -1, for which the last entry answers.
         wanted = np.array([self.ledgers.topics[topic] in topics for topic, _ in self.places.pairs] + [False])
         should = wanted[produced.place]
-        missing = should & produced.is_acked & ~seen
+        absent = should & produced.is_acked & ~seen
+        missing = absent & ~self.is_destroyed
         aborted = np.zeros(len(got.ids), np.bool_)
         if committed_only and len(known):
             aborted = got.is_first & got.is_known & produced.is_aborted[got.ids]
         self._seen(got)
-        self._count(group, got, should, missing, aborted)
+        self._count(group, got, should, absent, aborted)
         self._offsets(group, got, missing)
         kinds = {"phantom": ~got.is_known & got.is_first, "aborted_read": aborted, "disordered": got.is_disordered}
         for kind, found in of_deliveries(self.scene, group, got, kinds | cause_masks(got)).items():
@@ -160,14 +166,15 @@ class _Share:
         for cluster, seen in self.seen_on.items():
             seen[got.ids[got.is_known & (got.rows.cluster == cluster)]] = True
 
-    def _count(self, group: str, got: Delivered, should: Mask, missing: Mask, aborted: Mask) -> None:
+    def _count(self, group: str, got: Delivered, should: Mask, absent: Mask, aborted: Mask) -> None:
         produced, size = self.produced, len(self.places)
         again = np.flatnonzero(~got.is_first)
         where, cause = got.place[again], got.cause[again]
         columns = {
             "sent": _tally(produced.place[should & produced.is_known], size),
             "acked": _tally(produced.place[should & produced.is_acked], size),
-            "missing": _tally(produced.place[missing], size),
+            "missing": _tally(produced.place[absent & ~self.is_destroyed], size),
+            "destroyed": _tally(produced.place[absent & self.is_destroyed], size),
             "delivered": _tally(got.place, size),
             "phantom": _tally(got.place[~got.is_known & got.is_first], size),
             "aborted_read": _tally(got.place[aborted], size),

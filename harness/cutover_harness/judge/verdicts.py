@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from cutover_harness.judge.model import CAUSES, Expectation, GroupMeasures, Guard, Judgement, RunFacts, Verdict
+from cutover_harness.judge.totals import limit
 
 _COUNTS = (
     "lost",
@@ -18,6 +19,7 @@ _COUNTS = (
 WORDS = {
     "lost": "lost",
     "missing": "not delivered",
+    "destroyed": "destroyed by a fault on purpose",
     "phantom": "phantom",
     "aborted_read": "delivered from aborted transactions",
     "disordered": "disordered",
@@ -47,7 +49,7 @@ def verdict(judgement: Judgement, facts: RunFacts) -> Verdict:
         f"{group.group}: {_unknown(group, name)}"
         for group in judgement.groups
         for name in ("lost", "stranded")
-        if getattr(group, name) is None and _limit(expected, name) is not None
+        if getattr(group, name) is None and limit(expected, name) is not None
     ]
     if not facts.completed:
         unproven.append(f"the path was not walked to its end: {facts.failure or 'no reason given'}")
@@ -77,12 +79,12 @@ def _control(
 
 def _violations(judgement: Judgement, expected: Expectation) -> Iterator[tuple[str, list[str]]]:
     for name in (*_COUNTS, *CAUSES):
-        limit = _limit(expected, name)
+        most_allowed = limit(expected, name)
         found = []
         for group in judgement.groups:
             count = getattr(group.duplicated if name in CAUSES else group, name)
-            if limit is not None and count is not None and count > limit:
-                allowed = f" (allowed: {limit:,})" if limit else ""
+            if most_allowed is not None and count is not None and count > most_allowed:
+                allowed = f" (allowed: {most_allowed:,})" if most_allowed else ""
                 found.append(f"{group.group}: {count:,} {WORDS[name]}{allowed}")
         if found:
             yield name, found
@@ -99,12 +101,6 @@ def _violations(judgement: Judgement, expected: Expectation) -> Iterator[tuple[s
                 for b in long
             ],
         )
-
-
-def _limit(expected: Expectation, name: str) -> int | None:
-    """Return the most that is allowed; a control's named measures count from the first on where no limit is given."""
-    limit = expected.duplicated.get(name) if name in CAUSES else getattr(expected, name)
-    return 0 if limit is None and name in expected.must_fail else limit
 
 
 def _drain_guard(group: GroupMeasures) -> Guard:

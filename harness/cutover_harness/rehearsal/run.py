@@ -205,6 +205,7 @@ class Rehearsal:
             ),
             lag=sampler.samples,
             copied=[*self.facts.copied, *copied],
+            destroyed=injector.destroyed,
             drain=proven,
             guards=[
                 *self.facts.guards,

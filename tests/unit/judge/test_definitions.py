@@ -1,10 +1,12 @@
 """Each measure's definition as a tiny history, and the same history without the anomaly."""
 
+from dataclasses import replace
 from typing import Any
 
-from cutover_harness.judge.model import Copied, Duplicated, Judgement
+import pytest
+from cutover_harness.judge.model import Copied, Destroyed, Duplicated, Judgement
 
-from .histories import History
+from .histories import MS, T0, History
 
 
 def clean(last: int = 4) -> History:
@@ -380,3 +382,57 @@ def test_topics_that_stayed_are_not_stranded_where_others_left() -> None:
     assert left_on_source(topic_left={"orders": []}) == 0
     assert left_on_source(topic_left={"payments": []}) == 3
     assert left_on_source(topic_left={"orders": ["target"]}) == 0
+
+
+DELETED = Destroyed("source", "orders", T0 + 100 * MS, "recreate topics")
+
+
+def recreated(first: int = 6) -> History:
+    """Return a topic of which the group read 0..2 before it was deleted at 100 ms, with 3..5 in it.
+
+    The producer goes on with 6, which is taken for a duplicate, and 7..9, acknowledged from offset `first` - 6 on.
+    """
+    history = History()
+    history.produce("k", 0, 5)
+    history.read("g-1", "k", 0, 2)
+    history.at = 100
+    history.sent("k", 6)
+    history.acked("k", 6, -1)
+    for sequence in (7, 8, 9):
+        history.sent("k", sequence)
+        history.acked("k", sequence, max(-1, sequence - 1 - first))
+    return history
+
+
+def test_what_a_fault_destroyed_is_counted_apart_from_what_is_lost() -> None:
+    history = recreated()
+    history.read("g-1", "k", 7, 9, shift=-7)
+    judgement = history.judge(destroyed=[DELETED])
+    got = judgement.group("g")
+    assert (got.destroyed, got.missing, got.lost) == (4, 0, 0)
+    assert judgement.offenders == []
+    plain = history.judge().group("g")
+    assert (plain.destroyed, plain.lost) == (0, 4)
+
+
+def test_what_is_lost_of_the_recreated_topic_was_not_destroyed_on_purpose() -> None:
+    history = recreated()
+    history.read("g-1", "k", 7, 8, shift=-7)
+    judgement = history.judge(destroyed=[DELETED])
+    assert (judgement.group("g").destroyed, judgement.group("g").lost) == (4, 1)
+    assert [(o.kind, o.sequence) for o in judgement.offenders] == [("lost", 9)]
+
+
+def test_where_acknowledgements_never_have_an_offset_only_what_came_before_counts_as_destroyed() -> None:
+    judgement = recreated(first=99).judge(destroyed=[DELETED])
+    assert (judgement.group("g").destroyed, judgement.group("g").lost) == (3, 4)
+
+
+@pytest.mark.parametrize(
+    "other", [replace(DELETED, topic="payments"), replace(DELETED, cluster="target"), replace(DELETED, until_ns=T0)]
+)
+def test_only_what_the_fault_hit_is_destroyed(other: Destroyed) -> None:
+    history = recreated()
+    history.read("g-1", "k", 7, 9, shift=-7)
+    got = history.judge(destroyed=[other]).group("g")
+    assert (got.destroyed, got.lost) == (0, 4)

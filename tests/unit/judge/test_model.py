@@ -6,6 +6,7 @@ from cutover_harness.errors import UsageError
 from cutover_harness.judge.model import (
     Copied,
     Cut,
+    Destroyed,
     DrainProof,
     Duplicated,
     Expectation,
@@ -34,6 +35,7 @@ def facts() -> RunFacts:
         expectation=Expectation(lost=None, duplicated={"re_read": 3}, must_fail=("stranded",)),
         cuts=[Cut(1, 2, "producer", None, "source", "target")],
         copied=[Copied("source", "orders", 0, 0, 9)],
+        destroyed=[Destroyed("source", "orders", 9, "recreate topics")],
         cluster_left=["source"],
     )
 

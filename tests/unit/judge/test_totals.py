@@ -1,0 +1,70 @@
+"""What several groups and several runs come to."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+from cutover_harness.judge.model import Blackout, Duplicated, GroupMeasures, Judgement, Verdict
+from cutover_harness.judge.totals import EXIT_CODES, NOT_REHEARSED, OUTCOMES, exit_code, in_words, totals, worst
+
+
+def group(name: str, **counts: object) -> GroupMeasures:
+    return GroupMeasures(name, ["orders"], [f"{name}-1"], **counts)  # type: ignore[arg-type]
+
+
+def test_groups_add_up() -> None:
+    found = totals(
+        Judgement(
+            run=1,
+            groups=[
+                group("a", lost=1, destroyed=4, stranded=3, duplicated=Duplicated(re_read=2)),
+                group("b", lost=2, stranded=5, disordered=6, duplicated=Duplicated(re_read_across=7)),
+            ],
+        )
+    )
+    assert (found.lost, found.destroyed, found.disordered, found.duplicated_total) == (3, 4, 6, 9)
+    assert found.stranded == 5  # a record is stranded once
+
+
+@pytest.mark.parametrize("groups", [[], [group("a"), group("b", lost=None, stranded=None)]])
+def test_what_one_group_does_not_know_nobody_knows(groups: list[GroupMeasures]) -> None:
+    found = totals(Judgement(run=1, groups=groups))
+    assert (found.lost, found.stranded) == (None, None)
+
+
+def test_a_blackout_is_that_of_the_worst_process_where_that_is_longer() -> None:
+    found = totals(
+        Judgement(
+            run=1,
+            blackouts=[
+                Blackout("producer", None, "source", "target", 0, 1, longest_ms=5.0, worst_instance_ms=9.0),
+                Blackout("consumer", "a", "source", "target", 0, 1, longest_ms=None),
+            ],
+        )
+    )
+    assert (found.producer_blackout_ms, found.consumer_blackout_ms, found.blackout_ms) == (9.0, None, 9.0)
+
+
+def test_only_passes_exit_with_0() -> None:
+    for size in (1, 2, 3):
+        for outcomes in product(OUTCOMES, repeat=size):
+            code = exit_code(outcomes)
+            assert (code == 0) == (set(outcomes) == {"PASS"})
+            assert (code == 1) == ("FAIL" in outcomes)
+            assert EXIT_CODES[worst(outcomes) or ""] == code
+    assert exit_code([]) == 3, "nothing proves nothing"
+    assert exit_code([NOT_REHEARSED, "PASS"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        (Verdict("PASS"), "PASS"),
+        (Verdict("PASS", control=True, caught=True), "PASS (caught)"),
+        (Verdict("FAIL", control=True, caught=False), "FAIL (not caught)"),
+        (Verdict("INCONCLUSIVE", control=True), "INCONCLUSIVE"),
+    ],
+)
+def test_a_control_says_whether_it_was_caught(verdict: Verdict, words: str) -> None:
+    assert in_words(verdict) == words
