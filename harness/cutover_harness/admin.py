@@ -136,6 +136,25 @@ class Admin:
         self._await(lambda: self.partitions(topics) == dict(topics))
 
     @_renewing
+    def would_create(self, topic: str, partitions: int, config: Mapping[str, str]) -> KafkaError | None:
+        """Return why the cluster would not create such a topic, None if it would; nothing is created."""
+        new = NewTopic(topic, num_partitions=partitions, replication_factor=-1, config=dict(config))
+        asked = self._client.create_topics([new], operation_timeout=self._timeout_s, validate_only=True)
+        try:
+            asked[topic].result()
+        except KafkaException as why:
+            error: KafkaError = why.args[0]
+            if error.code() in SILENCE:
+                raise
+            return error
+        return None
+
+    @_renewing
+    def brokers(self) -> int:
+        """Return the number of brokers."""
+        return len(self._client.list_topics(timeout=self._timeout_s).brokers)
+
+    @_renewing
     def add_partitions(self, counts: Mapping[str, int]) -> None:
         """Let topics have this many partitions, more than they have. Returns when the brokers' metadata has them."""
         new = [NewPartitions(name, count) for name, count in counts.items()]

@@ -27,7 +27,7 @@ def describe(file: Path, console: Console | None = None) -> None:
     clock = facts.clock
     span = max(clock.span_s, 1.0)  # what is shorter has no rate a second
     size = sum(topic.bytes for topic in facts.topics.values())
-    console.print(f"[bold]{escape(str(file))}[/], recorded {info.recorded}", soft_wrap=True)
+    console.print(f"[bold]{escape(str(file))}[/], recorded {escape(info.recorded)}", soft_wrap=True)
     console.print(
         f"{facts.records:,} records, {_size(size)}, {_time(clock.first_ms)} to {_time(clock.last_ms)} "
         f"({_span(clock.span_s)})"
@@ -43,9 +43,9 @@ def describe(file: Path, console: Console | None = None) -> None:
     console.print(_charts(facts, info))
     for note, text in info.notes.items():
         if note != "resume":
-            console.print(f"{note}: {escape(text)}")
+            console.print(escape(f"{note}: {text}"))
     if info.groups:
-        console.print("groups: " + ", ".join(f"{g.group} ({', '.join(g.committed)})" for g in info.groups))
+        console.print(escape("groups: " + ", ".join(f"{g.group} ({', '.join(g.committed)})" for g in info.groups)))
 
 
 def _figures(facts: CaptureFacts) -> Table:

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from cutover_harness.configfile import ConfigFile
 from cutover_harness.errors import UsageError
 from cutover_harness.replay.config import ConsumerConfig, ProducerConfig, Property, ReplayOptions, Share
+from cutover_harness.replay.instances import stems
 
 VARIABLE = "CUTOVER_LOAD"
 
@@ -67,7 +68,7 @@ class LoadSettings(ConfigFile):
         group = self.members[index]
         number = index - self.members.index(group) + 1
         return ConsumerConfig(
-            instance=f"load-{group}-{number}",
+            instance=f"load-{stems(self.groups)[group]}-{number}",
             run=run,
             ledger=Path("unused"),
             client={**(self.endpoint or {}), **self.consumer_client},

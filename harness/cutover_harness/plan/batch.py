@@ -14,7 +14,8 @@ from cutover_harness.plan.path import Act
 from cutover_harness.plan.traffic import TopicName
 
 Pattern = Annotated[str, Field(pattern=r"^[A-Za-z0-9._*?\[\]!-]+$", max_length=249)]
-Group = Annotated[str, Field(min_length=1)]
+Group = Annotated[str, Field(pattern=r"^[^\p{C}]+$", max_length=249)]
+"""Kafka allows any text; control characters are a mistake."""
 
 WHOLE = "all"
 """The route of a scenario without batches: everything moves together."""

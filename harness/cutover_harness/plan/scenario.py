@@ -6,9 +6,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from cutover_harness.plan.batch import STAYS, WHOLE, Batch, Growth
+from cutover_harness.plan.batch import STAYS, WHOLE, Batch, Group, Growth
 from cutover_harness.plan.fault import Fault
 from cutover_harness.plan.path import Act, ImpossibleActError, RouteState, walk
+from cutover_harness.plan.topic_names import problem
 from cutover_harness.plan.traffic import TopicName, TopicTraffic
 from cutover_harness.replay.config import Transactions
 
@@ -41,7 +42,7 @@ class Fleet(_Model):
     """The shape of the app fleet."""
 
     producers: int = Field(default=2, ge=1, le=64)
-    groups: dict[Name, Annotated[int, Field(ge=1, le=64)]] = Field(
+    groups: dict[Group, Annotated[int, Field(ge=1, le=64)]] = Field(
         default={"billing": 2, "audit": 1}, min_length=1, description="Members per consumer group."
     )
     apps: Literal["shim", "restart"] = Field(
@@ -149,6 +150,13 @@ class Scenario(_Model):
         for place in (state.consumers, state.producers):
             if place == "hold":
                 raise ValueError("path: ends with clients on hold, so nothing that is held can be accounted for")
+        return self
+
+    @model_validator(mode="after")
+    def _about_the_traffic(self) -> Self:
+        new = [] if self.growth is None else [self.growth.topic]
+        if (why := problem([*self.traffic, *new])) is not None:
+            raise ValueError(f"traffic: {why}")
         return self
 
     @model_validator(mode="after")

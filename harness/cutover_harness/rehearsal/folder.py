@@ -16,6 +16,7 @@ import psutil
 from cutover_harness.capture.clock import clock_of
 from cutover_harness.capture.format import CaptureReader
 from cutover_harness.errors import UsageError
+from cutover_harness.plan.topic_names import problem
 from cutover_harness.rehearsal.settings import Settings
 
 FACTS = "rehearsal.json"
@@ -112,6 +113,8 @@ def _capture(path: Path) -> dict[str, Any]:
     with CaptureReader(path) as capture:
         clock = clock_of(capture)
         warning = clock.warning()
+        if (why := problem(capture.info.topics)) is not None:
+            raise UsageError(f"capture {path}: {why}")
         return {
             "name": path.name,
             "records": capture.records,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from cutover_harness.capture.writer import CaptureWriter, record_batch
 from cutover_harness.errors import UsageError
 from cutover_harness.judge.model import Guard, Judgement, Mark
 from cutover_harness.plan.batch import Growth
+from cutover_harness.plan.topic_names import problem
 from cutover_harness.replay.fleet import Fleet
 
 PRODUCER = "producer-of-new"
@@ -25,18 +27,21 @@ SUFFIX = b"~new"
 class Growing:
     """Lets the source grow at the moment that the scenario names, and starts a producer for what is new."""
 
-    def __init__(self, growth: Growth, capture: Path, source: Admin, fleet: Fleet) -> None:
+    def __init__(
+        self, growth: Growth, capture: Path, topics: Mapping[str, TopicInfo], source: Admin, fleet: Fleet
+    ) -> None:
         self.marks: list[Mark] = []
         self.growth = growth
         self._capture = capture
         self._source = source
         self._fleet = fleet
-        with CaptureReader(capture) as reader:
-            if growth.like not in reader.info.topics:
-                raise UsageError(f"growth.like: {growth.like} is not in the capture ({', '.join(reader.info.topics)})")
-            if growth.topic in reader.info.topics:
-                raise UsageError(f"growth.topic: {growth.topic} is in the capture already: choose a new name")
-            self._info = reader.info.topics[growth.like]
+        if growth.like not in topics:
+            raise UsageError(f"growth.like: {growth.like} is not in the capture ({', '.join(topics)})")
+        if growth.topic in topics:
+            raise UsageError(f"growth.topic: {growth.topic} is in the capture already: choose a new name")
+        if (why := problem([growth.topic, *topics])) is not None:
+            raise UsageError(f"growth.topic: {why}")
+        self._info = topics[growth.like]
 
     def grow(self) -> None:
         """Do it; once more does nothing."""

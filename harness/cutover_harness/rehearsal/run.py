@@ -18,6 +18,7 @@ from cutover_harness.conductor.pointer import PointerFile, RoutePointer
 from cutover_harness.conductor.process import ConductorConfig
 from cutover_harness.conductor.protocols import Observer
 from cutover_harness.conductor.statuses import Role
+from cutover_harness.errors import UsageError
 from cutover_harness.faults.cutover_file import BrokenFile
 from cutover_harness.faults.group import Joining
 from cutover_harness.faults.inject import Injector, Victim
@@ -31,6 +32,7 @@ from cutover_harness.mirror.clients import seen_by_connect
 from cutover_harness.plan.batch import WHOLE, Route, routes
 from cutover_harness.plan.path import Act
 from cutover_harness.plan.scenario import Scenario
+from cutover_harness.plan.topic_names import problem
 from cutover_harness.rehearsal import guards
 from cutover_harness.rehearsal.answers import Answers, asks
 from cutover_harness.rehearsal.conducted import Conducted
@@ -38,6 +40,7 @@ from cutover_harness.rehearsal.growth import Growing
 from cutover_harness.rehearsal.sampler import LagSampler
 from cutover_harness.rehearsal.settings import TARGET_RUN_S, Settings
 from cutover_harness.rehearsal.testbeds import new_testbed
+from cutover_harness.rehearsal.topics import create, words
 from cutover_harness.rehearsal.traffic import write_traffic
 from cutover_harness.rehearsal.walks import BROKEN, Walk, lag, proofs, unproved
 from cutover_harness.replay.config import ClusterName, ReplayOptions
@@ -86,6 +89,8 @@ class Rehearsal:
         with CaptureReader(self.settings.capture) as capture:
             clock = clock_of(capture)
             topics, records = capture.info.topics, capture.records
+        if (why := problem(topics)) is not None:
+            raise UsageError(f"capture {self.settings.capture}: {why}")
         self._clock_ms = clock.first_ms, clock.last_ms
         warning = clock.warning()
         if warning is not None:
@@ -147,8 +152,7 @@ class Rehearsal:
     def _on(self, testbed: Testbed, topics: Mapping[str, TopicInfo]) -> None:
         source, target = testbed.source.client_config(), testbed.target.client_config()
         admins = Admin(source), Admin(target)
-        for name, info in topics.items():
-            admins[0].create_topics({name: info.partitions}, info.config)
+        topics = self._create(admins[0], topics)
         found = routes(self.scenario.batches, topics, self.scenario.fleet.groups)
         pointers = {route.name: RoutePointer(list(route.patterns), list(route.groups)) for route in found}
         pointer = PointerFile(self.folder.absolute() / "cutover.toml", {"source": source, "target": target}, pointers)
@@ -156,7 +160,7 @@ class Rehearsal:
 
         fleet = self._fleet(found, pointer.path, {"source": source, "target": target})
         growth = self.scenario.growth
-        growing = None if growth is None else Growing(growth, self.settings.capture, admins[0], fleet)
+        growing = None if growth is None else Growing(growth, self.settings.capture, topics, admins[0], fleet)
         moving = [route for route in found if route.moves]
         of_batch = partial(_mirror, testbed, source, target)
         first = moving[0]
@@ -217,6 +221,16 @@ class Rehearsal:
             failure=failure,
         )
         self._growing = growing
+
+    def _create(self, source: Admin, topics: Mapping[str, TopicInfo]) -> Mapping[str, TopicInfo]:
+        """Create the topics on the source and return what they were created with."""
+        created, left = create(source, topics, f"capture {self.settings.capture}")
+        if left:
+            lines = words(left)
+            for line in lines:
+                self.observer.note(line)
+            self.facts = replace(self.facts, capture={**self.facts.capture, "properties": lines})
+        return created
 
     def _tell(self, walks: Sequence[Walk], found: Sequence[Route]) -> None:
         """Take over what the conductors' journals say, and where every topic ended."""

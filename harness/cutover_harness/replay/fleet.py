@@ -21,6 +21,7 @@ from cutover_harness.replay.config import (
     Share,
     Transactions,
 )
+from cutover_harness.replay.instances import stems
 
 _START_AFTER_NS = 1_000_000_000
 """Producers get a common start this far ahead, the time that a process needs to come up."""
@@ -102,7 +103,7 @@ class Member:
 
 
 class Fleet:
-    """Starts, stops and hits the instances of a rehearsal, named `producer-1`, … and `<group>-1`, ….
+    """Starts, stops and hits the instances of a rehearsal, named `producer-1`, … and `<group>-1`, … (`stems`).
 
     Everything goes below `folder` (the run's): `apps/`, `status/`, `ledger/<instance>/`, `logs/<instance>.log`. With
     the shim the cutover file says where each route is, so it has to be there before the start. Without it
@@ -128,6 +129,7 @@ class Fleet:
         self._topics = list(topics)
         self._cutover_file = cutover_file
         self._endpoints = endpoints or {}
+        self._stems = stems(shape.groups)
 
     @property
     def status_dir(self) -> Path:
@@ -174,14 +176,14 @@ class Fleet:
         names = []
         for group in self.shape.groups if groups is None else groups:
             for index in range(self.shape.groups[group]):
-                instance = f"{group}-{index + 1}{suffix}"
+                instance = f"{self._stems[group]}-{index + 1}{suffix}"
                 self._start_consumer(instance, group, cluster)
                 names.append(instance)
         return names
 
     def add_member(self, group: str) -> str:
         """Start one more member of `group` where the cutover file says, and return its name."""
-        instance = f"{group}-{len(self.instances('consumer', group)) + 1}"
+        instance = f"{self._stems[group]}-{len(self.instances('consumer', group)) + 1}"
         self._start_consumer(instance, group, "source")
         return instance
 
