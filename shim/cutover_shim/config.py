@@ -12,8 +12,12 @@ from typing import Any
 from cutover_shim.cutover_file import Cluster, CutoverFile
 
 FILE, STATUS, INSTANCE, ROUTE = "cutover.file", "cutover.status", "cutover.instance", "cutover.route"
-_OWN = frozenset({FILE, STATUS, INSTANCE, ROUTE})
+OWN_OFFSETS = "cutover.own.offsets"
+_OWN = frozenset({FILE, STATUS, INSTANCE, ROUTE, OWN_OFFSETS})
 _ADDRESS = frozenset({"bootstrap.servers", "metadata.broker.list"})
+# What the client refuses, or fails by, where the cluster's login or group protocol is another one.
+_TOKENS = ("oauth_cb", "sasl.oauthbearer.", "enable.sasl.oauthbearer.")
+_CLASSIC = ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy", "group.protocol.type")
 _count = itertools.count(1)
 
 
@@ -26,6 +30,7 @@ class Settings:
     instance: str
     route: str | None
     conf: dict[str, Any]  # the application's own properties, without the shim's
+    own_offsets: bool = False  # the application keeps offsets itself, and tells those of the two clusters apart
 
 
 def cutover_path(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
@@ -58,12 +63,41 @@ def settings(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Settings:
         instance=str(instance),
         route=own[ROUTE],
         conf=conf,
+        own_offsets=flag({OWN_OFFSETS: own[OWN_OFFSETS] or False}, OWN_OFFSETS, default=False),
     )
 
 
-def for_cluster(conf: Mapping[str, Any], cluster: Cluster) -> dict[str, Any]:
-    """Merge: the application's properties without its address, then the cluster's, which win."""
-    return {**{k: v for k, v in conf.items() if k not in _ADDRESS}, **cluster.properties}
+def for_cluster(conf: Mapping[str, Any], cluster: Cluster | None) -> dict[str, Any]:
+    """Merge: the application's properties without its address, then the cluster's, which win (None: no cutover file).
+
+    The cluster's come last, because librdkafka applies properties in their order: an alias of the same property that
+    the application set cannot win. The application's properties of a login or group protocol that this cluster does not
+    use are left out. The client waits 10 s for a token whenever it has `oauth_cb`, and then fails
+    (confluent-kafka >= 2.13), and refuses the classic group protocol's properties under the new one (KIP-848).
+    """
+    if cluster is None:
+        return dict(conf)
+    topic_defaults = conf.get("default.topic.config")
+    own = {**topic_defaults, **conf} if isinstance(topic_defaults, dict) else dict(conf)
+    own.pop("default.topic.config", None)  # the client applies these after all others, also after the cluster's
+    merged = {k: v for k, v in own.items() if k not in _ADDRESS and k not in cluster.properties}
+    merged |= cluster.properties
+    useless: tuple[str, ...] = _TOKENS if _mechanism(merged) != "OAUTHBEARER" else ()
+    if str(cluster.properties.get("group.protocol", "")).strip().lower() == "consumer":
+        useless += _CLASSIC
+    return {k: v for k, v in merged.items() if k in cluster.properties or not k.startswith(useless)}
+
+
+def _mechanism(conf: Mapping[str, Any]) -> str | None:
+    """Return the SASL mechanism that a client with these properties logs in by; None: it does not log in.
+
+    librdkafka's default is GSSAPI (CONFIGURATION.md, `sasl.mechanisms`); of two aliases the later one counts.
+    """
+    protocol = str(conf.get("security.protocol", "plaintext")).strip().upper()
+    if not protocol.startswith("SASL"):
+        return None
+    names = [str(v) for k, v in conf.items() if k in {"sasl.mechanism", "sasl.mechanisms"}]
+    return names[-1].strip().upper() if names else "GSSAPI"
 
 
 def of_source(conf: Mapping[str, Any], file: CutoverFile) -> dict[str, Any]:
@@ -71,15 +105,22 @@ def of_source(conf: Mapping[str, Any], file: CutoverFile) -> dict[str, Any]:
     return for_cluster(conf, file.clusters["source"])
 
 
+def group_of(conf: Mapping[str, Any], file: CutoverFile | None) -> str | None:
+    """Name the consumer group, which the cutover file may set; it is the same on both clusters (`parse` sees to it)."""
+    group = for_cluster(conf, None if file is None else file.clusters["source"]).get("group.id")
+    return None if group is None else str(group)
+
+
 def number(conf: Mapping[str, Any], names: tuple[str, ...], default: int) -> int:
-    """Read a numeric property under any of its aliases."""
-    for name in names:
-        if name in conf:
+    """Read a numeric property under any of its aliases; of several the last one counts, as for librdkafka."""
+    found = default
+    for name, value in conf.items():
+        if name in names:
             try:
-                return int(conf[name])
+                found = int(value)
             except (TypeError, ValueError):
-                return default
-    return default
+                found = default
+    return found
 
 
 def flag(conf: Mapping[str, Any], name: str, *, default: bool) -> bool:

@@ -260,11 +260,13 @@ class Consumer(RawConsumer):
         if handle is None:
             return [TopicPartition(p.topic, p.partition) for p in partitions]
         found: list[TopicPartition] = handle.position(partitions)
+        self._shim_member.positions.asked(partitions)
         return found
 
     def committed(self, partitions: list[TopicPartition], timeout: float = -1) -> list[TopicPartition]:
         """Fetch committed offsets from the cluster in use, as the client does."""
         found: list[TopicPartition] = self._shim_any(timeout).committed(partitions, timeout=timeout)
+        self._shim_member.positions.asked(partitions)
         return found
 
     def get_watermark_offsets(
@@ -274,11 +276,13 @@ class Consumer(RawConsumer):
         found: tuple[int, int] = self._shim_any(timeout).get_watermark_offsets(
             partition, timeout=timeout, cached=cached
         )
+        self._shim_member.positions.asked([partition])
         return found
 
     def offsets_for_times(self, partitions: list[TopicPartition], timeout: float = -1) -> list[TopicPartition]:
         """Look up offsets by time on the cluster in use, as the client does."""
         found: list[TopicPartition] = self._shim_any(timeout).offsets_for_times(partitions, timeout=timeout)
+        self._shim_member.positions.asked(partitions)
         return found
 
     # -- asking the cluster ------------------------------------------------------------------------------------------

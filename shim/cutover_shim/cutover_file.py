@@ -124,7 +124,17 @@ def parse(text: str, env: Mapping[str, str] | None = None) -> CutoverFile:
         routes=MappingProxyType({name: _route(name, _table(routes, name, "routes")) for name in routes}),
     )
     _no_overlap(parsed)
+    _one_group(parsed)
     return parsed
+
+
+def _one_group(file: CutoverFile) -> None:
+    # The mirror translates the offsets of a group to the group of the same name.
+    if len({str(cluster.properties.get("group.id")) for cluster in file.clusters.values()}) > 1:
+        raise CutoverFileError(
+            'clusters: "group.id" differs between source and target: leave it out, or set the same in both; by another '
+            "name a group does not find its offsets"
+        )
 
 
 def _position(error: Exception) -> str:

@@ -51,7 +51,6 @@ class Lane:
         self,
         route: str | None,
         conf: Mapping[str, Any],
-        limits: Limits,
         build: Callable[[str, CutoverFile | None, Lane], Any],
         mail: deque[Letter],
         changed: Callable[[], None],
@@ -73,7 +72,7 @@ class Lane:
         self.pair: tuple[Any, Any] = (None, None)
         self.serving = native.RLock()  # held by whoever flushes the handle: never the application and the driver
         self.cond = native.Condition()
-        self.queue = HeldQueue(limits)
+        self.queue = HeldQueue(Limits(conf))
         self.default = default  # the client-wide delivery callback
         self._ready = False  # the fresh handle's init_transactions() is done
         self.initialised = False  # init_transactions() was called
@@ -204,6 +203,7 @@ class Lane:
         """Go where the file says without a change: the lane is new. Raises what the client's constructor raises."""
         route = file.routes.get(self.route) if self.route is not None else None
         self.file, self.desired = file, "source" if route is None else route.producers
+        self._limit("source")
         if self.desired != "hold":
             self.adopt(self.desired, self._build(self.desired, file, self))
         self.applied = file.generation
@@ -212,6 +212,12 @@ class Lane:
         """Take a handle that was built for this lane."""
         self.cluster = self.state = cluster
         self.handle = handle
+        self._limit(cluster)
+
+    def _limit(self, cluster: str) -> None:
+        """Hold messages by the limits of this cluster's client: it stays so until another one is in use."""
+        where = None if self.file is None else self.file.clusters[cluster]
+        self.queue.limits = Limits(config.for_cluster(self.conf, where))
 
     @property
     def settled(self) -> bool:
@@ -344,6 +350,7 @@ class Lane:
         assert self._fresh is not None  # noqa: S101 - _prepared has just made it
         with self.cond:
             self.cluster = goal
+            self._limit(goal)
             self.acked.clear()
         self._fill(self._fresh[1], fresh=True)
         with self.cond:

@@ -23,6 +23,7 @@ from confluent_kafka.cimpl import Consumer as RawConsumer
 from cutover_shim import codes, config, native, prepare
 from cutover_shim.clients import build_client
 from cutover_shim.cutover_file import Cluster, CutoverFile, CutoverFileError, Where
+from cutover_shim.positions import starts_at_end
 from cutover_shim.status import nested
 from cutover_shim.subscription import Subscription
 
@@ -46,7 +47,6 @@ class Membership(Subscription):
         self.applied = -1
         self.error: str | None = None
         self.committed: dict[tuple[str, int], int] = {}
-        self.auto_commit = config.flag(settings.conf, "enable.auto.commit", default=True)
         self._changing = native.RLock()
         self._fresh: tuple[Cluster, Any] | None = None
         self._driving = False
@@ -54,6 +54,12 @@ class Membership(Subscription):
         self._refused_since: float | None = None
         self._attested = False
         self.moved = False  # has left a cluster: messages of it may still be in the application's hands
+        self._own_offsets = settings.own_offsets
+
+    @property
+    def auto_commit(self) -> bool:
+        """Whether the client in use commits by itself."""
+        return config.flag(self.merged(), "enable.auto.commit", default=True)
 
     # -- where it should be ------------------------------------------------------------------------------------------
 
@@ -76,6 +82,7 @@ class Membership(Subscription):
         """Go where the file says. Raises what the client's constructor raises."""
         if file is not None:
             self.file, self.seen = file, file.generation
+            self.group = config.group_of(self.conf, file)
             self.route = self._route_in(file)
             self.desired = file.routes[self.route].consumers if self.route is not None else "source"
             self.applied = file.generation
@@ -137,7 +144,10 @@ class Membership(Subscription):
         if route is None:
             self.error = f"the route {name!r} is no longer in the cutover file: staying where it is"
             return
-        self.refused = self._across(self.topics or [], file)
+        moves = route.consumers != self.cluster
+        self.refused = (
+            self._renamed(file) or self._across(self._read_topics(), file) or (self._keeps_offsets() if moves else None)
+        )
         if self.refused is not None:
             log.warning("cutover shim: %s", self.refused)
             return
@@ -149,6 +159,20 @@ class Membership(Subscription):
         elif self.desired != "hold" and not self._driving:
             self._driving = True
             native.start_thread(self._drive, f"cutover-group-{self.group}")
+
+    def _renamed(self, file: CutoverFile) -> str | None:
+        if (now := config.group_of(self.conf, file)) == self.group:
+            return None
+        return f"the cutover file changes group.id from {self.group!r} to {now!r}: restart the application for that"
+
+    def _keeps_offsets(self) -> str | None:
+        if self.brought is None or self._own_offsets:
+            return None
+        return (
+            f"the application starts {self.brought}, an offset of its own, which is another record on the other "
+            f"cluster: the group {self.group!r} stays; keep the clusters' offsets apart by cutover_cluster(), then set "
+            "cutover.own.offsets=true"
+        )
 
     def _present_state(self) -> str:
         return (self.cluster or "held") if self.assigned or self.manual is not None else "joining"
@@ -183,8 +207,7 @@ class Membership(Subscription):
             fresh = self._build(goal, file)
             # Not the handle in use: every call on a consumer waits for the application's running poll().
             present = self._build(self.cluster, file) if self.cluster is not None else None
-            used = [t for t in self.topics or [] if not t.startswith("^")]
-            used += [p.topic for p in self.manual or []]
+            used = self._read_topics() + [p.topic for p in self.manual or []]
             route = file.routes.get(self.route) if self.route is not None else None
             conf = config.for_cluster(self.conf, file.clusters[goal])
             prepare.check(fresh, conf, goal, used, () if route is None else route.topics, present)
@@ -269,10 +292,10 @@ class Membership(Subscription):
         if not self._committed_before_leaving(partitions):
             return
         sought = [TopicPartition(t, n, o) for (t, n), o in self.seeks.items() if (t, n) in mine and o >= 0]
-        if self.topics is not None and partitions:
-            self._give_up(handle, partitions)
-        elif self.manual is not None:
+        if self.manual is not None:
             handle.unassign()
+        elif partitions:
+            self._give_up(handle, partitions)
         if sought and self.auto_commit:
             self._commit_sought(sought)
         self.attest(partitions)
@@ -290,6 +313,7 @@ class Membership(Subscription):
         """Commit what is due; a cluster that does not take it is given some time before it is left without."""
         try:
             self._commit_due(partitions)
+            self._flaw = self._commit_starts(partitions)
         except KafkaException as error:
             first, self._refused_since = self._refused_since, self._refused_since or time.monotonic()
             if first is None or time.monotonic() - first < COMMIT_S:
@@ -298,8 +322,6 @@ class Membership(Subscription):
                 return False
             self._flaw = f"left without the final commit: {error}"
             log.warning("cutover shim: the group %s %s", self.group, self._flaw)
-        else:
-            self._flaw = None
         self._refused_since = None
         return True
 
@@ -333,6 +355,27 @@ class Membership(Subscription):
         except KafkaException as error:
             if error.args[0].code() != codes.NO_OFFSET:  # nothing stored: nothing due
                 raise
+
+    def _commit_starts(self, partitions: list[TopicPartition]) -> str | None:
+        """Commit where reading began in partitions without a committed offset; return in words what is left of them.
+
+        With automatic commit alone: otherwise nothing is committed that the application did not.
+        """
+        if not partitions or self.group is None or not starts_at_end(self.merged()):
+            return None
+        known, unknown = self.positions.uncommitted(self.handle.committed(partitions, timeout=ATTEST_S))
+        if known and self.auto_commit:
+            self.handle.commit(offsets=known, asynchronous=False)
+            known = []
+        if not (left := [*known, *unknown]):
+            return None
+        why = (
+            f"no committed offset in {len(left)} of {len(partitions)} partitions ({left[0].topic} "
+            f"[{left[0].partition}] first): with auto.offset.reset=latest what arrives there during the switch is "
+            "skipped; commit a position there"
+        )
+        log.warning("cutover shim: the group %s has %s", self.group, why)
+        return why
 
     def _commit_sought(self, sought: list[TopicPartition]) -> None:
         # Only now: while partitions are assigned the client commits what it has stored, which is from before the seek.
@@ -371,10 +414,14 @@ class Membership(Subscription):
             self.cluster, self.handle = fresh[0].name, fresh[1]
             self.committed, self._flaw, self._attested = {}, None, False
             self.state = "joining"
+            self.positions.forget()
+            self.brought = None
         if self.manual is not None:
             # Offsets of one cluster mean nothing on another: reading goes on where the group has committed there.
-            self.handle.assign([TopicPartition(p.topic, p.partition) for p in self.manual])
-            self._assigned(self.manual)
+            partitions = [TopicPartition(p.topic, p.partition) for p in self.manual]
+            self._note_start(self.handle, partitions)
+            self.handle.assign(partitions)
+            self._assigned(partitions)
         elif self.topics is not None:
             self._subscribe()
         self.changed()

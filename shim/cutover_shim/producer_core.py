@@ -14,7 +14,6 @@ from confluent_kafka.cimpl import Producer as RawProducer
 from cutover_shim import codes, config, native, runtime, status, transactions, watch
 from cutover_shim.clients import build_client, closed_handle, deadline_of, left_until
 from cutover_shim.cutover_file import CutoverFile, CutoverFileError
-from cutover_shim.gate import Limits
 from cutover_shim.lane import CHUNK_S, Lane, Letter
 
 log = logging.getLogger("cutover_shim")
@@ -42,7 +41,6 @@ class ProducerCore:
         self.watch: watch.Watch | None = None
         self.status: status.StatusFile | status.StatusTopic | None = None
         self._dirty, self._written = True, 0.0
-        self._limits = Limits(chosen.conf)
         self._transactional = bool(chosen.conf.get("transactional.id"))
 
     def start(self) -> None:
@@ -56,12 +54,26 @@ class ProducerCore:
             return
         self.watch = watch.watcher.follow(chosen.file)
         self.file = self.watch.first()
+        self._transactional = self._in_transactions(self.file)
         if chosen.status:
             self.status = status.writer(
                 chosen.status, chosen.instance, partial(config.of_source, chosen.conf, self.file)
             )
         self.begin(self.file)
         watch.watcher.attach(self.watch, self)
+
+    def _in_transactions(self, file: CutoverFile) -> bool:
+        sides = {
+            name: bool(config.for_cluster(self.chosen.conf, where).get("transactional.id"))
+            for name, where in file.clusters.items()
+        }
+        if len(set(sides.values())) > 1:
+            having = next(name for name, has in sides.items() if has)
+            raise codes.error(
+                codes.INVALID_ARG,
+                f"transactional.id is set for the {having} alone: set it in both clusters, or in the application",
+            )
+        return sides["source"]
 
     # -- building ----------------------------------------------------------------------------------------------------
 
@@ -80,7 +92,6 @@ class ProducerCore:
         lane = Lane(
             route,
             conf,
-            self._limits,
             self.build,
             self.mail,
             self.changed,

@@ -23,7 +23,7 @@ class _Stays:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         chosen = config.settings(args, kwargs)
         conf = chosen.conf
-        self._shim_group: str | None = conf.get("group.id")
+        self._shim_group = config.group_of(conf, None)
         self._shim_file: CutoverFile
         self._shim_chosen = chosen
         self._shim_status: status.StatusFile | status.StatusTopic | None = None
@@ -34,6 +34,7 @@ class _Stays:
         watched = watch.watcher.follow(chosen.file)
         self._shim_watch = watched
         source = watched.first().clusters["source"]
+        self._shim_group = config.group_of(conf, watched.first())
         build_client(super().__init__, config.for_cluster(conf, source), source)
         if chosen.status:
             self._shim_status = status.writer(

@@ -1,0 +1,149 @@
+"""Positions that only a client or an application remembers: committed or named, never lost or misused in silence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import Producer as RawProducer
+from cutover_shim import Consumer
+from cutover_shim.positions import starts_at_end
+
+from .conftest import MockCluster, Switch, until
+from .test_consumer_switch import FAST
+
+
+def put(cluster: MockCluster, topic: str, partition: int, *values: str) -> None:
+    producer = RawProducer({"bootstrap.servers": cluster.bootstrap, "log_level": 0})
+    for value in values:
+        producer.produce(topic, value, partition=partition)
+    assert producer.flush(10) == 0
+    producer.close()
+
+
+class Reader:
+    """A consumer that starts at the log's end and keeps what it was given."""
+
+    def __init__(self, switch: Switch, topic: str, on_assign: Any = None, **conf: Any) -> None:
+        self.got: list[str] = []
+        self.consumer = Consumer(
+            switch.conf(**{"group.id": f"g-{topic}", "auto.offset.reset": "latest", **FAST, **conf})
+        )
+        self.consumer.subscribe([topic], **({"on_assign": on_assign} if on_assign else {}))
+        until(self.consumer.assignment, self.step)
+
+    def step(self) -> None:
+        message = self.consumer.poll(0.1)
+        if message is not None and message.error() is None:
+            self.got.append(message.value().decode())
+
+    def feed(self, cluster: MockCluster, topic: str, partition: int) -> int:
+        """Write until one is read, as the client has then looked up where it starts; returns how many were written."""
+        written = 0
+        while not self.got:
+            put(cluster, topic, partition, f"new-{written}")
+            written += 1
+            self.step()
+        until(lambda: self.got[-1] == f"new-{written - 1}", self.step)
+        return written
+
+
+def test_the_first_record_of_an_idle_partition_is_read_after_a_switch(switch: Switch, topic: str) -> None:
+    for cluster in switch.clusters.values():  # as mirrored: old records in 1, nothing in 0
+        put(cluster, topic, 1, "old-1", "old-2")
+    reader = Reader(switch, topic)
+    written = reader.feed(switch.source, topic, 2)
+    switch.until_attested(switch.write(consumers="hold"), reader.step)
+    assert switch.read_status()["routes"]["r"]["committed"] == {topic: {"0": 0, "1": 2, "2": written, "3": 0}}
+    assert switch.error() == ""
+    reader.consumer.close()
+
+
+def test_what_was_stored_by_nobody_is_committed_where_reading_began(switch: Switch, topic: str) -> None:
+    put(switch.source, topic, 0, "old")
+    reader = Reader(switch, topic, **{"enable.auto.offset.store": False})
+    assert reader.feed(switch.source, topic, 0) > 0
+    switch.until_attested(switch.write(consumers="hold"), reader.step)
+    assert switch.read_status()["routes"]["r"]["committed"][topic]["0"] == 1
+    reader.consumer.close()
+
+
+def test_with_manual_commit_partitions_without_a_committed_offset_are_named(
+    switch: Switch, topic: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader = Reader(switch, topic, **{"enable.auto.commit": False})
+    reader.consumer.commit(offsets=[TopicPartition(topic, 1, 0)], asynchronous=False)
+    switch.until_attested(switch.write(consumers="hold"), reader.step)
+    assert switch.read_status()["routes"]["r"]["committed"] == {topic: {"1": 0}}
+    until(lambda: f"no committed offset in 3 of 4 partitions ({topic} [0] first)" in switch.error(), reader.step)
+    assert "no committed offset in 3 of 4" in caplog.text
+    reader.consumer.close()
+
+
+def test_from_the_beginning_nothing_needs_to_be_committed(switch: Switch, topic: str) -> None:
+    reader = Reader(switch, topic, **{"auto.offset.reset": "earliest"})
+    switch.until_attested(switch.write(consumers="hold"), reader.step)
+    assert (switch.read_status()["routes"]["r"]["committed"], switch.error()) == ({}, "")
+    reader.consumer.close()
+
+
+@pytest.mark.parametrize(("reset", "at_end"), [("latest", True), ("END", True), ("earliest", False), ("error", False)])
+def test_where_a_client_starts_is_read_as_the_client_reads_it(reset: str, at_end: bool) -> None:
+    assert starts_at_end({"auto.offset.reset": reset}) is at_end
+    assert starts_at_end({})
+
+
+def from_a_database(consumer: Any, partitions: list[TopicPartition]) -> None:
+    for each in partitions:
+        each.offset = 7
+    consumer.assign(partitions)
+
+
+def test_an_application_with_offsets_of_its_own_stays_and_says_why(switch: Switch, topic: str) -> None:
+    put(switch.source, topic, 0, *map(str, range(10)))
+    reader = Reader(switch, topic, from_a_database, **{"group.protocol": "classic"})
+    until(lambda: reader.got == ["7", "8", "9"], reader.step)
+    switch.write(consumers="hold")
+    until(lambda: "an offset of its own" in str(switch.read_status()["rejected"]), reader.step)
+    switch.write(consumers="target")
+    put(switch.source, topic, 0, "10")
+    until(lambda: reader.got[-1] == "10", reader.step)
+    assert reader.consumer.cutover_cluster() == "source"
+    reader.consumer.close()
+
+
+def test_it_moves_once_it_says_that_it_tells_the_clusters_offsets_apart(switch: Switch, topic: str) -> None:
+    put(switch.source, topic, 0, *map(str, range(10)))
+    put(switch.target, topic, 0, *(f"t{n}" for n in range(9)))
+    more = {"group.protocol": "classic", "cutover.own.offsets": True}
+    reader = Reader(switch, topic, from_a_database, **more)
+    switch.until_attested(switch.write(consumers="target"), reader.step)
+    until(lambda: reader.got[-2:] == ["t7", "t8"], reader.step)
+    reader.consumer.close()
+
+
+def test_offsets_that_were_asked_of_this_cluster_are_no_offsets_of_its_own(switch: Switch, topic: str) -> None:
+    put(switch.source, topic, 0, *map(str, range(10)))
+
+    def the_last_two(consumer: Any, partitions: list[TopicPartition]) -> None:
+        for each in partitions:
+            each.offset = max(0, consumer.get_watermark_offsets(each, timeout=10)[1] - 2)
+        consumer.assign(partitions)
+
+    reader = Reader(switch, topic, the_last_two, **{"group.protocol": "classic"})
+    until(lambda: reader.got == ["8", "9"], reader.step)
+    switch.until_attested(switch.write(consumers="target"), reader.step)
+    reader.consumer.close()
+
+
+def test_a_seek_to_an_offset_of_the_cluster_that_was_left_is_refused(switch: Switch, topic: str) -> None:
+    put(switch.target, topic, 0, *map(str, range(10)))
+    reader = Reader(switch, topic, **{"auto.offset.reset": "earliest"})
+    switch.until_attested(switch.write(consumers="target"), reader.step)
+    until(lambda: len(reader.got) == 10, reader.step)
+    with pytest.raises(KafkaException, match="of the cluster that was left"):
+        reader.consumer.seek(TopicPartition(topic, 0, 4711))
+    reader.consumer.seek(TopicPartition(topic, 0, 8))  # what was read here is ours
+    until(lambda: reader.got[10:] == ["8", "9"], reader.step)
+    reader.consumer.close()
