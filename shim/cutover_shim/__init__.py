@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import confluent_kafka
+
 from cutover_shim.adoption import install
 from cutover_shim.consumer import Consumer
 from cutover_shim.errors import CutoverFileError
@@ -16,6 +18,8 @@ from cutover_shim.serializing import DeserializingConsumer, SerializingProducer
 from cutover_shim.share import DeserializingShareConsumer, ShareConsumer
 
 if TYPE_CHECKING:
+    from confluent_kafka import *  # type: ignore[assignment]  # noqa: F403 - errors, messages, offsets: as they are
+
     from cutover_shim.admin import AdminClient
     from cutover_shim.aio import AIOConsumer, AIOProducer
 
@@ -32,6 +36,7 @@ __all__ = [
     "ShareConsumer",
     "install",
 ]
+__all__ += [n for n in confluent_kafka.__all__ if n not in {*__all__, "admin", "aio", "kafkatest"}]
 
 
 def __getattr__(name: str) -> Any:
@@ -44,4 +49,6 @@ def __getattr__(name: str) -> Any:
         from cutover_shim.admin import AdminClient  # noqa: PLC0415
 
         return AdminClient
+    if not name.startswith("_") and hasattr(confluent_kafka, name):
+        return getattr(confluent_kafka, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from types import CodeType, FunctionType, MethodDescriptorType, ModuleType
 from typing import Any
 
 import confluent_kafka
@@ -11,7 +12,7 @@ from confluent_kafka import cimpl
 
 from cutover_shim.consumer import Consumer
 from cutover_shim.producer import Producer
-from cutover_shim.serializing import DeserializingConsumer, SerializingProducer
+from cutover_shim.serializing import DeserializingConsumer, SerializingProducer, raw_class
 from cutover_shim.share import DeserializingShareConsumer, ShareConsumer
 
 log = logging.getLogger("cutover_shim")
@@ -19,10 +20,10 @@ log = logging.getLogger("cutover_shim")
 _RAW: dict[str, Any] = {
     "Producer": cimpl.Producer,
     "Consumer": cimpl.Consumer,
-    "SerializingProducer": confluent_kafka.SerializingProducer,
-    "DeserializingConsumer": confluent_kafka.DeserializingConsumer,
-    "ShareConsumer": getattr(confluent_kafka, "ShareConsumer", None),
-    "DeserializingShareConsumer": getattr(confluent_kafka, "DeserializingShareConsumer", None),
+    "SerializingProducer": raw_class("SerializingProducer"),
+    "DeserializingConsumer": raw_class("DeserializingConsumer"),
+    "ShareConsumer": getattr(cimpl, "ShareConsumer", None),
+    "DeserializingShareConsumer": raw_class("DeserializingShareConsumer"),
 }
 _OURS: dict[str, Any] = {
     "Producer": Producer,
@@ -32,42 +33,122 @@ _OURS: dict[str, Any] = {
     "ShareConsumer": ShareConsumer,
     "DeserializingShareConsumer": DeserializingShareConsumer,
 }
+_mixed: dict[type, type] = {}
 
 
 def install() -> None:
     """Make `confluent_kafka.Producer` and the other clients those of the shim, for the whole process.
 
-    Works before and after the application has imported confluent_kafka: names that its modules have already bound are
-    rebound. Classes that the application has already derived from a raw client cannot be changed and are named in a
-    warning; install earlier, or start it by `python -m cutover_shim`. Calling it again does nothing.
+    Works before and after the application has imported confluent_kafka or one of its modules: names that modules have
+    already bound are rebound, `confluent_kafka.admin.AdminClient` included. A class that stands in a client's place
+    already (OpenTelemetry's and Datadog's instrumentation put one there) stays, on the shim; so does one that is put
+    there later. Other classes that were derived from a raw client before cannot be changed and are named in a warning;
+    install earlier, or start the application by `python -m cutover_shim`. Calling it again does nothing.
     """
-    pairs = {_RAW[name]: _OURS[name] for name in _RAW if _RAW[name] is not None}
-    admin = sys.modules.get("confluent_kafka.admin")
-    if admin is not None:
-        from cutover_shim.admin import AdminClient, RawAdminClient  # noqa: PLC0415 - only for whom uses it
+    from cutover_shim.admin import AdminClient, RawAdminClient  # noqa: PLC0415 - its import takes time: for adopters only
 
-        pairs[RawAdminClient] = AdminClient
-        admin.AdminClient = AdminClient  # type: ignore[attr-defined]
-    for name, ours in _OURS.items():
-        if ours is not None:
-            setattr(confluent_kafka, name, ours)
+    pairs = {_RAW[name]: _OURS[name] for name in _RAW if _RAW[name] is not None}
+    pairs[RawAdminClient] = AdminClient
+    for name, raw in _RAW.items():
+        now = getattr(confluent_kafka, name, None)
+        if isinstance(now, type) and raw is not None:
+            pairs[now] = on_shim(name, now)
+    pairs |= _of_clients_own_modules(pairs)
+    for raw in pairs:
+        _pin(raw)
     _rebind(pairs)
+    if not isinstance(confluent_kafka, _Watched):
+        sys.modules["confluent_kafka"].__class__ = _Watched
     _warn_of_derived(pairs)
+
+
+def on_shim(name: str, found: type) -> type:
+    """Return the class to use where `found` was put in the place of the client of this name.
+
+    The raw client becomes the shim's. A class that derives from the raw client gets the shim's between the two.
+    """
+    raw, ours = _RAW[name], _OURS[name]
+    if found is raw:
+        return ours  # type: ignore[no-any-return]
+    if issubclass(found, ours) or not issubclass(found, raw):
+        return found
+    if found not in _mixed:
+        _pin(found)
+        names = {"__module__": found.__module__, "__qualname__": found.__qualname__, "__doc__": found.__doc__}
+        _mixed[found] = type(found.__name__, (found, ours), names | _rewrapped(found, raw, ours))
+    return _mixed[found]
+
+
+def _rewrapped(found: type, raw: type, ours: type) -> dict[str, Any]:
+    """Wrap the shim's methods as `found` has wrapped the raw client's own, which would be called past the shim.
+
+    A wrapper is an object of wrapt's (https://wrapt.readthedocs.io), which both instrumentations use.
+    """
+    again: dict[str, Any] = {}
+    for between in reversed(found.__mro__[: found.__mro__.index(raw)]):
+        for name, method in vars(between).items():
+            wrapper = getattr(method, "_self_wrapper", None)
+            if wrapper is not None and isinstance(getattr(method, "__wrapped__", None), MethodDescriptorType):
+                again[name] = type(method)(getattr(ours, name), wrapper)
+    return again
+
+
+class _Watched(ModuleType):
+    """The module confluent_kafka: an instrumentation that replaces a client after install() gets one on the shim."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, type) and _RAW.get(name) is not None:
+            value = on_shim(name, value)
+        super().__setattr__(name, value)
+
+
+def _of_clients_own_modules(pairs: dict[Any, Any]) -> dict[Any, Any]:
+    """Find confluent_kafka's own classes that derive from a client and are imported already (confluent_kafka.avro)."""
+    found: dict[Any, Any] = {}
+    for name in ("Producer", "Consumer"):
+        for derived in type.__subclasses__(_RAW[name]):
+            if derived not in pairs and _package(derived.__module__) == "confluent_kafka":
+                found[derived] = on_shim(name, derived)
+    return found
+
+
+def _pin(raw: type) -> None:
+    """Let the methods of a class name it by a name of its own in their module, so that its usual name can be rebound.
+
+    confluent_kafka's say `super(AdminClient, self)`: with another class under that name they raise TypeError.
+    """
+    own = f"_cutover_{raw.__qualname__.replace('.', '_')}"
+    for method in vars(raw).values():
+        function = getattr(method, "__func__", method)
+        while not isinstance(function, FunctionType) and hasattr(function, "__wrapped__"):
+            function = function.__wrapped__
+        if isinstance(function, FunctionType) and function.__globals__.get(raw.__name__) is raw:
+            function.__globals__[own] = raw
+            function.__code__ = _renamed(function.__code__, raw.__name__, own)
+
+
+def _renamed(code: CodeType, old: str, new: str) -> CodeType:
+    inner = tuple(_renamed(c, old, new) if isinstance(c, CodeType) else c for c in code.co_consts)
+    return code.replace(co_names=tuple(new if n == old else n for n in code.co_names), co_consts=inner)
 
 
 def _rebind(pairs: dict[Any, Any]) -> None:
     for module in list(sys.modules.values()):
-        if _own(getattr(module, "__name__", "") or ""):
+        home = getattr(module, "__name__", "") or ""
+        if _package(home) == "cutover_shim":
             continue
         for name, value in list(getattr(module, "__dict__", {}).items()):
-            if isinstance(value, type) and value in pairs:
-                setattr(module, name, pairs[value])
+            if not isinstance(value, type) or value not in pairs or name.startswith("_cutover_"):
+                continue
+            if value in _mixed and value.__module__ == home and _package(home) != "confluent_kafka":
+                continue  # the instrumentation's own name for it, by which it is taken away again
+            setattr(module, name, pairs[value])
 
 
 def _warn_of_derived(pairs: dict[Any, Any]) -> None:
     for raw in pairs:
         for derived in type.__subclasses__(raw):
-            if not _own(derived.__module__):
+            if derived not in pairs and derived not in _mixed and not _own(derived):
                 log.warning(
                     "%s.%s was derived from confluent_kafka's %s before the shim was installed: it is not switched",
                     derived.__module__,
@@ -76,5 +157,11 @@ def _warn_of_derived(pairs: dict[Any, Any]) -> None:
                 )
 
 
-def _own(module: str) -> bool:
-    return module.partition(".")[0] in {"confluent_kafka", "cutover_shim", "cimpl"}
+def _own(derived: type) -> bool:
+    homes = {replaced.__module__ for replaced in _mixed}  # an instrumentation's other classes are proxies of a client
+    package = _package(derived.__module__)
+    return derived in _mixed.values() or derived.__module__ in homes or package in {"confluent_kafka", "cutover_shim"}
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]

@@ -5,23 +5,43 @@ Their own code runs unchanged: in the order of resolution this package's client 
 
 from __future__ import annotations
 
+from importlib import import_module
 from types import GenericAlias
-from typing import Any
-
-import confluent_kafka
+from typing import TYPE_CHECKING, Any
 
 from cutover_shim.consumer import Consumer
 from cutover_shim.producer import Producer
 
+_HOMES = {
+    "SerializingProducer": "serializing_producer",
+    "DeserializingConsumer": "deserializing_consumer",
+    "DeserializingShareConsumer": "deserializing_share_consumer",  # since confluent-kafka 2.16
+}
 
-class SerializingProducer(confluent_kafka.SerializingProducer, Producer):  # type: ignore[misc]
+
+def raw_class(name: str) -> Any:
+    """Return the class where confluent_kafka defines it, whatever was put in its place; None if it has none."""
+    try:
+        return getattr(import_module(f"confluent_kafka.{_HOMES[name]}"), name)
+    except ImportError:
+        return None
+
+
+if TYPE_CHECKING:
+    from confluent_kafka.deserializing_consumer import DeserializingConsumer as RawDeserializing
+    from confluent_kafka.serializing_producer import SerializingProducer as RawSerializing
+else:
+    RawSerializing, RawDeserializing = raw_class("SerializingProducer"), raw_class("DeserializingConsumer")
+
+
+class SerializingProducer(RawSerializing, Producer):  # type: ignore[misc]
     """SerializingProducer with the interface of confluent_kafka's, whose cluster can be changed under it."""
 
     def __class_getitem__(cls, item: Any) -> GenericAlias:
         return GenericAlias(cls, item)
 
 
-class DeserializingConsumer(confluent_kafka.DeserializingConsumer, Consumer):
+class DeserializingConsumer(RawDeserializing, Consumer):
     """DeserializingConsumer with the interface of confluent_kafka's, whose cluster can be changed under it."""
 
     def __class_getitem__(cls, item: Any) -> GenericAlias:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import confluent_kafka
+from confluent_kafka import cimpl
 
 from cutover_shim import config, status, watch
 from cutover_shim.clients import build_client
 from cutover_shim.cutover_file import CutoverFile
+from cutover_shim.serializing import raw_class
 
 WHY = "a share group's state cannot be moved: this consumer stays on the source"
 
@@ -92,11 +93,12 @@ class _Stays:
         return "source"
 
 
-def _variant(name: str) -> Any:
-    base = getattr(confluent_kafka, name, None)  # since 2.15 and 2.16
+def _variant(name: str, *bases: Any) -> Any:
     doc = f"{name} of confluent_kafka; it stays on the source cluster, and its status says so."
-    return None if base is None else type(name, (_Stays, base), {"__doc__": doc, "__module__": __name__})
+    return None if None in bases else type(name, bases, {"__doc__": doc, "__module__": __name__})
 
 
-ShareConsumer = _variant("ShareConsumer")
-DeserializingShareConsumer = _variant("DeserializingShareConsumer")
+ShareConsumer = _variant("ShareConsumer", _Stays, getattr(cimpl, "ShareConsumer", None))  # since 2.15
+DeserializingShareConsumer = _variant(
+    "DeserializingShareConsumer", raw_class("DeserializingShareConsumer"), ShareConsumer
+)
