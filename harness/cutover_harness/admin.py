@@ -264,6 +264,17 @@ class Admin:
         return len(found.members) if found.state == ConsumerGroupState.STABLE else 0
 
     @_renewing
+    def active(self, group: str) -> int:
+        """Return how many members the group has in any state, 0 if nobody knows it."""
+        try:
+            found = self._client.describe_consumer_groups([group], request_timeout=self._timeout_s)[group].result()
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return 0
+            raise
+        return len(found.members)
+
+    @_renewing
     def set_committed(self, group: str, offsets: Mapping[Partition, int]) -> None:
         """Set committed offsets of a group that has no members; with members the cluster refuses it."""
         if not offsets:

@@ -10,6 +10,7 @@ from pathlib import Path
 from cutover_harness.conductor.gates import Gate, Reading
 from cutover_harness.conductor.protocols import ClusterLike, GroupProgressLike, MirrorLike
 from cutover_harness.conductor.statuses import Role, joined_later, missing, read_statuses
+from cutover_harness.conductor.target_state import skipping
 from cutover_harness.plan.path import Place
 
 
@@ -110,9 +111,14 @@ class Checks:
         """The offsets of every group are set on the target, each proved by the records around it."""
 
         def read() -> Reading:
+            # What the target has removed no offset brings back. Offsets that were not proved are MirrorMaker 2's own.
+            if removed := skipping(self.mirror, groups, held=True, offsets=False):
+                return removed
             results = {group: self.mirror.set_exact_offsets(group) for group in groups}
             words = "; ".join(f"{group}: {evidence}" for group, (_, evidence) in results.items())
-            return Reading(open=all(done for done, _ in results.values()), waits_for=words, evidence=words)
+            if not all(done for done, _ in results.values()):
+                return Reading(open=False, waits_for=words)
+            return skipping(self.mirror, groups, held=True) or Reading(open=True, evidence=words)
 
         return Gate("exact offsets proved", read, deadline_s)
 
@@ -136,6 +142,8 @@ class Checks:
             rows = {group: self.mirror.group_progress(group) for group in groups}
             late = {group: [row for row in its if not row.synchronised] for group, its in rows.items()}
             if not any(late.values()) and all(rows.values()):
+                if skipped := skipping(self.mirror, groups, held=True):
+                    return skipped
                 count = sum(len(its) for its in rows.values())
                 return Reading(
                     open=True, evidence=f"last commits of {len(groups)} groups translated in {count} partitions"
@@ -146,6 +154,8 @@ class Checks:
             if not seen or seen[0][0] != offsets:
                 seen[:] = [(offsets, now)]
             settled = all(rows.values()) and now - seen[0][1] >= settle_s
+            if settled and (skipped := skipping(self.mirror, groups, held=True)):
+                return skipped
             return Reading(open=settled, waits_for=words, evidence=f"nothing moved for {settle_s:.0f} s: {words}")
 
         return Gate("group progress synchronised", read, wait_s, waits_only=True)

@@ -15,8 +15,9 @@ from cutover_harness.conductor.gates import Gate, GateMissedError, Reading, wait
 from cutover_harness.conductor.journal import Journal
 from cutover_harness.conductor.pointer import PointerFile
 from cutover_harness.conductor.protocols import ClusterLike, MirrorLike
-from cutover_harness.conductor.resume import reached, remaining, turned_back
+from cutover_harness.conductor.resume import reached, remaining, turned_back, were_on_target
 from cutover_harness.conductor.statuses import Role
+from cutover_harness.conductor.target_state import TargetState
 from cutover_harness.conductor.whole import Whole
 from cutover_harness.errors import UsageError
 from cutover_harness.plan.path import Act, Place, RouteState, destination, moves, way_back
@@ -195,9 +196,16 @@ class Conductor:
     def _make_safe(self, number: int, act: Act, before: RouteState) -> None:
         """Wait for what has to be true before `act`, or it costs records or their order."""
         deadline = self.gates.deadline_s
+        if act == Act.CREATE_TASK:
+            self._pass(number, self._target_state.unused(number, deadline))
         if _leaves_source(act, before):
             self._pass(number, self._whole.gate(deadline))
-        if act == Act.CONSUMERS_TO_TARGET and not before.exact and not before.overlap:
+        resumes = were_on_target(self.journal.read())
+        if _leads_to_target(act, before) and not resumes:
+            self._look_at_target(number, act, before)
+        if act == Act.CONSUMERS_TO_SOURCE and resumes:
+            self._pass(number, self._target_state.read_again())
+        if act == Act.CONSUMERS_TO_TARGET and not before.exact and not before.overlap and not resumes:
             wait_s, settle_s = self.gates.progress_wait_s, self.gates.settle_s
             self._pass(number, self.checks.progress(self.route.groups, wait_s, settle_s))
         elif act == Act.PRODUCERS_TO_TARGET and not before.reverse:
@@ -208,6 +216,16 @@ class Conductor:
         elif act == Act.PRODUCERS_TO_SOURCE and before.reverse:
             self._get(Act.REVERSE_MIRROR, self._turn_around)  # as far as it has not been
             self._pass(number, self.checks.reverse_drained(deadline))
+
+    def _look_at_target(self, number: int, act: Act, before: RouteState) -> None:
+        """Wait until nobody consumes there, and nothing is missing that the groups have not read."""
+        deadline = self.gates.deadline_s
+        self._pass(number, self._target_state.nobody_there(deadline))
+        if act == Act.CONSUMERS_TO_TARGET and not before.exact:
+            return  # the gate of the groups' progress looks
+        sets_offsets = act == Act.SET_EXACT_OFFSETS or self._sets_exact_offsets_after(number)
+        held = before.consumers == "hold"
+        self._pass(number, self._target_state.nothing_skipped(deadline, held=held, offsets=not sets_offsets))
 
     def prove_copied(self, number: int, deadline_s: float) -> None:
         """Wait until the mirror is at zero, and keep what that proves: all that the source has is on the target."""
@@ -264,6 +282,10 @@ class Conductor:
         return Whole(self.journal, self.mirror, self.source, self.target)
 
     @property
+    def _target_state(self) -> TargetState:
+        return TargetState(self.route.groups, self.journal, self.mirror, self.source, self.target)
+
+    @property
     def checks(self) -> Checks:
         """The gates of this route."""
         return Checks(self.route.name, self.statuses, self.mirror, self.source, self.target)
@@ -292,6 +314,17 @@ def _leaves_source(act: Act, before: RouteState) -> bool:
             return act in (Act.OVERLAP_CONSUMERS, Act.SET_EXACT_OFFSETS) or (
                 act == Act.CONSUMERS_TO_TARGET and not before.exact  # else it has just been looked at
             )
+
+
+def _leads_to_target(act: Act, before: RouteState) -> bool:
+    """Whether `act` brings a route's consumers nearer to the target, on which they are not yet."""
+    match act:
+        case Act.STOP_CONSUMERS:
+            return before.consumers == "source"
+        case Act.CONSUMERS_TO_TARGET:
+            return not before.overlap
+        case _:
+            return act in (Act.OVERLAP_CONSUMERS, Act.SET_EXACT_OFFSETS)
 
 
 def _consumers_first(state: RouteState) -> Reading:

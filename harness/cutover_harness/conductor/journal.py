@@ -22,6 +22,7 @@ Kind = Literal[
     "cut",
     "topics",
     "gone",
+    "found",
     "doing",
     "done",
     "ask",
@@ -34,6 +35,7 @@ Kind = Literal[
 kill the act is done again (all are idempotent) but its gates are not asked again; done: the act and the gates after it;
 cut: where the target's logs ended when the mirror was turned around;
 topics: the ids of the topics that are mirrored; gone: records that went from the source before they were mirrored;
+found: what was on the target before the mirror task was created;
 ask, answer: something that another process has to do (a fault, a restart of apps); missed: a gate's deadline; back: the
 way back that was decided; end: the path is walked."""
 

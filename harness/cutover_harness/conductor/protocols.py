@@ -3,7 +3,7 @@
 # ruff: noqa: D102 - what the names say, the implementations explain
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 TopicPartitionKey = tuple[str, int]
@@ -22,6 +22,13 @@ class GroupProgressLike(Protocol):
     def target_committed(self) -> int | None: ...
     @property
     def synchronised(self) -> bool: ...
+
+
+class SkippedLike(Protocol):
+    """What a group would skip on the target, readable as text."""
+
+    @property
+    def sure(self) -> bool: ...
 
 
 class LagLike(Protocol):
@@ -62,6 +69,14 @@ class MirrorLike(Drains, Protocol):
         ...
 
     def group_progress(self, group: str) -> Sequence[GroupProgressLike]: ...
+    def mirrored_partitions(self) -> Collection[TopicPartitionKey]:
+        """Return the partitions of which this batch has mirrored records, in this task or in an earlier one."""
+        ...
+
+    def skipped(self, groups: Sequence[str], *, offsets: bool = True) -> Sequence[SkippedLike]:
+        """Return what each group would skip if it resumed on the target now; empty proves that it skips nothing."""
+        ...
+
     def stop_translating(self) -> None:
         """Have nobody but us set the groups' offsets on the target from now on."""
         ...
@@ -94,8 +109,13 @@ class ClusterLike(Protocol):
         """Return the id of each of `topics` that exists, as far as the cluster knows ids."""
         ...
 
+    def start_offsets(self, topics: Sequence[str]) -> Mapping[TopicPartitionKey, int]: ...
     def end_offsets(self, topics: Sequence[str]) -> Mapping[TopicPartitionKey, int]: ...
     def committed(self, group: str, topics: Sequence[str]) -> Mapping[TopicPartitionKey, int]: ...
+    def active(self, group: str) -> int:
+        """Return how many members the group has, in any state."""
+        ...
+
     def members(self, group: str) -> int:
         """Return how many members the group has, 0 while it rebalances."""
         ...

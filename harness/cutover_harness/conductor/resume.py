@@ -20,6 +20,14 @@ def reached(entries: Sequence[Entry]) -> RouteState:
     return state
 
 
+def were_on_target(entries: Sequence[Entry]) -> bool:
+    """Return whether consumers were on the target last, not counting a hold: their offsets there are their own."""
+    for entry in reversed(entries):
+        if entry.kind == "doing" and entry.name in (Act.CONSUMERS_TO_TARGET, Act.CONSUMERS_TO_SOURCE):
+            return entry.name == Act.CONSUMERS_TO_TARGET
+    return False
+
+
 def turned_back(entries: Sequence[Entry]) -> bool:
     """Whether the way back was decided."""
     return any(entry.kind == "back" for entry in entries)

@@ -1,8 +1,8 @@
-"""Whether the mirror can still bring all there is: retention has not overtaken it, and no topic was made again."""
+"""Mirror integrity: nothing is missing in what was mirrored, and the topics are those that were mirrored first."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cutover_harness.conductor.gates import Gate, Reading
@@ -10,16 +10,19 @@ from cutover_harness.conductor.journal import Journal
 from cutover_harness.conductor.protocols import ClusterLike, MirrorLike
 
 Ids = Mapping[str, Mapping[str, str]]
-"""Cluster name -> topic -> id."""
+"""Cluster name -> topic -> id, empty for a cluster that knows no ids (before Kafka 2.8)."""
+Counts = Mapping[str, Mapping[str, int]]
+"""Cluster name -> topic -> partitions."""
 START = -1
+_IDS, _PARTITIONS = "ids", "partitions"
 
 
 @dataclass(frozen=True)
 class Whole:
-    """What the journal remembers of topics' ids and of records that are gone, against what is there now.
+    """What the journal remembers of topics and of records that are gone, against what is there now.
 
-    Neither can be healed: MirrorMaker 2 goes on silently where a log starts now, in the old topic or in a new one. So
-    what was seen once stays true for this task, also after a restart.
+    A gap and a topic that was recreated cannot be healed: MirrorMaker 2 continues silently where a log starts now, in
+    the old topic or in a new one. So what was seen once stays true for this task, also after a restart.
     """
 
     journal: Journal
@@ -28,28 +31,39 @@ class Whole:
     target: ClusterLike
 
     def learn(self) -> None:
-        """Note the ids of the topics that are mirrored, unless they are known."""
-        self._learn(self._ids())
+        """Note the ids of the topics that are mirrored, unless they are known, and their partitions."""
+        topics = self.mirror.topics()
+        self._learn(self._ids(topics))
+        self.journal.write("topics", START, _PARTITIONS, **self._counts(topics))
 
     def _learn(self, now: Ids) -> None:
         known = self._known()
         new = {name: {t: i for t, i in ids.items() if t not in known[name]} for name, ids in now.items()}
         if any(new.values()):
-            self.journal.write("topics", START, "ids", **new)
+            self.journal.write("topics", START, _IDS, **new)
 
     def gate(self, deadline_s: float, *, look: bool = True) -> Gate:
-        """Return the gate; without `look` the logs are not looked at anew, only what earlier looks found counts."""
+        """Return the gate; without `look` the logs are not looked at again, only what earlier looks found counts."""
 
         def read() -> Reading:
-            ids = self._ids()
-            count = len(ids["source"])
-            wrong = [*self._gone(look=look), *remade(self._known(), ids)]
+            known = self._known()
+            mirrored = self.mirror.topics()
+            topics = sorted({*mirrored, *known["source"], *known["target"]})
+            ids, counts, first = self._ids(topics), self._counts(topics), self._first_counts()
+            wrong = [*self._gone(look=look), *remade(known, ids)]
+            # A broker that has just started may not list all topics yet, so the gate stays closed for its deadline.
+            waits = [*deleted(known, ids), *uneven(mirrored, counts, first)]
             self._learn(ids)
             return Reading(
-                open=not wrong,
+                open=not wrong and not waits,
                 never=bool(wrong),
-                waits_for="; ".join(wrong),
-                evidence=f"{count} topics are those that were mirrored first, and retention has overtaken none",
+                waits_for="; ".join([*wrong, *waits]),
+                evidence="; ".join(
+                    [
+                        f"{len(mirrored)} topics are those that were mirrored first, and retention has overtaken none",
+                        *grown(counts, first),
+                    ]
+                ),
             )
 
         return Gate("mirror has missed nothing", read, deadline_s)
@@ -65,14 +79,24 @@ class Whole:
     def _known(self) -> dict[str, dict[str, str]]:
         known: dict[str, dict[str, str]] = {"source": {}, "target": {}}
         for entry in self.journal.read():
-            if entry.kind == "topics":
+            if entry.kind == "topics" and entry.name == _IDS:
                 for cluster, ids in entry.detail.items():
                     known[cluster] = {**ids, **known[cluster]}
         return known
 
-    def _ids(self) -> Ids:
-        topics = self.mirror.topics()
-        return {"source": self.source.topic_ids(topics), "target": self.target.topic_ids(topics)}
+    def _first_counts(self) -> Counts:
+        """Return the partitions that were there when the task was created."""
+        found = [entry for entry in self.journal.read() if entry.kind == "topics" and entry.name == _PARTITIONS]
+        return found[0].detail if found else {"source": {}, "target": {}}
+
+    def _ids(self, topics: Sequence[str]) -> Ids:
+        return {
+            name: dict.fromkeys(cluster.partitions(topics), "") | dict(cluster.topic_ids(topics))
+            for name, cluster in (("source", self.source), ("target", self.target))
+        }
+
+    def _counts(self, topics: Sequence[str]) -> Counts:
+        return {"source": dict(self.source.partitions(topics)), "target": dict(self.target.partitions(topics))}
 
 
 def remade(known: Ids, now: Ids) -> list[str]:
@@ -81,5 +105,38 @@ def remade(known: Ids, now: Ids) -> list[str]:
         f"topic {topic} was deleted and made again on the {cluster}: its id was {known[cluster][topic]} and is {found}"
         for cluster, ids in now.items()
         for topic, found in sorted(ids.items())
-        if known[cluster].get(topic, found) != found
+        if found and known[cluster].get(topic) and known[cluster][topic] != found
+    ]
+
+
+def deleted(known: Ids, now: Ids) -> list[str]:
+    """Return, in words, which topics that are known are not there any more."""
+    return [
+        f"topic {topic} was deleted on the {cluster}"
+        for cluster, ids in known.items()
+        for topic in sorted(ids.keys() - now[cluster].keys())
+    ]
+
+
+def uneven(mirrored: Sequence[str], now: Counts, first: Counts) -> list[str]:
+    """Return, in words, which topics have fewer partitions on the target, or more than when the task was created."""
+    words = []
+    for topic in mirrored:
+        source, target = now["source"].get(topic, 0), now["target"].get(topic, 0)
+        if target < source:
+            words.append(f"topic {topic} has {target} of {source} partitions on the target")
+        elif target > source and target > first["target"].get(topic, 0):
+            words.append(
+                f"topic {topic} got {target} partitions on the target and has {source} on the source, so producers "
+                "would send keys to other partitions: add partitions on the source"
+            )
+    return words
+
+
+def grown(now: Counts, first: Counts) -> list[str]:
+    """Return, in words, which source topics have more partitions than when the task was created."""
+    return [
+        f"topic {topic} grew from {had} to {has} partitions on the source"
+        for topic, had in sorted(first["source"].items())
+        if (has := now["source"].get(topic, 0)) > had
     ]

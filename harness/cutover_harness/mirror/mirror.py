@@ -16,6 +16,8 @@ from cutover_harness.mirror.logs import LogReader, answering
 from cutover_harness.mirror.offsets_topics import OffsetSync
 from cutover_harness.mirror.overtaken import Gap
 from cutover_harness.mirror.progress import Lag, Progress
+from cutover_harness.mirror.skip_finder import SkipFinder
+from cutover_harness.mirror.skipped import Skipped
 from cutover_harness.mirror.worker_log import last_reason
 
 _STATE_LIMIT_S = 30.0
@@ -65,11 +67,20 @@ class Mirror:
         self._progress = Progress(self.batch, source, target, self._stored_offsets, self.offset_syncs)
         self._internal_log = LogReader(target, "target")
         self._internal = InternalTopics(self.batch, self._progress.target, self._internal_log)
+        self._skips = SkipFinder(
+            self._progress.source,
+            self._progress.target,
+            LogReader(source, "source"),
+            self._internal_log,
+            self.offset_syncs,
+            self._stored_offsets,
+        )
 
     def close(self) -> None:
         """Close clients and connections; the connectors stay as they are."""
         self._progress.close()
         self._internal_log.close()
+        self._skips.source_log.close()
         self._connect.close()
         self._reverse_connect.close()
         self._glance.close()
@@ -203,6 +214,17 @@ class Mirror:
         """Return the pairs of offsets that MirrorMaker 2 wrote down, oldest first."""
         with answering("target"):
             return self._internal.offset_syncs()
+
+    def mirrored_partitions(self) -> set[Partition]:
+        """Return the partitions of which this batch has mirrored records, in this task or in an earlier one."""
+        return {(sync.topic, sync.partition) for sync in self.offset_syncs()}
+
+    def skipped(self, groups: Sequence[str], *, offsets: bool = True) -> list[Skipped]:
+        """Return what each group would skip if it resumed on the target now; empty proves that it would skip nothing.
+
+        Without `offsets` only what the target has removed counts, as the groups' offsets are about to be set.
+        """
+        return self._skips.find(groups, self.topics(), offsets=offsets)
 
     def _stored_offsets(self) -> dict[Partition, int]:
         stored = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,18 @@ class Progress:
 
 
 @dataclass
+class Skip:
+    """What a group would skip; `removed` by the target, else by its own offset."""
+
+    words: str
+    removed: bool = True
+    sure: bool = True
+
+    def __str__(self) -> str:
+        return self.words
+
+
+@dataclass
 class World:
     """Mirror and cluster in one, with knobs; it notes what was asked of it."""
 
@@ -44,12 +57,32 @@ class World:
     target_committed: int = 5
     gone: list[str] = field(default_factory=list)
     topic_id: str = "id-1"
+    counts: dict[str, int] = field(default_factory=lambda: {"t": 1})
+    skips: list[Skip] = field(default_factory=list)
+    # Of both clusters, as this is both.
+    starts: dict[tuple[str, int], int] = field(default_factory=dict)
+    ends: dict[tuple[str, int], int] = field(default_factory=dict)
+    offsets: dict[tuple[str, int], int] = field(default_factory=dict)
+    mirrored: list[tuple[str, int]] = field(default_factory=list)
+    active_members: int = 0
+
+    def mirrored_partitions(self) -> Sequence[tuple[str, int]]:
+        return self.mirrored
+
+    def skipped(self, groups: Sequence[str], *, offsets: bool = True) -> Sequence[Skip]:
+        return [skip for skip in self.skips if offsets or skip.removed]
+
+    def start_offsets(self, topics: Sequence[str]) -> Mapping[tuple[str, int], int]:
+        return self.starts
+
+    def active(self, group: str) -> int:
+        return self.active_members
 
     def gaps(self, *, look: bool = True) -> Sequence[str]:
         return self.gone
 
     def topic_ids(self, topics: Sequence[str]) -> Mapping[str, str]:
-        return dict.fromkeys(topics, self.topic_id)
+        return dict.fromkeys(self.partitions(topics), self.topic_id)
 
     def topics(self) -> Sequence[str]:
         return ["t"]
@@ -96,13 +129,13 @@ class World:
         return self.is_drained, "4 records left"
 
     def partitions(self, topics: Sequence[str]) -> Mapping[str, int]:
-        return dict.fromkeys(topics, 1)
+        return {topic: self.counts[topic] for topic in topics if topic in self.counts}
 
     def end_offsets(self, topics: Sequence[str]) -> Mapping[tuple[str, int], int]:
-        return {}
+        return self.ends
 
     def committed(self, group: str, topics: Sequence[str]) -> Mapping[tuple[str, int], int]:
-        return {}
+        return self.offsets
 
     def members(self, group: str) -> int:
         return 1
@@ -198,6 +231,178 @@ def test_a_topic_that_was_made_again_ends_the_path(tmp_path: Path) -> None:
     assert not walker.walk()
     assert "topic t was deleted and made again on the source: its id was id-1 and is id-2" in str(told(walker).failure)
     assert told(walker).walked == [*FORWARD[:2], Act.DELETE_TASK]
+
+
+@pytest.mark.parametrize("act", [Act.STOP_CONSUMERS, Act.CONSUMERS_TO_TARGET])
+def test_a_topic_that_was_deleted_closes_the_gate(tmp_path: Path, act: Act) -> None:
+    world, path = World(), steps(*FORWARD)
+    before = FORWARD.index(act)
+    assert conductor(tmp_path, world, path[:before]).walk()
+    world.counts = {}
+    walker = conductor(tmp_path, world, path)
+    assert not walker.walk()
+    assert "topic t was deleted on the source; topic t was deleted on the target" in str(told(walker).failure)
+
+
+def test_partitions_that_the_target_lacks_close_the_gate_until_they_are_there(tmp_path: Path) -> None:
+    source, target = World(counts={"t": 2}), World(counts={"t": 2})
+    path = steps(*FORWARD)
+    walker = conductor(tmp_path, source, path[:2])
+    walker.target = target
+    assert walker.walk()
+    source.counts = {"t": 3}
+    walker = conductor(tmp_path, source, path)
+    walker.target = target
+    assert not walker.walk()
+    assert "topic t has 2 of 3 partitions on the target" in str(told(walker).failure)
+    target.counts = {"t": 3}
+    walker = conductor(tmp_path, source, path)
+    walker.target = target
+    assert walker.walk()
+    evidence = [e.detail["evidence"] for e in walker.journal.read() if e.kind == "gate" and "missed" in e.name]
+    assert "topic t grew from 2 to 3 partitions on the source" in evidence[-1]
+
+
+@pytest.mark.parametrize(("at_first", "passes"), [(3, True), (2, False)])
+def test_more_partitions_on_the_target_are_known_from_the_start_or_refused(
+    tmp_path: Path, at_first: int, passes: bool
+) -> None:
+    source, target = World(counts={"t": 2}), World(counts={"t": at_first})
+    path = steps(*FORWARD)
+    for last in (2, len(path)):
+        walker = conductor(tmp_path, source, path[:last])
+        walker.target = target
+        assert walker.walk() == (passes or last == 2)
+        target.counts = {"t": 3}
+    assert passes or "topic t got 3 partitions on the target and has 2 on the source" in str(told(walker).failure)
+
+
+# The target's state
+
+
+@pytest.mark.parametrize(
+    ("there", "says"),
+    [
+        ({"ends": {("t", 0): 100}}, "gate target unused cannot open: topic t holds 100 records on the target"),
+        ({"ends": {("t", 0): 100}, "starts": {("t", 0): 99}}, "topic t holds 1 record on the target"),
+        ({"offsets": {("t", 0): 7}}, "gate target unused cannot open: group g has offsets in t on the target"),
+        ({"active_members": 2}, "waits for group g has 2 members on the target, which commits there: stop them"),
+    ],
+)
+def test_what_is_on_the_target_before_the_task_is_not_mixed_with_what_is_mirrored(
+    tmp_path: Path, there: dict[str, Any], says: str
+) -> None:
+    world = World(**there)
+    walker = conductor(tmp_path, world, steps(*FORWARD))
+    assert not walker.walk()
+    assert says in str(told(walker).failure)
+    assert "create" not in world.asked
+    assert walker.journal.find("found", 0) is not None
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        {},
+        {"ends": {("t", 0): 100}, "starts": {("t", 0): 100}},  # emptied
+        {"offsets": {("t", 0): 0}},
+        # An earlier task of this batch, taken back.
+        {"ends": {("t", 0): 100}, "offsets": {("t", 0): 7}, "mirrored": [("t", 0)]},
+    ],
+)
+def test_an_unused_target_and_an_earlier_task_of_the_batch_are_fine(tmp_path: Path, there: dict[str, Any]) -> None:
+    world = World(**there)
+    assert conductor(tmp_path, world, steps(*FORWARD)).walk()
+
+
+def test_a_conductor_that_was_killed_after_create_does_not_take_its_own_records_for_foreign_ones(
+    tmp_path: Path,
+) -> None:
+    world, path = World(), steps(*FORWARD)
+    killed = conductor(tmp_path, world, path)
+    killed.pointer.write()
+    killed._take(0, path[0])
+    with sqlite3.connect(tmp_path / "journal.sqlite") as db:  # as after a kill in the middle of the act
+        db.execute("DELETE FROM entry WHERE kind = 'done' AND step = 0")
+    world.ends = {("t", 0): 100}
+    assert conductor(tmp_path, world, path).walk()
+
+
+EXACT = (
+    Act.CREATE_TASK, Act.SYNCHRONISE, Act.STOP_CONSUMERS, Act.SET_EXACT_OFFSETS, Act.CONSUMERS_TO_TARGET,
+    Act.STOP_PRODUCERS, Act.PRODUCERS_TO_TARGET, Act.DELETE_TASK,
+)  # fmt: skip
+REMOVED = "the target has removed 90 records of t-0 that group g has not read"
+
+
+@pytest.mark.parametrize("acts", [FORWARD, EXACT])
+@pytest.mark.parametrize("synchronised", [True, False])
+def test_records_that_the_target_removed_end_the_path_once_consumers_are_held(
+    tmp_path: Path, acts: Sequence[Act], synchronised: bool
+) -> None:
+    world, path = World(), steps(*acts)
+    assert conductor(tmp_path, world, path[:3]).walk()
+    world.skips, world.synchronised = [Skip(REMOVED)], synchronised
+    walker = conductor(tmp_path, world, path, deadline_s=3600)
+    walker.gates = Gates(deadline_s=3600, progress_wait_s=3600, settle_s=0.01)
+    assert not walker.walk()
+    assert f"cannot open: {REMOVED}" in str(told(walker).failure)
+    assert told(walker).walked == list(acts[:3])
+
+
+def test_consumers_that_still_read_on_the_source_may_catch_up_with_what_the_target_removed(tmp_path: Path) -> None:
+    world, path = World(skips=[Skip(REMOVED)]), steps(*FORWARD)
+    walker = conductor(tmp_path, world, path)
+    assert not walker.walk()
+    assert f"gate target has what groups need not open after 0 s: waits for {REMOVED}" in str(told(walker).failure)
+    world.skips = []
+    assert conductor(tmp_path, world, path).walk()
+
+
+def test_an_offset_that_is_ahead_ends_the_path_unless_it_is_set(tmp_path: Path) -> None:
+    ahead = Skip("group g would skip 30 records of t-0", removed=False)
+    for acts in (FORWARD, EXACT):
+        folder = tmp_path / str(len(acts))
+        folder.mkdir()
+        world = World()
+        assert conductor(folder, world, steps(*acts[:3])).walk()
+        world.skips = [ahead]
+        walker = conductor(folder, world, steps(*acts))
+        assert not walker.walk()
+        assert "cannot open: group g would skip 30 records of t-0" in str(told(walker).failure)
+        assert ("exact offsets of g" in world.asked) == (acts is EXACT), "setting them is what heals it"
+
+
+def test_members_on_the_target_close_the_gates_until_consumers_are_moved(tmp_path: Path) -> None:
+    world, path = World(), steps(*FORWARD)
+    assert conductor(tmp_path, world, path[:2]).walk()
+    world.active_members = 1
+    walker = conductor(tmp_path, world, path)
+    assert not walker.walk()
+    assert "gate no consumers on the target" in str(told(walker).failure)
+    world.active_members = 0
+    assert conductor(tmp_path, world, path[:4]).walk()
+    world.active_members = 1  # they are there by right now
+    assert conductor(tmp_path, world, path).walk()
+
+
+def test_a_group_that_was_held_on_the_target_resumes_at_its_own_offsets(tmp_path: Path) -> None:
+    acts = (*FORWARD[:4], Act.STOP_CONSUMERS, Act.CONSUMERS_TO_TARGET)
+    world = World()
+    assert conductor(tmp_path, world, steps(*acts[:4])).walk()
+    world.skips = [Skip("its offset there is ahead of the one on the source", removed=False)]
+    assert conductor(tmp_path, world, steps(*acts)).walk()
+
+
+def test_a_way_back_notes_what_the_source_has_removed_and_goes_on(tmp_path: Path) -> None:
+    acts = (*FORWARD[:4], Act.CONSUMERS_TO_SOURCE, Act.DELETE_TASK)
+    world = World()
+    assert conductor(tmp_path, world, steps(*acts[:4])).walk()
+    world.starts, world.offsets = {("t", 0): 50}, {("t", 0): 10}
+    walker = conductor(tmp_path, world, steps(*acts))
+    assert walker.walk()
+    (entry,) = [e for e in walker.journal.read() if e.kind == "gate" and e.name == "source has what groups read again"]
+    assert "the source has removed up to 40 records of t-0 that group g has not read there" in entry.detail["evidence"]
 
 
 def test_without_the_gates_nobody_asks_what_was_not_mirrored(tmp_path: Path) -> None:
