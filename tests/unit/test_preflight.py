@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sys
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from cutover_harness.errors import UsageError
 from cutover_harness.preflight import Client, Cluster, Finding, Group, Inventory, Plan, Severity, Topic, check, read
 from cutover_harness.preflight.check import RULES
 from cutover_harness.preflight.read import read_client
+from cutover_harness.preflight.target import defaults
 from cutover_harness.preflight.topics import different
 
 HOUR = 3_600_000
@@ -33,9 +35,11 @@ GOOD_CLIENT: Mapping[str, str] = {
     "metadata.max.age.ms": "60000",
     "group.id": "billing",
     "max.partition.fetch.bytes": str(8 << 20),
+    "auto.offset.reset": "earliest",
 }
-SOURCE = Cluster({"orders": GOOD_TOPIC}, {"billing": Group(("orders",))}, (3, 4), GOOD_BROKER, 3)
-TARGET = Cluster({"orders": GOOD_TOPIC}, {}, (3, 9), {"s3.network.refill.period.ms": "10"}, 1)
+COMMITTED = {("orders", partition): 5 for partition in range(3)}
+SOURCE = Cluster({"orders": GOOD_TOPIC}, {"billing": Group(("orders",), offsets=COMMITTED)}, (3, 4), GOOD_BROKER, 3)
+TARGET = Cluster({"orders": replace(GOOD_TOPIC, records=0)}, {}, (3, 9), {}, 1, {"automq.version": 6})
 GOOD = Inventory(SOURCE, TARGET, {"app": Client(GOOD_CLIENT)}, Plan(automq=(1, 7, 3)))
 
 
@@ -63,6 +67,42 @@ def target(**changed: Any) -> Inventory:
     return replace(GOOD, target=replace(TARGET, **changed))
 
 
+DEFAULTS = {
+    "log.retention.hours": "168",
+    "log.cleanup.policy": "delete",
+    "message.max.bytes": "1048588",
+    "log.message.timestamp.type": "CreateTime",
+}
+IN_FORCE = {
+    "cleanup.policy": "delete",
+    "retention.ms": str(168 * HOUR),
+    "max.message.bytes": "1048588",
+    "message.timestamp.type": "CreateTime",
+}
+
+
+def missing(own: tuple[str, ...] = (), **config: str) -> Inventory:
+    """A topic that is not on the target yet, whose brokers have Kafka's defaults."""
+    return replace(both(own, None, **config), target=replace(TARGET, topics={}, broker=DEFAULTS))
+
+
+def both(own: tuple[str, ...] = (), there: Mapping[str, str] | None = None, **config: str) -> Inventory:
+    """A topic that is on both sides; `own` properties are set on the source's topic itself."""
+    here = {**IN_FORCE, **{name.replace("_", "."): value for name, value in config.items()}}
+    on_target = {**IN_FORCE, "segment.ms": "2", **(there or {})}
+    return replace(
+        GOOD,
+        source=replace(SOURCE, topics={"orders": Topic(3, 1, here, frozenset(own))}),
+        target=replace(TARGET, topics={"orders": Topic(3, 1, on_target)}),
+    )
+
+
+def uncommitted(**changed: str | None) -> Inventory:
+    """A client whose group has committed one partition of three."""
+    known = Group(("orders",), offsets={("orders", 1): 5})
+    return replace(client(**changed), source=replace(SOURCE, groups={"billing": known}))
+
+
 TWO = source(
     topics={"orders": GOOD_TOPIC, "bills": GOOD_TOPIC},
     groups={"billing": Group(("orders", "bills")), "audit": Group(("orders", "elsewhere"))},
@@ -70,9 +110,11 @@ TWO = source(
 
 FIRES: dict[str, list[tuple[Inventory, str]]] = {
     "target-kind": [
-        (target(broker={"process.roles": "broker"}), "note"),
-        # Kafka with AutoMQ's settings.
-        (target(broker={"elasticstream.enable": "true", "s3.wal.path": "0@s3://b", "s3.wal.cache.size": "1"}), "note"),
+        (target(features={"metadata.version": 21}), "note"),
+        (target(features={}), "note"),
+        # Settings prove nothing: Kafka passes on what it does not know.
+        (target(features={}, broker={"elasticstream.enable": "true", "s3.network.refill.period.ms": "10"}), "note"),
+        (target(features=None), "warning"),
     ],
     "source-version": [
         (source(version=(4, 1)), "warning"),
@@ -92,7 +134,10 @@ FIRES: dict[str, list[tuple[Inventory, str]]] = {
         (source(broker={"offsets.retention.minutes": "600"}), "warning"),
         (source(broker={"offsets.retention.minutes": str(8 * 24 * 60)}), "note"),
     ],
-    "internal-topics": [(topic("__auto_balancer_metrics"), "warning"), (topic("__automq_cluster_events"), "warning")],
+    "internal-topics": [
+        (topic(f"__{name}"), "warning")
+        for name in ("auto_balancer_metrics", "automq_cluster_events", "automq_table_control", "automq_table_data")
+    ],
     "mirror-exactly-once": [(plan(exactly_once=True), "warning")],
     "never-mirrored": [
         (topic(name), "blocker") for name in ("app.internal", "app-internal", "__mine", ".hidden", "heartbeats")
@@ -102,18 +147,43 @@ FIRES: dict[str, list[tuple[Inventory, str]]] = {
         (plan(topic(cleanup_policy="compact,delete"), automq=None), "warning"),
     ],
     "replication": [(topic(replication=3), "note"), (topic(min_insync_replicas="2"), "note")],
-    "missing-topics": [(target(topics={}), "note")],
+    "missing-topics": [
+        (target(topics={}), "note"),
+        (target(topics={}, broker=DEFAULTS), "note"),
+        (missing(retention_ms="-1"), "warning"),
+        (missing(max_message_bytes="10485880"), "warning"),
+        (missing(message_timestamp_type="LogAppendTime"), "warning"),
+        # It is set on the topic, and not copied all the same.
+        (missing(own=("message.timestamp.type",), message_timestamp_type="LogAppendTime"), "warning"),
+    ],
+    "harmful-config": [
+        (both(retention_ms="-1"), "warning"),
+        (both(max_message_bytes="10485880"), "blocker"),
+        (both(own=("max.message.bytes",), max_message_bytes="10485880"), "warning"),  # and is copied
+    ],
+    "tiered-storage": [(topic(remote_storage_enable="true"), "warning")],
+    "records-on-target": [
+        (target(topics={"orders": replace(GOOD_TOPIC, records=100)}), "blocker"),
+        (target(topics={"orders": replace(GOOD_TOPIC, records=1)}, mirrored_into=True), "warning"),
+    ],
+    "offsets-on-target": [
+        (target(groups={"billing": Group(("orders",), offsets={("orders", 1): 7})}), "blocker"),
+        (target(groups={"billing": Group(("orders",), offsets={("orders", 1): 7})}, mirrored_into=True), "warning"),
+    ],
+    "members-on-target": [(target(groups={"billing": Group(active=True)}), "blocker")],
     "partition-count": [
         (target(topics={"orders": replace(GOOD_TOPIC, partitions=2)}), "blocker"),
         (target(topics={"orders": replace(GOOD_TOPIC, partitions=4)}), "warning"),
     ],
-    "topic-config": [(topic(retention_ms=str(30 * 24 * HOUR)), "warning")],
+    "topic-config": [(both(segment_ms="1", compression_type="gzip"), "warning")],
     "retention": [(topic(retention_ms=str(12 * HOUR)), "warning"), (plan(hours=200.0), "warning")],
     "cloud-retention": [(topic(retention_ms="-1"), "note"), (topic(retention_ms=str(61 * 24 * HOUR)), "note")],
     "acks": [
-        (client(acks="1"), "warning"),
-        (client(acks="0"), "warning"),
-        (client(acks=None, request_required_acks="1"), "warning"),
+        (client(acks="1"), "blocker"),
+        (client(acks="0"), "blocker"),
+        (client(acks=None, request_required_acks="1"), "blocker"),
+        (plan(client(acks="0"), target_acks="all"), "note"),
+        (plan(target_acks="1"), "blocker"),
         (client(acks=None, key_serializer="x"), "note"),
     ],
     "delivery-timeout": [
@@ -137,12 +207,30 @@ FIRES: dict[str, list[tuple[Inventory, str]]] = {
         (client(metadata_max_age_ms="300000"), "note"),
         (client(max_partition_fetch_bytes=None), "note"),
     ],
-    "client-id": [(client(client_id="team=a&x=y"), "warning")],
+    "client-id": [(client(client_id=name), "blocker") for name in ("app=100%", "app=%zz", "automq_az=a&x=%4")],
+    "offset-reset": [
+        (client(auto_offset_reset=None), "note"),  # all partitions have an offset, those to come do not
+        (client(auto_offset_reset="latest", group_id="unknown"), "warning"),
+        (uncommitted(auto_offset_reset="latest"), "warning"),
+        (uncommitted(auto_offset_reset="largest"), "warning"),
+        (uncommitted(auto_offset_reset="none"), "warning"),
+        (uncommitted(auto_offset_reset=None), "warning"),
+    ],
+    "only-compressed": [
+        (replace(topic(max_message_bytes="200000"), clients=client(compression_type="zstd").clients), "warning"),
+        (
+            replace(
+                topic(max_message_bytes="200000"),
+                clients=client(compression_codec="lz4", max_request_size=None).clients,
+            ),
+            "warning",
+        ),
+    ],
     "cloud-fetch": [(client(fetch_max_bytes=str(100 << 20)), "note")],
 }
 
 SILENT: dict[str, list[Inventory]] = {
-    "target-kind": [replace(GOOD, target=None), target(broker={})],
+    "target-kind": [replace(GOOD, target=None), target(features={"automq.version": 1})],
     "group-protocol": [
         replace(
             source(groups={"g": Group(("orders",), "consumer")}),
@@ -155,6 +243,26 @@ SILENT: dict[str, list[Inventory]] = {
     "never-mirrored": [topic("internal"), topic("app.internal.v2"), topic("heartbeats.mine"), topic("_schemas")],
     "compaction-data-loss": [plan(topic(cleanup_policy="compact"), automq=(1, 7, 0)), plan(automq=(1, 0, 0))],
     "missing-topics": [replace(GOOD, target=None)],
+    "harmful-config": [
+        replace(GOOD, target=None),
+        both(there={"retention.ms": "-1", "max.message.bytes": "2000000"}),
+        both(max_message_bytes="1000", there={"max.message.bytes": "1048588"}),
+    ],
+    "tiered-storage": [topic(remote_storage_enable="false")],
+    "records-on-target": [replace(GOOD, target=None), target(topics={"other": replace(GOOD_TOPIC, records=9)})],
+    "offsets-on-target": [
+        replace(GOOD, target=None),
+        target(groups={"billing": Group(("orders",), offsets={("orders", 0): 0})}),
+        target(groups={"billing": Group(("other",), offsets={("other", 0): 7})}),
+        target(groups={"someone": Group(("orders",), offsets={("orders", 0): 7}, active=True)}),
+    ],
+    "members-on-target": [
+        target(groups={"billing": Group()}),
+        replace(
+            source(groups={"billing": Group(("elsewhere",))}),
+            target=target(groups={"billing": Group((), active=True)}).target,
+        ),
+    ],
     "partition-count": [target(topics={}), replace(GOOD, target=None)],
     "topic-config": [
         target(
@@ -164,14 +272,27 @@ SILENT: dict[str, list[Inventory]] = {
     ],
     "retention": [topic(retention_ms="-1"), topic(cleanup_policy="compact", retention_ms="1"), plan(hours=168.0)],
     "cloud-retention": [topic(cleanup_policy="compact", retention_ms="1")],
-    "acks": [client(acks="-1"), client(acks=None), client(acks="${ACKS}")],
+    "acks": [client(acks="-1"), client(acks=None), client(acks="${ACKS}"), plan(target_acks="all")],
     "delivery-timeout": [client(delivery_timeout_ms="60000"), client(delivery_timeout_ms="0")],
     "gives-up-early": [client(retries="2147483647"), client(max_block_ms="60000"), client(request_timeout_ms="30000")],
     "unknown-producer": [client(enable_idempotence="false")],
     "one-in-flight": [client(max_in_flight_requests_per_connection="5")],
     "sync-commit": [client(enable_auto_commit="true")],
     "client-settings": [replace(GOOD, clients={"app": Client({"bootstrap.servers": "x"})})],
-    "client-id": [client(client_id="automq_az=zone-1"), client(client_id="billing-1")],
+    "client-id": [
+        client(client_id=name)
+        for name in ("automq_az=zone-1&x=y", "billing-1", "a=b", "app%", "100%zz", "team=a%20b", "team=a&x=y")
+    ],
+    "offset-reset": [
+        uncommitted(auto_offset_reset="earliest"),
+        uncommitted(auto_offset_reset="smallest"),
+        client(group_id=None, auto_offset_reset="latest"),
+    ],
+    "only-compressed": [
+        topic(max_message_bytes="200000"),
+        replace(topic(max_message_bytes="200000"), clients=client(compression_type="none").clients),
+        replace(topic(max_message_bytes=str(32 << 20)), clients=client(compression_type="zstd").clients),
+    ],
     "cloud-fetch": [client(fetch_max_bytes=str(50 << 20))],
 }
 
@@ -272,6 +393,53 @@ def test_the_version_is_read_from_a_brokers_settings(broker: dict[str, str], ver
     assert read._version(broker) == version
 
 
+def test_partitions_that_a_group_never_committed_are_named() -> None:
+    (finding,) = found(uncommitted(auto_offset_reset="latest"), "offset-reset")
+    assert "in orders-0, orders-2, which group billing has never committed, it starts at the end" in finding.reason
+
+
+def test_what_mirrormaker_alone_would_create_is_named() -> None:
+    (finding,) = found(missing(retention_ms="-1", max_message_bytes="10485880"), "missing-topics")
+    assert "retention.ms -1 -> 604800000, max.message.bytes 10485880 -> 1048588" in finding.reason
+    assert finding.remedy.endswith("with retention.ms=-1, max.message.bytes=10485880")
+    assert found(missing(own=("retention.ms",), retention_ms="-1"), "missing-topics")[0].severity == "note", "copied"
+
+
+@pytest.mark.parametrize(
+    ("broker", "ms"),
+    [
+        ({"log.retention.hours": "168"}, str(168 * HOUR)),
+        ({"log.retention.hours": "168", "log.retention.minutes": "5"}, "300000"),
+        ({"log.retention.hours": "168", "log.retention.ms": "-1", "log.retention.minutes": "5"}, "-1"),
+        ({"log.retention.hours": "-1"}, "-1"),
+    ],
+)
+def test_the_default_retention_has_three_names(broker: dict[str, str], ms: str) -> None:
+    assert defaults(broker)["retention.ms"] == ms
+
+
+@pytest.mark.parametrize(
+    ("text", "acks"),
+    [
+        ('[clusters.target]\nacks = "all"\n"sasl.password" = "${file:/not/here}"', "all"),
+        ("[clusters.target]\nacks=1", "1"),
+        ("[clusters.target]\n", None),
+    ],
+)
+def test_acks_of_a_cutover_file(tmp_path: Path, text: str, acks: str | None) -> None:
+    (tmp_path / "cutover.toml").write_text(text)
+    assert read.read_target_acks(tmp_path / "cutover.toml") == acks
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("[clusters", "not TOML"), ("generation = 1", "has no table"), ("clusters = 1", "has no table")]
+)
+def test_what_is_no_cutover_file_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "cutover.toml").write_text(text)
+    with pytest.raises(UsageError, match=rf"--cutover-file .*cutover.toml: {re.escape(says)}"):
+        read.read_target_acks(tmp_path / "cutover.toml")
+
+
 # The command
 
 
@@ -292,7 +460,7 @@ def properties(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A properties file; what would be read from its cluster is the good source."""
     file = tmp_path / "source.properties"
     file.write_text("bootstrap.servers=127.0.0.1:1\n")
-    monkeypatch.setattr(command, "read_cluster", lambda name, config, globs: SOURCE if name == "source" else TARGET)
+    monkeypatch.setattr(command, "read_cluster", lambda name, *_, **__: SOURCE if name == "source" else TARGET)
     return str(file)
 
 
@@ -301,10 +469,11 @@ def test_exit_codes_say_whether_there_is_a_blocker(
 ) -> None:
     base = ["--source", properties, "--target", properties]
     done = preflight(monkeypatch, capsys, *base)
-    assert (done.code, done.out) == (0, "0 blockers, 0 warnings, 0 notes (looked at 1 topic, 1 group, 0 clients)\n")
+    looked = "looked at 1 topic, 1 group, 0 clients, the target is AutoMQ (finalized feature automq.version 6)"
+    assert (done.code, done.out) == (0, f"0 blockers, 0 warnings, 0 notes ({looked})\n")
     done = preflight(monkeypatch, capsys, *base, "--exactly-once")
     assert (done.code, done.out.split(":")[0]) == (0, "WARNING  mirror-exactly-once")
-    (tmp_path / "app").write_text("group.protocol=consumer\ngroup.id=g\n")
+    (tmp_path / "app").write_text("group.protocol=consumer\ngroup.id=g\nauto.offset.reset=earliest\n")
     done = preflight(monkeypatch, capsys, *base, "--client", str(tmp_path / "app"), "--json")
     assert done.code == 1
     told = json.loads(done.out)
@@ -320,6 +489,7 @@ def test_exit_codes_say_whether_there_is_a_blocker(
         (["--hours", "0"], "--hours 0: must be above 0"),
         (["--topics", "a,,b"], "an empty name in 'a,,b'"),
         (["--client", "none.properties"], "--client none.properties: cannot be read"),
+        (["--cutover-file", "none.toml"], "--cutover-file none.toml: cannot be read"),
     ],
 )
 def test_bad_input_is_one_line(

@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ConfigSource, Off
 from cutover_harness.admin import connect
 from cutover_harness.capture.format import CaptureError, GroupOffsets, TopicInfo
 from cutover_harness.globs import matches
+from cutover_harness.internal_topics import internal
 
 TIMEOUT_S = 15.0
 _SET_FOR_TOPIC = ConfigSource.DYNAMIC_TOPIC_CONFIG.value
@@ -147,12 +148,12 @@ class ClusterView:
 def select(found: Iterable[str], topics: Sequence[str], exclude: Sequence[str]) -> list[str]:
     """Return the names in `found` that `topics` mean and `exclude` does not.
 
-    Internal ones (`__…`) only by their names.
+    Internal ones (Kafka's, MirrorMaker 2's, AutoMQ's) only by their names.
     """
     out = []
     for name in sorted(found):
         by_name = name in topics
-        by_glob = not name.startswith("__") and matches(name, topics)
+        by_glob = not internal(name) and matches(name, topics)
         if (by_name or by_glob) and not matches(name, exclude):
             out.append(name)
     return out

@@ -14,7 +14,7 @@ from cutover_harness.capture.properties import read_properties
 from cutover_harness.errors import UsageError
 from cutover_harness.preflight.check import check
 from cutover_harness.preflight.model import Finding, Inventory, Plan, Severity, Version
-from cutover_harness.preflight.read import read_client, read_cluster
+from cutover_harness.preflight.read import read_client, read_cluster, read_target_acks
 
 EXIT_BLOCKER = 1
 _SOURCE_HELP = "Client properties of the source cluster (librdkafka's); ${NAME} and ${file:PATH} hold secrets."
@@ -42,6 +42,10 @@ def preflight(
     automq_version: Annotated[
         str | None, typer.Option(metavar="VERSION", help="AutoMQ's version, which a cluster does not tell.")
     ] = None,
+    cutover_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The clients' cutover file, for the acks that it sets on the target."),
+    ] = None,
     hours: Annotated[float, typer.Option(help="How long the migration takes, until no way back is wanted.")] = 24.0,
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> int:
@@ -51,15 +55,18 @@ def preflight(
     """
     if hours <= 0:
         raise UsageError(f"--hours {hours:g}: must be above 0")
+    target_acks = read_target_acks(cutover_file) if cutover_file is not None else None
+    here = read_cluster("source", read_properties(source), _globs(topics))
     inventory = Inventory(
-        source=read_cluster("source", read_properties(source), _globs(topics)),
-        target=read_cluster("target", read_properties(target), []) if target is not None else None,
+        source=here,
+        target=read_cluster("target", read_properties(target), [], count=here.topics.keys()) if target else None,
         clients={str(file): read_client(file) for file in client or []},
         plan=Plan(
             hours=hours,
             exactly_once=exactly_once,
             batches=tuple(tuple(_globs([each])) for each in batch or []),
             automq=_version(automq_version),
+            target_acks=target_acks,
         ),
     )
     findings = check(inventory)
@@ -93,6 +100,7 @@ def _json(inventory: Inventory, findings: list[Finding]) -> str:
         "topics": sorted(inventory.source.topics),
         "groups": sorted(inventory.source.groups),
         "counts": _counts(findings),
+        "target": None if (target := inventory.target) is None else {"automq": target.automq, "kind": target.kind},
         "findings": [finding.to_json() for finding in findings],
     }
     return json.dumps(document, indent=2)
@@ -112,6 +120,8 @@ def _text(inventory: Inventory, findings: list[Finding]) -> str:
         _many(len(inventory.source.groups), "group"),
         _many(len(inventory.clients), "client"),
     ]
+    if inventory.target is not None:
+        looked.append(f"the target is {inventory.target.kind}")
     return "\n".join([*lines, f"{counts} (looked at {', '.join(looked)})"])
 
 

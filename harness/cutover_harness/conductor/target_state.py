@@ -139,7 +139,7 @@ class TargetState:
         return Gate("target has what groups need", read, deadline_s)
 
     def read_again(self) -> Gate:
-        """What groups will read again on the source is still there; if not, a way back goes on and the journal notes it."""
+        """What groups will read again is still on the source. If not, the journal notes it and a way back continues."""
 
         def read() -> Reading:
             gone = removed_on_source(self.groups, self.source, self.mirror.topics())

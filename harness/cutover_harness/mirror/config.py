@@ -4,16 +4,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cutover_harness import internal_topics
 from cutover_harness.globs import matches
+from cutover_harness.internal_topics import never_mirrored
 from cutover_harness.mirror.clients import java
 from cutover_harness.mirror.errors import MirrorError
 from cutover_harness.mirror.patterns import java_list
 
 _BYTES = "org.apache.kafka.connect.converters.ByteArrayConverter"
-# MirrorMaker 2's own topics on either side. Its default also leaves out topics that users may have ("*.replica").
-_NEVER = ("__.*", r"mm2-.*\.internal", r".*\.checkpoints\.internal", "heartbeats")
-# org.apache.kafka.connect.mirror.ReplicationPolicy.isInternalTopic: no setting makes it mirror one of these.
-_INTERNAL = re.compile(r"__.*|\..*|.*[.-]internal")
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Batch:
         if not re.fullmatch(r"[A-Za-z0-9._-]+", self.name):
             raise MirrorError(f"batch name {self.name!r}: use letters, digits, dot, dash and underscore")
         for topic in self.topics:
-            if _INTERNAL.fullmatch(topic):
+            if never_mirrored(topic):
                 raise MirrorError(
                     f"batch {self.name}: MirrorMaker 2 never mirrors topic {topic}, as its name looks internal "
                     f"(ends in .internal or -internal, or begins with __ or a dot); move it another way"
@@ -85,7 +83,7 @@ class Batch:
         return (
             matches(topic, self.topics)
             and not matches(topic, self.exclude)
-            and not _INTERNAL.fullmatch(topic)
+            and not never_mirrored(topic)
             and topic != "heartbeats"
         )
 
@@ -125,7 +123,7 @@ def connectors(
     copying = common | {
         "connector.class": "org.apache.kafka.connect.mirror.MirrorSourceConnector",
         "topics": java_list(batch.topics),
-        "topics.exclude": ",".join([*_NEVER, *filter(None, [java_list(batch.exclude)])]),
+        "topics.exclude": ",".join([*internal_topics.PATTERNS, *filter(None, [java_list(batch.exclude)])]),
         "refresh.topics.interval.seconds": str(interval_s),
         "sync.topic.configs.interval.seconds": str(max(interval_s, 5)),
         "sync.topic.acls.enabled": "false",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from cutover_harness.preflight import clients, clusters, topics
+from cutover_harness.preflight import clients, clusters, target, topics
 from cutover_harness.preflight.model import Finding, Inventory, Severity
 
 Rule = Callable[[Inventory], Iterable[Finding]]
-RULES: tuple[Rule, ...] = (*clusters.RULES, *topics.RULES, *clients.RULES)
+RULES: tuple[Rule, ...] = (*clusters.RULES, *topics.RULES, *target.RULES, *clients.RULES)
 _WEIGHT = list(Severity)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from cutover_harness.preflight.clusters import CLOUD, MEASURED
-from cutover_harness.preflight.model import Client, Finding, Inventory, Severity
+from cutover_harness.preflight.model import Client, Finding, Group, Inventory, Severity, listed, number
 
 ADVICE = "AutoMQ's advice on clients"
 # A broker that was killed and started again, the only one of its cluster: so long nothing was acknowledged.
@@ -18,27 +19,42 @@ _CLOUD_FETCH = 55 * 1024 * 1024
 _MIB = 1 << 20
 
 _ACKS = ("acks", "request.required.acks")
+_UNSAFE, _SAFE = ("0", "1"), ("all", "-1")
 _DELIVERY = ("delivery.timeout.ms", "message.timeout.ms")
 _IN_FLIGHT = ("max.in.flight.requests.per.connection", "max.in.flight")
 _LINGER = ("linger.ms", "queue.buffering.max.ms")
 _FETCH = ("max.partition.fetch.bytes", "fetch.message.max.bytes")
 _REQUEST = ("max.request.size", "message.max.bytes")
+_DEFAULT_REQUEST = 1_000_000
+"""librdkafka's limit of a record before compression; the Java client's is 5 % higher."""
+_MALFORMED_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_FROM_THE_START = frozenset({"earliest", "smallest", "beginning"})
+_FAILS = frozenset({"none", "error"})
 _METADATA = ("metadata.max.age.ms", "topic.metadata.refresh.interval.ms")
 
 
 def acknowledgements(inventory: Inventory) -> Iterator[Finding]:
     """Find producers that do not wait for the upload."""
+    of_file = inventory.plan.target_acks
+    if of_file in _UNSAFE:
+        yield _unsafe("cutover file", of_file, 'set "acks" = "all" under [clusters.target]')
     for file, client in inventory.clients.items():
         acks = client.get(*_ACKS)
-        if acks in {"0", "1"}:
+        if acks in _UNSAFE and of_file in _SAFE:
             yield Finding(
                 "acks",
-                Severity.WARNING,
+                Severity.NOTE,
                 f"client {file}",
-                f"has acks={acks}: AutoMQ answers before its log is uploaded (after 0.6 ms instead of 250 ms), so a "
-                "broker that dies takes acknowledged records with it",
+                f"has acks={acks}, and the cutover file sets acks={of_file} for the target",
                 MEASURED,
-                'set acks=all, or have the cutover file set it: "acks" = "all" under [clusters.target]',
+                "make sure that this client uses the shim: the cutover file changes nothing for another one",
+            )
+        elif acks in _UNSAFE:
+            yield _unsafe(
+                f"client {file}",
+                acks,
+                'set acks=all, or set it in the cutover file ("acks" = "all" under [clusters.target]) and name that '
+                "file with --cutover-file",
             )
         elif acks is None and client.properties.keys() & {"key.serializer", "value.serializer"}:
             yield Finding(
@@ -49,6 +65,18 @@ def acknowledgements(inventory: Inventory) -> Iterator[Finding]:
                 "KIP-679",
                 "set acks=all",
             )
+
+
+def _unsafe(subject: str, acks: str | None, remedy: str) -> Finding:
+    return Finding(
+        "acks",
+        Severity.BLOCKER,
+        subject,
+        f"has acks={acks}: AutoMQ acknowledges before it uploads its log, so a broker that dies loses acknowledged "
+        "records (182 of 2,561 when one was killed; with acks=all 0 of 1,608)",
+        MEASURED,
+        remedy,
+    )
 
 
 def delivery_timeout(inventory: Inventory) -> Iterator[Finding]:
@@ -189,16 +217,83 @@ def _of_consumers(client: Client) -> Iterator[str]:
 
 
 def client_id(inventory: Inventory) -> Iterator[Finding]:
-    """Find client ids that AutoMQ would read as parameters."""
+    """Find client ids that AutoMQ fails to read: it decodes one with = like a query string."""
     for file, client in inventory.clients.items():
-        if "=" in (client.get("client.id") or "") and not (client.get("client.id") or "").startswith("automq_"):
+        given = client.get("client.id") or ""
+        if "=" in given and _MALFORMED_ESCAPE.search(given):
             yield Finding(
                 "client-id",
+                Severity.BLOCKER,
+                f"client {file}",
+                f"has client.id={given}, with = and a % that no two hexadecimal digits follow: AutoMQ drops every "
+                "request of this client",
+                MEASURED,
+                "choose a client.id without %, or without =",
+            )
+
+
+def offset_reset(inventory: Inventory) -> Iterator[Finding]:
+    """Find consumers that start at the end where they have no offset."""
+    for file, client in inventory.clients.items():
+        group = client.get("group.id")
+        reset = (client.get("auto.offset.reset") or "").lower()
+        if not group or reset in _FROM_THE_START:
+            continue
+        found = f"auto.offset.reset={reset}" if reset else "no auto.offset.reset, which means latest"
+        known = inventory.source.groups.get(group)
+        missing = [] if known is None else _never_committed(known, inventory)
+        if missing:
+            where = f"in {listed(missing)}, which group {group} has never committed,"
+        elif known is None or not known.offsets:
+            where = f"in each partition that group {group} has never committed"
+        else:
+            where = "in partitions that are added later"
+        if reset in _FAILS:
+            happens = f"{where.rstrip(',')} it fails on the target"
+        else:
+            happens = f"{where} it starts at the end on the target and skips what is there"
+        yield Finding(
+            "offset-reset",
+            Severity.NOTE if known is not None and known.offsets and not missing else Severity.WARNING,
+            f"client {file}",
+            f"has {found}: {happens}, as MirrorMaker 2 translates only committed offsets",
+            "Kafka's auto.offset.reset",
+            "set auto.offset.reset=earliest until the group has committed on the target, or commit the group's "
+            "position in every partition on the source before it is switched",
+        )
+
+
+def _never_committed(group: Group, inventory: Inventory) -> list[str]:
+    return [
+        f"{name}-{partition}"
+        for name in group.topics
+        if (topic := inventory.source.topics.get(name)) is not None
+        for partition in range(topic.partitions)
+        if (name, partition) not in group.offsets
+    ]
+
+
+def only_compressed(inventory: Inventory) -> Iterator[Finding]:
+    """Find producers whose records may fit into their topics only because they are compressed."""
+    for file, client in inventory.clients.items():
+        codec = (client.get("compression.type", "compression.codec") or "none").lower()
+        limit = client.number(*_REQUEST) or _DEFAULT_REQUEST
+        found = [
+            f"{name} ({most})"
+            for name, topic in sorted(inventory.source.topics.items())
+            if (most := number(topic.config.get("max.message.bytes"))) is not None and most < limit
+        ]
+        if codec != "none" and client.produces and found:
+            yield Finding(
+                "only-compressed",
                 Severity.WARNING,
                 f"client {file}",
-                "has a client.id with =: AutoMQ reads client.id like a query string (automq_az=… is a client's zone)",
-                "AutoMQ's client configuration",
-                "choose one without = and &, or say the zone with automq_az=ZONE",
+                f"compresses with {codec} and may send records of {limit} bytes, more than max.message.bytes of topics "
+                f"{listed(found)}: they fit only compressed, and MirrorMaker 2 by itself writes uncompressed and stops "
+                "at the first one that does not fit",
+                "Kafka's max.message.bytes, which limits the compressed batch",
+                "mirror with kafka-cutover, which compresses as strongly as the topics need, or raise "
+                "max.message.bytes of these topics on the target",
             )
 
 
@@ -226,5 +321,7 @@ RULES = (
     transactions,
     recommended,
     client_id,
+    offset_reset,
+    only_compressed,
     fetch_limit,
 )

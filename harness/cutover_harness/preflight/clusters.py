@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cutover_harness import internal_topics
+from cutover_harness.features import AUTOMQ
 from cutover_harness.globs import matches
 from cutover_harness.preflight.model import Finding, Inventory, Severity, Version, listed, number
 
@@ -14,21 +16,26 @@ CLOUD = "AutoMQ Cloud's limits"
 # Kafka versions that the migration guide names, and what the release is based on.
 GUIDE_LATEST: Version = (3, 4)
 RELEASE_BASE: Version = (3, 9)
-AUTOMQ_TOPICS = ("__auto_balancer_metrics", "__automq_cluster_events")
 _CLOUD_OFFSETS_H = 7 * 24
 
 
 def target_kind(inventory: Inventory) -> Iterator[Finding]:
-    """Say so where the target is no AutoMQ: the rules are about what it stands for."""
-    if inventory.target is not None and inventory.target.automq is False:
-        yield Finding(
-            "target-kind",
-            Severity.NOTE,
-            "target",
-            "is Apache Kafka as far as it tells: findings about AutoMQ are about what it stands in for",
-            "settings that AutoMQ has defaults for are missing on its broker",
-            "run preflight against the AutoMQ that the applications will use",
-        )
+    """Find a target that is not AutoMQ, or may not be: the rules are about AutoMQ."""
+    target = inventory.target
+    if target is None or target.automq:
+        return
+    yield Finding(
+        "target-kind",
+        Severity.NOTE if target.automq is False else Severity.WARNING,
+        "target",
+        "is Apache Kafka: findings about AutoMQ are about what it stands in for"
+        if target.automq is False
+        else "may be AutoMQ or not: its finalized features could not be read",
+        f"AutoMQ has the finalized feature {AUTOMQ}, Apache Kafka does not",
+        "run preflight against the AutoMQ that the applications will use"
+        if target.automq is False
+        else "run preflight from a machine that reaches bootstrap.servers, with ssl.* as PEM files",
+    )
 
 
 def source_version(inventory: Inventory) -> Iterator[Finding]:
@@ -146,7 +153,7 @@ def offsets_retention(inventory: Inventory) -> Iterator[Finding]:
 
 def automq_topics(inventory: Inventory) -> Iterator[Finding]:
     """Find AutoMQ's own topics among those that are to move."""
-    found = sorted(set(AUTOMQ_TOPICS) & inventory.source.topics.keys())
+    found = sorted(set(internal_topics.AUTOMQ) & inventory.source.topics.keys())
     if found:
         yield Finding(
             "internal-topics",

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from cutover_harness.features import AUTOMQ
+from cutover_harness.mirror.topic_settings import Setting
+
 Version = tuple[int, ...]
 
 
@@ -45,11 +48,21 @@ class Finding:
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic, with the configuration in force."""
+    """A topic, with the configuration in force; `own` are the properties that are set on the topic itself.
+
+    `records` is how many offsets its logs span, None if nobody has looked.
+    """
 
     partitions: int
     replication: int = 1
     config: Mapping[str, str] = field(default_factory=dict)
+    own: frozenset[str] = frozenset()
+    records: int | None = None
+
+    @property
+    def settings(self) -> dict[str, Setting]:
+        """The configuration as the mirror looks at it."""
+        return {name: Setting(value, name in self.own) for name, value in self.config.items()}
 
     @property
     def compacted(self) -> bool:
@@ -66,33 +79,46 @@ class Topic:
 
 @dataclass(frozen=True)
 class Group:
-    """A consumer group; `protocol` is "classic" or "consumer" (KIP-848), `topics` what it has committed offsets of."""
+    """A consumer group; `protocol` is "classic" or "consumer" (KIP-848), `topics` what it has committed offsets of.
+
+    `offsets` are its committed offsets by topic and partition. `active`: it has members.
+    """
 
     topics: tuple[str, ...] = ()
     protocol: str = "classic"
+    offsets: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    active: bool = False
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster as read. `version` is Kafka's, None where it does not tell; `broker` is one broker's configuration."""
+    """A cluster as read. `version` is Kafka's, None if it does not tell; `broker` is one broker's configuration.
+
+    `features` are its finalized features, None if they could not be read. `mirrored_into`: MirrorMaker 2 has written
+    there before, as its topics of offset pairs show.
+    """
 
     topics: Mapping[str, Topic] = field(default_factory=dict)
     groups: Mapping[str, Group] = field(default_factory=dict)
     version: Version | None = None
     broker: Mapping[str, str] = field(default_factory=dict)
     brokers: int = 1
+    features: Mapping[str, int] | None = None
+    mirrored_into: bool = False
 
     @property
     def automq(self) -> bool | None:
-        """Whether it is AutoMQ, told by settings that only its code has; None where brokers tell nothing.
+        """Whether it is AutoMQ, by the finalized feature that only AutoMQ has; None if features could not be read."""
+        return None if self.features is None else AUTOMQ in self.features
 
-        Those that people set do not count: Kafka passes on what it does not know.
-        """
-        return bool(_AUTOMQ_SETTINGS & self.broker.keys()) if self.broker else None
-
-
-# With defaults that nobody has a reason to change.
-_AUTOMQ_SETTINGS = frozenset({"s3.max.stream.num.per.stream.set.object", "s3.network.refill.period.ms"})
+    @property
+    def kind(self) -> str:
+        """What it is and how that is known, in words."""
+        if self.features is None:
+            return "unknown (its finalized features could not be read)"
+        if AUTOMQ in self.features:
+            return f"AutoMQ (finalized feature {AUTOMQ} {self.features[AUTOMQ]})"
+        return f"Apache Kafka (no finalized feature {AUTOMQ})"
 
 
 @dataclass(frozen=True)
@@ -164,13 +190,15 @@ _CONSUMER = frozenset(
 class Plan:
     """What is intended: mirrored `hours` long, with exactly-once or not, in `batches` of topic names or globs.
 
-    `automq` is the version of AutoMQ that it goes to, None where nobody has said.
+    `automq` is the version of AutoMQ that it goes to, None if nobody has said. `target_acks` is what the cutover file
+    sets for the target, None if it sets nothing or was not given.
     """
 
     hours: float = 24.0
     exactly_once: bool = False
     batches: tuple[tuple[str, ...], ...] = ()
     automq: Version | None = None
+    target_acks: str | None = None
 
 
 @dataclass(frozen=True)

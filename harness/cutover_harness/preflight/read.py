@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import tomllib
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
-from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]
+from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaException
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    ConfigEntry,
+    ConfigResource,
+    ConfigSource,
+)
 
 from cutover_harness.admin import TIMEOUT_S, Admin, connect
 from cutover_harness.errors import UsageError
+from cutover_harness.features import finalized_features
 from cutover_harness.globs import matches
+from cutover_harness.internal_topics import OFFSET_SYNCS, internal
 from cutover_harness.preflight.model import Client, Cluster, Group, Topic, Version
 
-# Kafka's and MirrorMaker 2's own: out of scope unless they are named.
-_OWN = re.compile(r"__.*|mm2-.*\.internal|.*\.checkpoints\.internal|heartbeats")
+_LIVE = frozenset(
+    {ConsumerGroupState.STABLE, ConsumerGroupState.PREPARING_REBALANCING, ConsumerGroupState.COMPLETING_REBALANCING}
+)
 
 
-def read_cluster(name: str, config: Mapping[str, str], globs: Sequence[str]) -> Cluster:
-    """Return the cluster's topics that `globs` match (all where there is none), groups, version and settings.
+def read_cluster(name: str, config: Mapping[str, str], globs: Sequence[str], *, count: Collection[str] = ()) -> Cluster:
+    """Return the cluster's topics that `globs` match (all if there is none), groups, version and settings.
 
-    Only reads. Raises UsageError where it does not answer, or refuses what cannot be done without.
+    Records of the topics in `count` are counted. Only reads. Raises UsageError if the cluster does not answer, or
+    refuses what is necessary.
     """
     try:
         client = connect(config)
         found = client.list_topics(timeout=TIMEOUT_S)
         counts = {topic: found.topics[topic] for topic in sorted(found.topics) if _wanted(topic, globs)}
-        configs = Admin(config).topic_configs(counts)
+        entries = _topic_entries(client, counts)
+        records = _records(Admin(config), [topic for topic in counts if topic in count])
         broker = _broker_config(client, min(found.brokers))
         groups = _groups(client)
     except KafkaException as why:
@@ -38,11 +49,44 @@ def read_cluster(name: str, config: Mapping[str, str], globs: Sequence[str]) -> 
         topic: Topic(
             partitions=len(known.partitions),
             replication=max((len(p.replicas) for p in known.partitions.values()), default=1),
-            config=configs[topic],
+            config={name: entry.value for name, entry in entries[topic].items() if entry.value is not None},
+            own=frozenset(
+                name
+                for name, entry in entries[topic].items()
+                if ConfigSource(entry.source) == ConfigSource.DYNAMIC_TOPIC_CONFIG
+            ),
+            records=records.get(topic),
         )
         for topic, known in counts.items()
     }
-    return Cluster(topics, groups, _version(broker), broker, len(found.brokers))
+    return Cluster(
+        topics,
+        groups,
+        _version(broker),
+        broker,
+        len(found.brokers),
+        features=finalized_features(config),
+        mirrored_into=any(OFFSET_SYNCS.fullmatch(topic) for topic in found.topics),
+    )
+
+
+def read_target_acks(file: Path) -> str | None:
+    """Return what a cutover file sets for acks on the target. References in it are not followed.
+
+    Raises UsageError naming the file.
+    """
+    try:
+        found = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as why:
+        raise UsageError(f"--cutover-file {file}: cannot be read ({getattr(why, 'strerror', None) or why})") from why
+    except (tomllib.TOMLDecodeError, RecursionError) as why:
+        raise UsageError(f"--cutover-file {file}: not TOML ({why})") from why
+    clusters = found.get("clusters")
+    target = clusters.get("target") if isinstance(clusters, dict) else None
+    if not isinstance(target, dict):
+        raise UsageError(f"--cutover-file {file}: has no table [clusters.target]; name the cutover file of the clients")
+    acks = target.get("acks", target.get("request.required.acks"))
+    return None if acks is None else str(acks).lower()
 
 
 def read_client(file: Path) -> Client:
@@ -75,7 +119,22 @@ def read_client(file: Path) -> Client:
 def _wanted(topic: str, globs: Sequence[str]) -> bool:
     if topic in globs:
         return True
-    return not _OWN.fullmatch(topic) and (not globs or matches(topic, globs))
+    return not internal(topic) and (not globs or matches(topic, globs))
+
+
+def _topic_entries(client: AdminClient, topics: Iterable[str]) -> dict[str, dict[str, ConfigEntry]]:
+    asked = [ConfigResource(ConfigResource.Type.TOPIC, topic) for topic in topics]
+    futures = client.describe_configs(asked, request_timeout=TIMEOUT_S) if asked else {}
+    return {resource.name: future.result() for resource, future in futures.items()}
+
+
+def _records(admin: Admin, topics: Sequence[str]) -> dict[str, int]:
+    """Return how many offsets the logs of each topic span; markers of transactions count."""
+    starts, ends = admin.start_offsets(topics), admin.end_offsets(topics)
+    found = dict.fromkeys(topics, 0)
+    for partition, end in ends.items():
+        found[partition[0]] += end - starts.get(partition, 0)
+    return found
 
 
 def _broker_config(client: AdminClient, broker: int) -> dict[str, str]:
@@ -107,9 +166,15 @@ def _groups(client: AdminClient) -> dict[str, Group]:
     found = {}
     for group in listed:
         try:
-            topics = {p.topic for p in asked[group.group_id].result().topic_partitions or []}
+            committed = asked[group.group_id].result().topic_partitions or []
         except KafkaException:  # gone meanwhile, or not allowed: a group without topics breaks no rule
-            topics = set()
+            committed = []
+        offsets = {(each.topic, each.partition): each.offset for each in committed if each.offset >= 0}
         kind = getattr(getattr(group, "type", None), "name", "CLASSIC")
-        found[group.group_id] = Group(tuple(sorted(topics)), "consumer" if kind == "CONSUMER" else "classic")
+        found[group.group_id] = Group(
+            tuple(sorted({topic for topic, _ in offsets})),
+            "consumer" if kind == "CONSUMER" else "classic",
+            offsets,
+            group.state in _LIVE,
+        )
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from cutover_harness.mirror.config import Batch
+from cutover_harness.mirror.topic_settings import Harm, differences
 from cutover_harness.preflight.clusters import CLOUD, MEASURED
 from cutover_harness.preflight.model import Finding, Inventory, Severity, Version, listed, number
 
@@ -71,22 +72,6 @@ def replication(inventory: Inventory) -> Iterator[Finding]:
         )
 
 
-def missing_topics(inventory: Inventory) -> Iterator[Finding]:
-    """Find topics that the target lacks."""
-    if inventory.target is None:
-        return
-    found = sorted(inventory.source.topics.keys() - inventory.target.topics.keys())
-    if found:
-        yield Finding(
-            "missing-topics",
-            Severity.NOTE,
-            f"topics {listed(found)}",
-            "are not on the target yet",
-            "comparison of source and target",
-            "nothing where MirrorMaker 2 creates them; create them where they have to be there before",
-        )
-
-
 def partition_counts(inventory: Inventory) -> Iterator[Finding]:
     """Compare partition counts: with another count keys go to other partitions."""
     if inventory.target is None:
@@ -117,9 +102,12 @@ def configuration(inventory: Inventory) -> Iterator[Finding]:
         return
     for name, topic in sorted(inventory.source.topics.items()):
         there = inventory.target.topics.get(name)
-        if there is not None and (differences := different(topic.config, there.config)):
+        if there is None:
+            continue
+        harmful = {each.name for each in differences(topic.config, there.config) if each.harm != Harm.BEHAVIOUR}
+        if found := [key for key in different(topic.config, there.config) if key not in harmful]:
             shown = listed(
-                [f"{key} {topic.config[key] or '(none)'} -> {there.config[key] or '(none)'}" for key in differences]
+                [f"{key} {topic.config[key] or '(none)'} -> {there.config[key] or '(none)'}" for key in found]
             )
             yield Finding(
                 "topic-config",
@@ -188,7 +176,6 @@ RULES = (
     never_mirrored,
     compaction_bug,
     replication,
-    missing_topics,
     partition_counts,
     configuration,
     retention,
