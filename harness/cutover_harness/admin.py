@@ -216,17 +216,58 @@ class Admin:
         """Return where each partition's log starts: retention may have removed what was before."""
         return self._offsets(topics, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
 
-    @_renewing
     def topic_configs(self, topics: Iterable[str]) -> dict[str, dict[str, str]]:
         """Return the configuration in force of each topic; one that does not exist is an error."""
+        return {
+            topic: {name: str(entry.value) for name, entry in entries.items()}
+            for topic, entries in self.topic_entries(topics).items()
+        }
+
+    @_renewing
+    def topic_entries(self, topics: Iterable[str]) -> dict[str, dict[str, ConfigEntry]]:
+        """Return the configuration in force of each topic with where it is set; a topic that is missing is an error."""
         asked = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in topics]
         if not asked:
             return {}
         futures = self._client.describe_configs(asked, request_timeout=self._timeout_s)
         return {
-            resource.name: {name: entry.value for name, entry in future.result().items() if entry.value is not None}
+            resource.name: {name: entry for name, entry in future.result().items() if entry.value is not None}
             for resource, future in futures.items()
         }
+
+    @_renewing
+    def broker_config(self) -> dict[str, str]:
+        """Return the configuration of one broker; empty if it must not be read."""
+        brokers = self._client.list_topics(timeout=self._timeout_s).brokers
+        resource = ConfigResource(ConfigResource.Type.BROKER, str(min(brokers)))
+        try:
+            entries = self._client.describe_configs([resource], request_timeout=self._timeout_s)[resource].result()
+        except KafkaException as error:
+            if error.args[0].code() in SILENCE:
+                raise
+            return {}
+        return {name: entry.value for name, entry in entries.items() if entry.value is not None}
+
+    @_renewing
+    def try_topic(
+        self, name: str, partitions: int, config: Mapping[str, str], *, only_check: bool = False
+    ) -> KafkaError | None:
+        """Create a topic, or only let the cluster check whether it could; return why it was refused.
+
+        Raises KafkaException only if the cluster does not answer.
+        """
+        new = NewTopic(name, num_partitions=partitions, replication_factor=-1, config=dict(config))
+        future = self._client.create_topics([new], operation_timeout=self._timeout_s, validate_only=only_check)[name]
+        try:
+            future.result()
+        except KafkaException as error:
+            refused: KafkaError = error.args[0]
+            if refused.code() in SILENCE:
+                raise
+            return refused
+        if not only_check:
+            self._await(lambda: self.partitions([name]) == {name: partitions})
+        return None
 
     @_renewing
     def set_topic_config(self, topic: str, config: Mapping[str, str]) -> None:

@@ -8,7 +8,9 @@ import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from cutover_harness.errors import UsageError
 from cutover_harness.globs import matches
@@ -38,6 +40,9 @@ NAMES = st.text(alphabet="ab.-_0", min_size=1, max_size=6)
 GLOBS = st.lists(
     st.sampled_from(["a", "b", ".", "-", "_", "0", "*", "?", "[ab]", "[!a]", "[a-b]"]), min_size=1, max_size=6
 )
+
+
+SHORT = st.text("ab,[]!-^&*? ", min_size=1, max_size=5)
 
 
 def string(text: str) -> bytes:
@@ -123,6 +128,12 @@ def test_exclusions() -> None:
 def test_a_topic_that_mirrormaker_never_mirrors_is_refused(topic: str) -> None:
     with pytest.raises(UsageError, match=f"never mirrors topic {re.escape(topic)}"):
         Batch("b", ("fine", topic), ())
+
+
+@pytest.mark.parametrize("group", ["a,b", " a", "a\n"])
+def test_a_group_that_mirrormaker_never_translates_is_refused(group: str) -> None:
+    with pytest.raises(UsageError, match=f"cannot translate offsets of group {re.escape(repr(group))}"):
+        Batch("b", ("t",), ("fine", group))
 
 
 def test_a_batch_name_has_to_fit_topics_and_paths() -> None:
@@ -258,10 +269,48 @@ def answers(*each: tuple[int, object]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("connect", [each], indirect=True)
 
 
-@answers((404, {}), (409, {"message": "rebalance"}), (500, b"not json"), (503, {}), (201, {"name": "c"}))
+@answers((409, {"message": "rebalance"}), (500, b"not json"), (503, {}), (204, b""))
 def test_what_passes_is_retried(connect: tuple[Connect, Answers]) -> None:
+    connect[0].set_state("c", "pause")
+    assert connect[1].asked == ["PUT /connectors/c/pause"] * 4
+
+
+GET, PUT = "GET /connectors/c/config", "PUT /connectors/c/config"
+
+
+@answers((404, {}), (404, {}), (404, {}), (409, {"message": "rebalance"}), (200, {"a": "old"}), (201, {"name": "c"}))
+def test_a_configuration_is_read_before_each_time_that_it_is_sent(connect: tuple[Connect, Answers]) -> None:
     connect[0].put_config("c", {"a": "b"})
-    assert connect[1].asked == ["PUT /connectors/c/config"] * 5
+    assert connect[1].asked == [GET, PUT] * 3
+
+
+@answers((404, {}), (500, {"message": "Request timed out"}), (200, {"a": "b", "name": "c"}))
+def test_a_configuration_that_was_taken_over_late_is_not_sent_again(connect: tuple[Connect, Answers]) -> None:
+    connect[0].put_config("c", {"a": "b"})
+    assert connect[1].asked == [GET, PUT, GET]
+
+
+@answers((200, {"a": "b", "name": "c"}))
+def test_a_configuration_that_is_there_is_not_sent(connect: tuple[Connect, Answers]) -> None:
+    connect[0].put_config("c", {"a": "b"})
+    assert connect[1].asked == [GET]
+
+
+@answers((200, {"a": "b", "name": "c"}))
+def test_a_request_that_changes_something_gets_as_long_as_connect_takes(
+    connect: tuple[Connect, Answers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+    answer = httpx.Client.request
+
+    def record(self: httpx.Client, method: str, url: str, **options: Any) -> httpx.Response:
+        given.append((method, options["timeout"].read))
+        return answer(self, method, url, **options)
+
+    monkeypatch.setattr(httpx.Client, "request", record)
+    connect[0].put_config("c", {"a": "new"})
+    assert [read > 90 for method, read in given if method == "PUT"] == [True]
+    assert all(read <= 5 for method, read in given if method == "GET")
 
 
 REFUSAL = f"""Connector configuration is invalid and contains the following 1 error(s):
@@ -269,14 +318,14 @@ Invalid value {SECRET} for configuration x
 You can also find the above list of errors at the endpoint"""
 
 
-@answers((400, {"message": REFUSAL}))
+@answers((404, {}), (400, {"message": REFUSAL}))
 def test_a_refusal_is_reported_whole_in_one_line_without_secrets(connect: tuple[Connect, Answers]) -> None:
     says = (
         r"answered 400 \(.* following 1 error\(s\): Invalid value \*\*\* for configuration x You can .* endpoint\) to"
     )
     with pytest.raises(MirrorError, match=says) as caught:
         connect[0].put_config("c", {"password": SECRET})
-    assert len(connect[1].asked) == 1
+    assert len(connect[1].asked) == 2
     assert SECRET not in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "hidden" not in str(caught.value)

@@ -1,17 +1,36 @@
 """The three connectors of a batch: progress shows within seconds, and nothing is written to the source."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cutover_harness import internal_topics
 from cutover_harness.globs import matches
 from cutover_harness.internal_topics import never_mirrored
 from cutover_harness.mirror.clients import java
+from cutover_harness.mirror.copying import Copying
 from cutover_harness.mirror.errors import MirrorError
 from cutover_harness.mirror.patterns import java_list
+from cutover_harness.mirror.topic_settings import NOT_COPIED
 
 _BYTES = "org.apache.kafka.connect.converters.ByteArrayConverter"
+
+
+_ORDINARY = Copying()
+
+
+def untranslatable(group: str) -> str | None:
+    """Return why MirrorMaker 2 never translates offsets of a group of this name, None if it does.
+
+    Its connector hands the names to its tasks in a comma-separated list without escapes: group "a,b" becomes the two
+    groups "a" and "b", whose offsets it would write instead.
+    """
+    if "," not in group and group == group.strip():
+        return None
+    return (
+        f"MirrorMaker 2 cannot translate offsets of group {group!r}, as it passes names on in a comma-separated list "
+        f"(a comma or an outer blank does not survive): rename the group, or move it without the mirror"
+    )
 
 
 @dataclass(frozen=True)
@@ -32,6 +51,10 @@ class Batch:
                     f"batch {self.name}: MirrorMaker 2 never mirrors topic {topic}, as its name looks internal "
                     f"(ends in .internal or -internal, or begins with __ or a dot); move it another way"
                 )
+
+        for group in self.groups:
+            if (why := untranslatable(group)) is not None:
+                raise MirrorError(f"batch {self.name}: {why}")
 
     @property
     def source_alias(self) -> str:
@@ -96,10 +119,13 @@ def connectors(
     exactly_once: bool,
     interval_s: int,
     tasks: int,
+    copying: Copying = _ORDINARY,
+    not_known: Iterable[str] = (),
 ) -> dict[str, dict[str, str]]:
     """Return the configuration of each connector by name. Holds the clusters' secrets.
 
-    `interval_s` is how often topics, groups and offsets are looked at, `tasks` how many copy in parallel.
+    `interval_s` is how often topics, groups and offsets are looked at, `tasks` how many copy in parallel, `not_known`
+    the topic properties of the source that the target does not know.
     """
     common = {
         "source.cluster.alias": batch.source_alias,
@@ -120,32 +146,33 @@ def connectors(
     for side, config in (("source", source), ("target", target)):
         common |= {f"{side}.cluster.{key}": value for key, value in java(config).items()}
         common[f"{side}.cluster.reconnect.backoff.max.ms"] = "500"
-    copying = common | {
+    mirroring = common | {
         "connector.class": "org.apache.kafka.connect.mirror.MirrorSourceConnector",
         "topics": java_list(batch.topics),
         "topics.exclude": ",".join([*internal_topics.PATTERNS, *filter(None, [java_list(batch.exclude)])]),
         "refresh.topics.interval.seconds": str(interval_s),
         "sync.topic.configs.interval.seconds": str(max(interval_s, 5)),
         "sync.topic.acls.enabled": "false",
+        # Its default would delete from the target's topics what is only a default on the source.
+        "use.defaults.from": "source",
+        "config.properties.exclude": ",".join([*NOT_COPIED, *map(re.escape, sorted(not_known))]),
         "offset.lag.max": "100",
         "source.consumer.auto.offset.reset": "earliest",
         "source.consumer.isolation.level": "read_committed",
         "source.consumer.metadata.max.age.ms": "1000",
         "source.consumer.max.poll.records": "2000",
-        "producer.override.batch.size": "1048576",
-        "producer.override.linger.ms": "5",
-        "producer.override.max.request.size": "16777216",
+        **copying.settings(),
     }
     if exactly_once:
-        copying["exactly.once.support"] = "required"
+        mirroring["exactly.once.support"] = "required"
     else:
         # Off by default in Connect, where a retry may then duplicate and, with more than one in flight, disorder.
-        copying["producer.override.enable.idempotence"] = "true"
-        copying["producer.override.max.in.flight.requests.per.connection"] = "5"
+        mirroring["producer.override.enable.idempotence"] = "true"
+        mirroring["producer.override.max.in.flight.requests.per.connection"] = "5"
     translating = common | {
         "connector.class": "org.apache.kafka.connect.mirror.MirrorCheckpointConnector",
-        "topics": copying["topics"],
-        "topics.exclude": copying["topics.exclude"],
+        "topics": mirroring["topics"],
+        "topics.exclude": mirroring["topics.exclude"],
         "groups": java_list(batch.groups),
         "groups.exclude": "",
         "refresh.groups.interval.seconds": str(interval_s),
@@ -157,4 +184,4 @@ def connectors(
         "connector.class": "org.apache.kafka.connect.mirror.MirrorHeartbeatConnector",
         "emit.heartbeats.interval.seconds": "1",
     }
-    return dict(zip(batch.connectors, (copying, translating, beating), strict=True))
+    return dict(zip(batch.connectors, (mirroring, translating, beating), strict=True))

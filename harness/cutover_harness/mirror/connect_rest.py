@@ -1,7 +1,7 @@
 """Kafka Connect's REST interface, as far as a mirror needs it."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -14,6 +14,9 @@ from cutover_harness.mirror.errors import MirrorError
 # What a worker answers that has just started, or while its group rebalances, without meaning it.
 _NOT_YET = frozenset({HTTPStatus.CONFLICT, HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE})
 _RETRY_S = 0.1
+# Connect itself answers a request that changes something after 90 s at the latest. One that is given up earlier is
+# carried out all the same, so that sending it again would do it twice.
+_CHANGE_TIMEOUT_S = 95.0
 
 
 @dataclass(frozen=True)
@@ -47,28 +50,48 @@ class Connect:
         self._client.close()
 
     def put_config(self, name: str, config: Mapping[str, str]) -> None:
-        """Create the connector, or change its configuration."""
+        """Create the connector, or change its configuration; the one that it has is not sent again.
+
+        Each PUT restarts the connector and its tasks, also one that changes nothing.
+        """
         self._secrets |= secrets_of([config])
+        path, wanted = f"/connectors/{name}/config", {**config, "name": name}
         # The group's leader answers 404 and 500 in the first second of its life.
-        self._call("PUT", f"/connectors/{name}/config", dict(config), passing=_NOT_YET | {HTTPStatus.NOT_FOUND})
+        self._change(
+            "PUT",
+            path,
+            dict(config),
+            done=lambda: self._call("GET", path, missing_is_fine=True) == wanted,
+            passing=_NOT_YET | {HTTPStatus.NOT_FOUND},
+        )
 
     def create_stopped(self, name: str, config: Mapping[str, str]) -> None:
         """Create the connector in state STOPPED (KIP-980, Kafka 3.7), or stop the one that exists and configure it."""
         self._secrets |= secrets_of([config])
         if self.status(name) is None:
             body = {"name": name, "config": dict(config), "initial_state": "STOPPED"}
-            self._call("POST", "/connectors", body, passing=_NOT_YET | {HTTPStatus.NOT_FOUND})
+            self._change(
+                "POST",
+                "/connectors",
+                body,
+                done=lambda: self.status(name) is not None,
+                passing=_NOT_YET | {HTTPStatus.NOT_FOUND},
+            )
         else:
             self.set_state(name, "stop")
             self.put_config(name, config)
 
     def delete(self, name: str) -> None:
         """Delete the connector where it exists."""
-        self._call("DELETE", f"/connectors/{name}", missing_is_fine=True)
+        self._change("DELETE", f"/connectors/{name}", missing_is_fine=True)
 
     def set_state(self, name: str, action: str) -> None:
         """Ask for a state: `action` is pause, resume or stop (KIP-875). Takes effect later."""
-        self._call("PUT", f"/connectors/{name}/{action}")
+        self._change("PUT", f"/connectors/{name}/{action}")
+
+    def restart_failed(self, name: str) -> None:
+        """Restart the connector and its tasks if they have FAILED (KIP-745)."""
+        self._change("POST", f"/connectors/{name}/restart?includeTasks=true&onlyFailed=true")
 
     def status(self, name: str) -> Status | None:
         """Return the states, None where there is no such connector (or the worker has not heard of it yet)."""
@@ -88,7 +111,23 @@ class Connect:
     def patch_offsets(self, name: str, offsets: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
         """Set stored offsets of a stopped source connector (KIP-875)."""
         body = {"offsets": [{"partition": partition, "offset": offset} for partition, offset in offsets]}
-        self._call("PATCH", f"/connectors/{name}/offsets", body)
+        self._change("PATCH", f"/connectors/{name}/offsets", body)
+
+    def _change(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        passing: Collection[int] = _NOT_YET,
+        missing_is_fine: bool = False,
+        done: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Send a request that changes something, unless it is `done`: before it is sent, and before it is repeated."""
+        if done():
+            return
+        patient = httpx.Timeout(_CHANGE_TIMEOUT_S, connect=self._client.timeout.connect)
+        self._call(method, path, body, passing=passing, missing_is_fine=missing_is_fine, done=done, timeout=patient)
 
     def _call(
         self,
@@ -98,11 +137,13 @@ class Connect:
         *,
         passing: Collection[int] = _NOT_YET,
         missing_is_fine: bool = False,
+        done: Callable[[], bool] = lambda: False,
+        timeout: httpx.Timeout | None = None,
     ) -> Any:
         deadline = time.monotonic() + self.patience_s
         while True:
             try:
-                answer = self._client.request(method, path, json=body)
+                answer = self._client.request(method, path, json=body, timeout=timeout or self._client.timeout)
             except httpx.TransportError as error:
                 problem = f"does not answer ({type(error).__name__}: {error})"
             else:
@@ -113,6 +154,8 @@ class Connect:
                 problem = f"answered {answer.status_code} ({one_line(_message(answer), self._secrets)})"
                 if answer.status_code not in passing:
                     raise self._error(method, path, problem)
+            if done():
+                return {}
             if time.monotonic() > deadline:
                 raise self._error(method, path, problem)
             time.sleep(_RETRY_S)

@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from cutover_harness.admin import Partition
+from cutover_harness.mirror.compression import any_compressed
 from cutover_harness.mirror.config import Batch, connectors
 from cutover_harness.mirror.connect_rest import Connect
 from cutover_harness.mirror.connect_text import one_line, secrets_of
+from cutover_harness.mirror.copying import copying
 from cutover_harness.mirror.errors import MirrorError
 from cutover_harness.mirror.groups import GroupProgress, InternalTopics, group_progress
 from cutover_harness.mirror.logs import LogReader, answering
@@ -18,10 +21,13 @@ from cutover_harness.mirror.overtaken import Gap
 from cutover_harness.mirror.progress import Lag, Progress
 from cutover_harness.mirror.skip_finder import SkipFinder
 from cutover_harness.mirror.skipped import Skipped
+from cutover_harness.mirror.target_topics import TargetTopics
+from cutover_harness.mirror.topic_settings import Difference, differences
 from cutover_harness.mirror.worker_log import last_reason
 
 _STATE_LIMIT_S = 30.0
 _POLL_S = 0.05
+_FOLLOW_S = 1.0
 
 
 class Mirror:
@@ -55,9 +61,10 @@ class Mirror:
         connect_logs: Sequence[Path] = (),
     ) -> None:
         self.batch = Batch(batch, tuple(topics), tuple(groups), tuple(exclude))
-        self._configs = connectors(
-            self.batch, source, target, exactly_once=exactly_once, interval_s=interval_s, tasks=tasks
+        self._configure = partial(
+            connectors, self.batch, source, target, exactly_once=exactly_once, interval_s=interval_s, tasks=tasks
         )
+        self._configs = self._configure()
         self._connect_logs = tuple(connect_logs)
         secrets = secrets_of(self._configs.values())
         self._connect = Connect(connect_url, secrets=secrets)
@@ -65,6 +72,10 @@ class Mirror:
         # For looks: what does not answer now is asked again at the next one.
         self._glance = Connect(connect_url, patience_s=0, timeout_s=1.0, secrets=secrets)
         self._progress = Progress(self.batch, source, target, self._stored_offsets, self.offset_syncs)
+        self._target_topics = TargetTopics(self._progress.source, self._progress.target)
+        self._follows = False
+        self._followed_at = 0.0
+        self._compressed: bool | None = None
         self._internal_log = LogReader(target, "target")
         self._internal = InternalTopics(self.batch, self._progress.target, self._internal_log)
         self._skips = SkipFinder(
@@ -96,11 +107,18 @@ class Mirror:
     def create(self) -> None:
         """Create the connectors, or bring their configuration up to date; they begin to work a second later.
 
-        Raises MirrorError while the batch's reverse mirror runs, as records would go in a cycle.
+        Topics that the target lacks are created first, with the source's properties in force; from then on `running`
+        looks for new ones. Raises MirrorError while the batch's reverse mirror runs, as records would go in a cycle.
         """
         self._refuse_cycle()
+        topics = self._progress.topics()
+        self._target_topics.follow(topics)
+        self._tune(topics)
+        self._follows = True
         for name, config in self._configs.items():
             self._connect.put_config(name, config)
+            if (status := self._connect.status(name)) is not None and status.failure is not None:
+                self._connect.restart_failed(name)
 
     def delete(self) -> None:
         """Stop and delete the connectors that exist. Offsets stay, so that the same batch made again goes on."""
@@ -159,6 +177,8 @@ class Mirror:
                     waits.append(f"a task of {name} is {others[0]}")
                 elif not status.tasks and name == self.batch.source_connector and self._progress.topics():
                     waits.append(f"{name} has no task yet")
+            if not waits:
+                self._follow()
         except MirrorError as error:
             waits.append(str(error))
         return waits
@@ -171,6 +191,21 @@ class Mirror:
         """
         found = last_reason(self._connect_logs, self._configs)
         return None if found is None else one_line(found, secrets_of(self._configs.values()))
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the target does not take over of topics' properties, a line for each topic."""
+        return self._target_topics.notes
+
+    def differences(self) -> dict[str, list[Difference]]:
+        """Return the properties in force that differ, of each topic that both clusters have; see `Difference.harm`."""
+        topics = self._progress.topics()
+        with answering("target"):
+            there = self._progress.target.topic_configs(self._progress.target.partitions(topics))
+        with answering("source"):
+            here = self._progress.source.topic_configs(there)
+        found = {topic: differences(here[topic], there[topic]) for topic in sorted(there)}
+        return {topic: different for topic, different in found.items() if different}
 
     def topics(self) -> list[str]:
         """Return the source topics that the batch mirrors: those that match now, as new ones may appear at any time."""
@@ -225,6 +260,35 @@ class Mirror:
         Without `offsets` only what the target has removed counts, as the groups' offsets are about to be set.
         """
         return self._skips.find(groups, self.topics(), offsets=offsets)
+
+    def _follow(self) -> None:
+        """Give topics that have appeared the source's properties, and the mirror what they ask of it."""
+        if not self._follows or time.monotonic() - self._followed_at < _FOLLOW_S:
+            return
+        topics = self._progress.topics()
+        if self._target_topics.follow(topics):
+            before = dict(self._configs)
+            self._tune(topics)
+            for name, config in self._configs.items():
+                if config != before[name]:
+                    self._connect.put_config(name, config)
+        self._followed_at = time.monotonic()
+
+    def _tune(self, topics: Mapping[str, int]) -> None:
+        """Configure the connectors by the topics' limits on the target, and by what the source's records are."""
+        source, target = self._progress.source, self._progress.target
+        with answering("target"):
+            configs = target.topic_configs(target.partitions(topics))
+            broker = target.broker_config()
+        if self._compressed is None and topics:
+            with answering("source"):
+                starts, ends = source.start_offsets(topics), source.end_offsets(topics)
+            by_producer = [name for name, each in configs.items() if each.get("compression.type") == "producer"]
+            self._compressed = any_compressed(source.config, by_producer, starts, ends)
+        self._configs = self._configure(
+            copying=copying(configs, broker, compressed_on_source=bool(self._compressed)),
+            not_known=self._target_topics.unknown,
+        )
 
     def _stored_offsets(self) -> dict[Partition, int]:
         stored = {}

@@ -5,7 +5,9 @@ begins. So one direction may run at a time, and each begins behind what the othe
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from cutover_harness.admin import Admin, Partition
 from cutover_harness.mirror.clients import java, librdkafka
@@ -54,13 +56,8 @@ class ReverseMirror(Mirror):
             exclude=exclude,
             connect_logs=connect_logs,
         )
-        config = connectors(back, target, source, exactly_once=exactly_once, interval_s=interval_s, tasks=tasks)
-        copying = config[back.source_connector]
-        # The source is given records and nothing else: no topic of MirrorMaker 2's own, no settings of topics.
-        copying |= {"offset-syncs.topic.location": "source", "sync.topic.configs.enabled": "false"}
-        if not exactly_once:
-            copying |= {f"producer.override.{key}": value for key, value in java(source).items()}
-        self._configs = {back.source_connector: copying}
+        self._configure = partial(_configure, back, source, target, exactly_once, interval_s, tasks)
+        self._configs = self._configure()
         self._forward_connect = Connect(forward_connect_url or connect_url)
 
     def close(self) -> None:
@@ -86,6 +83,7 @@ class ReverseMirror(Mirror):
             )
         if missing := sorted(partition for partition in partitions(self._progress.topics()) if partition not in cut):
             raise MirrorError(f"the cut has no offset for {missing[0][0]}-{missing[0][1]} ({len(missing)} are missing)")
+        self._tune(self._progress.topics())
         self._connect.create_stopped(name, self._configs[name])
         self._await("stopped", lambda: self._not_in("STOPPED", [name]))
         _skip_to(self._connect, name, self.batch.source_alias, cut)
@@ -120,6 +118,29 @@ def capture_cut(config: Mapping[str, str], topics: Sequence[str], exclude: Seque
     batch, admin = Batch("cut", tuple(topics), (), tuple(exclude)), Admin(librdkafka(config))
     with answering(config.get("bootstrap.servers", "")):
         return admin.end_offsets([name for name in admin.partitions() if batch.mirrors(name)])
+
+
+def _configure(
+    back: Batch,
+    source: Mapping[str, str],
+    target: Mapping[str, str],
+    exactly_once: bool,
+    interval_s: int,
+    tasks: int,
+    **by_topics: Any,
+) -> dict[str, dict[str, str]]:
+    """Return the configuration of the reverse batch `back`, which has one connector.
+
+    The source is given records and nothing else: no topic of MirrorMaker 2's own, no settings of topics.
+    """
+    config = connectors(
+        back, target, source, exactly_once=exactly_once, interval_s=interval_s, tasks=tasks, **by_topics
+    )
+    copying = config[back.source_connector]
+    copying |= {"offset-syncs.topic.location": "source", "sync.topic.configs.enabled": "false"}
+    if not exactly_once:
+        copying |= {f"producer.override.{key}": value for key, value in java(source).items()}
+    return {back.source_connector: copying}
 
 
 def _skip_to(connect: Connect, connector: str, alias: str, cut: Mapping[Partition, int]) -> None:

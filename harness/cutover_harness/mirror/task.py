@@ -43,6 +43,7 @@ class MirrorTask(Mirror):
             reverse_connect_url=reverse_connect_url,
             connect_logs=connect_logs,
         )
+        self._follows = True
         self._target_config = target
         self._exact = ExactResume(source, target)
         self._back = ReverseMirror(

@@ -9,11 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-import httpx
-
 from cutover_harness.processes import Process, spawn
 from cutover_harness.testbed import probe, settings, slow
 from cutover_harness.testbed.base import ClusterName, Progress, TargetKind
+from cutover_harness.testbed.connect_ready import connect_serves
 from cutover_harness.testbed.jars import classpaths
 from cutover_harness.testbed.jvm import JAVA_VERSION, ClassCache, assemble_in_background
 from cutover_harness.testbed.nodes import STOP_GRACE_S, Broker, JvmNode, Program, launch_all, stop_all
@@ -125,7 +124,9 @@ class ProcessTestbed:
                 self._brokers[name] = self._new_broker(name, path)
             port = self._ports.take(self._wanted_ports["connect"])
             self._worker, self._connect_url = self._new_worker(_WORKER, self.target.bootstrap, port)
-            launch_all([*self._brokers.values(), self._worker])
+            # A worker gives up after a minute without the cluster that it keeps its state on.
+            launch_all(list(self._brokers.values()))
+            launch_all([self._worker])
         except BaseException:
             self._end(keep_records=False)
             raise
@@ -219,13 +220,7 @@ class ProcessTestbed:
         main = "org.apache.kafka.connect.cli.ConnectDistributed"
         program = self._program("Connect worker", name, main, properties, "Kafka Connect stopped")
 
-        def serves() -> bool:
-            try:
-                # Answered from the group's state, so the worker has joined; no proxy stands before loopback.
-                return httpx.get(f"{url}/connectors", timeout=2, trust_env=False).status_code == httpx.codes.OK
-            except httpx.HTTPError:
-                return False
-
+        serves = functools.partial(connect_serves, url)
         return JvmNode(program, ClassCache(f"connect-{CONNECT_VERSION}", self._connect_classpath), serves), url
 
     def _program(

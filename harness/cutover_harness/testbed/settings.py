@@ -88,7 +88,8 @@ CONNECT: Mapping[str, str] = {
     "scheduled.rebalance.max.delay.ms": "0",
     "session.timeout.ms": "6000",
     "heartbeat.interval.ms": "1000",
-    "rebalance.timeout.ms": "5000",
+    # A write to the configuration topic takes AutoMQ over 5 s at times, and a worker that is late leaves its group.
+    "rebalance.timeout.ms": "60000",
     "task.shutdown.graceful.timeout.ms": "2000",
     "reconnect.backoff.max.ms": "200",
 }

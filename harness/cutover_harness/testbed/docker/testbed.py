@@ -20,6 +20,7 @@ import httpx
 from cutover_harness.processes import Process, spawn
 from cutover_harness.testbed import probe, slow
 from cutover_harness.testbed.base import ClusterName, Progress, TargetKind, TestbedError
+from cutover_harness.testbed.connect_ready import connect_serves
 from cutover_harness.testbed.docker import engine, nodes
 from cutover_harness.testbed.docker.container import ContainerBroker, ContainerNode
 from cutover_harness.testbed.docker.options import DockerOptions
@@ -210,10 +211,13 @@ class DockerTestbed:
         source = self._new_broker("source", options.source_image, self._wanted_ports[0], None)
         target = self._new_broker("target", options.target_image, self._wanted_ports[1], store)
         self._worker, self.connect_url = self._new_worker("connect", target, self._wanted_ports[2])
-        for node in (target, source, self._worker):  # in this order, as Connect ends where the target has no address
+        for node in (target, source):
             node.launch()
-        for node in (source, target, self._worker):
+        for node in (source, target):
             node.await_ready()
+        # A worker gives up after a minute without the cluster that it keeps its state on.
+        self._worker.launch()
+        self._worker.await_ready()
         for broker in (source, target):
             broker.version = self._version(broker)
 
@@ -239,13 +243,7 @@ class DockerTestbed:
             alias, self._connect_image, home.node, port, self._options.memory, exactly_once=self.exactly_once
         )
 
-        def serves() -> bool:
-            try:
-                # Answered from the group's state, so the worker has joined; no proxy stands before loopback.
-                return httpx.get(f"{url}/connectors", timeout=2, trust_env=False).status_code == httpx.codes.OK
-            except httpx.HTTPError:
-                return False
-
+        serves = functools.partial(connect_serves, url)
         worker = ContainerNode(*self._args(node, serves))
         self._nodes.append(worker)
         return worker, url
