@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cutover_harness.judge.totals import NOT_REHEARSED
+from pydantic import ValidationError
+
 from cutover_reports import words
 from cutover_reports.matrix import matrix, trend
 from cutover_reports.model import Decision, Report, Route, Run, Scenario
 from cutover_reports.policy import POLICY_NAME, Policy, read_policy
-from cutover_reports.reading import Frames, RunFolder, read_run, read_scenario
+from cutover_reports.reading import Frames, RunFolder, ScenarioFolder, read_run, read_scenario
 from cutover_reports.rollbacks import cards, retention
 from cutover_reports.routes import judge_route, worst_decision
-from cutover_reports.scenarios import figures
+from cutover_reports.scenarios import UNNAMED_ROUTE, figures
 from cutover_reports.series import thin
 from cutover_reports.survival import survival
 from cutover_reports.unproved import unproved
@@ -49,13 +52,13 @@ def build(folders: Sequence[Path], policy_file: Path | None = None) -> Built:
     for index, run in enumerate(read):
         captures.append(_dict(run.rehearsal.get("capture")))
         for name in run.names:
-            found = read_scenario(run.folder, name)
-            scenario = figures(found, index, ids, policy.evidence.not_taken)
-            scenarios.append(scenario)
+            found = read_scenario(run, name)
+            scenarios.append(scenario := _figures(found, index, ids, policy))
             if found.facts:
                 captures.append(found.facts.capture)
             points = max(60, min(POINTS_A_SERIES, POINTS // max(1, total * max(1, len(found.series)))))
             series[scenario.id] = {key: thin(values, points) for key, values in found.series.items()}
+    scenarios = _routed(scenarios)
     runs = [_run(run, scenarios, index) for index, run in enumerate(read)]
     return Built(_report(runs, scenarios, policy, captures, read), series)
 
@@ -89,20 +92,48 @@ def _report(
         unproved=unproved(runs, scenarios),
         trend=trend(scenarios, runs),
         missing=[line for run in read for line in run.missing]
-        + [
-            f"{name} was not rehearsed: {why}"
-            for run in read
-            for name, why in _texts(run.rehearsal.get("errors")).items()
-        ]
         + [line for scenario in scenarios for line in scenario.missing],
     )
+
+
+def _figures(found: ScenarioFolder, run: int, ids: set[str], policy: Policy) -> Scenario:
+    """Return a scenario's figures; without them where what it left has values that no rehearsal writes."""
+    taken = set(ids)
+    try:
+        return figures(found, run, ids, policy.evidence.not_taken)
+    except (ValidationError, ValueError, TypeError, ArithmeticError) as why:
+        found.discard(_first_line(why))
+    ids.intersection_update(taken)
+    return figures(found, run, ids, policy.evidence.not_taken)
+
+
+def _first_line(why: Exception) -> str:
+    if isinstance(why, ValidationError):
+        first = why.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return " ".join(str(why).split())
+
+
+def _routed(scenarios: list[Scenario]) -> list[Scenario]:
+    """Put scenarios whose route is not recorded into the only one that is, if there is only one."""
+    known = {scenario.route for scenario in scenarios} - {UNNAMED_ROUTE}
+    if len(known) != 1:
+        return scenarios
+    (route,) = known
+    return [scenario.model_copy(update={"route": route}) for scenario in scenarios]
 
 
 def _headline(decision: Decision, routes: Sequence[Route], scenarios: Sequence[Scenario]) -> str:
     """Return the decision's reason in one sentence."""
     if not scenarios:
         return "Nothing was rehearsed, so nothing is proved."
+    absent = sum(scenario.outcome == NOT_REHEARSED for scenario in scenarios)
     rehearsed = [scenario for scenario in scenarios if scenario.kind != "control"]
+    if absent == len(scenarios):
+        return f"Nothing was rehearsed of {words.plural(absent, 'scenario')} asked for, so nothing is proved."
+    if decision == "INCONCLUSIVE":
+        open_ones = [route for route in routes if route.decision == "INCONCLUSIVE"]
+        return f"Inconclusive for a go: {open_ones[0].reasons[0]}."
     if decision == "NO-GO":
         blocked = [route for route in routes if route.decision == "NO-GO"]
         first = blocked[0]

@@ -10,7 +10,10 @@ from cutover_harness.errors import UsageError
 
 from cutover_reports.build import build
 from cutover_reports.compare import compare
+from cutover_reports.model import Decision
 from cutover_reports.write import write_merged
+
+EXIT_CODES: dict[Decision, int] = {"GO": 0, "GO WITH CONDITIONS": 0, "NO-GO": 1, "INCONCLUSIVE": 3}
 
 
 def report_command(
@@ -25,8 +28,8 @@ def report_command(
 
     folders: one or more run folders; of several one merged report is written, into `out` (default: the last of them).
     compare_them: exactly two folders, before and after; what got better or worse is printed, and nothing is written.
-    Returns 0 for GO or GO WITH CONDITIONS and where nothing got worse; 1 for NO-GO and where something did. Raises
-    UsageError for bad input.
+    Returns 0 for GO or GO WITH CONDITIONS and where nothing got worse; 1 for NO-GO and where something did; 3 for
+    INCONCLUSIVE. Raises UsageError for bad input.
     """
     if compare_them:
         if len(folders) != 2:
@@ -43,4 +46,4 @@ def report_command(
         sys.stdout.write(report.model_dump_json(indent=1) + "\n")
     else:
         sys.stdout.write(f"{report.decision}: {report.headline}\n{target / 'report.html'}\n")
-    return 1 if report.decision == "NO-GO" else 0
+    return EXIT_CODES[report.decision]

@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 import pandas as pd
+from cutover_harness.judge.totals import OUTCOMES
 
 from cutover_reports import words
 from cutover_reports.matrix import frame
 from cutover_reports.model import Report
+from cutover_reports.routes import DECISIONS
 
-OUTCOME_RANK = {"PASS": 0, "INCONCLUSIVE": 1, "FAIL": 2}
+OUTCOME_RANK = {outcome: rank for rank, outcome in enumerate(reversed(OUTCOMES))}
 COUNTS = ("lost", "stranded", "duplicated", "disordered")
 TIMES = ("producer_pause_ms", "consumer_pause_ms")
 #: Times and lag vary from run to run: a change counts from a fifth and from this much on.
@@ -68,8 +70,8 @@ def compare(before: Report, after: Report) -> Comparison:
     old, new = _worst(before), _worst(after)
     changes = [change for name in old if name in new for change in _changes(name, old[name], new[name])]
     if before.decision != after.decision:
-        rank = {"GO": 0, "GO WITH CONDITIONS": 1, "NO-GO": 2}
-        direction: Literal["better", "worse"] = "worse" if rank[after.decision] > rank[before.decision] else "better"
+        worse = DECISIONS.index(after.decision) < DECISIONS.index(before.decision)
+        direction: Literal["better", "worse"] = "worse" if worse else "better"
         changes.insert(0, Change("all", "decision", before.decision, after.decision, direction))
     return Comparison(
         before=", ".join(run.folder for run in before.runs),

@@ -137,6 +137,7 @@ def _environment() -> Environment:
         "count": words.count,
         "ms": words.milliseconds,
         "causes": words.causes,
+        "lost": words.lost,
         "shape": lambda word: SHAPES.get(word, "ring"),
         "pause": words.pause,
         "css": lambda word: CLASSES.get(word, word.lower().replace(" ", "-")),

@@ -13,7 +13,7 @@ FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit(report: Report) -> str:
-    """Return the report as JUnit XML. FAIL is a failure, INCONCLUSIVE an error: CI must not take it for a pass."""
+    """Return the report as JUnit XML. FAIL is a failure, what proves nothing an error: no pass for CI."""
     root = ElementTree.Element("testsuites", name="kafka-cutover")
     for index, run in enumerate(report.runs):
         scenarios = [scenario for scenario in report.scenarios if scenario.run == index]
@@ -23,7 +23,7 @@ def junit(report: Report) -> str:
             name=_clean(run.folder),
             tests=str(len(scenarios)),
             failures=str(sum(scenario.outcome == "FAIL" for scenario in scenarios)),
-            errors=str(sum(scenario.outcome == "INCONCLUSIVE" for scenario in scenarios)),
+            errors=str(sum(not scenario.conclusive for scenario in scenarios)),
             time=f"{sum(scenario.seconds or 0 for scenario in scenarios):.1f}",
         )
         if run.started:
@@ -45,15 +45,16 @@ def _case(suite: ElementTree.Element, scenario: Scenario) -> None:
     reasons = _clean("; ".join(scenario.reasons)) or scenario.outcome
     if scenario.outcome == "FAIL":
         ElementTree.SubElement(case, "failure", message=reasons).text = _clean(_summary(scenario))
-    elif scenario.outcome == "INCONCLUSIVE":
-        ElementTree.SubElement(case, "error", message=f"INCONCLUSIVE: {reasons}").text = _clean(_summary(scenario))
+    elif not scenario.conclusive:
+        message = f"{scenario.outcome}: {reasons}"
+        ElementTree.SubElement(case, "error", message=message).text = _clean(_summary(scenario))
     ElementTree.SubElement(case, "system-out").text = _clean(_summary(scenario))
 
 
 def _summary(scenario: Scenario) -> str:
     lines = [
         f"{scenario.title}",
-        f"lost {words.count(scenario.lost)}, disordered {words.count(scenario.disordered)}",
+        f"lost {words.lost(scenario)}, disordered {words.count(scenario.disordered)}",
         f"duplicated {words.causes(scenario.duplicated)}",
         f"producers paused {words.pause(scenario, 'producer')}, consumers {words.pause(scenario, 'consumer')}",
         *(f"guard {'held' if guard.held else 'NOT held'}: {guard.name}: {guard.evidence}" for guard in scenario.guards),

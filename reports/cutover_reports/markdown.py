@@ -77,9 +77,11 @@ def _missing(report: Report) -> list[str]:
 def _route(route: Route) -> list[str]:
     parts = [f"## Route {text(route.name)}: {route.decision}"]
     if route.reasons:
-        parts += ["Blocked by:", _items(route.reasons)]
+        parts += ["Blocked by:" if route.decision == "NO-GO" else "Not proved:", _items(route.reasons)]
     if route.conditions:
         parts += ["Conditions:", _items(route.conditions)]
+    if route.not_counted:
+        parts += ["Decides nothing:", _items(route.not_counted)]
     rows = [(risk.title, risk.level, likelihood(risk), risk.measured, risk.threshold) for risk in route.risks]
     parts.append(_table(("risk", "level", "likelihood", "measured", "accepted"), rows))
     return parts
@@ -108,7 +110,7 @@ def _scenarios(scenarios: Sequence[Scenario]) -> list[str]:
         (
             scenario.name,
             outcome(scenario),
-            words.count(scenario.lost),
+            words.lost(scenario),
             words.causes(scenario.duplicated),
             words.count(scenario.disordered),
             words.count(scenario.stranded),
@@ -146,7 +148,7 @@ def _problems(scenarios: Sequence[Scenario]) -> list[str]:
         offenders = [
             f"{o.kind}: {o.topic}-{o.partition} offset {o.offset} on {o.cluster}, key {o.key!r}, "
             f"sequence {o.sequence}; {', '.join(o.ledgers)}"
-            for o in scenario.offenders[:5]
+            for o in [o for o in scenario.offenders if o.counts_as == "violation"][:5]
         ]
         parts.append(_items([*scenario.reasons, *guards, *offenders]))
     return ["## What went wrong", *parts] if parts else []

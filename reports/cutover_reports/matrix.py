@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pandas as pd
+from cutover_harness.judge.totals import NOT_REHEARSED, longest, worst
 
 from cutover_reports.model import Cell, Matrix, Run, Scenario, TrendPoint
-from cutover_reports.rollbacks import worst_outcome
-from cutover_reports.scenarios import worst
 
 NO_FAULT = "no fault"
 
@@ -68,7 +67,7 @@ def trend(scenarios: Sequence[Scenario], runs: Sequence[Run]) -> list[TrendPoint
             lost=scenario.lost,
             duplicated=scenario.duplicated_total,
             disordered=scenario.disordered,
-            pause_ms=worst((scenario.producer_pause_ms, scenario.consumer_pause_ms)),
+            pause_ms=longest((scenario.producer_pause_ms, scenario.consumer_pause_ms)),
             worst_lag_records=scenario.worst_lag_records,
         )
         for scenario in scenarios
@@ -83,19 +82,19 @@ def _place(scenario: Scenario) -> tuple[int, int]:
 
 
 def _cell(path: str, fault: str, scenarios: Sequence[Scenario]) -> Cell:
-    outcome = worst_outcome(scenario.outcome for scenario in scenarios)
-    assert outcome is not None, "a cell has at least one scenario"  # noqa: S101 - groupby gives no empty group
     causes = scenarios[0].duplicated
     lost = [scenario.lost for scenario in scenarios]
     lags = [scenario.worst_lag_records for scenario in scenarios if scenario.worst_lag_records is not None]
     return Cell(
         path=path,
         fault=fault,
-        outcome=outcome,
+        # A cell has at least one scenario: groupby gives no empty group.
+        outcome=worst(scenario.outcome for scenario in scenarios) or NOT_REHEARSED,
         lost=None if any(value is None for value in lost) else max(value or 0 for value in lost),
+        destroyed=max(scenario.destroyed for scenario in scenarios),
         duplicated={cause: max(scenario.duplicated[cause] for scenario in scenarios) for cause in causes},
         disordered=max(scenario.disordered for scenario in scenarios),
-        pause_ms=worst(pause for s in scenarios for pause in (s.producer_pause_ms, s.consumer_pause_ms)),
+        pause_ms=longest(pause for s in scenarios for pause in (s.producer_pause_ms, s.consumer_pause_ms)),
         worst_lag_records=max(lags, default=None),
         control=scenarios[0].kind == "control",
         caught=None if any(scenario.caught is None for scenario in scenarios) else all(s.caught for s in scenarios),

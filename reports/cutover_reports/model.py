@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from cutover_harness.judge.totals import Outcome
 from pydantic import BaseModel, ConfigDict, Field
 
-Decision = Literal["GO", "GO WITH CONDITIONS", "NO-GO"]
-Outcome = Literal["PASS", "FAIL", "INCONCLUSIVE"]
+Decision = Literal["GO", "GO WITH CONDITIONS", "INCONCLUSIVE", "NO-GO"]
 
 
 class _Model(BaseModel):
@@ -42,6 +42,7 @@ class GroupFigures(_Model):
     acked: int
     delivered: int
     lost: int | None
+    destroyed: int = Field(description="What a fault destroyed on purpose: neither missing nor lost.")
     missing: int
     phantom: int
     aborted_read: int
@@ -82,6 +83,9 @@ class Offender(_Model):
     sequence: int
     at_s: float | None
     detail: str
+    counts_as: Literal["violation", "allowed", "shown by the control"] = Field(
+        description="Whether the scenario allows it, or as a negative control has to show it."
+    )
     ledgers: list[str] = Field(description="The ledger folders of who logged it, relative to the run folder.")
 
 
@@ -122,6 +126,7 @@ class Scenario(_Model):
     groups: list[GroupFigures]
     sent: int
     lost: int | None
+    destroyed: int = Field(description="What a fault destroyed on purpose, all groups together: not lost.")
     phantom: int
     stranded: int | None
     disordered: int
@@ -145,6 +150,11 @@ class Scenario(_Model):
     folder: str
     notes: list[str]
     missing: list[str] = Field(description="What could not be read of its folder, in words.")
+
+    @property
+    def conclusive(self) -> bool:
+        """Whether it proves anything: it was rehearsed, and PASSes or FAILs."""
+        return self.outcome in ("PASS", "FAIL")
 
 
 class Run(_Model):
@@ -187,12 +197,14 @@ class Route(_Model):
 
     name: str
     decision: Decision
-    reasons: list[str] = Field(description="Why it is not better than it is.")
+    reasons: list[str] = Field(description="What blocks it, or for INCONCLUSIVE what nothing proves.")
     conditions: list[str] = Field(description="What has to be done or accepted before going.")
     risks: list[Risk]
     passed: int
     failed: int
     inconclusive: int
+    not_rehearsed: int
+    not_counted: list[str] = Field(description="Scenarios that did not pass and decide nothing, and why.")
     controls_caught: int
     controls: int
     retention: str = Field(
@@ -207,6 +219,7 @@ class Cell(_Model):
     fault: str
     outcome: Outcome
     lost: int | None
+    destroyed: int
     duplicated: dict[str, int]
     disordered: int
     pause_ms: float | None

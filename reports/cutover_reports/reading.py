@@ -1,7 +1,8 @@
 """Reading run folders, whole or half-written.
 
 A rehearsal that was interrupted leaves folders without a verdict, without facts, or with a torn file. None of that
-stops a report: what is missing is said in words, and the scenario counts as INCONCLUSIVE.
+stops a report: what is missing is said in words, and the scenario counts as INCONCLUSIVE. What was asked for and left
+no verdict at all was not rehearsed.
 """
 
 from __future__ import annotations
@@ -20,24 +21,43 @@ Frames = dict[str, "pd.Series[float]"]
 
 @dataclass
 class ScenarioFolder:
-    """What one scenario left. `series`: `lag`, `acks` and one `deliveries/<group>`, by seconds since its start."""
+    """What one scenario left. `series`: `lag`, `acks` and one `deliveries/<group>`, by seconds since its start.
+
+    absent: why it was not rehearsed, None where it was. title, path, faults, must_fail: what was asked for.
+    """
 
     name: str
     folder: Path
+    absent: str | None = None
+    title: str = ""
+    path: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    must_fail: list[str] = field(default_factory=list)
     facts: RunFacts | None = None
     verdict: Verdict | None = None
     judgement: Judgement | None = None
     series: Frames = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
 
+    def discard(self, why: str) -> None:
+        """Do without what it left, as that cannot be used."""
+        self.facts = self.verdict = self.judgement = None
+        self.series = {}
+        self.missing.append(f"{self.name}: what it left cannot be used: {why}")
+
 
 @dataclass
 class RunFolder:
-    """One `--out` folder: its `rehearsal.json` and the names of its scenarios, in order."""
+    """One `--out` folder: its `rehearsal.json` and the names of its scenarios, in order.
+
+    asked: what was asked for by each name. absent: why some were not rehearsed.
+    """
 
     folder: Path
     rehearsal: dict[str, Any]
     names: list[str]
+    asked: dict[str, Any] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
 
 
@@ -47,11 +67,14 @@ def read_run(folder: Path) -> RunFolder:
         raise UsageError(f"{folder}: no such folder: give the folder that `rehearse --out` wrote")
     missing: list[str] = []
     rehearsal = _read_json(folder / "rehearsal.json", folder, missing)
-    found = sorted(
-        entry.name
-        for entry in folder.iterdir()
-        if entry.is_dir() and any((entry / name).exists() for name in ("run.json", "verdict.json", "ledger"))
-    )
+    try:
+        found = sorted(
+            entry.name
+            for entry in folder.iterdir()
+            if entry.is_dir() and any((entry / name).exists() for name in ("run.json", "verdict.json", "ledger"))
+        )
+    except OSError as why:
+        raise UsageError(f"{folder}: cannot be read: {why.strerror or why}") from None
     if not rehearsal and not found:
         raise UsageError(
             f"{folder}: neither rehearsal.json nor a scenario folder in it: give the folder that `rehearse --out` wrote"
@@ -62,15 +85,35 @@ def read_run(folder: Path) -> RunFolder:
     names = listed + [name for name in found if name not in listed]
     if rehearsal and not rehearsal.get("finished"):
         missing.append("The rehearsal did not finish: rehearsal.json has no time of its end.")
-    return RunFolder(folder, rehearsal, names, missing)
+    asked, absent = rehearsal.get("asked"), rehearsal.get("not_rehearsed")
+    return RunFolder(
+        folder,
+        rehearsal,
+        list(dict.fromkeys(names)),
+        asked if isinstance(asked, dict) else {},
+        {name: str(why) for name, why in absent.items()} if isinstance(absent, dict) else {},
+        missing,
+    )
 
 
-def read_scenario(folder: Path, name: str) -> ScenarioFolder:
+def read_scenario(run: RunFolder, name: str) -> ScenarioFolder:
     """Read one scenario of a run folder. Never raises for its content: what cannot be read is listed in `missing`."""
-    home = folder / name
-    scenario = ScenarioFolder(name, home)
-    if not home.is_dir():
-        scenario.missing.append(f"{name}: not started, it has no folder.")
+    folder, home = run.folder, run.folder / name
+    about = run.asked.get(name)
+    about = about if isinstance(about, dict) else {}
+    title = about.get("title")
+    scenario = ScenarioFolder(
+        name,
+        home,
+        title=title if isinstance(title, str) else "",
+        path=_strings(about.get("path")),
+        faults=_strings(about.get("faults")),
+        must_fail=_strings(about.get("must_fail")),
+    )
+    if not (home / "verdict.json").exists() and (name in run.absent or not (home / "run.json").exists()):
+        left = "ended while it ran, before there was a verdict" if home.is_dir() else "ended before it began"
+        scenario.absent = run.absent.get(name, f"the rehearsal {left}")
+        scenario.missing.append(f"{name} was not rehearsed: {scenario.absent}")
         return scenario
     facts = _read_json(home / "run.json", folder, scenario.missing)
     # The series are by far the largest part: they go straight into pandas, not through one object a sample.
@@ -90,7 +133,7 @@ def read_scenario(folder: Path, name: str) -> ScenarioFolder:
     start_ns = scenario.facts.started_ns if scenario.facts else 0
     try:
         scenario.series = _lag_series(lag, start_ns) | _rate_series(seconds, start_ns)
-    except (TypeError, ValueError, KeyError, AttributeError) as why:
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError, ArithmeticError) as why:
         scenario.missing.append(f"{name}: its series cannot be read ({why}), so its time line is not drawn.")
     return scenario
 
@@ -125,19 +168,26 @@ def _rate_series(series: Any, start_ns: int) -> Frames:
 def _read_json(file: Path, root: Path, missing: list[str]) -> dict[str, Any]:
     """Return the object in `file`; an empty one, and a line in `missing`, where it cannot be read."""
     name = file.relative_to(root)
+    if file.exists() and not file.is_file():
+        missing.append(f"{name}: no regular file.")
+        return {}
     try:
-        content = json.loads(file.read_text("utf-8"))
+        content = json.loads(file.read_text("utf-8"), parse_constant=_no_number)
     except FileNotFoundError:
         missing.append(f"{name}: not there.")
     except OSError as why:
         missing.append(f"{name}: cannot be read ({why.strerror or why}).")
-    except ValueError as why:
+    except (ValueError, RecursionError) as why:
         missing.append(f"{name}: torn or not JSON ({why}).")
     else:
         if isinstance(content, dict):
             return content
         missing.append(f"{name}: holds no JSON object.")
     return {}
+
+
+def _no_number(constant: str) -> Any:
+    raise ValueError(f"{constant} is no number in JSON")
 
 
 def _strings(value: Any) -> list[str]:

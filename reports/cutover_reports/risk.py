@@ -156,7 +156,7 @@ def _risk(measure: Measure, scenarios: Sequence[Scenario], limits: Limits) -> Ri
     bound = math.inf if limit is None or limit == "any" else limit
     figures = {s.id: measure.figure(s) for s in scenarios if measure.on in ("any", s.kind)}
     known = {name: value for name, value in figures.items() if value is not None}
-    conclusive = {s.id for s in scenarios if s.outcome != "INCONCLUSIVE"}
+    conclusive = {s.id for s in scenarios if s.conclusive}
     if bound == math.inf and not known:
         return None
     floor = bound if measure.counts_from == "limit" else 0
@@ -183,12 +183,28 @@ def _risk(measure: Measure, scenarios: Sequence[Scenario], limits: Limits) -> Ri
         runs=len(trials),
         at_most=upper_bound(len(showing), len(trials)),
         impact=impact,
-        measured="not measured" if worst is None else f"at most {measure.text(worst)}" if worst else "none",
+        measured=_measured(measure, [s for s in scenarios if s.id in trials], worst),
         threshold=_threshold(measure, limit),
         level=level,
         lowered_by=measure.lowered_by,
         evidence=[name for name in trials if worst and known[name] == worst][:3],
     )
+
+
+def _measured(measure: Measure, scenarios: Sequence[Scenario], worst: float | None) -> str:
+    """Return the worst figure in words, what of it comes with faults alone, and what they destroyed on purpose."""
+    if worst is None:
+        return "not measured"
+    apart = ""
+    if measure.id == "lost" and (by_fault := [s for s in scenarios if s.destroyed]):
+        most = max(scenario.destroyed for scenario in by_fault)
+        names = words.listed([scenario.name for scenario in by_fault])
+        apart = f"; apart from that at most {measure.text(most)} destroyed on purpose by the fault of {names}"
+    if not worst:
+        return f"none{apart}"
+    plain = max((measure.figure(s) or 0 for s in scenarios if not s.faults), default=0)
+    without = "" if plain == worst else f" with a fault, {measure.text(plain) if plain else 'none'} without"
+    return f"at most {measure.text(worst)}{without}{apart}"
 
 
 def _threshold(measure: Measure, limit: float | Literal["any"] | None) -> str:

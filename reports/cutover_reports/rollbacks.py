@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cutover_harness.judge.totals import NOT_REHEARSED, worst
+
 from cutover_reports import words
-from cutover_reports.model import Outcome, RollbackCard, Scenario
+from cutover_reports.model import RollbackCard, Scenario
 from cutover_reports.paths import DOCUMENTED_COST, STAGES
 from cutover_reports.policy import Policy
 
@@ -66,15 +68,6 @@ def cards(route: str, scenarios: Sequence[Scenario], policy: Policy, kept: Reten
     return [_card(route, stage, [s for s in back if s.rollback_stage == stage], policy, kept) for stage in range(1, 7)]
 
 
-def worst_outcome(outcomes: Iterable[Outcome]) -> Outcome | None:
-    """Return the worst of `outcomes`: FAIL before INCONCLUSIVE before PASS; None where there are none."""
-    present = set(outcomes)
-    for outcome in ("FAIL", "INCONCLUSIVE", "PASS"):
-        if outcome in present:
-            return outcome
-    return None
-
-
 def _card(route: str, stage: int, rehearsed: list[Scenario], policy: Policy, kept: Retention) -> RollbackCard:
     until, deadline = _deadline(stage, policy, kept)
     return RollbackCard(
@@ -82,8 +75,8 @@ def _card(route: str, stage: int, rehearsed: list[Scenario], policy: Policy, kep
         stage=stage,
         title=STAGES[stage],
         documented=DOCUMENTED_COST[stage],
-        outcome=worst_outcome(scenario.outcome for scenario in rehearsed),
-        measured=list(dict.fromkeys(_cost(scenario) for scenario in rehearsed)),
+        outcome=worst(scenario.outcome for scenario in rehearsed),
+        measured=list(dict.fromkeys(_cost(s) for s in rehearsed if s.outcome != NOT_REHEARSED)),
         possible_until=until,
         deadline_hours=deadline,
         scenarios=[scenario.id for scenario in rehearsed],
@@ -93,6 +86,8 @@ def _card(route: str, stage: int, rehearsed: list[Scenario], policy: Policy, kep
 def _cost(scenario: Scenario) -> str:
     """Return what one rehearsed rollback cost, in one line."""
     parts = [f"{words.count(scenario.lost)} lost" if scenario.lost is not None else "loss unknown"]
+    if scenario.destroyed:
+        parts.append(f"{words.count(scenario.destroyed)} destroyed by the fault on purpose")
     if scenario.stranded is None or scenario.stranded:
         parts.append("stranded unknown" if scenario.stranded is None else f"{words.count(scenario.stranded)} stranded")
     parts.append(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+
+from cutover_harness.judge.totals import NOT_REHEARSED
 
 from cutover_reports import words
 from cutover_reports.model import Decision, Risk, RollbackCard, Route, Run, Scenario, Survival
@@ -23,7 +25,8 @@ def judge_route(
     """Weigh one route's scenarios. `scenarios` are those of the route, from all `runs`."""
     reversible = policy.reversible_stages(name)
     # A way back that the policy does not rely on is shown, and decides nothing.
-    counted = [s for s in scenarios if s.taken and (s.rollback_stage is None or s.rollback_stage in reversible)]
+    apart = {s.id: why for s in scenarios if (why := _why_not_counted(s, reversible))}
+    counted = [s for s in scenarios if s.id not in apart]
     rehearsed = [scenario for scenario in counted if scenario.kind != "control"]
     controls = [scenario for scenario in counted if scenario.kind == "control"]
     risks = [
@@ -39,28 +42,70 @@ def judge_route(
     risks.sort(key=lambda risk: order[risk.level])
     blocking = [risk for risk in risks if risk.level == "blocks"]
     open_ones = [risk for risk in risks if risk.level == "condition"]
-    decision: Decision = "NO-GO" if blocking else "GO WITH CONDITIONS" if open_ones else "GO"
+    unproved = _no_switchover(rehearsed)
+    decision = decide([risk.level for risk in risks], proved=unproved is None)
     outcomes = Counter(scenario.outcome for scenario in rehearsed)
     return Route(
         name=name,
         decision=decision,
-        reasons=[f"{risk.title}: {risk.measured} (accepted: {risk.threshold})" for risk in blocking],
+        reasons=[f"{risk.title}: {risk.measured} (accepted: {risk.threshold})" for risk in blocking]
+        or ([unproved] if unproved else []),
         conditions=[f"{risk.title}: {risk.measured}. {risk.lowered_by}" for risk in open_ones],
         risks=risks,
         passed=outcomes["PASS"],
         failed=outcomes["FAIL"],
         inconclusive=outcomes["INCONCLUSIVE"],
+        not_rehearsed=sum(scenario.outcome == NOT_REHEARSED for scenario in counted),
+        not_counted=[
+            f"{s.name}: {s.outcome}, {apart[s.id]}" for s in scenarios if s.id in apart and s.outcome != "PASS"
+        ],
         controls_caught=sum(scenario.caught is True for scenario in controls),
         controls=len(controls),
         retention=retention,
     )
 
 
-def worst_decision(decisions: Sequence[Decision]) -> Decision:
-    """Return the worst of `decisions`; NO-GO where there are none, for then nothing was shown."""
-    if not decisions or "NO-GO" in decisions:
+#: From the worst to the best.
+DECISIONS: tuple[Decision, ...] = ("NO-GO", "INCONCLUSIVE", "GO WITH CONDITIONS", "GO")
+
+
+def decide(levels: Collection[str], *, proved: bool) -> Decision:
+    """Decide from the levels of all risks; `proved`: whether a switchover passed at all.
+
+    What blocks is a no, whatever else is not proved. Without a switchover that passed nothing is known about going,
+    however well everything else went: that is neither a yes nor a no.
+    """
+    if "blocks" in levels:
         return "NO-GO"
-    return "GO WITH CONDITIONS" if "GO WITH CONDITIONS" in decisions else "GO"
+    if not proved:
+        return "INCONCLUSIVE"
+    return "GO WITH CONDITIONS" if "condition" in levels else "GO"
+
+
+def worst_decision(decisions: Collection[Decision]) -> Decision:
+    """Return the worst of `decisions`; INCONCLUSIVE where there are none, for then nothing was shown."""
+    return next((decision for decision in DECISIONS if decision in decisions), "INCONCLUSIVE")
+
+
+def _why_not_counted(scenario: Scenario, reversible: Collection[int]) -> str | None:
+    """Return why a scenario decides nothing, None where it counts."""
+    if not scenario.taken:
+        return "decides nothing, as the policy does not take this path"
+    if scenario.rollback_stage is not None and scenario.rollback_stage not in reversible:
+        return f"decides nothing, as the policy does not rely on turning back from stage {scenario.rollback_stage}"
+    return None
+
+
+def _no_switchover(rehearsed: Sequence[Scenario]) -> str | None:
+    """Return what is not proved about going, None where a switchover passed."""
+    forward = [scenario for scenario in rehearsed if scenario.kind == "switchover"]
+    if any(scenario.outcome == "PASS" for scenario in forward):
+        return None
+    others = [s for s in rehearsed if s.kind == "rollback" and s.outcome == "PASS"]
+    alone = f" ({words.plural(len(others), 'rollback')} passed, which says nothing about going)" if others else ""
+    if all(scenario.outcome == NOT_REHEARSED for scenario in forward):
+        return f"no switchover was rehearsed{alone}"
+    return f"no switchover passed: {words.listed(_names(forward))}{alone}"
 
 
 def _risk(
@@ -95,15 +140,18 @@ def _paths(rehearsed: Sequence[Scenario], policy: Policy) -> Risk:
     """Judge whether the paths themselves hold: none failed, none is unproved, and a switchover passed at all."""
     failed = [scenario for scenario in rehearsed if scenario.outcome == "FAIL"]
     unproved = [scenario for scenario in rehearsed if scenario.outcome == "INCONCLUSIVE"]
-    forward = [scenario for scenario in rehearsed if scenario.kind == "switchover" and scenario.outcome == "PASS"]
-    conclusive = Counter(scenario.name for scenario in rehearsed if scenario.outcome != "INCONCLUSIVE")
+    absent = [scenario for scenario in rehearsed if scenario.outcome == NOT_REHEARSED]
+    forward = _no_switchover(rehearsed)
+    conclusive = Counter(scenario.name for scenario in rehearsed if scenario.conclusive)
     thin = [name for name, number in conclusive.items() if number < policy.evidence.runs]
     if failed:
         measured = f"{words.plural(len(failed), 'path')} failed: {words.listed(_names(failed))}"
-    elif not forward:
-        measured = "no switchover passed"
+    elif forward:
+        measured = forward
     elif unproved:
         measured = f"{words.plural(len(unproved), 'path')} inconclusive: {words.listed(_names(unproved))}"
+    elif absent:
+        measured = f"{words.plural(len(absent), 'path')} asked for and not rehearsed: {words.listed(_names(absent))}"
     elif thin:
         measured = f"too few conclusive runs of {words.listed(thin)}"
     else:
@@ -112,9 +160,9 @@ def _paths(rehearsed: Sequence[Scenario], policy: Policy) -> Risk:
         "paths",
         "A path does not do what it promises",
         failed,
-        len(rehearsed) - len(unproved),
-        blocks=bool(failed) or not forward,
-        condition=bool(unproved or thin),
+        sum(conclusive.values()),
+        blocks=bool(failed),
+        condition=bool(forward or unproved or absent or thin),
         measured=measured,
         threshold=f"every path passes, {words.plural(policy.evidence.runs, 'conclusive run')} each",
         lowered_by="Read the reasons of these scenarios below, remove the cause, and rehearse again.",
@@ -124,7 +172,7 @@ def _paths(rehearsed: Sequence[Scenario], policy: Policy) -> Risk:
 def _way_back(rollbacks: Sequence[RollbackCard], reversible: Sequence[int]) -> Risk:
     wanted = [card for card in rollbacks if card.stage in reversible]
     failed = [card.stage for card in wanted if card.outcome == "FAIL"]
-    unproved = [card.stage for card in wanted if card.outcome in (None, "INCONCLUSIVE")]
+    unproved = [card.stage for card in wanted if card.outcome not in ("PASS", "FAIL")]
     measured = (
         f"turning back failed at {_stages(failed)}"
         if failed
@@ -158,7 +206,7 @@ def _faults(rehearsed: Sequence[Scenario], policy: Policy) -> list[Risk]:
     failed = [scenario for scenario in faulted if scenario.outcome == "FAIL"]
     survived = {fault for scenario in faulted if scenario.outcome == "PASS" for fault in scenario.faults}
     absent = [fault for fault in wanted if fault not in survived]
-    conclusive = sum(scenario.outcome != "INCONCLUSIVE" for scenario in faulted)
+    conclusive = sum(scenario.conclusive for scenario in faulted)
     measured = (
         f"not survived: {words.listed(_names(failed))}"
         if failed

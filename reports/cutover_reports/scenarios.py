@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from typing import Literal
 
-from cutover_harness.judge.model import CAUSES, GroupMeasures, Judgement, Mark, RunFacts, Verdict
+from cutover_harness.judge.model import CAUSES, Expectation, GroupMeasures, Judgement, Mark, RunFacts, Verdict
+from cutover_harness.judge.totals import NOT_REHEARSED, felt_ms, limit, longest, totals
 
 from cutover_reports.model import Drain, GroupFigures, Guard, Offender, Pause, Scenario, TimeMark
 from cutover_reports.paths import rollback_stage
@@ -17,12 +19,12 @@ UNNAMED_ROUTE = "unnamed route"
 
 def figures(scenario: ScenarioFolder, run: int, ids: set[str], not_taken: Iterable[str] = ()) -> Scenario:
     """Return the figures of one scenario; `ids` holds the ids in use and gets this one's."""
-    facts = scenario.facts or RunFacts(run=0, scenario=scenario.name, completed=False)
+    facts = scenario.facts or _announced(scenario)
     judgement = scenario.judgement or Judgement(run=facts.run)
     verdict = scenario.verdict or _no_verdict(scenario)
     groups = [_group(measures) for measures in judgement.groups]
     pauses = _pauses(judgement, facts.started_ns)
-    duplicated = {cause: sum(group.duplicated[cause] for group in groups) for cause in CAUSES}
+    total = totals(judgement)
     must_fail = list(facts.expectation.must_fail)
     back = rollback_stage(facts.path)
     return Scenario(
@@ -34,9 +36,9 @@ def figures(scenario: ScenarioFolder, run: int, ids: set[str], not_taken: Iterab
         kind="control" if verdict.control or must_fail else "switchover" if back is None else "rollback",
         path=facts.path,
         rollback_stage=back,
-        faults=list(dict.fromkeys(mark.name for mark in facts.marks if mark.kind == "fault")),
+        faults=list(dict.fromkeys(mark.name for mark in facts.marks if mark.kind == "fault")) or scenario.faults,
         taken=not any(fnmatchcase(scenario.name, pattern) for pattern in not_taken),
-        outcome=verdict.outcome,
+        outcome=verdict.outcome if scenario.absent is None else NOT_REHEARSED,
         caught=verdict.caught,
         must_fail=must_fail,
         reasons=verdict.reasons,
@@ -48,18 +50,18 @@ def figures(scenario: ScenarioFolder, run: int, ids: set[str], not_taken: Iterab
         documented=facts.expectation.documented,
         groups=groups,
         sent=max((group.sent for group in groups), default=0),
-        lost=_sum_known(group.lost for group in groups) if groups else None,
-        phantom=sum(group.phantom for group in groups),
-        # A record is stranded once, however many groups miss it.
-        stranded=_max_known(group.stranded for group in groups) if groups else None,
-        disordered=sum(group.disordered for group in groups),
+        lost=total.lost,
+        destroyed=total.destroyed,
+        phantom=total.phantom,
+        stranded=total.stranded,
+        disordered=total.disordered,
         log_order=max((group.log_order for group in groups), default=0),
-        duplicated=duplicated,
-        duplicated_total=sum(duplicated.values()),
+        duplicated=total.duplicated,
+        duplicated_total=total.duplicated_total,
         pauses=pauses,
-        producer_pause_ms=worst(pause.longest_ms for pause in pauses if pause.role == "producer"),
-        consumer_pause_ms=worst(pause.longest_ms for pause in pauses if pause.role == "consumer"),
-        recovery_ms=worst(pause.recovery_ms for pause in pauses),
+        producer_pause_ms=total.producer_blackout_ms,
+        consumer_pause_ms=total.consumer_blackout_ms,
+        recovery_ms=longest(pause.recovery_ms for pause in pauses),
         worst_lag_records=judgement.worst_lag_records,
         worst_lag_ms=judgement.worst_lag_ms,
         peak_acks_per_second=_peak(scenario, _disturbed(pauses, facts)),
@@ -67,19 +69,28 @@ def figures(scenario: ScenarioFolder, run: int, ids: set[str], not_taken: Iterab
         speed=facts.speed,
         seed=facts.seed,
         marks=[_mark(mark, facts.started_ns) for mark in sorted(facts.marks, key=lambda mark: mark.time_ns)],
-        offenders=_offenders(judgement, facts.started_ns, scenario.name),
+        offenders=_offenders(judgement, facts, scenario.name),
         folder=scenario.name,
         notes=judgement.notes,
         missing=scenario.missing,
     )
 
 
-def worst(values: Iterable[float | None]) -> float | None:
-    """Return the largest known value, None where none is known."""
-    return max((value for value in values if value is not None), default=None)
+def _announced(scenario: ScenarioFolder) -> RunFacts:
+    """Return what is known of a scenario without facts: what the rehearsal was asked for."""
+    return RunFacts(
+        run=0,
+        scenario=scenario.name,
+        title=scenario.title,
+        path=scenario.path,
+        expectation=Expectation(must_fail=tuple(scenario.must_fail)),
+        completed=False,
+    )
 
 
 def _no_verdict(scenario: ScenarioFolder) -> Verdict:
+    if scenario.absent is not None:
+        return Verdict(outcome="INCONCLUSIVE", reasons=[scenario.absent])
     failure = scenario.facts.failure if scenario.facts else None
     reason = f"stopped before it was judged: {failure}" if failure else "no verdict in its folder, so nothing is proved"
     return Verdict(outcome="INCONCLUSIVE", reasons=[reason])
@@ -92,6 +103,7 @@ def _group(measures: GroupMeasures) -> GroupFigures:
         acked=measures.acked,
         delivered=measures.delivered,
         lost=measures.lost,
+        destroyed=measures.destroyed,
         missing=measures.missing,
         phantom=measures.phantom,
         aborted_read=measures.aborted_read,
@@ -112,7 +124,7 @@ def _pauses(judgement: Judgement, started_ns: int) -> list[Pause]:
             to_cluster=blackout.to_cluster,
             from_s=_seconds(blackout.gap_from_ns or blackout.time_ns_from, started_ns),
             to_s=_seconds(blackout.gap_to_ns or blackout.time_ns_to, started_ns),
-            longest_ms=worst((blackout.longest_ms, blackout.worst_instance_ms)),
+            longest_ms=felt_ms(blackout),
             normal_ms=blackout.normal_ms,
             worst_instance=blackout.worst_instance,
             recovery_ms=blackout.recovery_ms,
@@ -121,7 +133,15 @@ def _pauses(judgement: Judgement, started_ns: int) -> list[Pause]:
     ]
 
 
-def _offenders(judgement: Judgement, started_ns: int, folder: str) -> list[Offender]:
+def _counts_as(kind: str, expected: Expectation) -> Literal["violation", "allowed", "shown by the control"]:
+    """Say whether records of a kind speak against a scenario, by what it allows."""
+    measure = "lost" if kind == "missing" else kind
+    if measure in expected.must_fail:
+        return "shown by the control"
+    return "allowed" if limit(expected, measure) is None else "violation"
+
+
+def _offenders(judgement: Judgement, facts: RunFacts, folder: str) -> list[Offender]:
     return [
         Offender(
             kind=offender.kind,
@@ -132,8 +152,9 @@ def _offenders(judgement: Judgement, started_ns: int, folder: str) -> list[Offen
             cluster=offender.cluster,
             key=offender.key,
             sequence=offender.sequence,
-            at_s=_seconds(offender.time_ns, started_ns),
+            at_s=_seconds(offender.time_ns, facts.started_ns),
             detail=offender.detail,
+            counts_as=_counts_as(offender.kind, facts.expectation),
             ledgers=[f"{folder}/ledger/{instance}" for instance in offender.seen_by],
         )
         for offender in judgement.offenders
@@ -153,16 +174,6 @@ def _mark(mark: Mark, started_ns: int) -> TimeMark:
 
 def _seconds(time_ns: int, started_ns: int) -> float:
     return round((time_ns - started_ns) / 1e9, 3)
-
-
-def _sum_known(values: Iterable[int | None]) -> int | None:
-    known = list(values)
-    return None if any(value is None for value in known) else sum(value or 0 for value in known)
-
-
-def _max_known(values: Iterable[int | None]) -> int | None:
-    known = list(values)
-    return None if any(value is None for value in known) else max(value or 0 for value in known)
 
 
 CATCHING_UP_S = 10.0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from cutover_harness.judge.totals import NOT_REHEARSED
+
 from cutover_reports import words
 from cutover_reports.model import Run, Scenario, Unproved
 from cutover_reports.paths import STAGES
@@ -20,7 +22,7 @@ FAULTS = {
 
 def unproved(runs: Sequence[Run], scenarios: Sequence[Scenario]) -> list[Unproved]:
     """Return what these runs did not exercise, the weightiest first."""
-    conclusive = [scenario for scenario in scenarios if scenario.outcome != "INCONCLUSIVE"]
+    conclusive = [scenario for scenario in scenarios if scenario.conclusive]
     return [
         *_target(runs),
         *_inconclusive(scenarios),
@@ -44,9 +46,10 @@ def _target(runs: Sequence[Run]) -> Iterable[Unproved]:
 
 def _inconclusive(scenarios: Sequence[Scenario]) -> Iterable[Unproved]:
     for scenario in scenarios:
-        if scenario.outcome == "INCONCLUSIVE":
+        if not scenario.conclusive:
+            asked = "asked for, and not rehearsed" if scenario.outcome == NOT_REHEARSED else "walked, but inconclusive"
             yield Unproved(
-                what=f"{scenario.name}: walked, but inconclusive",
+                what=f"{scenario.name}: {asked}",
                 leaves_open=scenario.reasons[0] if scenario.reasons else "the run proved nothing",
                 how=f"kafka-cutover rehearse {scenario.name}",
             )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
+from cutover_harness.judge.model import CAUSES
+from cutover_harness.judge.verdicts import WORDS
+
 from cutover_reports.model import Scenario
 
-CAUSE_WORDS = {
-    "re_read": "re-read",
-    "re_read_across": "re-read across clusters",
-    "mirrored_twice": "mirrored twice",
-    "producer_retry": "producer retry",
-}
+CAUSE_WORDS = {cause: WORDS[cause] for cause in CAUSES}
 #: Stands where there is nothing to say.
 NOTHING = "\u2013"
 
@@ -17,6 +17,19 @@ NOTHING = "\u2013"
 def count(value: float | None) -> str:
     """Return a count with a thin space between thousands, or "unknown"."""
     return "unknown" if value is None else f"{value:,.0f}".replace(",", "\u202f")
+
+
+class Losses(Protocol):
+    """Of a scenario or of a group."""
+
+    lost: int | None
+    destroyed: int
+
+
+def lost(figures: Losses) -> str:
+    """Return what was lost, and apart from it what a fault destroyed on purpose."""
+    apart = f" (and {count(figures.destroyed)} {WORDS['destroyed']})" if figures.destroyed else ""
+    return f"{count(figures.lost)}{apart}"
 
 
 def milliseconds(value: float | None) -> str:

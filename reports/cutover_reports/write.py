@@ -6,18 +6,21 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from cutover_harness.errors import UsageError
+
 from cutover_reports.build import Built, build
 from cutover_reports.html import html
 from cutover_reports.junit import junit
 from cutover_reports.markdown import markdown
+from cutover_reports.model import Report
 
 
-def write_report(out: Path) -> None:
+def write_report(out: Path) -> Report:
     """Write report.html, report.md, report.json and junit.xml into the run folder `out`, from what is in it.
 
-    Raises UsageError where `out` is no run folder, or its policy.toml is not valid.
+    Returns the report. Raises UsageError where `out` is no run folder, cannot be written, or has no valid policy.toml.
     """
-    write_files(build([out]), out)
+    return write_merged([out], out).report
 
 
 def write_merged(folders: Sequence[Path], out: Path, policy: Path | None = None) -> Built:
@@ -28,16 +31,19 @@ def write_merged(folders: Sequence[Path], out: Path, policy: Path | None = None)
 
 
 def write_files(built: Built, out: Path) -> None:
-    """Write the four files, each replaced in one step, so that a reader never sees half of one."""
-    out.mkdir(parents=True, exist_ok=True)
+    """Write the four files, each replaced in one step, so that a reader never sees half of one. Raises UsageError."""
     files = {
         "report.json": json.dumps(built.report.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n",
         "report.md": markdown(built.report),
         "junit.xml": junit(built.report),
         "report.html": html(built),
     }
-    for name, text in files.items():
-        temporary = out / f".{name}.tmp"
-        # Text that came from a broken process may hold lone surrogates, which UTF-8 cannot.
-        temporary.write_text(text, encoding="utf-8", errors="replace")
-        temporary.replace(out / name)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            temporary = out / f".{name}.tmp"
+            # Text that came from a broken process may hold lone surrogates, which UTF-8 cannot.
+            temporary.write_text(text, encoding="utf-8", errors="replace")
+            temporary.replace(out / name)
+    except OSError as why:
+        raise UsageError(f"{out}: the report cannot be written: {why.strerror or why} ({why.filename})") from None

@@ -61,14 +61,12 @@ BAD_SCENARIO = "name: mine\ntitle: x\npath: [create-task, fly]\n"
         (["rehearse", "--out", "full"], "--out full: is not empty and not an earlier rehearsal's"),
         (["rehearse", "--speed", "0"], "--speed 0.0: must be above 0"),
         (["rehearse", "--testbed", "cloud"], "--testbed cloud: not one of"),
-        (["rehearse", "--source-version", "0.8"], "0.8"),
         (["rehearse", "--memory", "2g"], "--memory 2g: is for --testbed docker and means nothing to process"),
         (["rehearse", "--testbed", "docker", "--source-version", "3.4.1"], "--source-version 3.4.1: is for --testbed"),
         (["rehearse", "--target-ack-delay", "-1"], "--target-ack-delay -1: must be between"),
         (["rehearse", "--ports", "1,2"], "--ports 1,2: three different port numbers"),
         (["rehearse", "--all", "stop-first"], "--all walks the whole catalogue"),
         (["rehearse", "stop-first", "stop-first"], "scenario stop-first is given twice"),
-        (["rehearse", "--testbed", "docker"], "no container engine answers at DOCKER_HOST=unix:///no/engine"),
         (["doctor", "--clean"], "--clean: nothing was looked for: no container engine answers"),
         (["scenarios", "validate", "bad.yaml"], "bad.yaml:3: path.1.act: "),
         (["scenarios", "show", "nothing"], "no scenario is called 'nothing'"),
@@ -84,10 +82,30 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path, cli: Cli, args: l
     assert last.startswith("kafka-cutover: ")
     assert says in last
     assert done.stdout == ""
-    assert sorted(path.name for path in tmp_path.iterdir()) in (
-        ["bad.yaml", "full"],
-        ["bad.yaml", "cutover-out", "full"],
-    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.yaml", "full"]
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--testbed", "docker"], "no container engine answers at DOCKER_HOST=unix:///no/engine"),
+        (["--source-version", "0.8"], "0.8"),
+    ],
+)
+def test_where_nothing_can_be_rehearsed_every_scenario_is_named_in_every_output(
+    tmp_path: Path, cli: Cli, options: list[str], why: str
+) -> None:
+    done = cli("rehearse", "stop-first", "producers-first", *options)
+    assert done.returncode == 2, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("kafka-cutover: ")]
+    out = tmp_path / "cutover-out"
+    for name in ("stop-first", "producers-first"):
+        assert any(line.startswith(f"kafka-cutover: {name}: not rehearsed: ") and why in line for line in lines)
+        assert any(line.split() == [name, "not", "rehearsed", *"-----"] for line in done.stdout.splitlines())
+        for file in ("rehearsal.json", "report.html", "report.md", "report.json", "junit.xml"):
+            assert name in (out / file).read_text(encoding="utf-8"), file
+    assert "INCONCLUSIVE: Nothing was rehearsed of 2 scenarios asked for" in done.stdout
+    assert len(lines) == 2
 
 
 def test_a_port_in_use_is_named(tmp_path: Path, cli: Cli) -> None:

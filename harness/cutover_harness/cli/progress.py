@@ -44,6 +44,10 @@ class Progress:
             self._live.update(Text(""))
             self._live.stop()
 
+    def said(self, text: str) -> None:
+        """Tell what concerns no scenario in particular."""
+        self._console.print(Text(text), soft_wrap=True)
+
     def begin(self, name: str, number: int, total: int) -> ScenarioProgress:
         """Begin a scenario; what is returned watches it."""
         watcher = ScenarioProgress(self, name)

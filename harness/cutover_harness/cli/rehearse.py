@@ -18,21 +18,17 @@ from cutover_harness.cli.progress import Progress
 from cutover_harness.console import standard_output
 from cutover_harness.errors import UsageError
 from cutover_harness.judge.model import Report
+from cutover_harness.judge.totals import EXIT_CODES, NOT_REHEARSED, Outcome, exit_code, in_words, totals
+from cutover_harness.judge.verdicts import WORDS
 from cutover_harness.plan.load import find, load_all
 from cutover_harness.plan.scenario import Scenario
-from cutover_harness.rehearsal.session import rehearse_all
+from cutover_harness.rehearsal.session import Rehearsed, rehearse_all
 from cutover_harness.rehearsal.settings import Settings
 
 EXIT_USAGE = 2
 FEW = 4
 """Up to so many scenarios run one after the other where nothing is said."""
 MOST_JOBS = 3
-CAUSE_WORDS = {
-    "re_read": "re-read",
-    "re_read_across": "re-read across clusters",
-    "mirrored_twice": "mirrored twice",
-    "producer_retry": "producer retry",
-}
 
 
 def rehearse(
@@ -64,7 +60,10 @@ def rehearse(
     ports: Annotated[
         str | None, typer.Option(metavar="SOURCE,TARGET,CONNECT", help="Fixed ports on 127.0.0.1; default: free ones.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for report, ledgers and logs.")] = Path("cutover-out"),
+    out: Annotated[
+        Path, typer.Option(help="Folder for report, ledgers and logs; an earlier run in it is kept in earlier_runs.")
+    ] = Path("cutover-out"),
+    replace: Annotated[bool, typer.Option("--replace", help="Remove an earlier run from --out, not keep it.")] = False,
     speed: Annotated[
         float | None, typer.Option(help="Times the capture's rhythm; default: one pass over it lasts 30 s.")
     ] = None,
@@ -127,17 +126,35 @@ def rehearse(
         ports=fixed_ports,
         keep=keep,
         jobs=at_once,
+        replace=replace,
     )
     with Progress(prefixes=tuple(s.name for s in scenarios) if at_once > 1 else ()) as progress:
         done = rehearse_all(scenarios, settings, progress)
-    if done.reports:
-        _print(done.reports)
-        if at_once > 1:
-            typer.echo(f"{at_once} scenarios ran at once: the counts hold, blackouts are longer than with --jobs 1")
+    _print([scenario.name for scenario in scenarios], done)
+    if at_once > 1 and done.reports:
+        typer.echo(f"{at_once} scenarios ran at once: the counts hold, blackouts are longer than with --jobs 1")
+    if done.decision is not None:
+        typer.echo(f"{done.decision.word}: {done.decision.headline}")
         typer.echo(f"report: {out / 'report.html'}")
-    for name, error in done.errors.items():
-        typer.echo(f"kafka-cutover: {name}: {error}", err=True)
-    return EXIT_USAGE if done.errors else _exit_code(done.reports)
+    for name, why in done.not_rehearsed.items():
+        typer.echo(f"kafka-cutover: {name}: {NOT_REHEARSED}: {why}", err=True)
+    if done.stopped is not None:
+        raise done.stopped
+    if done.report_error is not None:
+        raise done.report_error
+    return code_of(done)
+
+
+def code_of(done: Rehearsed) -> int:
+    """Return the exit code: that of the outcomes; 1 also if the report says no, 2 if nothing could be rehearsed."""
+    if done.unfit:
+        return EXIT_USAGE
+    if done.decision is not None and done.decision.blocks:
+        return EXIT_CODES["FAIL"]
+    outcomes: list[Outcome] = [report.verdict.outcome for report in done.reports.values()]
+    if done.not_rehearsed:
+        outcomes.append(NOT_REHEARSED)
+    return exit_code(outcomes)
 
 
 def _scenarios(names: list[str] | None, every: bool) -> list[Scenario]:
@@ -172,55 +189,37 @@ def _ports(text: str | None) -> tuple[int, int, int] | None:
     return numbers[0], numbers[1], numbers[2]
 
 
-def _print(reports: dict[str, Report]) -> None:
-    standard_output().print(_table(reports))
-    for name, report in reports.items():
-        if causes := _causes(report):
+def _print(names: list[str], done: Rehearsed) -> None:
+    standard_output().print(_table(names, done.reports))
+    for name, report in done.reports.items():
+        found = totals(report.judgement)
+        if found.destroyed:
+            typer.echo(f"{name}: {found.destroyed:,} {WORDS['destroyed']}, not lost")
+        if causes := ", ".join(f"{n:,} {WORDS[cause]}" for cause, n in found.duplicated.items() if n):
             typer.echo(f"{name}: duplicated: {causes}")
         for reason in report.verdict.reasons:
             typer.echo(f"{name}: {reason}")
 
 
-def _table(reports: dict[str, Report]) -> Table:
+def _table(names: list[str], reports: dict[str, Report]) -> Table:
+    """Return a line for every scenario that was asked for."""
     table = Table(box=None, pad_edge=False)
     table.add_column("scenario", overflow="fold")
     table.add_column("verdict", no_wrap=True)
     for heading in ("acked", "lost", "disordered", "duplicated", "blackout"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for name, report in reports.items():
-        groups = report.judgement.groups
-        lost = [group.lost for group in groups]
-        blackouts = [b.longest_ms for b in report.judgement.blackouts if b.longest_ms is not None]
+    for name in names:
+        if name not in reports:
+            table.add_row(name, NOT_REHEARSED, *["-"] * 5)
+            continue
+        found = totals(reports[name].judgement)
         table.add_row(
             name,
-            _outcome(report),
-            f"{sum(log.acked for log in report.judgement.logs):,}",
-            "unknown" if None in lost else f"{sum(count or 0 for count in lost):,}",
-            f"{sum(group.disordered for group in groups):,}",
-            f"{sum(group.duplicated.total for group in groups):,}",
-            f"{max(blackouts) / 1000:.1f} s" if blackouts else "-",
+            in_words(reports[name].verdict),
+            f"{found.acked:,}",
+            "unknown" if found.lost is None else f"{found.lost:,}",
+            f"{found.disordered:,}",
+            f"{found.duplicated_total:,}",
+            "-" if found.blackout_ms is None else f"{found.blackout_ms / 1000:.1f} s",
         )
     return table
-
-
-def _causes(report: Report) -> str:
-    """Return the duplicates of all groups by cause, in words; empty where there are none."""
-    counts = {
-        words: sum(getattr(group.duplicated, cause) for group in report.judgement.groups)
-        for cause, words in CAUSE_WORDS.items()
-    }
-    return ", ".join(f"{count:,} {words}" for words, count in counts.items() if count)
-
-
-def _outcome(report: Report) -> str:
-    verdict = report.verdict
-    if verdict.control and verdict.outcome == "PASS":
-        return "PASS (caught)"
-    return verdict.outcome
-
-
-def _exit_code(reports: dict[str, Report]) -> int:
-    outcomes = {report.verdict.outcome for report in reports.values()}
-    if "FAIL" in outcomes:
-        return 1
-    return 3 if "INCONCLUSIVE" in outcomes else 0

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from cutover_harness.judge.model import CAUSES, Blackout, Expectation, Judgement, Verdict
 
-NOT_REHEARSED = "not rehearsed"
+#: Of what was asked for: a verdict, or none.
+Outcome = Literal["PASS", "FAIL", "INCONCLUSIVE", "not rehearsed"]
+NOT_REHEARSED: Final = "not rehearsed"
 #: From the worst to the best. What was asked for and not rehearsed proves as little as a run that is inconclusive.
-OUTCOMES = ("FAIL", "INCONCLUSIVE", NOT_REHEARSED, "PASS")
-EXIT_CODES = {"FAIL": 1, "INCONCLUSIVE": 3, NOT_REHEARSED: 3, "PASS": 0}
+OUTCOMES: tuple[Outcome, ...] = ("FAIL", "INCONCLUSIVE", NOT_REHEARSED, "PASS")
+EXIT_CODES: dict[Outcome, int] = {"FAIL": 1, "INCONCLUSIVE": 3, NOT_REHEARSED: 3, "PASS": 0}
 
 
 @dataclass(frozen=True)
@@ -82,13 +85,13 @@ def limit(expected: Expectation, name: str) -> int | None:
     return 0 if most is None and name in expected.must_fail else most
 
 
-def worst(outcomes: Iterable[str]) -> str | None:
+def worst(outcomes: Iterable[Outcome]) -> Outcome | None:
     """Return the worst of `outcomes`, None where there are none."""
     found = set(outcomes)
     return next((outcome for outcome in OUTCOMES if outcome in found), None)
 
 
-def exit_code(outcomes: Iterable[str]) -> int:
+def exit_code(outcomes: Iterable[Outcome]) -> int:
     """Return the exit code for `outcomes`: 0 all PASS, 1 some FAIL, 3 no FAIL but something that proves nothing."""
     found = worst(outcomes)
     return EXIT_CODES["INCONCLUSIVE" if found is None else found]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import platform
-import shutil
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import entry_points, version
 from pathlib import Path
@@ -16,22 +17,26 @@ import psutil
 from cutover_harness.capture.clock import clock_of
 from cutover_harness.capture.format import CaptureReader
 from cutover_harness.errors import UsageError
+from cutover_harness.plan.scenario import Scenario
 from cutover_harness.plan.topic_names import problem
+from cutover_harness.rehearsal.claim import FACTS, claim
 from cutover_harness.rehearsal.settings import Settings
-
-FACTS = "rehearsal.json"
 
 
 class RunFolder:
-    """`settings.out`, claimed: `rehearsal.json` in it says what was rehearsed, on what, and how many at once.
+    """`settings.out`, claimed: `rehearsal.json` in it says what was asked for, what came of it, and on what it ran.
 
-    Raises UsageError where the folder or the capture cannot be used.
+    It lists every scenario that was asked for from the beginning, so that one that is not rehearsed is missed whatever
+    ends the rehearsal. Its methods may be called from any thread. Raises UsageError where the folder or the capture
+    cannot be used.
     """
 
-    def __init__(self, settings: Settings, scenarios: Iterable[str]) -> None:
-        claim(settings.out)
+    def __init__(self, settings: Settings, asked: Iterable[Scenario] = ()) -> None:
+        capture = _capture(settings.capture)
+        self._claim = claim(settings.out, replace=settings.replace)
         self.path = settings.out
-        self._order = list(scenarios)
+        self.said = self._claim.said
+        self._lock = threading.Lock()
         self._facts: dict[str, Any] = {
             "format": 1,
             "started": _now(),
@@ -43,70 +48,97 @@ class RunFolder:
             "versions": {"kafka-cutover": version("kafka-cutover"), "confluent-kafka": version("confluent-kafka")},
             "environment": {"host": _host()},
             "target_kind": None,
-            "capture": _capture(settings.capture),
+            "capture": capture,
             "scenarios": [],
-            "errors": {},
+            "asked": {},
+            "not_rehearsed": {},
         }
+        for scenario in asked:
+            self._announce(scenario.name, _about(scenario))
         self.save()  # from now on it is known as a rehearsal's, however this one ends
 
-    def add(self, scenario: str, environment: dict[str, str], target_kind: str) -> None:
-        """Add a scenario that was judged."""
-        self._facts["environment"] |= environment
-        self._facts["target_kind"] = target_kind
-        self._list(scenario)
+    def _announce(self, name: str, about: Mapping[str, Any]) -> None:
+        self._facts["scenarios"].append(name)
+        self._facts["asked"][name] = dict(about)
 
-    def add_error(self, scenario: str, why: UsageError) -> None:
-        """Add a scenario that could not be rehearsed: a report has to miss it."""
-        self._facts["errors"][scenario] = str(why)
-        self._list(scenario)
+    def add(self, scenario: str, environment: Mapping[str, str], target_kind: str) -> None:
+        """Add a scenario that was judged."""
+        with self._lock:
+            self._facts["environment"] |= environment
+            self._facts["target_kind"] = target_kind
+            self._facts["not_rehearsed"].pop(scenario, None)
+            self._list(scenario)
+
+    def add_error(self, scenario: str, why: str) -> None:
+        """Add a scenario that was not rehearsed, and why: a report has to miss it."""
+        with self._lock:
+            self._facts["not_rehearsed"][scenario] = why
+            self._list(scenario)
 
     def _list(self, scenario: str) -> None:
-        """Keep the order that was announced, whatever ended first; what was not announced comes last."""
-        ranks = {name: rank for rank, name in enumerate(self._order)}
-        names = [*self._facts["scenarios"], scenario]
-        self._facts["scenarios"] = sorted(names, key=lambda name: ranks.get(name, len(ranks)))
-        self.save()
+        """Keep the order that was announced; what was not announced comes last."""
+        if scenario not in self._facts["scenarios"]:
+            self._facts["scenarios"].append(scenario)
+        self._write()
 
     def finish(self) -> None:
         """Say that everything was done."""
-        self._facts["finished"] = _now()
-        self.save()
+        with self._lock:
+            self._facts["finished"] = _now()
+            self._write()
 
     def save(self) -> None:
         """Write `rehearsal.json`."""
-        (self.path / FACTS).write_text(json.dumps(self._facts, indent=2), encoding="utf-8")
+        with self._lock:
+            self._write()
+
+    def release(self) -> None:
+        """Let another rehearsal have the folder."""
+        self._claim.release()
+
+    def _write(self) -> None:
+        # In one step: a rehearsal that is killed leaves the file whole.
+        temporary = self.path / f".{FACTS}.tmp"
+        try:
+            temporary.write_text(json.dumps(self._facts, indent=2), encoding="utf-8")
+            temporary.replace(self.path / FACTS)
+        except OSError as why:
+            raise UsageError(f"{self.path / FACTS}: cannot be written: {why.strerror or why}") from None
 
 
-def write_report(out: Path) -> None:
-    """Have the installed report package render the run folder `out`."""
-    for entry in entry_points(group="kafka_cutover.report", name="default"):
-        entry.load()(out)
+@dataclass(frozen=True)
+class Decision:
+    """What the report decides on the cutover, in a word and in a sentence."""
+
+    word: str
+    headline: str
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it is a no."""
+        return self.word == "NO-GO"
 
 
-def claim(out: Path) -> None:
-    """Make sure that `out` is ours to write: absent, empty, or an earlier run's folder, whose scenarios are removed.
+def write_report(out: Path) -> Decision | None:
+    """Have the installed report package render the run folder `out`; return what it decides, None without a package.
 
-    Raises UsageError.
+    Raises UsageError where its policy is not valid or the report cannot be written.
     """
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"--out {out}: is a file; give a folder")
-    if out.is_dir() and any(out.iterdir()) and not (out / FACTS).exists():
-        raise UsageError(f"--out {out}: is not empty and not an earlier rehearsal's; give another folder")
-    if (out / FACTS).exists():
-        for folder in filter(_is_run, out.iterdir()):
-            shutil.rmtree(folder)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as why:
-        raise UsageError(f"--out {out}: cannot be made: {why.strerror}") from None
+    for entry in entry_points(group="kafka_cutover.report", name="default"):
+        report = entry.load()(out)
+        return Decision(report.decision, report.headline)
+    return None
 
 
-def _is_run(folder: Path) -> bool:
-    """Whether a rehearsal left this, however early it ended."""
-    if not folder.is_dir() or folder.is_symlink():
-        return False
-    content = {path.name for path in folder.iterdir()}
-    return "cutover.toml" in content or content <= {"logs", "testbed", "traffic.parquet"}
+def _about(scenario: Scenario) -> dict[str, Any]:
+    """Return what a report says of a scenario that it has no evidence of."""
+    return {
+        "title": scenario.title,
+        "path": [str(step.act) for step in scenario.path],
+        "faults": [f"{fault.kind} {fault.of}" for fault in scenario.faults],
+        "must_fail": list(scenario.expect.must_fail),
+        "documented": scenario.documented,
+    }
 
 
 def _capture(path: Path) -> dict[str, Any]:

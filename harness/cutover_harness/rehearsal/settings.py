@@ -22,7 +22,8 @@ class Settings:
     those of source, target and Connect; None takes free ones. `jobs`: how many scenarios run at once, each on a testbed
     of its own; they disturb each other's times. `target_ack_delay_ms` holds the target's acknowledgements back;
     `exactly_once` has MirrorMaker 2 write in transactions (KIP-618). `source_version` is of brokers that run as
-    processes, `docker` is for testbeds of containers, `automq` for an AutoMQ that runs as a process.
+    processes, `docker` is for testbeds of containers, `automq` for an AutoMQ that runs as a process. `replace`: an
+    earlier run in `out` is removed, not kept beside.
     """
 
     out: Path
@@ -39,3 +40,4 @@ class Settings:
     ports: tuple[int, int, int] | None = None
     keep: bool = False
     jobs: int = 1
+    replace: bool = False

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cutover_harness.errors import UsageError
+from cutover_harness.judge.totals import totals
 from cutover_harness.plan.load import parse
 from cutover_harness.plan.scenario import Scenario
 from cutover_harness.testing.explain import headline, shown
@@ -78,13 +79,13 @@ class ScenarioItem(pytest.Item):
 
 def _properties(result: Result) -> list[tuple[str, object]]:
     """Return what JUnit is to have as properties of the test."""
-    groups = result.judgement.groups
-    lost = [group.lost for group in groups]
+    found = totals(result.judgement)
     return [
         ("verdict", result.verdict.outcome),
-        ("lost", "unknown" if None in lost else sum(count or 0 for count in lost)),
-        ("disordered", sum(group.disordered for group in groups)),
-        ("duplicated", sum(group.duplicated.total for group in groups)),
+        ("lost", "unknown" if found.lost is None else found.lost),
+        ("destroyed on purpose", found.destroyed),
+        ("disordered", found.disordered),
+        ("duplicated", found.duplicated_total),
         ("run folder", str(result.folder)),
     ]
 

@@ -103,7 +103,7 @@ def test_colliding_names_are_refused_when_the_capture_is_read(tmp_path: Path) ->
         writer.close(CaptureInfo("now", {"orders.eu": TopicInfo(1), "orders_eu": TopicInfo(1)}))
     settings = Settings(out=tmp_path / "out", capture=capture, command="", seed=1)
     with pytest.raises(UsageError, match=r"c.parquet: orders.eu and orders_eu collide"):
-        RunFolder(settings, ["basic"])
+        RunFolder(settings)
 
 
 def test_colliding_names_are_refused_when_the_scenario_is_read() -> None:

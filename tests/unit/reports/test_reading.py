@@ -21,7 +21,7 @@ def test_a_whole_folder_misses_nothing(tmp_path: Path) -> None:
 
 def test_series_are_rates_by_seconds_since_the_start(tmp_path: Path) -> None:
     write_run(tmp_path, SHAPES[:1])
-    series = read_scenario(tmp_path, "stop-first").series
+    series = read_scenario(read_run(tmp_path), "stop-first").series
     assert set(series) == {"lag", "acks", "deliveries/audit", "deliveries/billing"}
     assert series["acks"].index[0] == 0.5
     assert series["acks"].max() > 200
@@ -36,7 +36,7 @@ def test_a_longer_step_still_gives_events_a_second(tmp_path: Path) -> None:
         "seconds": [{"kind": "acks", "group": None, "cluster": "source", "values": [50, 100]}],
     }
     file.write_text(json.dumps(content), "utf-8")
-    acks = read_scenario(tmp_path, "stop-first").series["acks"]
+    acks = read_scenario(read_run(tmp_path), "stop-first").series["acks"]
     assert acks.to_dict() == {5.0: 5.0, 15.0: 10.0}
 
 
@@ -46,13 +46,13 @@ def test_a_half_written_folder_says_what_is_missing(tmp_path: Path) -> None:
     assert "did not finish" in text
     assert "rollback-4/verdict.json: torn or not JSON" in text
     assert "rollback-3/verdict.json: not there" in text
-    assert "rollback-6: not started" in text
+    assert "rollback-6 was not rehearsed: the rehearsal ended before it began" in text
     outcomes = {scenario.name: scenario.outcome for scenario in report.scenarios}
     assert outcomes == {
         "stop-first": "PASS",
         "rollback-4": "INCONCLUSIVE",
         "rollback-3": "INCONCLUSIVE",
-        "rollback-6": "INCONCLUSIVE",
+        "rollback-6": "not rehearsed",
     }
     stopped = next(scenario for scenario in report.scenarios if scenario.name == "rollback-3")
     assert stopped.reasons == ["stopped before it was judged: gate attested: billing-2 is missing"]
@@ -108,7 +108,16 @@ def test_what_ran_side_by_side_and_what_could_not_be_rehearsed_is_said(tmp_path:
     about = json.loads((out / "rehearsal.json").read_text("utf-8"))
     alone = build([out]).report
     assert "at once" not in alone.runs[0].environment
-    (out / "rehearsal.json").write_text(json.dumps(about | {"jobs": 2, "errors": {"overlap": "port 9092 is in use"}}))
+    (out / "rehearsal.json").write_text(
+        json.dumps(
+            about
+            | {
+                "jobs": 2,
+                "not_rehearsed": {"overlap": "port 9092 is in use"},
+                "scenarios": [*about["scenarios"], "overlap"],
+            }
+        )
+    )
     report = build([out]).report
     assert report.runs[0].environment["at once"].startswith("2 scenarios: the counts hold")
     assert "overlap was not rehearsed: port 9092 is in use" in report.missing

@@ -92,7 +92,7 @@ def test_an_absence_in_an_inconclusive_run_proves_nothing(tmp_path: Path) -> Non
 def test_unknown_loss_alone_is_a_condition_not_a_pass(tmp_path: Path) -> None:
     found = report(tmp_path, [replace(BY_NAME["stop-first"], lost=None, outcome="INCONCLUSIVE")])
     assert risk(found, "lost").level == "condition"
-    assert found.decision == "NO-GO", "no switchover passed"
+    assert found.decision == "INCONCLUSIVE", "no switchover passed"
 
 
 def test_a_control_that_was_missed_blocks(tmp_path: Path) -> None:
@@ -160,9 +160,9 @@ def test_without_runs_nothing_is_known() -> None:
     assert likelihood(0, 9) == "unlikely"
 
 
-def test_an_empty_run_is_a_no_go(tmp_path: Path) -> None:
+def test_an_empty_run_proves_nothing(tmp_path: Path) -> None:
     found = report(tmp_path, [])
-    assert found.decision == "NO-GO"
+    assert found.decision == "INCONCLUSIVE"
     assert "Nothing was rehearsed" in found.headline
 
 

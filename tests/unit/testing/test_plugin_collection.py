@@ -133,7 +133,7 @@ def test_an_environment_that_is_not_fit_is_one_line(pytester: pytest.Pytester, f
     result.stdout.fnmatch_lines(["not rehearsed: port 9092 on 127.0.0.1 is in use: *"])
     assert "Traceback" not in result.stdout.str()
     facts = json.loads((pytester.path / "out" / "rehearsal.json").read_text(encoding="utf-8"))
-    assert list(facts["errors"]) == ["no-testbed"]
+    assert list(facts["not_rehearsed"]) == ["no-testbed"]
 
 
 def test_a_faulty_file_is_one_line_with_file_line_and_field(pytester: pytest.Pytester, folder: Path) -> None:
@@ -192,13 +192,25 @@ def test_the_report_of_a_session(pytester: pytest.Pytester) -> None:
     assert (facts["jobs"], facts["target_kind"]) == (1, "stand-in")
     assert facts["finished"]
     assert (pytester.path / "out" / "report.html").stat().st_size > 500
-    # A folder of ours is replaced, any other is not touched.
-    pytester.runpytest_inprocess("scenarios/good.yaml", "--cutover-out", "out").assert_outcomes(passed=1)
+    # An earlier run is kept beside, and any other folder is not touched.
+    again = pytester.runpytest_inprocess("scenarios/good.yaml", "--cutover-out", "out")
+    again.assert_outcomes(passed=1)
+    again.stdout.fnmatch_lines(["kafka-cutover: *is kept in *earlier_runs*"])
     facts = json.loads((pytester.path / "out" / "rehearsal.json").read_text(encoding="utf-8"))
     assert facts["scenarios"] == ["good"]
     refused = pytester.runpytest_inprocess("scenarios/good.yaml", "--cutover-out", "scenarios")
     assert refused.ret == pytest.ExitCode.USAGE_ERROR
     refused.stderr.fnmatch_lines(["ERROR: --cutover-out *: is not empty and not an earlier rehearsal's*"])
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_was_collected_and_did_not_run_is_named(pytester: pytest.Pytester) -> None:
+    pytester.runpytest_inprocess("scenarios", "-x", "--cutover-out", "out")
+    facts = json.loads((pytester.path / "out" / "rehearsal.json").read_text(encoding="utf-8"))
+    assert sorted(facts["scenarios"]) == ["bad", "control", "good", "unproved"]
+    assert set(facts["not_rehearsed"]) == {"control", "good", "unproved"}
+    cases = ET.parse(pytester.path / "out" / "junit.xml").getroot()  # noqa: S314 - our own
+    assert len(list(cases.iter("error"))) == 3
 
 
 @pytest.mark.usefixtures("folder")

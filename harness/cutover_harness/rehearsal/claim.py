@@ -1,0 +1,151 @@
+"""The output folder: claimed by one rehearsal at a time, and what an earlier one left in it is kept."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cutover_harness.errors import UsageError
+
+FACTS = "rehearsal.json"
+EARLIER = "earlier_runs"
+"""Folder in the output folder for what earlier rehearsals left; no scenario can have this name."""
+REPORTS = ("report.html", "report.md", "report.json", "junit.xml")
+POLICY = "policy.toml"
+_BEFORE_THE_PATH = {"logs", "testbed", "traffic.parquet", "failed_start", "error.txt"}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An output folder that is ours until the process ends or `release` is called.
+
+    `said`: what became of an earlier run in it, in one line; None where there was none.
+    """
+
+    lock: int
+    said: str | None = None
+
+    def release(self) -> None:
+        """Let others have the folder."""
+        os.close(self.lock)
+
+
+def claim(out: Path, *, replace: bool = False) -> Claim:
+    """Make `out` ours: absent, empty, or an earlier run's folder. What that run left is moved into `EARLIER` in it.
+
+    `replace` removes it instead. Files of others stay where they are. Raises UsageError, with nothing changed.
+    """
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out}: is a file; give a folder")
+    try:
+        foreign = out.is_dir() and any(out.iterdir()) and not (out / FACTS).exists() and not (out / EARLIER).is_dir()
+        if foreign:
+            raise UsageError(f"--out {out}: is not empty and not an earlier rehearsal's; give another folder")
+        out.mkdir(parents=True, exist_ok=True)
+        lock = _lock(out)
+        try:
+            said = _make_room(out, replace=replace)
+        except BaseException:
+            os.close(lock)
+            raise
+    except OSError as why:
+        raise UsageError(f"--out {out}: cannot be used: {why.strerror or why} ({why.filename})") from None
+    return Claim(lock, said)
+
+
+def _lock(out: Path) -> int:
+    """Lock the folder itself, so that no file of ours is left in it; the kernel unlocks it when the process ends."""
+    lock = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as why:
+        os.close(lock)
+        if not isinstance(why, BlockingIOError):
+            raise
+        raise UsageError(f"--out {out}: a rehearsal is running in it: wait for it, or give another folder") from None
+    return lock
+
+
+def _make_room(out: Path, *, replace: bool) -> str | None:
+    found = _left(out)
+    if not found:
+        return None
+    when = _started(out)
+    if replace:
+        for entry in found:
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        return f"{out}: the run of {when:%Y-%m-%d %H:%M:%S} UTC was removed (--replace)"
+    kept = out / EARLIER / _free(out / EARLIER, f"{when:%Y-%m-%dT%H-%M-%SZ}")
+    kept.mkdir(parents=True)
+    _move(found, kept)
+    if (out / POLICY).is_file():  # its report can be written again by the policy that it was written by
+        shutil.copy2(out / POLICY, kept / POLICY)
+    runs = sum(entry.is_dir() for entry in (out / EARLIER).iterdir())
+    return (
+        f"{out}: the run of {when:%Y-%m-%d %H:%M:%S} UTC is kept in {kept}; earlier runs: {runs}, "
+        f"{_bytes(out / EARLIER) / 1e6:,.0f} MB (--replace removes a run instead)"
+    )
+
+
+def _left(out: Path) -> list[Path]:
+    """Return what an earlier rehearsal left in `out`: facts, reports and scenarios' folders."""
+    if not (out / FACTS).exists():
+        return []
+    listed = _listed(out)
+    files = [out / name for name in (FACTS, *REPORTS) if (out / name).exists()]
+    return [*files, *(entry for entry in sorted(out.iterdir()) if _is_run(entry, listed))]
+
+
+def _is_run(folder: Path, listed: set[str]) -> bool:
+    """Whether a rehearsal left this, however early it ended."""
+    if not folder.is_dir() or folder.is_symlink() or folder.name == EARLIER:
+        return False
+    content = {path.name for path in folder.iterdir()}
+    return folder.name in listed or "cutover.toml" in content or content <= _BEFORE_THE_PATH
+
+
+def _listed(out: Path) -> set[str]:
+    try:
+        names = json.loads((out / FACTS).read_text(encoding="utf-8")).get("scenarios", [])
+    except (OSError, ValueError, RecursionError, AttributeError):
+        return set()
+    return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
+
+
+def _started(out: Path) -> datetime:
+    """Return when the earlier rehearsal began; where its facts cannot be read, when they were written."""
+    try:
+        started = datetime.fromisoformat(json.loads((out / FACTS).read_text(encoding="utf-8"))["started"])
+        return started.astimezone(UTC)
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        return datetime.fromtimestamp((out / FACTS).lstat().st_mtime, UTC)
+
+
+def _free(folder: Path, name: str) -> str:
+    number, free = 2, name
+    while (folder / free).exists():
+        number, free = number + 1, f"{name}-{number}"
+    return free
+
+
+def _move(found: list[Path], kept: Path) -> None:
+    """Move all of `found` or nothing."""
+    moved: list[Path] = []
+    try:
+        for entry in found:
+            entry.rename(kept / entry.name)
+            moved.append(entry)
+    except OSError:
+        for entry in moved:
+            (kept / entry.name).rename(entry)
+        kept.rmdir()
+        raise
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
