@@ -23,12 +23,15 @@ from cutover_harness.judge.verdicts import WORDS
 from cutover_harness.plan.load import find, load_all
 from cutover_harness.plan.scenario import Scenario
 from cutover_harness.rehearsal.session import Rehearsed, rehearse_all
-from cutover_harness.rehearsal.settings import Settings
+from cutover_harness.rehearsal.settings import Settings, TestbedKind
+from cutover_harness.testbed.docker.options import TARGET_IMAGE
 
 EXIT_USAGE = 2
 FEW = 4
 """Up to so many scenarios run one after the other where nothing is said."""
 MOST_JOBS = 3
+AUTOMQ_CPUS = 4
+"""With fewer AutoMQ, its store and Connect need them all for one scenario."""
 
 
 def rehearse(
@@ -76,7 +79,8 @@ def rehearse(
             "-j",
             metavar="N",
             help="Scenarios at once, 450 MB each, 1.5 GB with AutoMQ; they disturb each other's times. "
-            f"Default: 1 for up to {FEW} scenarios, else at most {MOST_JOBS}, and no more than CPUs.",
+            f"Default: 1 for up to {FEW} scenarios, and with AutoMQ on fewer than {AUTOMQ_CPUS} CPUs; "
+            f"otherwise at most {MOST_JOBS}, and no more than CPUs.",
         ),
     ] = None,
 ) -> int:
@@ -110,7 +114,7 @@ def rehearse(
         raise UsageError(f"--speed {speed}: must be above 0")
     scenarios = _scenarios(names, every)
     fixed_ports = _ports(ports)
-    at_once = _jobs(jobs, len(scenarios), fixed_ports is not None)
+    at_once = _jobs(jobs, len(scenarios), fixed_ports is not None, automq=_has_automq(kind, target_image))
     settings = Settings(
         out=out,
         capture=capture or sample_capture(),
@@ -169,10 +173,17 @@ def _scenarios(names: list[str] | None, every: bool) -> list[Scenario]:
     return scenarios
 
 
-def _jobs(wanted: int | None, scenarios: int, fixed_ports: bool) -> int:
+def _has_automq(kind: TestbedKind, target_image: str | None) -> bool:
+    """Whether the target is meant to be AutoMQ, as far as the options say."""
+    return kind == "automq" or (kind == "docker" and "automq" in (target_image or TARGET_IMAGE))
+
+
+def _jobs(wanted: int | None, scenarios: int, fixed_ports: bool, *, automq: bool = False) -> int:
     """Return how many to rehearse at once: with few of them undisturbed figures are worth more than minutes."""
     if wanted is None:
-        return 1 if fixed_ports or scenarios <= FEW else min(MOST_JOBS, os.cpu_count() or 1)
+        cpus = os.cpu_count() or 1
+        alone = fixed_ports or scenarios <= FEW or (automq and cpus < AUTOMQ_CPUS)
+        return 1 if alone else min(MOST_JOBS, cpus)
     if wanted < 1:
         raise UsageError(f"--jobs {wanted}: must be 1 or more")
     if wanted > 1 and fixed_ports:

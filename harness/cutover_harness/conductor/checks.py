@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cutover_harness.conductor.gates import Gate, Reading
+from cutover_harness.conductor.gates import Gate, Reading, seldom
 from cutover_harness.conductor.protocols import ClusterLike, GroupProgressLike, MirrorLike
 from cutover_harness.conductor.statuses import Role, joined_later, missing, read_statuses
 from cutover_harness.conductor.target_state import skipping
@@ -39,6 +39,7 @@ class Checks:
                 open=not absent,
                 waits_for=f"{len(absent)} of {len(instances)}: " + "; ".join(absent),
                 evidence=f"all {len(instances)} attest {what} at generation {generation}: {', '.join(instances)}",
+                left=len(absent),
             )
 
         return Gate(f"attested {what}", read, deadline_s)
@@ -51,7 +52,10 @@ class Checks:
             found = {group: cluster.members(group) for group in members}
             late = [f"{group} has {n} of {members[group]} members" for group, n in found.items() if n < members[group]]
             return Reading(
-                open=not late, waits_for="; ".join(late), evidence=f"{sum(found.values())} members on {place}"
+                open=not late,
+                waits_for="; ".join(late),
+                evidence=f"{sum(found.values())} members on {place}",
+                left=sum(max(0, count - found[group]) for group, count in members.items()),
             )
 
         return Gate(f"joined on {place}", read, deadline_s)
@@ -84,7 +88,10 @@ class Checks:
         def read() -> Reading:
             lag = self.mirror.lag().total
             return Reading(
-                open=lag <= bar, waits_for=f"lag {lag} above {bar} records", evidence=f"lag {lag} records, bar {bar}"
+                open=lag <= bar,
+                waits_for=f"lag {lag} above {bar} records",
+                evidence=f"lag {lag} records, bar {bar}",
+                left=lag,
             )
 
         return Gate("mirror lag under the bar", read, deadline_s)
@@ -94,8 +101,9 @@ class Checks:
 
         def read() -> Reading:
             done, evidence = self.mirror.drained()
-            return Reading(open=done, waits_for=evidence, evidence=evidence)
+            return Reading(open=done, waits_for=evidence, evidence=evidence, left=None if done else left())
 
+        left = seldom(lambda: self.mirror.lag().total)
         return Gate("mirror at zero", read, deadline_s)
 
     def reverse_drained(self, deadline_s: float) -> Gate:

@@ -8,23 +8,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from confluent_kafka import KafkaException
-
 from cutover_harness.conductor.checks import Checks
-from cutover_harness.conductor.gates import Gate, GateMissedError, Reading, wait
+from cutover_harness.conductor.gates import Gate, GateMissedError, Reading, forgiving, wait
 from cutover_harness.conductor.journal import Journal
 from cutover_harness.conductor.pointer import PointerFile
+from cutover_harness.conductor.preconditions import Preconditions
 from cutover_harness.conductor.protocols import ClusterLike, MirrorLike
 from cutover_harness.conductor.resume import reached, remaining, turned_back, were_on_target
 from cutover_harness.conductor.statuses import Role
 from cutover_harness.conductor.target_state import TargetState
 from cutover_harness.conductor.whole import Whole
-from cutover_harness.errors import UsageError
 from cutover_harness.plan.path import Act, Place, RouteState, destination, moves, way_back
-from cutover_harness.plan.scenario import Gates, Step
+from cutover_harness.plan.scenario import Gates, Precondition, Step
 
-When = Literal["before", "move", "after"]
-"""When something is asked for: before an act's gates, as the act itself (apps that are restarted), right after it."""
+When = Literal["before", "during", "move", "after"]
+"""When something is asked for: before an act's gates, once they are passed and the act comes next, as the act itself
+(apps that are restarted), right after it."""
 START = -1
 """The step of what happens before the first act."""
 REVERSED = "reversed"
@@ -32,6 +31,8 @@ REVERSED = "reversed"
 WAITS_EVERY_S = 0.5
 WARM_UP_S = 1.0
 """How long traffic flows before the first act."""
+ASKED_WITHIN_S = 900.0
+"""How long the process that was asked may take: longer than any fault that the path waits for."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,9 @@ class Conductor:
     """Walks one route along `steps`, and goes on where a killed one was: `journal` says what was done.
 
     `asks`: what to ask another process for, by act and moment (a fault, say); it is waited for in the journal.
-    `lag_at`: acts at which the mirror lag is read and kept. `on_missed`: what a missed deadline means.
+    `preconditions`: what has to be so at an act for the run to prove something. `traffic_within_s`: how long clients
+    are waited for to have traffic before they leave a cluster and after they came to one; 0, as on production, does not
+    look. `on_missed`: what a missed deadline means.
     """
 
     route: Route
@@ -68,9 +71,11 @@ class Conductor:
     source: ClusterLike
     target: ClusterLike
     gates: Gates
-    lag_at: Sequence[Act] = ()
+    preconditions: Sequence[tuple[Act, Precondition]] = ()
+    traffic_within_s: float = 0.0
     asks: Sequence[tuple[Act, When]] = ()
     on_missed: Literal["stop", "rollback"] = "stop"
+    asked_within_s: float = ASKED_WITHIN_S
     sleep: Callable[[float], None] = time.sleep
 
     def walk(self) -> bool:
@@ -110,7 +115,10 @@ class Conductor:
         else:
             for role, place in places.items():
                 self._pass(START, self._attested(role, place, self.pointer.generation))
-        self.sleep(WARM_UP_S)
+        begin = time.monotonic()
+        for role in places:
+            self._await_traffic(role, RouteState(consumers=pointer.consumers, producers=pointer.producers))
+        self._dwell(begin, WARM_UP_S)
         self.journal.write("done", START, "start")
 
     def _take(self, number: int, step: Step) -> None:
@@ -120,9 +128,8 @@ class Conductor:
             self.journal.write("step", number, act)
             self._ask(number, act, "before")
             if step.safety:
-                self._make_safe(number, act, before)
-            if act in self.lag_at:
-                self.journal.write("lag", number, act, records=self.mirror.lag().total)
+                self._make_safe(number, step, before)
+            self._make_telling(number, act, before)
             self.journal.write("doing", number, act)
         if act == Act.STOP_CONSUMERS and self._sets_exact_offsets_after(number):
             self._get(act, self.mirror.stop_translating)  # now, and not while the groups are held
@@ -135,9 +142,41 @@ class Conductor:
             self._pass(number, gate)
         if act == Act.CREATE_TASK:
             self._whole.learn()
-        stage = reached(self.journal.read()).stage
-        self.journal.write("done", number, act, stage=stage)
-        self.sleep(step.dwell_s)
+        state = reached(self.journal.read())
+        self.journal.write("done", number, act, stage=state.stage)
+        begin = time.monotonic()
+        who = moves(act) if step.dwell_s else None
+        if who == "producers":
+            self._await_traffic("producer", state)
+        self.journal.write("flows", number, act)
+        if who == "consumers":  # whose traffic may be what a fault holds back that is over with this entry
+            self._await_traffic("consumer", state)
+        self._dwell(begin, step.dwell_s)
+
+    def _make_telling(self, number: int, act: Act, before: RouteState) -> None:
+        """Wait for what has to be so for `act` to prove something, and have injected what it is to meet."""
+        if who := moves(act):
+            self._await_traffic(_role(who), before)
+        self._ask(number, act, "during")
+        if self._back_decided:
+            return
+        for at, what in self.preconditions:
+            if at == act:
+                held, evidence = self._preconditions.await_it(what, self.gates.deadline_s)
+                self.journal.write("precondition", number, act, what=what, held=held, evidence=evidence)
+
+    def _dwell(self, begin: float, seconds: float) -> None:
+        """Let traffic flow for `seconds` from `begin` on (monotonic clock)."""
+        self.sleep(max(0.0, begin + seconds - time.monotonic()))
+
+    def _await_traffic(self, role: Role, state: RouteState) -> None:
+        if not self._back_decided:
+            self._preconditions.await_traffic(role, state, self.traffic_within_s)
+
+    @property
+    def _back_decided(self) -> bool:
+        """Whether the path is on its way back, where nothing is proved and producers may have been held until now."""
+        return turned_back(self.journal.read())
 
     def _ask(self, number: int, act: Act, when: When) -> None:
         """Have the process that watches the journal do its part, and wait until it has."""
@@ -150,7 +189,7 @@ class Conductor:
         def read() -> Reading:
             return Reading(open=self.journal.find("answer", number, name) is not None, waits_for=name)
 
-        wait(Gate(name, read, self.gates.deadline_s), lambda _waits, _elapsed: None)
+        wait(Gate(name, read, self.asked_within_s), lambda _waits, _elapsed: None)
 
     def _get_done(self, act: Act) -> int:
         """Do `act`, again where a cluster or Connect is away; return the generation of the cutover file."""
@@ -162,7 +201,7 @@ class Conductor:
             do()
             return Reading(open=True)
 
-        wait(Gate(name, _forgiving(read), self.gates.deadline_s), lambda _waits, _elapsed: None)
+        wait(Gate(name, forgiving(read), self.gates.deadline_s), lambda _waits, _elapsed: None)
 
     def _turn_around(self) -> None:
         cut = [entry for entry in self.journal.read() if entry.kind == "cut"][-1]
@@ -193,9 +232,9 @@ class Conductor:
             case Act.SYNCHRONISE | Act.SET_EXACT_OFFSETS | Act.OVERLAP_CONSUMERS:
                 pass  # their gates, or what is asked for, are all there is to them
 
-    def _make_safe(self, number: int, act: Act, before: RouteState) -> None:
-        """Wait for what has to be true before `act`, or it costs records or their order."""
-        deadline = self.gates.deadline_s
+    def _make_safe(self, number: int, step: Step, before: RouteState) -> None:
+        """Wait for what has to be true before the act, or it costs records or their order."""
+        act, deadline = step.act, step.deadline_s or self.gates.deadline_s
         if act == Act.CREATE_TASK:
             self._pass(number, self._target_state.unused(number, deadline))
         if _leaves_source(act, before):
@@ -244,7 +283,9 @@ class Conductor:
             case Act.CREATE_TASK:
                 return [self.checks.mirroring(deadline)]
             case Act.SYNCHRONISE:
-                return [self.checks.lag_under(self.gates.lag_bar, deadline)]
+                # The bar is for a lag that moves: once producers have left the source nothing needs to be left of it.
+                moving = reached(self.journal.read()).producers == "source"
+                return [self.checks.lag_under(self.gates.lag_bar if moving else 0, deadline)]
             case Act.SET_EXACT_OFFSETS:
                 return [self.checks.exact_offsets(self.route.groups, deadline)]
             case Act.OVERLAP_CONSUMERS:
@@ -253,7 +294,7 @@ class Conductor:
                 place = destination(act)
                 return [self._joined(place)] if who == "consumers" and place != "hold" else []
             case _ if who := moves(act):
-                return [self._attested("consumer" if who == "consumers" else "producer", destination(act), generation)]
+                return [self._attested(_role(who), destination(act), generation)]
             case _:
                 return []
 
@@ -274,8 +315,12 @@ class Conductor:
                     "waits", number, gate.name, waits_for=waits_for, elapsed_s=elapsed_s, deadline_s=gate.deadline_s
                 )
 
-        passed = wait(replace(gate, read=_forgiving(gate.read)), tell)
+        passed = wait(replace(gate, read=forgiving(gate.read)), tell)
         self.journal.write("gate", number, passed.name, evidence=passed.evidence, from_ns=passed.from_ns)
+
+    @property
+    def _preconditions(self) -> Preconditions:
+        return Preconditions(self.route.groups, self.mirror, self.source, self.target)
 
     @property
     def _whole(self) -> Whole:
@@ -291,16 +336,8 @@ class Conductor:
         return Checks(self.route.name, self.statuses, self.mirror, self.source, self.target)
 
 
-def _forgiving(read: Callable[[], Reading]) -> Callable[[], Reading]:
-    """Return `read` for a world in which brokers and Connect go away and come back: then the gate is just not open."""
-
-    def forgiving() -> Reading:
-        try:
-            return read()
-        except (UsageError, KafkaException) as why:
-            return Reading(open=False, waits_for=" ".join(str(why).split()))
-
-    return forgiving
+def _role(who: Literal["consumers", "producers"]) -> Role:
+    return "consumer" if who == "consumers" else "producer"
 
 
 def _leaves_source(act: Act, before: RouteState) -> bool:

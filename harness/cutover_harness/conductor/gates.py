@@ -6,6 +6,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from confluent_kafka import KafkaException
+
+from cutover_harness.errors import UsageError
+
 POLL_S = 0.05
 
 
@@ -13,18 +17,20 @@ POLL_S = 0.05
 class Reading:
     """One look at a gate: whether it is open, what it waits for where not, what proves it where it is.
 
-    `never`: it will not open however long it is waited for, and `waits_for` says why.
+    `never`: it will not open however long it is waited for, and `waits_for` says why. `left`: how much is missing, if
+    that can be counted: the deadline begins again whenever it is less than ever before.
     """
 
     open: bool
     waits_for: str = ""
     evidence: str = ""
     never: bool = False
+    left: float | None = None
 
 
 @dataclass(frozen=True)
 class Gate:
-    """A named condition with a deadline in seconds.
+    """A named condition with a deadline in seconds: from the beginning, or from the last progress.
 
     `waits_only` gates are open when their time is over, proved or not: the documented wait for consumer progress.
     """
@@ -33,6 +39,51 @@ class Gate:
     read: Callable[[], Reading]
     deadline_s: float
     waits_only: bool = False
+
+
+class Progress:
+    """Watches what is left become less; `patience_s` is how long it may stay as it is."""
+
+    def __init__(self, patience_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.made = False
+        self._patience_s = patience_s
+        self._clock = clock
+        self._since = clock()
+        self._least: float | None = None
+
+    def stuck(self, left: float | None) -> bool:
+        """Take in what is left, None where it is not known; return whether that has been no less for too long."""
+        if left is not None and (self._least is None or left < self._least):
+            if self._least is not None:
+                self.made = True
+                self._since = self._clock()
+            self._least = left
+        return self._clock() - self._since >= self._patience_s
+
+
+LEFT_EVERY_S = 5.0
+
+
+def seldom(
+    read: Callable[[], float], every_s: float = LEFT_EVERY_S, clock: Callable[[], float] = time.monotonic
+) -> Callable[[], float | None]:
+    """Return `read` for what is too dear to be read at each look: None but every few seconds, for the first time then.
+
+    What cannot be read is no progress.
+    """
+    due = clock() + every_s
+
+    def now_and_then() -> float | None:
+        nonlocal due
+        if clock() < due:
+            return None
+        due = clock() + every_s
+        try:
+            return read()
+        except (UsageError, KafkaException):
+            return None
+
+    return now_and_then
 
 
 class GateMissedError(Exception):
@@ -65,6 +116,7 @@ def wait(
     """
     from_ns = time.time_ns()
     begin = clock()
+    progress = Progress(gate.deadline_s, clock)
     while True:
         reading = gate.read()
         elapsed = clock() - begin
@@ -72,11 +124,26 @@ def wait(
             return Passed(gate.name, reading.evidence, from_ns)
         if reading.never:
             raise GateMissedError(gate.name, f"gate {gate.name} cannot open: {reading.waits_for}")
-        if elapsed >= gate.deadline_s:
+        if progress.stuck(reading.left):
             if gate.waits_only:
                 evidence = f"waited {gate.deadline_s:.0f} s without proof: {reading.waits_for}"
                 return Passed(gate.name, evidence, from_ns)
-            why = f"gate {gate.name} not open after {gate.deadline_s:.0f} s: waits for {reading.waits_for}"
+            when = f"after {elapsed:.0f} s" + (
+                f", {gate.deadline_s:.0f} s of them without progress" if progress.made else ""
+            )
+            why = f"gate {gate.name} not open {when}: waits for {reading.waits_for}"
             raise GateMissedError(gate.name, why)
         tell(reading.waits_for, elapsed)
         sleep(POLL_S)
+
+
+def forgiving(read: Callable[[], Reading]) -> Callable[[], Reading]:
+    """Return `read` for a world in which brokers and Connect go away and come back: then the gate is just not open."""
+
+    def forgiven() -> Reading:
+        try:
+            return read()
+        except (UsageError, KafkaException) as why:
+            return Reading(open=False, waits_for=" ".join(str(why).split()))
+
+    return forgiven

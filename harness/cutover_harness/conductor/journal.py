@@ -17,7 +17,7 @@ Kind = Literal[
     "step",
     "waits",
     "gate",
-    "lag",
+    "precondition",
     "copied",
     "cut",
     "topics",
@@ -25,6 +25,7 @@ Kind = Literal[
     "found",
     "doing",
     "done",
+    "flows",
     "ask",
     "answer",
     "missed",
@@ -33,6 +34,7 @@ Kind = Literal[
 ]
 """step: begun; waits: what a gate waits for, once a second; gate: passed; doing: written before an act, so that after a
 kill the act is done again (all are idempotent) but its gates are not asked again; done: the act and the gates after it;
+precondition: what has to be so at an act for the run to prove something; flows: clients have traffic after the act;
 cut: where the target's logs ended when the mirror was turned around;
 topics: the ids of the topics that are mirrored; gone: records that went from the source before they were mirrored;
 found: what was on the target before the mirror task was created;

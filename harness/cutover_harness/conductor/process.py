@@ -25,7 +25,7 @@ from cutover_harness.errors import UsageError
 from cutover_harness.mirror.clients import seen_by_connect
 from cutover_harness.mirror.task import MirrorTask
 from cutover_harness.plan.path import Act
-from cutover_harness.plan.scenario import Gates, Step
+from cutover_harness.plan.scenario import Gates, Precondition, Step
 
 WALKED, NOT_WALKED = 0, 4
 """Exit codes: the path was walked to its end; it stopped at a gate or was turned back."""
@@ -44,7 +44,8 @@ class ConductorConfig(ConfigFile):
     members: dict[str, int] | None = None
     steps: list[Step]
     gates: Gates
-    lag_at: list[Act] = Field(default=[])
+    preconditions: list[tuple[Act, Precondition]] = Field(default=[])
+    traffic_within_s: float = 0.0
     asks: list[tuple[Act, When]] = Field(default=[])
     on_missed: Literal["stop", "rollback"] = "stop"
     connect_url: str
@@ -89,7 +90,8 @@ def conduct(config: ConductorConfig, *, back: bool = False) -> int:
             source=Admin(source),
             target=Admin(target),
             gates=config.gates,
-            lag_at=config.lag_at,
+            preconditions=config.preconditions,
+            traffic_within_s=config.traffic_within_s,
             asks=config.asks,
             on_missed=config.on_missed,
         )

@@ -8,9 +8,20 @@ from dataclasses import dataclass, field, replace
 from cutover_harness.conductor.journal import Entry
 from cutover_harness.judge.model import Copied, Cut, Mark
 from cutover_harness.plan.path import Act, Place, RouteState, destination, moves
+from cutover_harness.plan.scenario import Precondition
 
 WAY_BACK = "way back"
 """The mark of the moment at which a path was turned back."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Whether a precondition of an act was there when the act was carried out."""
+
+    act: Act
+    what: Precondition
+    held: bool
+    evidence: str
 
 
 @dataclass(frozen=True)
@@ -20,7 +31,7 @@ class Timeline:
     state: RouteState
     marks: list[Mark]
     cuts: list[Cut]
-    lag_at: dict[Act, int]
+    preconditions: list[Shown]
     copied: list[Copied]
     failure: str | None
     walked: list[Act]
@@ -57,7 +68,11 @@ def timeline(entries: Sequence[Entry], groups: Sequence[str], route: str | None 
         state=walk.state,
         marks=walk.marks if route is None else [replace(m, detail=f"{route}: {m.detail}") for m in walk.marks],
         cuts=walk.cuts,
-        lag_at={Act(e.name): e.detail["records"] for e in entries if e.kind == "lag"},
+        preconditions=[
+            Shown(Act(e.name), e.detail["what"], e.detail["held"], e.detail["evidence"])
+            for e in entries
+            if e.kind == "precondition"
+        ],
         copied=[Copied(**each) for e in entries if e.kind == "copied" for each in e.detail["partitions"]],
         failure=next((e.detail["why"] for e in entries if e.kind == "missed"), None),
         walked=walk.walked,

@@ -11,6 +11,9 @@ from cutover_harness.conductor.statuses import read_statuses
 from cutover_harness.faults.proof import Proof
 from cutover_harness.plan.fault import Fault
 
+REFUSED_WITHIN_S = 30.0
+"""How long clients are waited for; they look at the file five times a second, and say so once a second."""
+_POLL_S = 0.1
 _OLD = "old"
 
 
@@ -27,13 +30,18 @@ class BrokenFile:
         self._first = path.read_bytes()
 
     def __call__(self, fault: Fault) -> Callable[[], Proof]:
-        """Break the file, and leave it so for `fault.seconds`; the path waits. Returns the proof."""
+        """Break the file, and leave it so until all clients refuse it, `fault.seconds` at least; the path waits."""
         good = self._path.read_bytes()
+        generation = tomllib.loads(good.decode())["generation"]
+        begin = time.monotonic()
         self._break(fault.kind, good)
         time.sleep(fault.seconds)
-        broken = not self._path.exists() or self._path.read_bytes() != good
-        proof = self._proof(tomllib.loads(good.decode())["generation"], broken=broken)
-        return lambda: proof
+        while True:
+            broken = not self._path.exists() or self._path.read_bytes() != good
+            proof = self._proof(generation, broken=broken)
+            if proof.held or time.monotonic() - begin > max(fault.seconds, REFUSED_WITHIN_S):
+                return lambda: proof
+            time.sleep(_POLL_S)
 
     def _break(self, kind: str, good: bytes) -> None:
         if kind == "delete":

@@ -12,6 +12,7 @@ from cutover_harness.plan.fault import Fault
 from cutover_harness.replay.fleet import Fleet
 
 _ASSIGNED_WITHIN_S = 60.0
+_UP_WITHIN_S = 60.0
 _POLL_S = 0.05
 
 
@@ -22,9 +23,15 @@ class Joining:
         self._fleet = fleet
 
     def __call__(self, _: Fault) -> Callable[[], Proof]:
-        """Start the member; the proof is the first partition that it is assigned."""
+        """Start the member, and wait until it is up; the proof is the first partition that it is assigned.
+
+        Before it is up nobody can wait for it: a path that went on at once would not meet it on a slow machine.
+        """
         group = next(iter(self._fleet.shape.groups))
         instance = self._fleet.add_member(group)
+        begin = time.monotonic()
+        while not self._routes(instance) and time.monotonic() - begin < _UP_WITHIN_S:
+            time.sleep(_POLL_S)
         return lambda: self._proof(group, instance)
 
     def _proof(self, group: str, instance: str) -> Proof:

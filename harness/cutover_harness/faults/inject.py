@@ -11,7 +11,8 @@ from typing import Protocol
 
 from cutover_harness.errors import UsageError
 from cutover_harness.faults import network
-from cutover_harness.faults.proof import Happening
+from cutover_harness.faults.proof import Happening, Proof
+from cutover_harness.faults.way import Way
 from cutover_harness.judge.model import Destroyed, Guard, Mark
 from cutover_harness.plan.fault import Fault
 from cutover_harness.plan.path import Act
@@ -24,6 +25,10 @@ class Victim(Protocol):
     def kill(self) -> None: ...
     def freeze(self) -> None: ...
     def thaw(self) -> None: ...
+    def stop(self) -> str | None:
+        """Shut it down in good order; return in words that it was killed, where it did not end by itself."""
+        ...
+
     def restart(self) -> None: ...
     def stopped(self) -> bool:
         """Return whether it is frozen or not running right now."""
@@ -44,6 +49,7 @@ class Injector:
     marks: list[Mark] = field(default_factory=list)
     guards: list[Guard] = field(default_factory=list)
     destroyed: list[Destroyed] = field(default_factory=list)
+    way: Way = field(default_factory=Way, init=False)
     _threads: list[threading.Thread] = field(default_factory=list, init=False)
 
     def __call__(self, act: Act, when: str) -> None:
@@ -52,77 +58,66 @@ class Injector:
             if fault.at == act and fault.when == when:
                 if happening := self.happenings.get(fault.of):
                     self._have_happen(fault, happening)
-                else:
+                elif fault.of in self.victims:
                     self._inject(fault)
 
     def finish(self) -> None:
-        """Wait until every injected fault is over."""
+        """Wait until every injected fault is over, also those that were to outlast what the path never came to."""
+        self.way.end()
         for thread in self._threads:
             thread.join()
 
     def _inject(self, fault: Fault) -> None:
-        name = f"{fault.kind} {fault.of}"
         victim = self.victims[fault.of]()
-        if fault.kind in network.NETWORK:
-            self._on_network(fault, victim, name)
-            return
-        begin = time.time_ns()
-        if fault.kind == "freeze":
-            victim.freeze()
-        elif fault.kind == "kill":
-            victim.kill()
-        hit = fault.kind == "restart" or victim.stopped()
-        self.guards.append(
-            Guard(
-                name=f"fault {name} hit",
-                held=hit,
-                evidence=f"{fault.of} {'was down' if hit else 'kept running'} at {fault.at}",
-            )
-        )
-
-        def end() -> None:
-            if fault.kind != "restart":
-                time.sleep(fault.seconds)
-            if fault.kind == "freeze":
-                victim.thaw()
-            else:
-                victim.restart()
-            self.marks.append(
-                Mark(time_ns=begin, kind="fault", name=name, stage=None, detail=f"at {fault.at}", end_ns=time.time_ns())
-            )
-
-        self._start(end, name)
-
-    def _on_network(self, fault: Fault, victim: Victim, name: str) -> None:
         began = time.time_ns()
-        proof, heal = network.begin(fault, victim)
-        self.guards.append(Guard(f"fault {name} hit", proof.held, proof.evidence))
-        if heal is None:
-            return
+        if fault.kind in network.NETWORK:
+            proof, end = network.begin(fault, victim)
+        else:
+            proof, end = _on_process(fault, victim)
+        self.guards.append(Guard(f"fault {_name(fault)} hit", proof.held, proof.evidence))
+        if end is not None:
+            self._start(lambda: self._end(fault, began, end), _name(fault))
 
-        def end() -> None:
-            time.sleep(fault.seconds)
-            try:
-                heal()
-            except (UnavailableError, UsageError) as why:
-                self.guards.append(Guard(f"fault {name} ended", False, str(why)))
-            self.marks.append(Mark(began, "fault", name, None, f"at {fault.at}", time.time_ns()))
-
-        self._start(end, name)
+    def _end(self, fault: Fault, began: int, end: Callable[[], None]) -> None:
+        self.way.await_end(fault)
+        try:
+            end()
+        except (UnavailableError, UsageError) as why:
+            self.guards.append(Guard(f"fault {_name(fault)} ended", False, str(why)))
+        self.marks.append(Mark(began, "fault", _name(fault), None, f"at {fault.at}", time.time_ns()))
 
     def _have_happen(self, fault: Fault, happening: Happening) -> None:
-        name, begin = f"{fault.kind} {fault.of}", time.time_ns()
+        begin = time.time_ns()
         prove = happening(fault)
-        self.marks.append(Mark(begin, "fault", name, None, f"at {fault.at}", time.time_ns()))
+        self.marks.append(Mark(begin, "fault", _name(fault), None, f"at {fault.at}", time.time_ns()))
 
         def end() -> None:
             proof = prove()
-            self.guards.append(Guard(f"fault {name} hit", proof.held, proof.evidence))
+            self.guards.append(Guard(f"fault {_name(fault)} hit", proof.held, proof.evidence))
             self.destroyed += proof.destroyed
 
-        self._start(end, name)
+        self._start(end, _name(fault))
 
     def _start(self, end: Callable[[], None], name: str) -> None:
         thread = threading.Thread(target=end, name=f"fault-{name}", daemon=True)
         thread.start()
         self._threads.append(thread)
+
+
+def _name(fault: Fault) -> str:
+    return f"{fault.kind} {fault.of}"
+
+
+def _on_process(fault: Fault, victim: Victim) -> tuple[Proof, Callable[[], None]]:
+    """Signal a process; return whether that hit it, and what ends the fault."""
+    said = None
+    if fault.kind == "freeze":
+        victim.freeze()
+    elif fault.kind == "kill":
+        victim.kill()
+    else:
+        said = victim.stop()
+    hit = victim.stopped()
+    how = f" ({said})" if said else ""
+    proof = Proof(hit, f"{fault.of} {'was down' if hit else 'kept running'} at {fault.at}{how}")
+    return proof, victim.thaw if fault.kind == "freeze" else victim.restart

@@ -16,7 +16,7 @@ from cutover_harness.mirror.logs import LogReader, partitions
 from cutover_harness.plan.fault import Fault
 
 _POLL_S = 0.25
-_BEHIND_WITHIN_S = 20.0
+_BEHIND_WITHIN_S = 60.0
 _LONG_MS = 3_600_000
 
 

@@ -13,6 +13,7 @@ Kind = Literal[
     "freeze", "kill", "restart", "disconnect", "delay", "loss",
     "tear", "delete", "rewind", "join", "expire", "recreate", "compact"
 ]  # fmt: skip
+Moment = Literal["before", "during", "after"]
 Victim = Literal[
     "connect", "source", "target", "producer", "consumer", "conductor", "cutover-file", "group", "topics"
 ]  # fmt: skip
@@ -54,13 +55,25 @@ class Fault(BaseModel):
     )
     of: Victim
     at: Act = Field(description="The act of the path at which the fault is injected.")
-    when: Literal["before", "after"] = "before"
+    when: Moment = Field(
+        default="before",
+        description="before: before the act's gates. during: the gates are passed, and the act is carried out next, so "
+        "that it meets the fault on any machine. after: the act was carried out, before its clients have followed.",
+    )
     seconds: float = Field(
         default=3.0,
         gt=0,
         le=600,
         description="How long it stays frozen, or down before it is started; how long the cutover file is broken, "
-        "until the conductor writes it next; how long compaction is waited for; how long its network is broken.",
+        "until the conductor writes it next; how long compaction is waited for; how long its network is broken. "
+        "Counted from when the fault is injected, with `when: during` from when the act is carried out, with `until` "
+        "from there.",
+    )
+    until: Act | Literal["missed"] | None = Field(
+        default=None,
+        description="What the fault outlasts by `seconds`, however long that takes: an act of the path, until it is "
+        "done (and producers that it moved have acknowledgements again) or the path waits for a gate before it; "
+        "missed: until a gate is missed. The end of the path ends the fault, too.",
     )
     delay_ms: int = Field(default=250, gt=0, le=60_000, description="How much is added by delay.")
     loss_percent: float = Field(default=10, gt=0, le=100, description="How much is lost by loss.")
@@ -85,6 +98,13 @@ class Fault(BaseModel):
     def _lasts(cls, value: float, info: ValidationInfo) -> float:
         if (kind := info.data.get("kind")) in _AT_ONCE:
             raise ValueError(f"{kind} happens at once: leave seconds out")
+        return value
+
+    @field_validator("until")
+    @classmethod
+    def _goes_on_meanwhile(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and (info.data.get("kind") not in _NODE or info.data.get("of") == "conductor"):
+            raise ValueError(f"the path waits for {info.data.get('kind')}, or it does not last: leave until out")
         return value
 
     @field_validator("delay_ms", "loss_percent")

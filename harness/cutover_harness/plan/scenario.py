@@ -15,6 +15,8 @@ from cutover_harness.replay.config import Transactions
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=80)]
 Cause = Literal["re_read", "re_read_across", "mirrored_twice", "producer_retry"]
+Precondition = Literal["lag", "behind", "ahead", "read"]
+"""What has to be so at an act for the run to prove something; `Scenario` says it as lag_at, behind_at and so on."""
 Measure = Literal["lost", "phantom", "disordered", "stranded"] | Cause
 
 
@@ -31,6 +33,9 @@ class Step(_Model):
         description="Whether the gates that make the act safe are waited for; a negative control switches them off.",
     )
     dwell_s: float = Field(default=1.5, ge=0, le=3600, description="Seconds of traffic after the act, before the next.")
+    deadline_s: float | None = Field(
+        default=None, gt=0, le=86_400, description="Deadline of the gates before the act, instead of gates.deadline_s."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -94,7 +99,12 @@ class Gates(_Model):
     """Bars and deadlines of the gates."""
 
     lag_bar: int = Field(default=500, ge=0, description="Largest mirror lag, in records, that counts as synchronised.")
-    deadline_s: float = Field(default=60.0, gt=0, le=86_400, description="How long any gate is waited for.")
+    deadline_s: float = Field(
+        default=60.0,
+        gt=0,
+        le=86_400,
+        description="How long any gate is waited for without progress. Rehearsals on AutoMQ: longer unless it is set.",
+    )
     progress_wait_s: float = Field(
         default=60.0,
         gt=0,
@@ -107,6 +117,10 @@ class Gates(_Model):
         le=3600,
         description="Consumer progress that did not move for so long has settled: several intervals of the mirror.",
     )
+
+    def on(self, deadline_s: float) -> Gates:
+        """Return these gates with the deadline that the target needs, unless the scenario sets its own."""
+        return self if "deadline_s" in self.model_fields_set else self.model_copy(update={"deadline_s": deadline_s})
 
 
 class Scenario(_Model):
@@ -131,10 +145,22 @@ class Scenario(_Model):
     )
     gates: Gates = Gates()
     lag_at: tuple[Act, ...] = Field(
-        default=(), description="Acts at which the mirror has to lag, or the run proves nothing (INCONCLUSIVE)."
+        default=(),
+        description="Acts that need a mirror that lags: waited for right before the act, or the run proves nothing "
+        "(INCONCLUSIVE).",
     )
     behind_at: tuple[Act, ...] = Field(
-        default=(), description="Acts at which every group has to be a second behind, or the run proves nothing."
+        default=(), description="Acts that need every group to be a second behind: waited for in the same way."
+    )
+    ahead_at: tuple[Act, ...] = Field(
+        default=(),
+        description="Acts that need every group to have read records that are not on the target: waited for in the "
+        "same way.",
+    )
+    read_at: tuple[Act, ...] = Field(
+        default=(),
+        description="Acts that need every group to have read all that is on the source, once producers have left it: "
+        "waited for in the same way.",
     )
     expect: Expect = Expect()
 
@@ -184,15 +210,6 @@ class Scenario(_Model):
         acts = [step.act for step in self.path]
         if Act.OVERLAP_CONSUMERS in acts and self.fleet.apps == "shim":
             raise ValueError("fleet.apps: overlap-consumers starts new apps beside the old ones: it needs restart")
-        for fault in self.faults:
-            if fault.of in ("cutover-file", "group") and self.fleet.apps == "restart":
-                raise ValueError(f"faults: {fault.kind} {fault.of} is for apps with the shim (fleet.apps)")
-            if fault.at not in acts:
-                raise ValueError(f"faults: at {fault.at}, which is not in the path")
-        for name, wanted in (("lag_at", self.lag_at), ("behind_at", self.behind_at)):
-            for act in wanted:
-                if act not in acts:
-                    raise ValueError(f"{name}: {act} is not in the path")
         if self.behind_at and self.batches:
             raise ValueError("behind_at: with batches it is not known what each group has to read")
         if any(fault.kind == "compact" for fault in self.faults) and not any(
@@ -200,6 +217,27 @@ class Scenario(_Model):
         ):
             raise ValueError("faults: compact needs a topic with cleanup.policy compact in traffic")
         return self
+
+    @model_validator(mode="after")
+    def _about_faults(self) -> Self:
+        acts = [step.act for step in self.path]
+        for fault in self.faults:
+            if fault.of in ("cutover-file", "group") and self.fleet.apps == "restart":
+                raise ValueError(f"faults: {fault.kind} {fault.of} is for apps with the shim (fleet.apps)")
+            if fault.at not in acts:
+                raise ValueError(f"faults: at {fault.at}, which is not in the path")
+            if fault.until not in (None, "missed") and fault.until not in acts[acts.index(fault.at) :]:
+                raise ValueError(f"faults: until {fault.until}, which does not come after {fault.at} in the path")
+        for name in ("lag_at", "behind_at", "ahead_at", "read_at"):
+            for act in getattr(self, name):
+                if act not in acts:
+                    raise ValueError(f"{name}: {act} is not in the path")
+        return self
+
+    @property
+    def preconditions(self) -> dict[Precondition, tuple[Act, ...]]:
+        """The acts of each precondition."""
+        return {"lag": self.lag_at, "behind": self.behind_at, "ahead": self.ahead_at, "read": self.read_at}
 
     def states(self) -> list[RouteState]:
         """Return the state of the route after each step."""

@@ -15,7 +15,7 @@ NEW = "-new"
 
 def asks(scenario: Scenario, *, faults: bool = True, growth: bool = True) -> list[tuple[Act, When]]:
     """Return what a conductor of `scenario` has to ask for; `faults`, `growth`: whether they happen on its route."""
-    wanted: list[tuple[Act, When]] = [(f.at, f.when) for f in scenario.faults if faults and f.of != "conductor"]
+    wanted: list[tuple[Act, When]] = [(f.at, f.when) for f in scenario.faults if faults]
     if growth and scenario.growth is not None:
         wanted.append((scenario.growth.at, scenario.growth.when))
     if scenario.fleet.apps == "restart":

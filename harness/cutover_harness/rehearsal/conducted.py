@@ -27,8 +27,9 @@ class Conducted:
     """A conductor process below `folder`, watched until its path ends.
 
     `answer` does what the conductor asks for at an act. `check` raises where an app has died by itself. `kills`: faults
-    that hit the conductor itself; `kill_at_s`: moments, in seconds from the start, at which it is killed. `back`: bring
-    everything back to the source, from wherever the path stands.
+    that hit the conductor itself, where it asks for them; `kill_at_s`: moments, in seconds from the start, at which it
+    is killed. `back`: bring everything back to the source, from wherever the path stands. `saw` hears every entry of
+    the journal.
     """
 
     config: ConductorConfig
@@ -39,9 +40,11 @@ class Conducted:
     kills: Sequence[Fault] = ()
     kill_at_s: Sequence[float] = ()
     back: bool = False
+    saw: Callable[[Entry], None] = lambda _: None
     marks: list[Mark] = field(default_factory=list, init=False)
     guards: list[Guard] = field(default_factory=list, init=False)
     ended: Literal["walked", "turned-back", "stopped"] = field(default="stopped", init=False)
+    _process: Process = field(init=False)
     _shown: int = field(default=0, init=False)
     _state: RouteState = field(default_factory=RouteState, init=False)
 
@@ -53,22 +56,18 @@ class Conducted:
         file = self.folder / "conductor.json"
         self.config.save(file)
         journal = Journal(self.config.journal)
-        due = [fault for fault in self.kills if fault.of == "conductor"]
         times = sorted(self.kill_at_s)
         begin = time.monotonic()
-        process = self._spawn(file)
+        self._process = self._spawn(file)
         while True:
+            process = self._process
             running = process.running
-            for entry in self._news(journal):
-                if fault := next((f for f in due if _due(f, entry)), None):
-                    due.remove(fault)
-                    process = self._kill(process, file, fault.seconds, f"at {fault.at}")
-                    break
-            if times and time.monotonic() - begin >= times[0] and process.running:
+            self._hear(journal, file)
+            if times and time.monotonic() - begin >= times[0] and self._process.running:
                 moment = times.pop(0)
-                process = self._kill(process, file, 0.0, f"{moment:.2f} s after the start")
-            elif not running:
-                return self._ended(process, journal)
+                self._kill(file, 0.0, f"{moment:.2f} s after the start")
+            elif not running and process is self._process:
+                return self._ended(process, journal, file)
             self.check()
             time.sleep(POLL_S)
 
@@ -78,18 +77,17 @@ class Conducted:
             [sys.executable, "-P", "-m", MODULE, str(file), *way], stdout=self.folder / "logs" / "conductor.log"
         )
 
-    def _kill(self, process: Process, file: Path, down_s: float, where: str) -> Process:
+    def _kill(self, file: Path, down_s: float, where: str) -> None:
         at = time.time_ns()
-        code = process.kill()
+        code = self._process.kill()
         self.guards.append(Guard("fault kill conductor hit", code == -9, f"exit code {code} {where}"))
         time.sleep(down_s)
         self.marks.append(Mark(at, "fault", "kill conductor", None, where, time.time_ns()))
         self.observer.note("conductor killed; it resumes from its journal")
-        return self._spawn(file)
+        self._process = self._spawn(file)
 
-    def _ended(self, process: Process, journal: Journal) -> str | None:
-        for _ in self._news(journal):
-            pass
+    def _ended(self, process: Process, journal: Journal, file: Path) -> str | None:
+        self._hear(journal, file)
         if process.returncode == WALKED:
             self.ended = "walked"
             return None
@@ -101,16 +99,20 @@ class Conducted:
         last = tail(self.folder / "logs" / "conductor.log", 1).strip()
         return f"the conductor ended with {process.returncode}: {last or 'its log is empty'}"
 
-    def _news(self, journal: Journal) -> list[Entry]:
-        """Return what is new in the journal, shown to the observer and answered where it asks."""
-        entries = journal.read(self._shown)
-        for entry in entries:
+    def _hear(self, journal: Journal, file: Path) -> None:
+        """Take in what is new in the journal: shown to the observer, and answered where it asks."""
+        for entry in journal.read(self._shown):
             self._shown = entry.id
             self._show(entry)
+            self.saw(entry)
             if entry.kind == "ask" and journal.find("answer", entry.step, entry.name) is None:
-                self.answer(Act(entry.detail["act"]), entry.detail["when"])
+                act, when = Act(entry.detail["act"]), entry.detail["when"]
+                for fault in self.kills:
+                    if (fault.of, fault.at, fault.when) == ("conductor", act, when):
+                        # It waits for the answer, so it is killed there on any machine.
+                        self._kill(file, fault.seconds, f"at {fault.at}")
+                self.answer(act, when)
                 journal.write("answer", entry.step, entry.name)
-        return entries
 
     def _show(self, entry: Entry) -> None:
         detail = entry.detail
@@ -128,8 +130,3 @@ class Conducted:
             self.observer.note(f"stopped: {detail['why']}")
         elif entry.kind == "back":
             self.observer.note(f"back to the source: {', '.join(detail['acts'])}")
-
-
-def _due(fault: Fault, entry: Entry) -> bool:
-    """Whether `entry` is the moment of `fault`: the act is begun, or about to be done."""
-    return entry.kind == ("step" if fault.when == "before" else "doing") and entry.name == fault.at

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cutover_harness.admin import Admin
-from cutover_harness.conductor.gates import Gate, Reading, wait
+from cutover_harness.conductor.gates import Gate, Progress, Reading, seldom, wait
 from cutover_harness.conductor.protocols import ClusterLike, TopicPartitionKey
 from cutover_harness.judge.model import Copied, DrainProof
 from cutover_harness.mirror import Mirror
@@ -22,31 +22,35 @@ def prove(
     where: str,
     groups: Sequence[str],
     topics: Sequence[str],
-    deadline_s: float,
+    patience_s: float,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> list[DrainProof]:
     """Wait until each group has committed up to the log end of every partition; return what could be proved.
 
     Behind its last commit there may be markers of transactions and aborted records, which nobody is delivered.
 
-    Only meaningful once no producer writes any more. A group that is behind at the deadline has no proof, and the
-    evidence says by how much.
+    Only meaningful once no producer writes any more. It goes on as long as groups read on; a group that is still behind
+    when none has come nearer to the end for `patience_s` has no proof, and the evidence says by how much.
     """
-    deadline = time.monotonic() + deadline_s
+    progress = Progress(patience_s, clock)
     while True:
         ends = {key: end for key, end in cluster.end_offsets(topics).items() if end > 0}
         behind = {}
         for group in groups:
             committed = cluster.committed(group, topics)
             behind[group] = _with_records(cluster, where, _behind(ends, committed), ends, committed)
-        if not any(behind.values()) or time.monotonic() > deadline:
+        if not any(behind.values()) or progress.stuck(sum(sum(rows.values()) for rows in behind.values())):
             break
-        time.sleep(POLL_S)
+        sleep(POLL_S)
     return [
         DrainProof(
             group=group,
             held=not rows,
             evidence=(
-                f"{sum(rows.values())} records in {len(rows)} partitions of {where} left after {deadline_s:.0f} s"
+                f"{sum(rows.values())} records in {len(rows)} partitions of {where} left, "
+                f"no progress for {patience_s:.0f} s"
                 if rows
                 else f"committed = log end in {len(ends)} partitions on {where}"
             ),
@@ -55,19 +59,21 @@ def prove(
     ]
 
 
-def prove_copied(mirror: Mirror, source: ClusterLike, topics: Sequence[str], deadline_s: float) -> list[Copied]:
+def prove_copied(mirror: Mirror, source: ClusterLike, topics: Sequence[str], patience_s: float) -> list[Copied]:
     """Wait until the mirror is at zero and return what that proves to be on the target: all that the source has.
 
     What retention removed before it was mirrored is left out, as far as it was seen.
 
-    Raises GateMissedError at the deadline. Only meaningful once no producer writes to the source any more.
+    Raises GateMissedError where it makes no progress for `patience_s`. Only meaningful once no producer writes to the
+    source any more.
     """
 
     def read() -> Reading:
         done, evidence = mirror.drained()
-        return Reading(open=done, waits_for=evidence, evidence=evidence)
+        return Reading(open=done, waits_for=evidence, evidence=evidence, left=None if done else left())
 
-    wait(Gate("mirror at zero", read, deadline_s), lambda _waits, _elapsed: None)
+    left = seldom(lambda: mirror.lag().total)
+    wait(Gate("mirror at zero", read, patience_s), lambda _waits, _elapsed: None)
     ends = source.end_offsets(topics)
     copied = without(ends, mirror.gaps(look=False))
     return [Copied("source", topic, partition, start, end) for (topic, partition), start, end in copied]

@@ -20,6 +20,8 @@ from cutover_harness.plan.topic_names import problem
 from cutover_harness.replay.fleet import Fleet
 
 PRODUCER = "producer-of-new"
+MIRRORED_WITHIN_S = 120.0
+_POLL_S = 0.2
 SUFFIX = b"~new"
 """What keys of the new partitions end in: a key that moved to another partition would lose its order there anyway."""
 
@@ -28,12 +30,14 @@ class Growing:
     """Lets the source grow at the moment that the scenario names, and starts a producer for what is new."""
 
     def __init__(
-        self, growth: Growth, capture: Path, topics: Mapping[str, TopicInfo], source: Admin, fleet: Fleet
+        self, growth: Growth, capture: Path, topics: Mapping[str, TopicInfo], source: Admin, target: Admin, fleet: Fleet
     ) -> None:
         self.marks: list[Mark] = []
+        self._mirrored: Guard | None = None
         self.growth = growth
         self._capture = capture
         self._source = source
+        self._target = target
         self._fleet = fleet
         if growth.like not in topics:
             raise UsageError(f"growth.like: {growth.like} is not in the capture ({', '.join(topics)})")
@@ -55,12 +59,34 @@ class Growing:
         write_traffic(self._capture, traffic, growth)
         self._fleet.add_producer(PRODUCER, traffic)
         detail = f"{growth.topic} appears; {growth.like} grows from {had} to {had + growth.partitions} partitions"
+        self._mirrored = self._await_mirrored()
         self.marks.append(Mark(begin, "phase", "growth", None, detail, time.time_ns()))
+
+    def _await_mirrored(self) -> Guard:
+        """Wait until all that is new has records on the target: on a slow machine the path would be over before."""
+        growth, had = self.growth, self._info.partitions
+        begin, missing = time.monotonic(), ["anything"]
+        while missing and time.monotonic() - begin < MIRRORED_WITHIN_S:
+            ends = self._target.end_offsets([growth.topic, growth.like])
+            found = {
+                growth.topic: sum(end for (topic, _), end in ends.items() if topic == growth.topic),
+                f"partitions of {growth.like} from {had} on": sum(
+                    end for (topic, number), end in ends.items() if topic == growth.like and number >= had
+                ),
+            }
+            missing = [what for what, records in found.items() if not records]
+            time.sleep(_POLL_S)
+        seen = (
+            f"no records of {', '.join(missing)}"
+            if missing
+            else ", ".join(f"{n} of {what}" for what, n in found.items())
+        )
+        return Guard("what appeared was mirrored before the path went on", not missing, f"on the target: {seen}")
 
     def guards(self, judgement: Judgement) -> list[Guard]:
         """Return whether what is new had traffic that was consumed."""
         growth, had = self.growth, self._info.partitions
-        found = []
+        found = [] if self._mirrored is None else [self._mirrored]
         for name, first in ((growth.topic, 0), (growth.like, had)):
             acked = sum(log.acked for log in judgement.logs if log.topic == name and log.partition >= first)
             read = sum(

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cutover_harness.conductor.timeline import WAY_BACK
+from cutover_harness.conductor.timeline import WAY_BACK, Shown
 from cutover_harness.judge.model import Cut, Guard, Judgement, Mark, SecondSeries
 from cutover_harness.plan.fault import Fault
 from cutover_harness.plan.path import Act
+from cutover_harness.plan.scenario import Precondition
 
 NS = 1_000_000_000
-AROUND_S = 5
-"""Seconds before and after a cut within which traffic has to be seen for the cut to be mid-traffic."""
+_EVER = 2**63 - 1
 
 
-def mid_traffic(judgement: Judgement, cuts: Sequence[Cut], marks: Sequence[Mark] = ()) -> list[Guard]:
-    """One guard a cut: acks or deliveries on the old cluster right before it, and on the new one right after it.
+def mid_traffic(
+    judgement: Judgement, cuts: Sequence[Cut], marks: Sequence[Mark] = (), *, around_s: float
+) -> list[Guard]:
+    """One guard a cut: acks or deliveries on the old cluster in the `around_s` before it, and on the new one after it.
 
-    Cuts of a way back that a missed gate began are left out: producers may have been held until that moment.
+    After it means until the same clients leave that cluster, or until the end: how long they took is what blackouts
+    say. A group whose producers have left its cluster for another one has nothing to read any more, so before it means
+    before they left. Cuts of a way back that a missed gate began are left out: producers may have been held until that
+    moment.
     """
     back = next((mark.time_ns for mark in marks if mark.name == WAY_BACK), None)
-    return [_mid_traffic(judgement, cut) for cut in cuts if back is None or cut.time_ns_from <= back]
+    return [_mid_traffic(judgement, cut, cuts, around_s) for cut in cuts if back is None or cut.time_ns_from <= back]
 
 
 def groups_behind(judgement: Judgement, marks: Sequence[Mark], acts: Sequence[Act]) -> list[Guard]:
@@ -47,16 +52,26 @@ def aborted(judgement: Judgement) -> Guard:
     return Guard("transactions were aborted", count > 0, f"{count} records in aborted transactions")
 
 
-def lag_at_cut(measured: Mapping[Act, int], acts: Sequence[Act]) -> list[Guard]:
-    """One guard an act at which the path needs the mirror to lag."""
-    return [
-        Guard(
-            name=f"mirror lagged at {act}",
-            held=measured.get(act, 0) > 0,
-            evidence=f"lag {measured[act]} records" if act in measured else "the act was not reached",
-        )
-        for act in acts
-    ]
+_NAMES: Mapping[Precondition, str] = {
+    "lag": "mirror lagged at {}",
+    "ahead": "groups had read what was not mirrored at {}",
+    "read": "groups had read all of the source at {}",
+}
+
+
+def preconditions(shown: Sequence[Shown], wanted: Mapping[Precondition, Sequence[Act]]) -> list[Guard]:
+    """One guard for each precondition of an act, from what the conductor saw right before it.
+
+    That groups are behind is told by the ledgers, more exactly: see `groups_behind`.
+    """
+    found = {(each.act, each.what): each for each in shown}
+    guards = []
+    for what, name in _NAMES.items():
+        for act in wanted.get(what, ()):
+            each = found.get((act, what))
+            evidence = "the act was not reached" if each is None else each.evidence
+            guards.append(Guard(name.format(act), each is not None and each.held, evidence))
+    return guards
 
 
 def faults_hit(faults: Sequence[Fault], proofs: Sequence[Guard]) -> list[Guard]:
@@ -67,18 +82,36 @@ def faults_hit(faults: Sequence[Fault], proofs: Sequence[Guard]) -> list[Guard]:
     return [*proofs, Guard("every fault was injected", False, f"{absent} of {len(faults)} were not reached")]
 
 
-def _mid_traffic(judgement: Judgement, cut: Cut) -> Guard:
+def _mid_traffic(judgement: Judgement, cut: Cut, cuts: Sequence[Cut], around_s: float) -> Guard:
     acks, whose = ("acks", None) if cut.route is None else ("route-acks", cut.route)
     kind, group = (acks, whose) if cut.role == "producer" else ("deliveries", cut.group)
-    begin, end = cut.time_ns_from // 10**9, cut.time_ns_to // 10**9
-    before = _count(judgement, kind, group, cut.from_cluster, begin - AROUND_S, begin)
-    after = _count(judgement, kind, group, cut.to_cluster, end, end + AROUND_S)
+    left_ns = _had_traffic_until(cut, cuts)
+    leaves = [
+        other.time_ns_from
+        for other in cuts
+        if (other.role, other.group, other.route) == (cut.role, cut.group, cut.route)
+        and other.time_ns_from >= cut.time_ns_to
+    ]
+    first, last = (left_ns - round(around_s * NS)) // NS, cut.time_ns_from // NS
+    before = _count(judgement, kind, group, cut.from_cluster, first, last)
+    after = _count(judgement, kind, group, cut.to_cluster, cut.time_ns_to // NS, min(leaves, default=_EVER) // NS)
     who = cut.group or (f"producers of {cut.route}" if cut.route else "producers")
+    since = f"{around_s:.0f} s before" + ("" if left_ns == cut.time_ns_from else " producers left")
     return Guard(
         name=f"{who} moved from {cut.from_cluster} to {cut.to_cluster} mid-traffic",
         held=before > 0 and after > 0,
-        evidence=f"{before} {kind} on {cut.from_cluster} in the {AROUND_S} s before, {after} on {cut.to_cluster} after",
+        evidence=f"{before} {kind} on {cut.from_cluster} in the {since}, {after} on {cut.to_cluster} after",
     )
+
+
+def _had_traffic_until(cut: Cut, cuts: Sequence[Cut]) -> int:
+    """Return when producers left the cluster that a group leaves with `cut`, where they did so before it."""
+    if cut.role == "producer":
+        return cut.time_ns_from
+    moves = [c for c in cuts if c.role == "producer" and c.route == cut.route and c.time_ns_from <= cut.time_ns_from]
+    latest = max(moves, key=lambda move: move.time_ns_from, default=None)
+    left = latest is not None and latest.from_cluster == cut.from_cluster != latest.to_cluster
+    return latest.time_ns_from if left and latest is not None else cut.time_ns_from
 
 
 def _count(judgement: Judgement, kind: str, group: str | None, cluster: str, first_s: int, last_s: int) -> int:

@@ -14,6 +14,7 @@ from typing import Protocol
 from cutover_harness.admin import Admin
 from cutover_harness.capture.clock import clock_of
 from cutover_harness.capture.format import CaptureReader, TopicInfo
+from cutover_harness.conductor.journal import Entry
 from cutover_harness.conductor.pointer import PointerFile, RoutePointer
 from cutover_harness.conductor.process import ConductorConfig
 from cutover_harness.conductor.protocols import Observer
@@ -46,6 +47,8 @@ from cutover_harness.rehearsal.walks import BROKEN, Walk, lag, proofs, unproved
 from cutover_harness.replay.config import ClusterName, ReplayOptions
 from cutover_harness.replay.fleet import Fleet, FleetError, FleetShape
 from cutover_harness.testbed import Testbed
+from cutover_harness.testbed.base import TargetKind
+from cutover_harness.testbed.timing import TIMINGS, Timing
 
 
 class Watcher(Observer, Protocol):
@@ -72,7 +75,8 @@ class Rehearsal:
     facts: RunFacts = field(init=False)
     environment: dict[str, str] = field(default_factory=dict, init=False)
     _cleanup: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, init=False)
-    target_kind: str = field(default="", init=False)
+    target_kind: TargetKind = field(default="stand-in", init=False)
+    _start_s: float = field(default=0.0, init=False)
     _growing: Growing | None = field(default=None, init=False)
     _clock_ms: tuple[int, int] = field(default=(0, 0), init=False)
 
@@ -125,7 +129,8 @@ class Rehearsal:
         """Stop the testbed, judge the ledgers and write `run.json` and `verdict.json`."""
         self._cleanup.close()
         judgement = judge(read_ledgers(self.folder / "ledger"), self.facts)
-        held = guards.mid_traffic(judgement, self.facts.cuts, self.facts.marks)
+        around_s = self._timing.around_s
+        held = guards.mid_traffic(judgement, self.facts.cuts, self.facts.marks, around_s=around_s)
         held += guards.groups_behind(judgement, self.facts.marks, self.scenario.behind_at)
         if self.scenario.fleet.transactions is not None and self.scenario.fleet.transactions.abort_every:
             held.append(guards.aborted(judgement))
@@ -143,7 +148,9 @@ class Rehearsal:
         if not self.settings.keep:
             self._cleanup.callback(shutil.rmtree, workdir, ignore_errors=True)
         self._cleanup.callback(_keep_logs, workdir / "logs", self.folder / "logs")
+        begin = time.monotonic()
         testbed.start(self.observer.note)
+        self._start_s = time.monotonic() - begin
         self._cleanup.enter_context(testbed)
         self.environment, self.target_kind = testbed.describe(), testbed.target_kind
         self.facts = replace(self.facts, testbed=self.environment)
@@ -160,7 +167,7 @@ class Rehearsal:
 
         fleet = self._fleet(found, pointer.path, {"source": source, "target": target})
         growth = self.scenario.growth
-        growing = None if growth is None else Growing(growth, self.settings.capture, topics, admins[0], fleet)
+        growing = None if growth is None else Growing(growth, self.settings.capture, topics, *admins, fleet)
         moving = [route for route in found if route.moves]
         of_batch = partial(_mirror, testbed, source, target)
         first = moving[0]
@@ -180,8 +187,11 @@ class Rehearsal:
                     Walk(
                         route,
                         mirrors.enter_context(of_batch(route)),
-                        self._conducted(testbed, pointer.path, fleet, route, answer, first=route is first),
+                        self._conducted(
+                            testbed, pointer.path, fleet, route, answer, injector.way.saw, first=route is first
+                        ),
                         several=len(found) > 1,
+                        patience_s=self._timing.patience_s,
                     )
                     for route in moving
                 ]
@@ -244,7 +254,11 @@ class Rehearsal:
             marks=[mark for each in told for mark in each.marks],
             cuts=[cut for each in told for cut in each.cuts],
             copied=[copied for each in told for copied in each.copied],
-            guards=[guard for each in told for guard in guards.lag_at_cut(each.lag_at, self.scenario.lag_at)],
+            guards=[
+                guard
+                for each in told
+                for guard in guards.preconditions(each.preconditions, self.scenario.preconditions)
+            ],
             routes=topics if several else {},
             groups={group: topics.get(r.name, list(r.topics)) for r in found for group in r.groups},
             cluster_left=left[walks[0].route.name],
@@ -255,7 +269,15 @@ class Rehearsal:
         )
 
     def _conducted(
-        self, testbed: Testbed, cutover_file: Path, fleet: Fleet, route: Route, answer: Answers, *, first: bool
+        self,
+        testbed: Testbed,
+        cutover_file: Path,
+        fleet: Fleet,
+        route: Route,
+        answer: Answers,
+        saw: Callable[[Entry], None],
+        *,
+        first: bool,
     ) -> Conducted:
         """Return the conductor of one route. Faults hit while the first one moves."""
         clients: dict[str, Role] = dict.fromkeys(fleet.instances("producer"), "producer")
@@ -272,8 +294,9 @@ class Rehearsal:
             clients=clients,
             members=dict(self.scenario.fleet.groups) if self.scenario.fleet.apps == "restart" else None,
             steps=list(self.scenario.path),
-            gates=self.scenario.gates,
-            lag_at=list(self.scenario.lag_at),
+            gates=self.scenario.gates.on(self._timing.patience_s),
+            preconditions=[(act, what) for what, acts in self.scenario.preconditions.items() for act in acts],
+            traffic_within_s=self._timing.patience_s,
             asks=asks(self.scenario, faults=first, growth=growth is not None and route.has(growth.like)),
             on_missed=self.scenario.on_missed,
             connect_url=testbed.connect_url,
@@ -286,7 +309,14 @@ class Rehearsal:
             journal=(folder / "journal.sqlite").absolute(),
         )
         faults, kills = (self.scenario.faults, self.kill_at_s) if first else ((), ())
-        return Conducted(config, folder, self.observer, answer, self._check(fleet), faults, kills)
+        conducted = Conducted(config, folder, self.observer, answer, self._check(fleet), faults, kills)
+        if first:
+            conducted.saw = saw
+        return conducted
+
+    @property
+    def _timing(self) -> Timing:
+        return TIMINGS[self.target_kind].on(self._start_s)
 
     @property
     def _turns_around(self) -> bool:
@@ -318,7 +348,7 @@ class Rehearsal:
         try:
             fleet.stop_producers()
             stays = next((route for route in found if not route.moves), None)
-            proven, copied = proofs(walks, stays, *admins)
+            proven, copied = proofs(walks, stays, *admins, self._timing.patience_s)
             fleet.stop_consumers()
         except BROKEN as why:
             return unproved(list(self.facts.groups), why), []

@@ -21,19 +21,22 @@ from cutover_harness.plan.path import RouteState
 from cutover_harness.rehearsal import drain
 from cutover_harness.rehearsal.conducted import Conducted
 
-DRAIN_DEADLINE_S = 60.0
 # What can break while things are broken on purpose: the run stops there, and says so.
 BROKEN = (GateMissedError, UsageError, KafkaException)
 
 
 @dataclass
 class Walk:
-    """One route that walks the path. `several`: whether others walk it too, before or after."""
+    """One route that walks the path. `several`: whether others walk it too, before or after.
+
+    `patience_s`: how long its drain may make no progress.
+    """
 
     route: Route
     mirror: Mirror
     conducted: Conducted
     several: bool
+    patience_s: float
     begun: bool = field(default=False, init=False)
 
     def run(self, expected: Literal["walked", "turned-back", "stopped"], note: Callable[[str], None]) -> str | None:
@@ -87,13 +90,13 @@ class Walk:
             raise UsageError("consumers were left on hold")
         copied: list[Copied] = []
         if state.consumers == "target" and state.task != "deleted" and not state.reverse:
-            copied = drain.prove_copied(self.mirror, source, topics, DRAIN_DEADLINE_S)
+            copied = drain.prove_copied(self.mirror, source, topics, self.patience_s)
         cluster = source if state.consumers == "source" else target
-        return drain.prove(cluster, state.consumers, self.route.groups, topics, DRAIN_DEADLINE_S), copied
+        return drain.prove(cluster, state.consumers, self.route.groups, topics, self.patience_s), copied
 
 
 def proofs(
-    walks: Sequence[Walk], stays: Route | None, source: Admin, target: Admin
+    walks: Sequence[Walk], stays: Route | None, source: Admin, target: Admin, patience_s: float
 ) -> tuple[list[DrainProof], list[Copied]]:
     """Drain every route: those that walked, and what stayed on the source. A group without proof says why."""
     found: list[DrainProof] = []
@@ -107,7 +110,7 @@ def proofs(
         copied += more
     if stays is not None and stays.groups:
         try:
-            found += drain.prove(source, "source", stays.groups, stays.topics, DRAIN_DEADLINE_S)
+            found += drain.prove(source, "source", stays.groups, stays.topics, patience_s)
         except BROKEN as why:
             found += unproved(stays.groups, why)
     return found, copied

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +24,7 @@ from cutover_harness.replay.config import (
 )
 from cutover_harness.replay.instances import stems
 
+_STOP_GRACE_S = 30.0
 _START_AFTER_NS = 1_000_000_000
 """Producers get a common start this far ahead, the time that a process needs to come up."""
 
@@ -95,10 +97,15 @@ class Member:
         """SIGCONT."""
         self.process.thaw()
 
+    def stop(self) -> str | None:
+        """Have it end in good order; return in words that it was killed, where it did not."""
+        if self.running and self.process.stop(grace=_STOP_GRACE_S) == -signal.SIGKILL:
+            return f"not ended {_STOP_GRACE_S:.0f} s after SIGTERM, so it was killed (SIGKILL)"
+        return None
+
     def restart(self) -> None:
         """Start it again, after a clean stop where it still runs."""
-        if self.running:
-            self.process.stop(grace=30.0)
+        self.stop()
         self.start()
 
 

@@ -41,8 +41,8 @@ class Node(Protocol):
         """Tell whether it stands still or does not run right now."""
         ...
 
-    def stop(self) -> None:
-        """Shut it down in good order."""
+    def stop(self) -> str | None:
+        """Shut it down in good order; return in words that it was killed, where it did not end by itself."""
         ...
 
     def restart(self) -> None:

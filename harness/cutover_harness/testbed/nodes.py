@@ -15,6 +15,7 @@ READY_LIMIT_S = 90.0
 _POLL_S = 0.02
 STOP_GRACE_S = 3.0
 _RECORD_GRACE_S = 15.0
+_END_S = 3.0  # from the farewell to the end of the process
 _CACHE_UNUSABLE = "An error has occurred while processing the AOT cache"
 _TELLING = re.compile(r"ERROR|FATAL|Exception|Caused by|Error:|^Error|Unrecognized")
 
@@ -105,18 +106,26 @@ class JvmNode:
         if self._process is not None:
             self._process.thaw()
 
-    def stop(self) -> None:
-        """Shut it down in good order, after `stop_grace_s` (3 seconds for Kafka) without."""
+    def stop(self) -> str | None:
+        """Shut it down in good order; return in words that it was killed, where it did not end by itself."""
         if self._process is None:
-            return
+            return None
         self._process.terminate()
-        deadline = time.monotonic() + self._program.stop_grace_s
-        while self._process.running and time.monotonic() < deadline:
-            # A JVM that records has said farewell seconds before it ends.
-            if self._record is not None and self._program.farewell in self._log_of_this_start(tail_only=True):
+        begin, said = time.monotonic(), None
+        while self._process.running:
+            now = time.monotonic()
+            # A JVM that records says farewell seconds before it ends; AutoMQ's may never end.
+            if said is None and self._program.farewell in self._log_of_this_start(tail_only=True):
+                said = now
+            if said is not None and (self._record is not None or now - said > _END_S):
                 break
+            if now - begin > self._program.stop_grace_s:
+                self._process.kill()
+                return f"not shut down {now - begin:.0f} s after SIGTERM, so it was killed (SIGKILL)"
             time.sleep(_POLL_S)
+        lingered = self._process.running and self._record is None
         self._process.kill()
+        return "shut down, but its process stayed and was killed (SIGKILL)" if lingered else None
 
     def restart(self) -> None:
         """Stop it where it runs, start it again, return when it serves."""

@@ -521,7 +521,7 @@ def test_a_missed_deadline_turns_back_where_the_scenario_says_so(tmp_path: Path)
 def test_an_ask_is_made_once_and_waited_for(tmp_path: Path) -> None:
     asks = [(Act.CREATE_TASK, "before")]
     path = steps(Act.CREATE_TASK)
-    assert not conductor(tmp_path, World(), path, asks=asks).walk()
+    assert not conductor(tmp_path, World(), path, asks=asks, asked_within_s=0.02).walk()
     assert [e.name for e in Journal(tmp_path / "journal.sqlite").read() if e.kind == "ask"] == ["before create-task"]
     Journal(tmp_path / "journal.sqlite").write("answer", 0, "before create-task")
     assert conductor(tmp_path, World(), path, asks=asks).walk()

@@ -19,6 +19,9 @@ class Process:
     def freeze(self) -> None: ...
     def thaw(self) -> None: ...
     def restart(self) -> None: ...
+    def stop(self) -> str | None:
+        return None
+
     def stopped(self) -> bool:
         return False
 

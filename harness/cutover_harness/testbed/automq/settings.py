@@ -37,7 +37,6 @@ JVM_OPTIONS = (
     *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED),
     "--add-exports=java.security.jgss/sun.security.krb5=ALL-UNNAMED",
 )
-STOP_GRACE_S = 60.0  # a graceful stop took 30 s (1.7.3, default write-ahead batch)
 FORMAT_TOOL = "kafka.tools.StorageTool"
 
 

@@ -20,6 +20,7 @@ from cutover_harness.testbed.jvm import ClassCache, environment
 from cutover_harness.testbed.nodes import Broker
 from cutover_harness.testbed.process import DEFAULT_SOURCE_VERSION, ProcessTestbed
 from cutover_harness.testbed.s3 import EXTRA, Buckets, S3Store, embedded_store
+from cutover_harness.testbed.timing import TIMINGS
 
 _STORE = Path(__file__).parent.parent / "s3_server.py"
 _STORE_LIMIT_S = 30.0
@@ -136,7 +137,7 @@ class AutomqTestbed(ProcessTestbed):
             "App info kafka.server for 1",
             options=settings.JVM_OPTIONS,
             env=settings.credentials(store),
-            stop_grace_s=settings.STOP_GRACE_S,
+            stop_grace_s=TIMINGS["AutoMQ"].stop_grace_s,
         )
         serves = functools.partial(probe.serves, "127.0.0.1", port)
         return Broker(name, self._versions[name], port, program, cache, serves)

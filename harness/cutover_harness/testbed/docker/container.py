@@ -15,6 +15,7 @@ from cutover_harness.testbed.docker.nodes import Node
 READY_LIMIT_S = 180.0
 _FREEZE_LIMIT_S = 10.0
 _POLL_S = 0.05
+_SIGKILLED = 128 + 9
 _TELLING = re.compile(r"ERROR|FATAL|Exception|Caused by|Error:|^Error|Unrecognized|not found|denied")
 
 
@@ -110,11 +111,13 @@ class ContainerNode:
         state = self._state()
         return bool(state["Paused"] or not state["Running"])
 
-    def stop(self) -> None:
-        """Shut it down in good order."""
+    def stop(self) -> str | None:
+        """Shut it down in good order; return in words that it was killed, where it did not end by itself."""
         with engine.explained(f"stopping the {self.node.label}"):
             self.thaw()
             self._container.stop(timeout=self.node.stop_grace_s)
+            killed = self._state().get("ExitCode") == _SIGKILLED
+        return f"not shut down {self.node.stop_grace_s} s after SIGTERM, so it was killed (SIGKILL)" if killed else None
 
     def restart(self) -> None:
         """Stop it where it runs, start it again, return when it serves."""

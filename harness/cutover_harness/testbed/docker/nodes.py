@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from cutover_harness.testbed import settings
 from cutover_harness.testbed.base import ClusterName
 from cutover_harness.testbed.s3 import S3Store
+from cutover_harness.testbed.timing import TIMINGS
 
 INTERNAL, CONTROLLER, HOST, REST = 9092, 9093, 9094, 8083
 """Ports inside: of other containers, of the controller, of the host's clients, of Connect's REST interface."""
@@ -86,7 +87,7 @@ def broker(
         files={SERVER_FILE: settings.properties_text(properties)},
         env=_KAFKA_JVM if store is None else {**_AUTOMQ_JVM, **_credentials(store.s3)},
         ports={HOST: published},
-        stop_grace_s=10 if store is None else 60,  # a graceful stop of AutoMQ 1.7.3 took 30 s
+        stop_grace_s=10 if store is None else round(TIMINGS["AutoMQ"].stop_grace_s),
     )
 
 

@@ -1,0 +1,140 @@
+"""What has to be so when an act is carried out, or the run proves nothing: waited for, not hoped for.
+
+A rehearsal moves clients in the middle of traffic, and some of its faults act on a mirror that lags or on a group that
+is behind. Whether that is so depends on how fast the machine is, so the conductor waits for it right before the act,
+for a bounded time, and notes what it saw. None of this makes a cutover safe: that is what gates are for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cutover_harness.conductor.gates import Gate, Reading, forgiving, wait
+from cutover_harness.conductor.protocols import ClusterLike, MirrorLike, TopicPartitionKey
+from cutover_harness.conductor.statuses import Role
+from cutover_harness.plan.path import Place, RouteState
+from cutover_harness.plan.scenario import Precondition
+
+BEHIND_S = 2.0
+"""How old the log end is that a group which is behind has not reached: it commits once a second."""
+
+
+def traffic_of(role: Role, state: RouteState) -> Place | None:
+    """Return the cluster on which clients of `role` are and have traffic, None where there is none to expect.
+
+    Consumers have some where producers are, or where the mirror copies to.
+    """
+    if role == "producer":
+        return None if state.producers == "hold" else state.producers
+    at, producers = state.consumers, state.producers
+    if "hold" in (at, producers):
+        return None
+    copied_to = "source" if state.reverse else "target" if state.task in ("created", "synchronised") else None
+    return at if at in (producers, copied_to) else None
+
+
+@dataclass(frozen=True)
+class Preconditions:
+    """Waits for what a route's clusters and mirror have to show; its time over, nothing is missed, and it says so."""
+
+    groups: Sequence[str]
+    mirror: MirrorLike
+    source: ClusterLike
+    target: ClusterLike
+    clock: Callable[[], float] = time.monotonic
+
+    def await_traffic(self, role: Role, state: RouteState, within_s: float) -> None:
+        """Wait until clients of `role` have traffic where they are: a move is only proved in the middle of it."""
+        place = traffic_of(role, state)
+        if place is not None and within_s:
+            self._await(f"traffic of {role}s", self.flows(role, place), within_s)
+
+    def await_it(self, what: Precondition, within_s: float) -> tuple[bool, str]:
+        """Wait for `what`; return whether it came to be, and what was seen last."""
+        return self._await(what, self.of(what), within_s)
+
+    def _await(self, name: str, ask: Callable[[], Reading], within_s: float) -> tuple[bool, str]:
+        last = Reading(open=False)
+
+        def read() -> Reading:
+            nonlocal last
+            last = forgiving(ask)()
+            return last
+
+        passed = wait(Gate(name, read, within_s, waits_only=True), lambda _waits, _elapsed: None)
+        return last.open, passed.evidence
+
+    def of(self, what: Precondition) -> Callable[[], Reading]:
+        """Return the reading of one precondition."""
+        return {"lag": self._lags, "behind": self._behind(), "ahead": self._ahead, "read": self._all_read}[what]
+
+    def flows(self, role: Role, place: Place) -> Callable[[], Reading]:
+        """Open once the role's traffic on `place` was seen to go on: logs that grow, commits of every group."""
+        cluster = self.source if place == "source" else self.target
+        first: dict[str, object] = {}
+
+        def read() -> Reading:
+            topics = self.mirror.topics()
+            now: dict[str, object] = (
+                {"producers": dict(cluster.end_offsets(topics))}
+                if role == "producer"
+                else {group: dict(cluster.committed(group, topics)) for group in self.groups}
+            )
+            for who, offsets in now.items():
+                first.setdefault(who, offsets)
+            still = [who for who, offsets in now.items() if offsets == first[who]]
+            return Reading(
+                open=not still,
+                waits_for=f"no traffic on the {place} of {', '.join(still)}",
+                evidence=f"traffic on the {place} of {', '.join(now)}",
+            )
+
+        return read
+
+    def _lags(self) -> Reading:
+        total = self.mirror.lag().total
+        return Reading(open=total > 0, waits_for="lag 0 records", evidence=f"lag {total} records")
+
+    def _behind(self) -> Callable[[], Reading]:
+        """Every group has committed less than what the source had two seconds ago."""
+        seen: list[tuple[float, int]] = []
+
+        def read() -> Reading:
+            topics = self.mirror.topics()
+            committed = {group: sum(self.source.committed(group, topics).values()) for group in self.groups}
+            now = self.clock()
+            seen.append((now, sum(self.source.end_offsets(topics).values())))
+            had = max((ends for at, ends in seen if at <= now - BEHIND_S), default=0)
+            words = f"{had} records on the source {BEHIND_S:.0f} s ago, committed: " + ", ".join(
+                f"{group} {count}" for group, count in committed.items()
+            )
+            return Reading(open=all(had > c for c in committed.values()), waits_for=words, evidence=words)
+
+        return read
+
+    def _ahead(self) -> Reading:
+        """Every group has read what is not on the target."""
+        topics = self.mirror.topics()
+        committed = {group: self.source.committed(group, topics) for group in self.groups}
+        # The ends after the lag, so that what is mirrored is never taken for less than it is.
+        lag = self.mirror.lag().records
+        mirrored = {p: end - lag.get(p, 0) for p, end in self.source.end_offsets(topics).items()}
+        ahead = {
+            group: sum(max(0, offset - mirrored.get(p, offset)) for p, offset in its.items())
+            for group, its in committed.items()
+        }
+        words = ", ".join(f"{group} has read {count} records that are not mirrored" for group, count in ahead.items())
+        return Reading(open=all(ahead.values()), waits_for=words, evidence=words)
+
+    def _all_read(self) -> Reading:
+        topics = self.mirror.topics()
+        ends = self.source.end_offsets(topics)
+        left = {group: _left(ends, self.source.committed(group, topics)) for group in self.groups}
+        words = ", ".join(f"{group} has {count} records left on the source" for group, count in left.items())
+        return Reading(open=not any(left.values()), waits_for=words, evidence=words)
+
+
+def _left(ends: Mapping[TopicPartitionKey, int], committed: Mapping[TopicPartitionKey, int]) -> int:
+    return sum(max(0, end - committed.get(partition, 0)) for partition, end in ends.items())
