@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 
 import pytest
-from cutover_harness.cli.rehearse import _jobs
+from cutover_harness.cli.rehearse import _has_automq, _jobs
 from cutover_harness.errors import UsageError
+from cutover_harness.rehearsal.settings import TestbedKind
 
 
 @pytest.mark.parametrize(
@@ -36,3 +37,26 @@ def test_scenarios_at_once(
 def test_jobs_that_cannot_be(wanted: int, fixed_ports: bool, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         _jobs(wanted, 3, fixed_ports)
+
+
+@pytest.mark.parametrize(("cores", "automq", "at_once"), [(2, True, 1), (3, True, 1), (4, True, 3), (2, False, 2)])
+def test_automq_has_a_small_machine_for_itself(
+    monkeypatch: pytest.MonkeyPatch, cores: int, automq: bool, at_once: int
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert _jobs(None, 30, False, automq=automq) == at_once
+    assert _jobs(2, 30, False, automq=automq) == 2  # what is asked for is done
+
+
+@pytest.mark.parametrize(
+    ("kind", "image", "automq"),
+    [
+        ("process", None, False),
+        ("automq", None, True),
+        ("docker", None, True),
+        ("docker", "apache/kafka:3.9.1", False),
+        ("docker", "mirror.example/automqinc/automq:1.7.3", True),
+    ],
+)
+def test_what_counts_as_automq(kind: TestbedKind, image: str | None, automq: bool) -> None:
+    assert _has_automq(kind, image) == automq

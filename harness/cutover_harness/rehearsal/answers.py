@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cutover_harness.conductor.conductor import When
-from cutover_harness.faults.inject import Injector
+from cutover_harness.faults.inject import Injector, Victim
 from cutover_harness.plan.path import Act, moves
 from cutover_harness.plan.scenario import Scenario
 from cutover_harness.rehearsal.growth import Growing
 from cutover_harness.replay.fleet import Fleet
+from cutover_harness.testbed import Testbed
 
 NEW = "-new"
 """Suffix of the members that are started on the target beside the old ones."""
@@ -66,3 +69,14 @@ class Answers:
                 fleet.start_producers(cluster="target" if act == Act.PRODUCERS_TO_TARGET else "source")
             case _:
                 pass
+
+
+def victims(testbed: Testbed, fleet: Fleet) -> dict[str, Callable[[], Victim]]:
+    """Return what each victim of a fault means: the first instance of a role stands for the role."""
+    return {
+        "connect": lambda: testbed.worker,
+        "source": lambda: testbed.source,
+        "target": lambda: testbed.target,
+        "producer": lambda: fleet.member(fleet.instances("producer")[0]),
+        "consumer": lambda: fleet.member(fleet.instances("consumer")[0]),
+    }

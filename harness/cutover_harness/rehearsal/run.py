@@ -22,7 +22,7 @@ from cutover_harness.conductor.statuses import Role
 from cutover_harness.errors import UsageError
 from cutover_harness.faults.cutover_file import BrokenFile
 from cutover_harness.faults.group import Joining
-from cutover_harness.faults.inject import Injector, Victim
+from cutover_harness.faults.inject import Injector
 from cutover_harness.faults.proof import Happening
 from cutover_harness.faults.topics import SourceTopics
 from cutover_harness.judge import judge, verdict
@@ -35,7 +35,7 @@ from cutover_harness.plan.path import Act
 from cutover_harness.plan.scenario import Scenario
 from cutover_harness.plan.topic_names import problem
 from cutover_harness.rehearsal import guards
-from cutover_harness.rehearsal.answers import Answers, asks
+from cutover_harness.rehearsal.answers import Answers, asks, victims
 from cutover_harness.rehearsal.conducted import Conducted
 from cutover_harness.rehearsal.growth import Growing
 from cutover_harness.rehearsal.sampler import LagSampler
@@ -178,7 +178,7 @@ class Rehearsal:
                 source, target, {name: topics[name] for name in first.topics}, first.groups, partial(of_batch, first)
             ),
         }
-        injector = Injector(self.scenario.faults, _victims(testbed, fleet), happenings)
+        injector = Injector(self.scenario.faults, victims(testbed, fleet), happenings)
         answer = Answers(injector, fleet, self.scenario.fleet.apps == "restart", growing)
         with contextlib.ExitStack() as mirrors:
             try:
@@ -417,14 +417,3 @@ def _expectation(scenario: Scenario) -> Expectation:
         documented=scenario.documented,
         max_blackout_ms=expect.max_blackout_ms,
     )
-
-
-def _victims(testbed: Testbed, fleet: Fleet) -> dict[str, Callable[[], Victim]]:
-    """What each fault target means: the first instance of a role stands for the role."""
-    return {
-        "connect": lambda: testbed.worker,
-        "source": lambda: testbed.source,
-        "target": lambda: testbed.target,
-        "producer": lambda: fleet.member(fleet.instances("producer")[0]),
-        "consumer": lambda: fleet.member(fleet.instances("consumer")[0]),
-    }

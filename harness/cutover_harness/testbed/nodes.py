@@ -10,10 +10,11 @@ from pathlib import Path
 from cutover_harness.processes import Process, spawn, tail
 from cutover_harness.testbed.base import ClusterName, TestbedError
 from cutover_harness.testbed.jvm import ClassCache, environment
+from cutover_harness.testbed.timing import TIMINGS
 
 READY_LIMIT_S = 90.0
 _POLL_S = 0.02
-STOP_GRACE_S = 3.0
+STOP_GRACE_S = 3.0  # at the end of a testbed, whose data are not needed any more
 _RECORD_GRACE_S = 15.0
 _END_S = 3.0  # from the farewell to the end of the process
 _CACHE_UNUSABLE = "An error has occurred while processing the AOT cache"
@@ -35,7 +36,7 @@ class Program:
     # What it finds in its environment beyond what every JVM does; may hold secrets.
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     # How long it may take to end in good order when it is restarted.
-    stop_grace_s: float = STOP_GRACE_S
+    stop_grace_s: float = TIMINGS["stand-in"].stop_grace_s
 
 
 class JvmNode:

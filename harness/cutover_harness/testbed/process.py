@@ -15,8 +15,9 @@ from cutover_harness.testbed.base import ClusterName, Progress, TargetKind
 from cutover_harness.testbed.connect_ready import connect_serves
 from cutover_harness.testbed.jars import classpaths
 from cutover_harness.testbed.jvm import JAVA_VERSION, ClassCache, assemble_in_background
-from cutover_harness.testbed.nodes import STOP_GRACE_S, Broker, JvmNode, Program, launch_all, stop_all
+from cutover_harness.testbed.nodes import Broker, JvmNode, Program, launch_all, stop_all
 from cutover_harness.testbed.ports import Ports
+from cutover_harness.testbed.timing import TIMINGS
 
 CONNECT_VERSION = "3.9.2"
 DEFAULT_SOURCE_VERSION = "3.9.2"
@@ -233,7 +234,7 @@ class ProcessTestbed:
         *,
         options: tuple[str, ...] = (),
         env: Mapping[str, str] | None = None,
-        stop_grace_s: float = STOP_GRACE_S,
+        stop_grace_s: float = TIMINGS["stand-in"].stop_grace_s,
     ) -> Program:
         return Program(
             label=label,

@@ -3,7 +3,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from cutover_harness.conductor.gates import Gate, GateMissedError, Reading, wait
+from cutover_harness.conductor.gates import Gate, GateMissedError, Reading, seldom, wait
+from cutover_harness.errors import UsageError
 
 
 class Clock:
@@ -50,3 +51,39 @@ def test_a_documented_wait_ends_without_proof_and_says_so() -> None:
     clock = Clock()
     passed = wait(gate(SHUT, waits_only=True), lambda _waits, _elapsed: None, clock=clock, sleep=clock.sleep)
     assert passed.evidence == "waited 1 s without proof: a-1"
+
+
+def left(*counts: int) -> Gate:
+    return gate(*(Reading(open=False, waits_for=f"{count} left", left=count) for count in counts))
+
+
+def test_a_deadline_counts_from_the_last_progress() -> None:
+    clock = Clock()
+    slow = [count for count in range(100, 0, -1) for _ in range(15)]  # less every 0.75 s, for 75 s
+    with pytest.raises(GateMissedError, match="not open after 75 s, 1 s of them without progress: waits for 1 left"):
+        wait(left(*slow), lambda _waits, _elapsed: None, clock=clock, sleep=clock.sleep)
+
+
+@pytest.mark.parametrize("counts", [(5,), (5, 9, 14, 20), (5, 6) * 40], ids=["stuck", "grows", "goes up and down"])
+def test_what_is_not_less_than_ever_before_is_no_progress(counts: tuple[int, ...]) -> None:
+    clock = Clock()
+    with pytest.raises(GateMissedError, match="not open after 1 s: waits for"):
+        wait(left(*counts), lambda _waits, _elapsed: None, clock=clock, sleep=clock.sleep)
+
+
+def test_a_dear_reading_is_taken_seldom_and_an_error_is_no_progress() -> None:
+    clock = Clock()
+    answers: Iterator[float | UsageError] = iter([7.0, UsageError("the source does not answer"), 3.0])
+
+    def read() -> float:
+        answer = next(answers)
+        if isinstance(answer, UsageError):
+            raise answer
+        return answer
+
+    look = seldom(read, 5.0, clock)
+    seen = []
+    for _ in range(16):
+        seen.append(look())
+        clock.sleep(1.0)
+    assert [(second, found) for second, found in enumerate(seen) if found is not None] == [(5, 7.0), (15, 3.0)]

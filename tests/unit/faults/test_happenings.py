@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 from cutover_harness.conductor.pointer import PointerFile, RoutePointer
-from cutover_harness.faults import group
+from cutover_harness.faults import cutover_file, group
 from cutover_harness.faults.cutover_file import BrokenFile
 from cutover_harness.faults.group import Joining
 from cutover_harness.faults.inject import Injector
@@ -60,6 +61,12 @@ def fleet(tmp_path: Path) -> Fleet:
     return made
 
 
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cutover_file, "REFUSED_WITHIN_S", 0.05)
+    monkeypatch.setattr(group, "_UP_WITHIN_S", 0.05)
+
+
 def happen(fleet: Fleet, kind: str) -> Proof:
     return fleet.broken(fault(kind, "cutover-file", seconds=0.01))()
 
@@ -72,6 +79,14 @@ def test_a_torn_file_cannot_be_parsed_and_is_made_good_by_the_next_write(fleet: 
         parse(fleet.pointer.path.read_text(encoding="utf-8"), {})
     fleet.pointer.point("r", consumers="target")
     assert parse(fleet.pointer.path.read_text(encoding="utf-8"), {}).generation == 3
+
+
+def test_clients_that_notice_late_are_waited_for(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cutover_file, "REFUSED_WITHIN_S", 60.0)
+    late = threading.Timer(0.3, fleet.says, ("a", "not valid TOML"))
+    late.start()
+    assert happen(fleet, "tear").held
+    late.join()
 
 
 def test_a_deleted_file_is_gone(fleet: Fleet) -> None:
