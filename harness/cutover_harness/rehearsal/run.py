@@ -26,7 +26,7 @@ from cutover_harness.faults.inject import Injector
 from cutover_harness.faults.proof import Happening
 from cutover_harness.faults.topics import SourceTopics
 from cutover_harness.judge import judge, verdict
-from cutover_harness.judge.model import Copied, DrainProof, Expectation, Report, RunFacts
+from cutover_harness.judge.model import Copied, DrainProof, Report, RunFacts
 from cutover_harness.ledger import read_ledgers
 from cutover_harness.mirror import Mirror
 from cutover_harness.mirror.clients import seen_by_connect
@@ -37,6 +37,7 @@ from cutover_harness.plan.topic_names import problem
 from cutover_harness.rehearsal import guards
 from cutover_harness.rehearsal.answers import Answers, asks, victims
 from cutover_harness.rehearsal.conducted import Conducted
+from cutover_harness.rehearsal.expected import expectation
 from cutover_harness.rehearsal.growth import Growing
 from cutover_harness.rehearsal.sampler import LagSampler
 from cutover_harness.rehearsal.settings import TARGET_RUN_S, Settings
@@ -108,7 +109,7 @@ class Rehearsal:
             route=WHOLE,
             groups={group: list(topics) for group in self.scenario.fleet.groups},
             started_ns=time.time_ns(),
-            expectation=_expectation(self.scenario),
+            expectation=expectation(self.scenario),
             capture={
                 "name": self.settings.capture.name,
                 "records": records,
@@ -403,17 +404,3 @@ def _mirror(testbed: Testbed, source: Mapping[str, str], target: Mapping[str, st
 def _keep_logs(logs: Path, kept: Path) -> None:
     if logs.is_dir():
         shutil.copytree(logs, kept, dirs_exist_ok=True)
-
-
-def _expectation(scenario: Scenario) -> Expectation:
-    expect = scenario.expect
-    return Expectation(
-        lost=expect.lost,
-        phantom=expect.phantom,
-        disordered=expect.disordered,
-        stranded=expect.stranded,
-        duplicated={str(cause): most for cause, most in expect.duplicated.items()},
-        must_fail=expect.must_fail,
-        documented=scenario.documented,
-        max_blackout_ms=expect.max_blackout_ms,
-    )
