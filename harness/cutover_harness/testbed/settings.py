@@ -52,9 +52,11 @@ NODE: Mapping[str, str] = {
 
 BROKER: Mapping[str, str] = {
     **NODE,
-    # Fast to start, to notice a death and to come back.
+    # Fast to start and to come back.
     "broker.heartbeat.interval.ms": "250",
-    "broker.session.timeout.ms": "1500",
+    # Kafka's default: a broker that a busy machine or a fault lets stand still for seconds must not count as dead, or
+    # its clients learn that there is no broker, and librdkafka's may wait for their coordinator for minutes.
+    "broker.session.timeout.ms": "9000",
     "controller.quorum.election.timeout.ms": "200",
     "controller.quorum.election.backoff.max.ms": "100",
     "controller.quorum.fetch.timeout.ms": "1000",

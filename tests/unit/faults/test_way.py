@@ -14,6 +14,7 @@ from cutover_harness.faults.way import Way
 from cutover_harness.plan.fault import Fault
 from cutover_harness.plan.load import load_all
 from cutover_harness.plan.path import Act
+from cutover_harness.testbed.settings import BROKER
 from pydantic import ValidationError
 
 STOP, MOVE = Act.STOP_PRODUCERS, Act.PRODUCERS_TO_TARGET
@@ -161,6 +162,17 @@ def test_a_victim_that_does_not_come_back_is_told() -> None:
     hit, ended = inject(fault("kill"), Victim(comes_back=False)).guards
     assert hit.held
     assert (ended.held, ended.evidence) == (False, "connect did not answer within 90 s")
+
+
+@pytest.mark.parametrize("scenario", load_all(), ids=lambda scenario: scenario.name)
+def test_a_broker_that_stands_still_is_not_taken_for_dead(scenario: Any) -> None:
+    """Or whether clients lose it altogether depends on when its heartbeat was due."""
+    session_s = int(BROKER["broker.session.timeout.ms"]) / 1000
+    assert all(
+        each.seconds < session_s
+        for each in scenario.faults
+        if each.kind == "freeze" and each.of in ("source", "target")
+    )
 
 
 @pytest.mark.parametrize("scenario", load_all(), ids=lambda scenario: scenario.name)
