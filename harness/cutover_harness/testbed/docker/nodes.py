@@ -23,9 +23,6 @@ _KAFKA_JVM = {
     "KAFKA_HEAP_OPTS": "-Xms64m -Xmx256m",
     "KAFKA_JVM_PERFORMANCE_OPTS": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError",
 }
-# A machine that is busy starting containers starves a broker for longer than the process testbed's 1.5 s, and it would
-# be fenced; after SIGKILL it takes so long until it may register again.
-_SESSION_MS = "4000"
 # AutoMQ's own single-node set-up; KAFKA_OPTS is left alone.
 _AUTOMQ_JVM = {"KAFKA_HEAP_OPTS": "-Xms1g -Xmx1g -XX:MetaspaceSize=96m -XX:MaxDirectMemorySize=1G"}
 # Images laid out as apache/kafka or as automqinc/automq. The start scripts that images bring configure a broker from
@@ -66,7 +63,7 @@ def broker(
     """
     alias = f"kafka-{name}"
     properties = {
-        **({**settings.BROKER, "broker.session.timeout.ms": _SESSION_MS} if store is None else settings.NODE),
+        **(settings.BROKER if store is None else settings.NODE),
         "listeners": f"INTERNAL://:{INTERNAL},CONTROLLER://:{CONTROLLER},HOST://:{HOST}",
         "advertised.listeners": f"INTERNAL://{alias}:{INTERNAL},HOST://127.0.0.1:{advertised}",
         "listener.security.protocol.map": "INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT,HOST:PLAINTEXT",
