@@ -20,13 +20,13 @@ T = ("t", 0)
 class Cluster(World):
     """A source, a target and a mirror whose figures a test sets, look by look."""
 
-    ends: list[int] = field(default_factory=lambda: [0])
+    log_ends: list[int] = field(default_factory=lambda: [0])
     read: Mapping[str, list[int]] = field(default_factory=dict)
     lags: list[int] = field(default_factory=lambda: [0])
     looks: int = 0
 
     def end_offsets(self, topics: Sequence[str]) -> Mapping[tuple[str, int], int]:
-        return {T: _at(self.ends, self.looks)}
+        return {T: _at(self.log_ends, self.looks)}
 
     def committed(self, group: str, topics: Sequence[str]) -> Mapping[tuple[str, int], int]:
         return {T: _at(self.read[group], self.looks)}
@@ -63,27 +63,29 @@ def test_a_mirror_lags_once_a_record_is_missing() -> None:
 
 def test_every_group_has_to_be_behind_what_was_there_a_while_ago() -> None:
     ends = list(range(100, 2000, 100))
-    behind = Cluster(ends=ends, read={"g": [0], "h": [0]})
+    behind = Cluster(log_ends=ends, read={"g": [0], "h": [0]})
     assert looks(behind, "behind", 4) == [False, False, True, True]
     assert BEHIND_S == 2.0
-    keeps_up = Cluster(ends=ends, read={"g": [0], "h": [end - 100 for end in ends]})  # what it reads it commits later
+    keeps_up = Cluster(
+        log_ends=ends, read={"g": [0], "h": [end - 100 for end in ends]}
+    )  # what it reads it commits later
     assert not any(looks(keeps_up, "behind", 9))
 
 
 def test_every_group_has_to_have_read_what_is_not_mirrored() -> None:
-    cluster = Cluster(ends=[100], lags=[10], read={"g": [95], "h": [80, 90, 91]})
+    cluster = Cluster(log_ends=[100], lags=[10], read={"g": [95], "h": [80, 90, 91]})
     assert looks(cluster, "ahead", 3) == [False, False, True]
-    assert looks(Cluster(ends=[100], lags=[0], read={"g": [100], "h": [100]}), "ahead", 1) == [False]
+    assert looks(Cluster(log_ends=[100], lags=[0], read={"g": [100], "h": [100]}), "ahead", 1) == [False]
 
 
 def test_every_group_has_to_have_read_all() -> None:
-    cluster = Cluster(ends=[100], read={"g": [100], "h": [80, 99, 100]})
+    cluster = Cluster(log_ends=[100], read={"g": [100], "h": [80, 99, 100]})
     assert looks(cluster, "read", 3) == [False, False, True]
 
 
 @pytest.mark.parametrize("role", ["producer", "consumer"])
 def test_traffic_is_what_moves(role: Any) -> None:
-    cluster = Cluster(ends=[5, 5, 6], read={"g": [3, 4, 4], "h": [2, 2, 3]})
+    cluster = Cluster(log_ends=[5, 5, 6], read={"g": [3, 4, 4], "h": [2, 2, 3]})
     read = Preconditions(["g", "h"], cluster, cluster, cluster).flows(role, "source")
     found = []
     for cluster.looks in range(3):
