@@ -78,6 +78,7 @@ class Checks:
                 open=not short,
                 waits_for="; ".join(short),
                 evidence=f"running; {len(source)} topics, {sum(source.values())} partitions on the target",
+                left=len(short),
             )
 
         return Gate("mirror running", read, deadline_s)

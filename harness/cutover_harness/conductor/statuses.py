@@ -14,6 +14,9 @@ from cutover_harness.plan.path import Place
 Role = Literal["producer", "consumer"]
 SILENT_AFTER_S = 5.0
 """A client that has not renewed its status for this long is called silent; the shim renews it every second."""
+GONE_AFTER_S = 30.0
+"""A client that nobody announced is taken for gone after this long. A busy machine, or a frozen process, is silent for
+seconds, and a gate that does not wait for it would open although it holds nothing."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +83,13 @@ def joined_later(
 ) -> list[str]:
     """Return the clients of `role` that are there beside the expected `instances`: a fleet may grow at any time.
 
-    Silent ones are left out, as nobody expects them back.
+    Those that have been silent for long are left out, as nobody expects them back.
     """
     now = time.time() if now is None else now
     return [
         name
         for name, status in statuses.items()
-        if status.role == role and name not in instances and now - status.updated <= SILENT_AFTER_S
+        if status.role == role and name not in instances and now - status.updated <= GONE_AFTER_S
     ]
 
 

@@ -11,16 +11,17 @@ from cutover_harness.faults.proof import Proof
 from cutover_harness.plan.fault import Fault
 from cutover_harness.replay.fleet import Fleet
 
-_ASSIGNED_WITHIN_S = 60.0
-_UP_WITHIN_S = 60.0
+WITHIN_S = 60.0
+"""How long the member may take to be up, and then to be assigned a partition."""
 _POLL_S = 0.05
 
 
 class Joining:
     """Has one more member of the fleet's first group start; nobody has told the conductor of it."""
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: Fleet, within_s: float = WITHIN_S) -> None:
         self._fleet = fleet
+        self._within_s = within_s
 
     def __call__(self, _: Fault) -> Callable[[], Proof]:
         """Start the member, and wait until it is up; the proof is the first partition that it is assigned.
@@ -30,18 +31,18 @@ class Joining:
         group = next(iter(self._fleet.shape.groups))
         instance = self._fleet.add_member(group)
         begin = time.monotonic()
-        while not self._routes(instance) and time.monotonic() - begin < _UP_WITHIN_S:
+        while not self._routes(instance) and time.monotonic() - begin < self._within_s:
             time.sleep(_POLL_S)
         return lambda: self._proof(group, instance)
 
     def _proof(self, group: str, instance: str) -> Proof:
         begin = time.monotonic()
-        while time.monotonic() - begin < _ASSIGNED_WITHIN_S:
+        while time.monotonic() - begin < self._within_s:
             for route in self._routes(instance).values():
                 if count := sum(map(len, route.get("assigned", {}).values())):
                     return Proof(True, f"{instance} of {group} was assigned {count} partitions on {route['cluster']}")
             time.sleep(_POLL_S)
-        return Proof(False, f"{instance} of {group} was assigned nothing within {_ASSIGNED_WITHIN_S:.0f} s")
+        return Proof(False, f"{instance} of {group} was assigned nothing within {self._within_s:.0f} s")
 
     def _routes(self, instance: str) -> dict[str, Any]:
         try:

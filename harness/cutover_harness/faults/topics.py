@@ -16,7 +16,6 @@ from cutover_harness.mirror.logs import LogReader, partitions
 from cutover_harness.plan.fault import Fault
 
 _POLL_S = 0.25
-_BEHIND_WITHIN_S = 60.0
 _LONG_MS = 3_600_000
 
 
@@ -46,6 +45,8 @@ class SourceTopics:
     topics: Mapping[str, TopicLike]
     groups: Sequence[str]
     mirror: Callable[[], Mirror]
+    within_s: float
+    """How long groups may take to read beyond what is mirrored."""
 
     def __call__(self, fault: Fault) -> Callable[[], Proof]:
         """Do it while the path waits. Returns the proof."""
@@ -60,7 +61,7 @@ class SourceTopics:
     def _expire(self) -> Proof:
         """Remove what all groups have read, so that nobody on the source misses it, once the mirror is behind that."""
         admin = Admin(self.source)
-        deadline = time.monotonic() + _BEHIND_WITHIN_S
+        deadline = time.monotonic() + self.within_s
         with self.mirror() as mirror:
             while True:
                 read = self._read_by_all(admin)

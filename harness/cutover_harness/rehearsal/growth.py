@@ -21,6 +21,7 @@ from cutover_harness.replay.fleet import Fleet
 
 PRODUCER = "producer-of-new"
 MIRRORED_WITHIN_S = 120.0
+"""How long its producer may take to start, and MirrorMaker 2 to find it; longer than any other start."""
 _POLL_S = 0.2
 SUFFIX = b"~new"
 """What keys of the new partitions end in: a key that moved to another partition would lose its order there anyway."""

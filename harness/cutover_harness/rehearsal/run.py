@@ -28,8 +28,6 @@ from cutover_harness.faults.topics import SourceTopics
 from cutover_harness.judge import judge, verdict
 from cutover_harness.judge.model import Copied, DrainProof, Report, RunFacts
 from cutover_harness.ledger import read_ledgers
-from cutover_harness.mirror import Mirror
-from cutover_harness.mirror.clients import seen_by_connect
 from cutover_harness.plan.batch import WHOLE, Route, routes
 from cutover_harness.plan.path import Act
 from cutover_harness.plan.scenario import Scenario
@@ -41,7 +39,7 @@ from cutover_harness.rehearsal.expected import expectation
 from cutover_harness.rehearsal.growth import Growing
 from cutover_harness.rehearsal.sampler import LagSampler
 from cutover_harness.rehearsal.settings import TARGET_RUN_S, Settings
-from cutover_harness.rehearsal.testbeds import new_testbed
+from cutover_harness.rehearsal.testbeds import mirror_on, new_testbed
 from cutover_harness.rehearsal.topics import create, words
 from cutover_harness.rehearsal.traffic import write_traffic
 from cutover_harness.rehearsal.walks import BROKEN, Walk, lag, proofs, unproved
@@ -170,13 +168,18 @@ class Rehearsal:
         growth = self.scenario.growth
         growing = None if growth is None else Growing(growth, self.settings.capture, topics, *admins, fleet)
         moving = [route for route in found if route.moves]
-        of_batch = partial(_mirror, testbed, source, target)
+        of_batch = partial(mirror_on, testbed, source, target)
         first = moving[0]
         happenings: dict[str, Happening] = {
             "cutover-file": BrokenFile(pointer.path, fleet.status_dir, first.name),
-            "group": Joining(fleet),
+            "group": Joining(fleet, self._timing.patience_s),
             "topics": SourceTopics(
-                source, target, {name: topics[name] for name in first.topics}, first.groups, partial(of_batch, first)
+                source,
+                target,
+                {name: topics[name] for name in first.topics},
+                first.groups,
+                partial(of_batch, first),
+                self._timing.patience_s,
             ),
         }
         injector = Injector(self.scenario.faults, victims(testbed, fleet), happenings)
@@ -386,19 +389,6 @@ class Rehearsal:
         if growth is None or not route.has(growth.topic):
             return list(route.topics)
         return [*route.topics, f"^{growth.topic.replace('.', '[.]')}$"]
-
-
-def _mirror(testbed: Testbed, source: Mapping[str, str], target: Mapping[str, str], route: Route) -> Mirror:
-    return Mirror(
-        testbed.connect_url,
-        seen_by_connect(source, testbed.source.connect_bootstrap),
-        seen_by_connect(target, testbed.target.connect_bootstrap),
-        batch=route.name,
-        topics=route.patterns,
-        exclude=route.exclude,
-        groups=route.groups,
-        exactly_once=testbed.exactly_once,
-    )
 
 
 def _keep_logs(logs: Path, kept: Path) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from cutover_harness.mirror import Mirror
+from cutover_harness.mirror.clients import seen_by_connect
+from cutover_harness.plan.batch import Route
 from cutover_harness.rehearsal.settings import Settings
 from cutover_harness.testbed import ProcessTestbed, Testbed
 from cutover_harness.testbed.automq import AutomqTestbed
@@ -42,4 +46,18 @@ def new_testbed(settings: Settings, workdir: Path) -> Testbed:
         source_port=source_port,
         target_port=target_port,
         connect_port=connect_port,
+    )
+
+
+def mirror_on(testbed: Testbed, source: Mapping[str, str], target: Mapping[str, str], route: Route) -> Mirror:
+    """Return a mirror of `route` between the clusters of `testbed`, whose librdkafka properties are given."""
+    return Mirror(
+        testbed.connect_url,
+        seen_by_connect(source, testbed.source.connect_bootstrap),
+        seen_by_connect(target, testbed.target.connect_bootstrap),
+        batch=route.name,
+        topics=route.patterns,
+        exclude=route.exclude,
+        groups=route.groups,
+        exactly_once=testbed.exactly_once,
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from cutover_harness.conductor.pointer import PointerFile, RoutePointer
-from cutover_harness.faults import cutover_file, group
+from cutover_harness.faults import cutover_file
 from cutover_harness.faults.cutover_file import BrokenFile
 from cutover_harness.faults.group import Joining
 from cutover_harness.faults.inject import Injector
@@ -64,7 +64,6 @@ def fleet(tmp_path: Path) -> Fleet:
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cutover_file, "REFUSED_WITHIN_S", 0.05)
-    monkeypatch.setattr(group, "_UP_WITHIN_S", 0.05)
 
 
 def happen(fleet: Fleet, kind: str) -> Proof:
@@ -128,15 +127,32 @@ def joined(tmp_path: Path, assigned: dict[str, list[int]]) -> Proof:
 
     shape = SimpleNamespace(groups={"billing": 2, "audit": 1})
     member: Any = SimpleNamespace(shape=shape, status_dir=tmp_path, add_member=add_member)
-    return Joining(member)(fault("join", "group"))()
+    return Joining(member, 0.05)(fault("join", "group"))()
 
 
-def test_a_member_that_joined_was_assigned_something(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(group, "_ASSIGNED_WITHIN_S", 0.01)
+def test_a_member_that_joined_was_assigned_something(tmp_path: Path) -> None:
     assert joined(tmp_path, {"t": [0, 1], "u": [2]}) == Proof(
         True, "billing-3 of billing was assigned 3 partitions on source"
     )
     assert not joined(tmp_path, {}).held
+
+
+def test_the_path_goes_on_once_the_member_is_up_however_long_it_takes_to_start(tmp_path: Path) -> None:
+    started: list[threading.Timer] = []
+
+    def add_member(name: str) -> str:
+        status = {"routes": {"r": {"cluster": "source", "assigned": {}}}}
+        text = json.dumps(status)
+        started.append(threading.Timer(0.3, (tmp_path / f"{name}-3.json").write_text, (text,)))
+        started[0].start()
+        return f"{name}-3"
+
+    member: Any = SimpleNamespace(
+        shape=SimpleNamespace(groups={"billing": 2}), status_dir=tmp_path, add_member=add_member
+    )
+    Joining(member, 60.0)(fault("join", "group"))
+    assert (tmp_path / "billing-3.json").exists()
+    started[0].join()
 
 
 def test_what_happens_is_marked_and_its_proof_kept() -> None:
