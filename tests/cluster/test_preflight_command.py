@@ -66,3 +66,14 @@ def test_what_is_wrong_between_two_clusters_is_found_and_what_is_right_is_not(
     code, told = preflight(*files, "--topics", "pre-good", "--automq-version", "1.7.3", "--batch", "pre-*")
     assert code == 0
     assert {finding["rule"] for finding in told["findings"]} <= {"source-version", "target-kind", "replication"}
+
+    # What is on the target from before.
+    producer = Producer(testbed.target.client_config())
+    producer.produce("pre-good", b"old")
+    assert producer.flush(20) == 0
+    target.set_committed("pre-billing", {("pre-good", 0): 1})
+    code, told = preflight(*files, "--topics", "pre-good", "--automq-version", "1.7.3")
+    subjects = {finding["rule"]: finding["subject"] for finding in told["findings"]}
+    assert subjects["records-on-target"] == "topics pre-good (1)"
+    assert subjects["offsets-on-target"] == "group pre-billing"
+    assert told["target"]["automq"] is False

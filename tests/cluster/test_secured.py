@@ -15,6 +15,7 @@ import pytest
 from confluent_kafka import Message
 from cutover_harness.admin import Admin
 from cutover_harness.capture import CaptureReader
+from cutover_harness.features import finalized_features
 from cutover_shim import Consumer, Producer
 
 from tests.cluster.secured import USER, SecuredTestbed
@@ -195,3 +196,14 @@ def test_credentials_from_a_file_or_one_line(bed: SecuredTestbed, tmp_path: Path
     with CaptureReader(tmp_path / "out.parquet") as reader:
         assert reader.records == 100
     assert topic in call(*look).stdout
+
+
+def test_finalized_features_need_the_certificate_and_no_login(bed: SecuredTestbed) -> None:
+    config = {"bootstrap.servers": bed.secured, "security.protocol": "SASL_SSL", "ssl.ca.location": str(bed.ca)}
+    features = finalized_features(config)
+    assert features is not None
+    assert "metadata.version" in features
+    assert "automq.version" not in features
+    assert finalized_features({**config, "security.protocol": "SASL_PLAINTEXT"}, timeout_s=2) is None
+    del config["ssl.ca.location"]
+    assert finalized_features(config) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import importlib.util
 import io
 import signal
 import subprocess
@@ -13,9 +14,12 @@ import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
+from cutover_harness.cli import doctor_automq
 from cutover_harness.cli.app import run
 from cutover_harness.errors import UsageError
 from cutover_harness.mirror.config import Batch, connectors
@@ -28,17 +32,28 @@ STORE = S3Store("http://127.0.0.1:9000", "eu-west-1", "the-access-key", "the-sec
 Maker = Callable[..., Path]
 
 
-def jar(file: Path, *entries: str, version: str = "3.9.1") -> None:
+RELEASE_1_7_3 = "8a59d474aaaaaaaa"
+ANOTHER = "0123456789abcdef"
+
+
+def jar(file: Path, *entries: str, version: str = "3.9.1", commit: str = RELEASE_1_7_3) -> None:
     with zipfile.ZipFile(file, "w") as archive:
         for entry in entries:
-            archive.writestr(entry, f"commitId=1\nversion={version}\n" if entry.endswith("version.properties") else "")
+            text = f"commitId={commit}\nversion={version}\n" if entry.endswith("version.properties") else ""
+            archive.writestr(entry, text)
 
 
 @pytest.fixture
 def distribution(tmp_path: Path) -> Maker:
     """Make a folder laid out like a distribution; nothing in it can run."""
 
-    def make(name: str = "automq-1.7.3_kafka-3.9.1", *, automq: bool = True, s3stream: str = "3.9.1") -> Path:
+    def make(
+        name: str = "automq-1.7.3_kafka-3.9.1",
+        *,
+        automq: bool = True,
+        s3stream: str = "3.9.1",
+        commit: str = RELEASE_1_7_3,
+    ) -> Path:
         home = tmp_path / name
         (home / "libs").mkdir(parents=True)
         (home / "config/kraft").mkdir(parents=True)
@@ -48,7 +63,7 @@ def distribution(tmp_path: Path) -> Maker:
             "elasticstream.endpoint=s3://\ns3.data.buckets=0@s3://production?accessKey=a&secretKey=b\n"
             "automq.zonerouter.channels=0@s3://production?accessKey=a\ns3.telemetry.metrics.exporter.type=prometheus\n"
         )
-        jar(home / "libs/kafka-clients-3.9.1.jar", "kafka/kafka-version.properties")
+        jar(home / "libs/kafka-clients-3.9.1.jar", "kafka/kafka-version.properties", commit=commit)
         jar(home / "libs/kafka_2.13-3.9.1.jar", "kafka/Kafka.class")
         if automq:
             jar(home / f"libs/s3stream-{s3stream}.jar", "com/automq/stream/s3/S3Storage.class")
@@ -74,10 +89,38 @@ def test_a_name_alone_does_not_make_it_automq(distribution: Maker, tmp_path: Pat
 
 
 def test_the_version_may_be_in_a_jar_or_nowhere(distribution: Maker) -> None:
-    assert read_distribution(distribution("renamed", s3stream="1.6.0")).version == "1.6.0"
-    unknown = read_distribution(distribution("other"))
+    assert read_distribution(distribution("renamed", s3stream="1.6.0", commit=ANOTHER)).version == "1.6.0"
+    unknown = read_distribution(distribution("other", commit=ANOTHER))
     assert unknown.version is None
     assert unknown.title == "AutoMQ (version unknown) (Kafka 3.9.1)"
+
+
+def test_a_folders_name_proves_no_version(distribution: Maker) -> None:
+    release = read_distribution(distribution("automq-1.6.0_kafka-3.9.1"))
+    assert (release.version, release.proved) == ("1.7.3", True)
+    assert release.version_from == f"by the commit that its jars were built from ({RELEASE_1_7_3})"
+    named = read_distribution(distribution("automq-1.5.0_kafka-3.9.0", commit=ANOTHER))
+    assert named.title == "AutoMQ (1.5.0 by its folder's name alone) (Kafka 3.9.1)"
+    wrong = read_distribution(distribution("automq-1.7.3_kafka-3.9.1", commit=ANOTHER))
+    assert wrong.title == "AutoMQ (version unknown) (Kafka 3.9.1)"
+    assert f"its folder is named 1.7.3, but its jars were built from commit {ANOTHER}" in wrong.version_from
+
+
+def test_doctor_looks_at_a_distribution(distribution: Maker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=4 << 30))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: object())
+    found = {what: (state, text) for what, state, text in doctor_automq.look(distribution())}
+    assert found["automq"][1].startswith("AutoMQ 1.7.3 (Kafka 3.9.1); version by the commit that its jars were built")
+    assert found["automq extra"] == ("ok", "installed")
+    assert found["automq memory"] == ("ok", "4.0 GB available, enough for --jobs 2 (1.5 GB each)")
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1 << 30))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    found = {what: (state, text) for what, state, text in doctor_automq.look(distribution("plain", automq=False))}
+    assert found["automq"] == ("-", "Apache Kafka 3.9.1 from plain standing in for AutoMQ")
+    assert found["automq extra"] == ("-", "not installed: pip install 'kafka-cutover[automq]'")
+    assert found["automq memory"] == ("-", "1.0 GB available, a rehearsal needs 1.5 GB")
+    with pytest.raises(UsageError, match=r"--automq-home .*nowhere: does not exist"):
+        doctor_automq.look(tmp_path / "nowhere")
 
 
 def test_of_the_shipped_settings_only_automqs_own_are_taken(distribution: Maker) -> None:

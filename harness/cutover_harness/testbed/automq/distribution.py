@@ -13,6 +13,8 @@ _AUTOMQ_CODE = "com/automq/stream/"
 _KAFKA_VERSION = "kafka/kafka-version.properties"
 # As the archives are named: automq-1.5.0_kafka-3.9.0.tgz.
 _FOLDER = re.compile(r"automq-v?(\d+(?:\.\d+)+[\w.-]*?)(?:_kafka-.*)?")
+# The releases do not carry their number: what their jars were built from does.
+_COMMITS = {"8a59d474": "1.7.3"}
 _SETTINGS_FILES = ("config/kraft/server.properties", "config/server.properties")
 # AutoMQ's own settings in the file that it ships, and two of Kafka's that it sets to classes of its own.
 _OWN_PREFIXES = ("automq.", "autobalancer.", "elasticstream.", "s3.")
@@ -26,8 +28,9 @@ _OWN_ADDRESS = "elasticstream.endpoint"
 class Distribution:
     """A folder with `libs`, as AutoMQ's and Kafka's archives unpack to.
 
-    `automq` says whether AutoMQ's storage is among the jars; `version` is AutoMQ's, None where nothing tells it.
-    `settings` are AutoMQ's own of the `server.properties` that it ships.
+    `automq` says whether AutoMQ's storage is among the jars; `version` is AutoMQ's, None if nothing shows it, and
+    `version_from` says what shows it, or why it is unknown. `settings` are AutoMQ's own of the `server.properties` that
+    it ships.
     """
 
     home: Path
@@ -35,13 +38,20 @@ class Distribution:
     kafka_version: str
     automq: bool
     version: str | None
+    version_from: str
+    proved: bool
+    """Whether the jars show the version. The folder's name alone proves nothing: anybody can rename a folder."""
     settings: dict[str, str]
 
     @property
     def title(self) -> str:
         """What runs, in words for a report."""
         if self.automq:
-            return f"AutoMQ {self.version or '(version unknown)'} (Kafka {self.kafka_version})"
+            if self.version is None:
+                version = "(version unknown)"
+            else:
+                version = self.version if self.proved else f"({self.version} {self.version_from})"
+            return f"AutoMQ {version} (Kafka {self.kafka_version})"
         return f"Apache Kafka {self.kafka_version} from {self.home.name} standing in for AutoMQ"
 
 
@@ -54,14 +64,17 @@ def read_distribution(home: Path) -> Distribution:
     jars = tuple(sorted((home / "libs").glob("*.jar")))
     if not jars:
         raise UsageError(f"{where}: has no libs folder with jars; name the folder that holds bin, config and libs")
-    kafka_version, automq, broker = None, False, False
+    kafka_version, commit, automq, broker = None, "", False, False
     for jar in jars:
         try:
             with zipfile.ZipFile(jar) as archive:
                 names = archive.namelist()
                 if _KAFKA_VERSION in names and jar.name.startswith("kafka-clients"):
-                    found = re.search(r"^version=(\S+)", archive.read(_KAFKA_VERSION).decode(), re.MULTILINE)
+                    text = archive.read(_KAFKA_VERSION).decode()
+                    found = re.search(r"^version=(\S+)", text, re.MULTILINE)
                     kafka_version = found[1] if found else None
+                    built_from = re.search(r"^commitId=([0-9a-f]{8,})", text, re.MULTILINE)
+                    commit = built_from[1] if built_from else ""
         except (OSError, zipfile.BadZipFile) as why:
             raise UsageError(f"{where}: {jar.name} is not an intact jar ({why}); unpack the archive again") from why
         automq = automq or any(name.startswith(_AUTOMQ_CODE) for name in names)
@@ -69,24 +82,34 @@ def read_distribution(home: Path) -> Distribution:
     if kafka_version is None or not broker:
         lacks = "kafka-clients" if kafka_version is None else "kafka_2.13"
         raise UsageError(f"{where}: holds neither AutoMQ nor Kafka, there is no {lacks} jar in libs")
+    version, version_from, proved = _version(home, jars, kafka_version, commit) if automq else (None, "", False)
     return Distribution(
         home=home,
         jars=jars,
         kafka_version=kafka_version,
         automq=automq,
-        version=_version(home, jars, kafka_version) if automq else None,
+        version=version,
+        version_from=version_from,
+        proved=proved,
         settings=_own_settings(home),
     )
 
 
-def _version(home: Path, jars: tuple[Path, ...], kafka_version: str) -> str | None:
-    if named := _FOLDER.fullmatch(home.resolve().name):
-        return named[1]
+def _version(home: Path, jars: tuple[Path, ...], kafka_version: str, commit: str) -> tuple[str | None, str, bool]:
+    """Return AutoMQ's version, what shows it, and whether that is a proof."""
+    for known, version in _COMMITS.items():
+        if commit.startswith(known):
+            return version, f"by the commit that its jars were built from ({commit})", True
     for jar in jars:
         of_jar = re.fullmatch(r"s3stream-(\d+(?:\.\d+)+.*)\.jar", jar.name)
         if of_jar and of_jar[1] != kafka_version:
-            return of_jar[1]
-    return None
+            return of_jar[1], f"by the name of {jar.name}", True
+    built_from = f"its jars were built from commit {commit or '(none given)'}"
+    if (named := _FOLDER.fullmatch(home.resolve().name)) is None:
+        return None, f"neither jars nor folder show it; {built_from}", False
+    if named[1] in _COMMITS.values():
+        return None, f"its folder is named {named[1]}, but {built_from}, which is not that release's", False
+    return named[1], "by its folder's name alone", False
 
 
 def _own_settings(home: Path) -> dict[str, str]:

@@ -1,0 +1,41 @@
+"""What `doctor --automq-home` reports of an AutoMQ distribution, and of this machine for rehearsing with it."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from cutover_harness.testbed.automq.distribution import read_distribution
+from cutover_harness.testbed.s3 import EXTRA
+
+_MODULES = ("boto3", "flask", "flask_cors", "moto", "werkzeug")
+"""The modules of the extra `automq`."""
+_SCENARIO_BYTES = 1536 << 20
+"""Memory of one scenario: heap and direct memory of AutoMQ's own single-node set-up, and the rest of the testbed."""
+
+
+def look(home: Path) -> list[tuple[str, Literal["ok", "no", "-"], str]]:
+    """Return what was found of each thing, with its state. Raises UsageError if `home` holds no broker."""
+    found = read_distribution(home)
+    title = f"{found.title}; version {found.version_from}" if found.automq else found.title
+    missing = [name for name in _MODULES if importlib.util.find_spec(name) is None]
+    available = psutil.virtual_memory().available
+    room = f"{available / (1 << 30):.1f} GB available"
+    each = f"{_SCENARIO_BYTES / (1 << 30):g} GB"
+    jobs = available // _SCENARIO_BYTES
+    return [
+        ("automq", "ok" if found.automq else "-", title),
+        (
+            "automq extra",
+            "-" if missing else "ok",
+            f"not installed: {EXTRA}" if missing else "installed",
+        ),
+        (
+            "automq memory",
+            "ok" if jobs else "-",
+            f"{room}, enough for --jobs {jobs} ({each} each)" if jobs else f"{room}, a rehearsal needs {each}",
+        ),
+    ]
