@@ -1,4 +1,4 @@
-"""Shutting a node down in good order, and saying so where it had to be killed."""
+"""Starting a node on a busy machine, and shutting it down in good order or saying that it was killed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cutover_harness.testbed.base import TestbedError
 from cutover_harness.testbed.nodes import JvmNode, Program
 from cutover_harness.testbed.timing import TIMINGS
 
@@ -15,7 +16,12 @@ LINGERS = "trap 'echo BYE' TERM; echo UP; while :; do sleep 0.02; done"
 DEAF = "trap '' TERM; echo UP; while :; do sleep 0.02; done"
 
 
-def node(tmp_path: Path, script: str, grace_s: float) -> JvmNode:
+SLOW = "for n in 1 2 3 4 5 6 7 8 9 10; do echo starting; sleep 0.1; done; echo UP; while :; do sleep 0.02; done"
+SILENT = "while :; do sleep 0.02; done"
+BABBLING = "while :; do echo starting; sleep 0.02; done"
+
+
+def node(tmp_path: Path, script: str, grace_s: float = 60.0, limit_s: float = 60.0) -> JvmNode:
     cache: Any = SimpleNamespace(
         new_record=lambda: None, command=lambda _main, _args, _options, _record: ["/bin/sh", "-c", script]
     )
@@ -23,8 +29,22 @@ def node(tmp_path: Path, script: str, grace_s: float) -> JvmNode:
     program = Program("target broker", "main", tmp_path / "p", tmp_path, log, "BYE", stop_grace_s=grace_s)
     made = JvmNode(program, cache, lambda: log.exists() and "UP" in log.read_text())
     made.launch()
-    made.await_ready(60)
+    try:
+        made.await_ready(limit_s)
+    except TestbedError:
+        made.kill()
+        raise
     return made
+
+
+def test_a_start_may_take_as_long_as_the_log_grows(tmp_path: Path) -> None:
+    node(tmp_path, SLOW, limit_s=0.9).kill()  # a start of a second and more; a pause of a tenth
+
+
+@pytest.mark.parametrize("script", [SILENT, BABBLING], ids=["silent", "logs for ever"])
+def test_a_node_that_does_not_come_up_is_told(tmp_path: Path, script: str) -> None:
+    with pytest.raises(TestbedError, match="target broker did not answer within"):
+        node(tmp_path, script, limit_s=0.1)
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ class Injector:
         try:
             end()
         except (UnavailableError, UsageError) as why:
-            self.guards.append(Guard(f"fault {_name(fault)} ended", False, str(why)))
+            self.guards.append(Guard(f"fault {_name(fault)} ended", False, " ".join(str(why).split())))
         self.marks.append(Mark(began, "fault", _name(fault), None, f"at {fault.at}", time.time_ns()))
 
     def _have_happen(self, fault: Fault, happening: Happening) -> None:

@@ -13,6 +13,7 @@ from cutover_harness.testbed.jvm import ClassCache, environment
 from cutover_harness.testbed.timing import TIMINGS
 
 READY_LIMIT_S = 90.0
+_STARTS_MOST = 5
 _POLL_S = 0.02
 STOP_GRACE_S = 3.0  # at the end of a testbed, whose data are not needed any more
 _RECORD_GRACE_S = 15.0
@@ -74,8 +75,13 @@ class JvmNode:
         self._process = spawn(command, cwd=program.workdir, env={**environment(), **program.env}, stdout=program.log)
 
     def await_ready(self, limit: float = READY_LIMIT_S) -> None:
-        """Return when it serves. Raises TestbedError where it ended, or did not come up within `limit` seconds."""
-        began = time.monotonic()
+        """Return when it serves.
+
+        Raises TestbedError if it ended, or if it does not serve although its log has not grown for `limit` seconds: on a
+        busy machine a start takes minutes. After a few times `limit` it counts as stuck whatever it logs.
+        """
+        began = grew = time.monotonic()
+        size = self._log_start
         used_cache = self._record is None
         while not self._serves():
             if not self.running:
@@ -86,8 +92,11 @@ class JvmNode:
                     continue
                 code = self._process.returncode if self._process is not None else None
                 raise self._failure(f"ended with {code} while it was starting")
-            if time.monotonic() - began > limit:
-                raise self._failure(f"did not answer within {limit:.0f} s")
+            now = time.monotonic()
+            if (now_size := self._program.log.stat().st_size) > size:
+                size, grew = now_size, now
+            if now - grew > limit or now - began > _STARTS_MOST * limit:
+                raise self._failure(f"did not answer within {now - began:.0f} s")
             time.sleep(_POLL_S)
         if used_cache and _CACHE_UNUSABLE in self._log_of_this_start():
             self._cache.discard()  # the next run makes a new one

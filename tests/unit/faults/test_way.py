@@ -134,7 +134,7 @@ class Victim:
     def restart(self) -> None:
         self.did.append("restart")
         if not self._comes_back:
-            raise UsageError("connect did not answer within 90 s")
+            raise UsageError("connect did not answer\nwithin 90 s")
 
     def stopped(self) -> bool:
         return self._stops
