@@ -77,8 +77,8 @@ class JvmNode:
     def await_ready(self, limit: float = READY_LIMIT_S) -> None:
         """Return when it serves.
 
-        Raises TestbedError if it ended, or if its log has not grown for `limit` seconds: on a busy machine a start takes
-        minutes. After a few times `limit` it counts as stuck whatever it logs.
+        Raises TestbedError if it ended, or if its log has not grown for `limit` seconds: on a busy machine a start may
+        take minutes. After a few times `limit` it counts as stuck whatever it logs.
         """
         began = grew = time.monotonic()
         size = self._log_start

@@ -44,7 +44,7 @@ class Timing:
 
 
 TIMINGS: Mapping[TargetKind, Timing] = {
-    "stand-in": Timing(first_ack_s=0.5, back_s=5.0, stop_s=10.0),
+    "stand-in": Timing(first_ack_s=0.0, back_s=5.0, stop_s=10.0),
     # 1.7.3, S3 write-ahead log on loopback: first acknowledgement 6.1 s after a start, init_transactions on a fresh
     # cluster 10 s; 23 to 57 s without service after SIGKILL; 4 to 17 s from SIGTERM until the broker was down, while
     # its process stayed until it was killed.
