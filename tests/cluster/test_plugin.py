@@ -23,7 +23,8 @@ path:
   - {act: producers-to-target, safety: false}
   - {act: consumers-to-target, safety: false, dwell_s: 8}
 faults:
-  - {kind: freeze, of: connect, at: producers-to-target, seconds: 6}
+  - {kind: freeze, of: connect, at: producers-to-target, until: producers-to-target, seconds: 6}
+lag_at: [producers-to-target]
 """
 
 

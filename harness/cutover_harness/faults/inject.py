@@ -69,17 +69,17 @@ class Injector:
 
     def _inject(self, fault: Fault) -> None:
         victim = self.victims[fault.of]()
-        began = time.time_ns()
+        began, since = time.time_ns(), self.way.here()
         if fault.kind in network.NETWORK:
             proof, end = network.begin(fault, victim)
         else:
             proof, end = _on_process(fault, victim)
         self.guards.append(Guard(f"fault {_name(fault)} hit", proof.held, proof.evidence))
         if end is not None:
-            self._start(lambda: self._end(fault, began, end), _name(fault))
+            self._start(lambda: self._end(fault, began, since, end), _name(fault))
 
-    def _end(self, fault: Fault, began: int, end: Callable[[], None]) -> None:
-        self.way.await_end(fault)
+    def _end(self, fault: Fault, began: int, since: int, end: Callable[[], None]) -> None:
+        self.way.await_end(fault, since)
         try:
             end()
         except (UnavailableError, UsageError) as why:

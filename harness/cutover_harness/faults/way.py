@@ -16,7 +16,7 @@ class Way:
     """How far the path has come, as its conductor's journal says; for several threads."""
 
     def __init__(self) -> None:
-        self._reached: set[Moment] = set()
+        self._reached: list[Moment] = []
         self._acts: dict[int, Act] = {}
         self._begun: set[int] = set()
         self._over = False
@@ -29,13 +29,13 @@ class Way:
                 self._acts[entry.step] = Act(entry.name)
             elif entry.kind == "doing":
                 self._begun.add(entry.step)
-                self._reached.add(("begun", Act(entry.name)))
+                self._reached.append(("begun", Act(entry.name)))
             elif entry.kind == "flows":
-                self._reached.add(("outlasted", Act(entry.name)))
+                self._reached.append(("outlasted", Act(entry.name)))
             elif entry.kind == "waits" and entry.step in self._acts and entry.step not in self._begun:
-                self._reached.add(("outlasted", self._acts[entry.step]))  # the path waits before the act
+                self._reached.append(("outlasted", self._acts[entry.step]))  # the path waits before the act
             elif entry.kind == "missed":
-                self._reached.add("missed")
+                self._reached.append("missed")
             self._changed.notify_all()
 
     def end(self) -> None:
@@ -44,8 +44,12 @@ class Way:
             self._over = True
             self._changed.notify_all()
 
-    def await_end(self, fault: Fault) -> None:
-        """Return when `fault`, which was injected just now, is over."""
+    def here(self) -> int:
+        """Return how far the path has come: what a fault outlasts comes after that, in the same act perhaps."""
+        return len(self._reached)
+
+    def await_end(self, fault: Fault, since: int) -> None:
+        """Return when `fault` is over, which was injected when the path had come to `since`."""
         moment: Moment | None = None
         if fault.until is not None:
             moment = "missed" if fault.until == "missed" else ("outlasted", fault.until)
@@ -53,7 +57,7 @@ class Way:
             moment = "begun", fault.at
         with self._changed:
             if moment is not None:
-                self._changed.wait_for(lambda: moment in self._reached or self._over)
+                self._changed.wait_for(lambda: moment in self._reached[since:] or self._over)
             # What was never reached is not outlasted by anything.
-            if moment is None or moment in self._reached:
+            if moment is None or moment in self._reached[since:]:
                 self._changed.wait_for(lambda: self._over and fault.until is not None, timeout=fault.seconds)

@@ -32,9 +32,11 @@ def entry(kind: Kind, act: Act | str, step: int = 0) -> Entry:
 class Lasting:
     """A fault that a thread waits for the end of."""
 
-    def __init__(self, which: Fault) -> None:
+    def __init__(self, which: Fault, *before: Entry) -> None:
         self.way = Way()
-        self._thread = threading.Thread(target=self.way.await_end, args=(which,), daemon=True)
+        for each in before:
+            self.way.saw(each)
+        self._thread = threading.Thread(target=self.way.await_end, args=(which, self.way.here()), daemon=True)
         self._thread.start()
 
     def lasts(self) -> bool:
@@ -72,6 +74,16 @@ def test_clients_that_are_waited_for_after_the_act_do_not_end_it() -> None:
         lasting.way.saw(entry(kind, MOVE))
     assert lasting.lasts()
     lasting.way.end()
+    assert lasting.ends()
+
+
+def test_what_the_act_waited_for_before_the_fault_does_not_end_it() -> None:
+    lasting = Lasting(
+        fault(when="during", until=STOP), entry("step", STOP), entry("waits", "mirror has missed nothing")
+    )
+    lasting.way.saw(entry("doing", STOP))
+    assert lasting.lasts()
+    lasting.way.saw(entry("flows", STOP))
     assert lasting.ends()
 
 
