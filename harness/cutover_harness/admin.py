@@ -178,6 +178,12 @@ class Admin:
         return {name: len(known[name].partitions) for name in names if name in known and known[name].error is None}
 
     @_renewing
+    def cluster_id(self) -> str | None:
+        """Return the id of the cluster; None if it has none."""
+        found = self._client.list_topics(timeout=self._timeout_s).cluster_id
+        return None if found is None else str(found)
+
+    @_renewing
     def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
         """Return the id of each of `topics` that exists, another one for a topic that was made again (KIP-516).
 

@@ -2,33 +2,71 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cutover_harness.errors import UsageError
 
+_MAX_BYTES = 16 << 20
+Model = TypeVar("Model", bound=BaseModel)
+
 
 class ConfigFile(BaseModel):
-    """A frozen model with a file form; `what` names it in errors."""
+    """A frozen model with a file form; `what` names it in errors.
+
+    Paths below the run's folder are relative to the file's folder in it, so that a run that is moved or copied is
+    complete; those elsewhere are absolute.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     what: ClassVar[str]
 
-    def save(self, file: Path) -> None:
-        """Write the file that `load` reads; its folder is made."""
+    def save(self, file: Path, *, run: Path | None = None) -> None:
+        """Write the file that `load` reads; its folder is made. `run` is the folder of the run, if it is in one."""
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(self.model_dump_json(indent=1), encoding="utf-8")
+        there = self if run is None else with_paths(self, lambda path: _relative(path, file.parent, run))
+        file.write_text(there.model_dump_json(indent=1), encoding="utf-8")
 
     @classmethod
     def load(cls, file: Path) -> Self:
         """Return the configuration in `file`. Raises UsageError naming the file and the field."""
         try:
-            return cls.model_validate_json(file.read_bytes())
+            if not file.is_file():
+                raise UsageError(f"{cls.what} {file}: {'is not a file' if file.exists() else 'no such file'}")
+            if file.stat().st_size > _MAX_BYTES:
+                raise UsageError(f"{cls.what} {file}: is larger than {_MAX_BYTES >> 20} MiB, so it is none")
+            found = cls.model_validate_json(file.read_bytes())
         except OSError as why:
             raise UsageError(f"{cls.what} {file}: {why.strerror}") from why
         except ValidationError as why:
             first = why.errors()[0]
             field = ".".join(map(str, first["loc"])) or "file"
-            raise UsageError(f"{cls.what} {file}: {field}: {first['msg']}") from why
+            raise UsageError(f"{cls.what} {file}: {field}: {' '.join(first['msg'].split())}") from why
+        folder = file.parent.absolute()
+        return with_paths(found, lambda path: Path(os.path.normpath(folder / path)))
+
+
+def _relative(path: Path, folder: Path, run: Path) -> Path:
+    """Return `path` as seen from `folder` if it is below `run`, else as it is."""
+    inside, below = path.absolute(), run.absolute()
+    return Path(os.path.relpath(inside, folder.absolute())) if inside.is_relative_to(below) else path
+
+
+def with_paths(model: Model, change: Callable[[Path], Path]) -> Model:
+    """Return a copy in which each path is changed."""
+    fields = {name: getattr(model, name) for name in type(model).model_fields}
+    return model.model_copy(update={name: _changed(value, change) for name, value in fields.items()})
+
+
+def _changed(value: Any, change: Callable[[Path], Path]) -> Any:
+    if isinstance(value, Path):
+        return change(value)
+    if isinstance(value, BaseModel):
+        return with_paths(value, change)
+    if isinstance(value, list):
+        return [_changed(each, change) for each in value]
+    return value

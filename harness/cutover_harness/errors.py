@@ -6,3 +6,7 @@ class UsageError(Exception):
 
     The command line prints the message alone and exits with 2; everything else that is raised is a defect.
     """
+
+
+class FinalError(UsageError):
+    """An error that no waiting and no retry heals: it ends whatever waits for a cluster to come back."""

@@ -24,6 +24,9 @@ from cutover_harness import warden
 # tool dies first the read fails and the child ends before it began.
 _GATE = 'IFS= read -r _ || exit 125; exec "$@" </dev/null'
 
+OWNER = "KAFKA_CUTOVER_OWNER"
+"""Variable of every child: the tool that started it, as PID:STARTED. So `doctor` finds those whose tool is gone."""
+
 _lock = threading.RLock()
 _live: dict[int, "Process"] = {}
 _leash: "subprocess.Popen[bytes] | None" = None
@@ -121,11 +124,12 @@ def spawn(
     exit code 126 or 127, with the reason in the file.
     """
     stdout.parent.mkdir(parents=True, exist_ok=True)
+    me = psutil.Process()
     with stdout.open("ab") as log:
         popen = subprocess.Popen(
             ["/bin/sh", "-c", _GATE, "sh", *args],
             cwd=cwd,
-            env=dict(env) if env is not None else None,
+            env={**(os.environ if env is None else env), OWNER: f"{me.pid}:{me.create_time()}"},
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,

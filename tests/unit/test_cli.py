@@ -67,7 +67,6 @@ BAD_SCENARIO = "name: mine\ntitle: x\npath: [create-task, fly]\n"
         (["rehearse", "--ports", "1,2"], "--ports 1,2: three different port numbers"),
         (["rehearse", "--all", "stop-first"], "--all walks the whole catalogue"),
         (["rehearse", "stop-first", "stop-first"], "scenario stop-first is given twice"),
-        (["doctor", "--clean"], "--clean: nothing was looked for: no container engine answers"),
         (["scenarios", "validate", "bad.yaml"], "bad.yaml:3: path.1.act: "),
         (["scenarios", "show", "nothing"], "no scenario is called 'nothing'"),
     ],

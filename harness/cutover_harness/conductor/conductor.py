@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from cutover_harness.conductor.act_order import consumers_first, leads_to_target, leaves_source, role_of
 from cutover_harness.conductor.checks import Checks
-from cutover_harness.conductor.gates import Gate, GateMissedError, Reading, forgiving, wait
+from cutover_harness.conductor.gates import Gate, GateMissedError, Passed, Progress, Reading, forgiving, wait
 from cutover_harness.conductor.journal import Journal
 from cutover_harness.conductor.pointer import PointerFile
 from cutover_harness.conductor.preconditions import Preconditions
 from cutover_harness.conductor.protocols import ClusterLike, MirrorLike
-from cutover_harness.conductor.resume import reached, remaining, turned_back, were_on_target
+from cutover_harness.conductor.resume import before, reached, remaining, turned_back, waited, were_on_target
 from cutover_harness.conductor.statuses import Role
 from cutover_harness.conductor.target_state import TargetState
 from cutover_harness.conductor.whole import Whole
@@ -77,6 +78,8 @@ class Conductor:
     on_missed: Literal["stop", "rollback"] = "stop"
     asked_within_s: float = ASKED_WITHIN_S
     sleep: Callable[[float], None] = time.sleep
+    _proved_here: bool = field(default=False, init=False)
+    """Whether the act before was `set-exact-offsets`, done by this very process: it has just looked at the mirror."""
 
     def walk(self) -> bool:
         """Walk what is left of the path; return whether it was walked to its end.
@@ -122,26 +125,30 @@ class Conductor:
         self.journal.write("done", START, "start")
 
     def _take(self, number: int, step: Step) -> None:
-        act = step.act
-        before = reached(self.journal.read())
-        if self.journal.find("doing", number) is None:
+        act, entries = step.act, self.journal.read()
+        was = before(entries, number)
+        begun = any(entry.kind == "doing" and entry.step == number for entry in entries)
+        if not begun:
             self.journal.write("step", number, act)
             self._ask(number, act, "before")
-            if step.safety:
-                self._make_safe(number, step, before)
-            self._make_telling(number, act, before)
+        if not (begun and self._is_done(number, act)):
+            # Also if a conductor was killed between the gates and the act: what they saw may no longer be so.
+            self._guard(number, step, was)
+        if not begun:
             self.journal.write("doing", number, act)
         if act == Act.STOP_CONSUMERS and self._sets_exact_offsets_after(number):
-            self._get(act, self.mirror.stop_translating)  # now, and not while the groups are held
-        generation = self._get_done(act)
-        if act == Act.PRODUCERS_TO_TARGET and before.reverse:
-            self._get(Act.REVERSE_MIRROR, self._turn_around)
+            self._get(number, act, self.mirror.stop_translating)  # now, and not while the groups are held
+        self._get(number, act, lambda: self._do(act))
+        generation = self.pointer.generation
+        if act == Act.PRODUCERS_TO_TARGET and was.reverse:
+            self._get(number, Act.REVERSE_MIRROR, self._turn_around)
         self._ask(number, act, "move")
         self._ask(number, act, "after")
         for gate in self._gates_after(act, generation):
             self._pass(number, gate)
         if act == Act.CREATE_TASK:
             self._whole.learn()
+        self._proved_here = act == Act.SET_EXACT_OFFSETS
         state = reached(self.journal.read())
         self.journal.write("done", number, act, stage=state.stage)
         begin = time.monotonic()
@@ -156,7 +163,7 @@ class Conductor:
     def _make_telling(self, number: int, act: Act, before: RouteState) -> None:
         """Wait for what has to be so for `act` to prove something, and have injected what it is to meet."""
         if who := moves(act):
-            self._await_traffic(_role(who), before)
+            self._await_traffic(role_of(who), before)
         self._ask(number, act, "during")
         if self._back_decided:
             return
@@ -178,6 +185,40 @@ class Conductor:
         """Whether the path is on its way back, where nothing is proved and producers may have been held until now."""
         return turned_back(self.journal.read())
 
+    def _guard(self, number: int, step: Step, was: RouteState) -> None:
+        """Wait for what has to be true before the act of `step`, and note what has to be known later."""
+        if step.safety:
+            self._make_safe(number, step, was)
+            if step.act == Act.PRODUCERS_TO_TARGET:
+                self._get(number, "log ends of the target", lambda: self._note_ends(number))
+        self._make_telling(number, step.act, was)
+
+    def _is_done(self, number: int, act: Act) -> bool:
+        """Whether `act`, which was begun, has had its effect, so that no gate before it can prevent anything any more.
+
+        False if that is not known: asking the gates of an act that is done again costs a moment.
+        """
+        if (act, "move") in self.asks and self.journal.find("ask", number, f"move {act}") is None:
+            return False
+        if act == Act.CREATE_TASK:
+            return self._mirror_exists(number)
+        if who := moves(act):
+            pointer = self.pointer.routes[self.route.name]
+            return destination(act) == (pointer.consumers if who == "consumers" else pointer.producers)
+        if act == Act.REVERSE_MIRROR:
+            begun = self.journal.find("doing", number)
+            return begun is not None and any(e.kind == "cut" and e.id > begun.id for e in self.journal.read())
+        return act == Act.OVERLAP_CONSUMERS  # its members have been asked for
+
+    def _mirror_exists(self, number: int) -> bool:
+        found: list[bool] = []
+        self._get(number, "connectors looked for", lambda: found.append(self.mirror.exists()))
+        return found[-1]
+
+    def _note_ends(self, number: int) -> None:
+        ends = self.target.end_offsets(self.mirror.topics())
+        self.journal.write("ends", number, "target", offsets=[[t, p, end] for (t, p), end in sorted(ends.items())])
+
     def _ask(self, number: int, act: Act, when: When) -> None:
         """Have the process that watches the journal do its part, and wait until it has."""
         if (act, when) not in self.asks:
@@ -189,19 +230,16 @@ class Conductor:
         def read() -> Reading:
             return Reading(open=self.journal.find("answer", number, name) is not None, waits_for=name)
 
-        wait(Gate(name, read, self.asked_within_s), lambda _waits, _elapsed: None)
+        self._wait(number, Gate(name, read, self.asked_within_s))
 
-    def _get_done(self, act: Act) -> int:
-        """Do `act`, again where a cluster or Connect is away; return the generation of the cutover file."""
-        self._get(act, lambda: self._do(act))
-        return self.pointer.generation
+    def _get(self, number: int, name: str, do: Callable[[], None]) -> None:
+        """Do something, again while a cluster or Connect is away."""
 
-    def _get(self, name: str, do: Callable[[], None]) -> None:
         def read() -> Reading:
             do()
             return Reading(open=True)
 
-        wait(Gate(name, forgiving(read), self.gates.deadline_s), lambda _waits, _elapsed: None)
+        self._wait(number, Gate(name, read, self.gates.deadline_s))
 
     def _turn_around(self) -> None:
         cut = [entry for entry in self.journal.read() if entry.kind == "cut"][-1]
@@ -237,10 +275,10 @@ class Conductor:
         act, deadline = step.act, step.deadline_s or self.gates.deadline_s
         if act == Act.CREATE_TASK:
             self._pass(number, self._target_state.unused(number, deadline))
-        if _leaves_source(act, before):
+        if leaves_source(act, before, proved=before.exact and self._proved_here):
             self._pass(number, self._whole.gate(deadline))
-        resumes = were_on_target(self.journal.read())
-        if _leads_to_target(act, before) and not resumes:
+        resumes = were_on_target([entry for entry in self.journal.read() if entry.step != number])
+        if leads_to_target(act, before) and not resumes:
             self._look_at_target(number, act, before)
         if act == Act.CONSUMERS_TO_SOURCE and resumes:
             self._pass(number, self._target_state.read_again())
@@ -248,12 +286,12 @@ class Conductor:
             wait_s, settle_s = self.gates.progress_wait_s, self.gates.settle_s
             self._pass(number, self.checks.progress(self.route.groups, wait_s, settle_s))
         elif act == Act.PRODUCERS_TO_TARGET and not before.reverse:
-            self._pass(number, Gate("consumers first", lambda: _consumers_first(before), deadline))
+            self._pass(number, Gate("consumers first", lambda: consumers_first(before), deadline))
             self.prove_copied(number, deadline)
         elif act == Act.REVERSE_MIRROR:
             self.prove_copied(number, deadline)
         elif act == Act.PRODUCERS_TO_SOURCE and before.reverse:
-            self._get(Act.REVERSE_MIRROR, self._turn_around)  # as far as it has not been
+            self._get(number, Act.REVERSE_MIRROR, self._turn_around)  # as far as it has not been
             self._pass(number, self.checks.reverse_drained(deadline))
 
     def _look_at_target(self, number: int, act: Act, before: RouteState) -> None:
@@ -294,7 +332,7 @@ class Conductor:
                 place = destination(act)
                 return [self._joined(place)] if who == "consumers" and place != "hold" else []
             case _ if who := moves(act):
-                return [self._attested(_role(who), destination(act), generation)]
+                return [self._attested(role_of(who), destination(act), generation)]
             case _:
                 return []
 
@@ -305,18 +343,30 @@ class Conductor:
         return self.checks.attested(role, self.route.instances(role), place, generation, self.gates.deadline_s)
 
     def _pass(self, number: int, gate: Gate) -> None:
-        said = 0.0
+        passed = self._wait(number, gate)
+        self.journal.write("gate", number, passed.name, evidence=passed.evidence, from_ns=passed.from_ns)
+
+    def _wait(self, number: int, gate: Gate) -> Passed:
+        """Wait for a gate, and keep in the journal for how long, so that its deadline survives this process."""
+        waited_before_s, idle_s = waited(self.journal.read(), number, gate.name)
+        progress = Progress(gate.deadline_s, idle_s=idle_s)
+        said = waited_before_s
 
         def tell(waits_for: str, elapsed_s: float) -> None:
             nonlocal said
             if elapsed_s - said >= WAITS_EVERY_S:
                 said = elapsed_s
                 self.journal.write(
-                    "waits", number, gate.name, waits_for=waits_for, elapsed_s=elapsed_s, deadline_s=gate.deadline_s
+                    "waits",
+                    number,
+                    gate.name,
+                    waits_for=waits_for,
+                    elapsed_s=elapsed_s,
+                    idle_s=progress.idle_s,
+                    deadline_s=gate.deadline_s,
                 )
 
-        passed = wait(replace(gate, read=forgiving(gate.read)), tell)
-        self.journal.write("gate", number, passed.name, evidence=passed.evidence, from_ns=passed.from_ns)
+        return wait(replace(gate, read=forgiving(gate.read)), tell, waited_s=waited_before_s, progress=progress)
 
     @property
     def _preconditions(self) -> Preconditions:
@@ -334,39 +384,3 @@ class Conductor:
     def checks(self) -> Checks:
         """The gates of this route."""
         return Checks(self.route.name, self.statuses, self.mirror, self.source, self.target)
-
-
-def _role(who: Literal["consumers", "producers"]) -> Role:
-    return "consumer" if who == "consumers" else "producer"
-
-
-def _leaves_source(act: Act, before: RouteState) -> bool:
-    """Whether clients begin to leave the source, or a held group is about to: until then it is harmless to refuse."""
-    match act:
-        case Act.STOP_CONSUMERS:
-            return before.consumers == "source"
-        case Act.STOP_PRODUCERS:
-            return before.producers == "source"
-        case _:
-            return act in (Act.OVERLAP_CONSUMERS, Act.SET_EXACT_OFFSETS) or (
-                act == Act.CONSUMERS_TO_TARGET and not before.exact  # else it has just been looked at
-            )
-
-
-def _leads_to_target(act: Act, before: RouteState) -> bool:
-    """Whether `act` brings a route's consumers nearer to the target, on which they are not yet."""
-    match act:
-        case Act.STOP_CONSUMERS:
-            return before.consumers == "source"
-        case Act.CONSUMERS_TO_TARGET:
-            return not before.overlap
-        case _:
-            return act in (Act.OVERLAP_CONSUMERS, Act.SET_EXACT_OFFSETS)
-
-
-def _consumers_first(state: RouteState) -> Reading:
-    return Reading(
-        open=state.consumers == "target",
-        waits_for="consumers to be on the target: a path that moves producers first cannot keep order",
-        evidence=f"consumers are on {state.consumers}",
-    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import KafkaException
 
-from cutover_harness.errors import UsageError
+from cutover_harness.errors import FinalError, UsageError
 
 POLL_S = 0.05
 
@@ -42,13 +42,16 @@ class Gate:
 
 
 class Progress:
-    """Watches what is left become less; `patience_s` is how long it may stay as it is."""
+    """Watches what is left become less; `patience_s` is how long it may stay as it is.
 
-    def __init__(self, patience_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    `idle_s`: how long it has been no less already, when a conductor that was killed looked.
+    """
+
+    def __init__(self, patience_s: float, clock: Callable[[], float] = time.monotonic, *, idle_s: float = 0.0) -> None:
         self.made = False
         self._patience_s = patience_s
         self._clock = clock
-        self._since = clock()
+        self._since = clock() - idle_s
         self._least: float | None = None
 
     def stuck(self, left: float | None) -> bool:
@@ -58,7 +61,12 @@ class Progress:
                 self.made = True
                 self._since = self._clock()
             self._least = left
-        return self._clock() - self._since >= self._patience_s
+        return self.idle_s >= self._patience_s
+
+    @property
+    def idle_s(self) -> float:
+        """How long what is left has been no less."""
+        return self._clock() - self._since
 
 
 LEFT_EVERY_S = 5.0
@@ -109,14 +117,18 @@ def wait(
     *,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
+    waited_s: float = 0.0,
+    progress: Progress | None = None,
 ) -> Passed:
     """Wait until `gate` is open; `tell` hears what it waits for and for how long already.
 
-    Raises GateMissedError at the gate's deadline, or where it will never open.
+    `waited_s`: how long a conductor that was killed has waited for it already, and `progress` what it made of that. The
+    gate is read at least once. Raises
+    GateMissedError at the gate's deadline, or where it will never open.
     """
-    from_ns = time.time_ns()
-    begin = clock()
-    progress = Progress(gate.deadline_s, clock)
+    from_ns = time.time_ns() - int(waited_s * 1e9)
+    begin = clock() - waited_s
+    progress = progress or Progress(gate.deadline_s, clock)
     while True:
         reading = gate.read()
         elapsed = clock() - begin
@@ -143,6 +155,8 @@ def forgiving(read: Callable[[], Reading]) -> Callable[[], Reading]:
     def forgiven() -> Reading:
         try:
             return read()
+        except FinalError:
+            raise
         except (UsageError, KafkaException) as why:
             return Reading(open=False, waits_for=" ".join(str(why).split()))
 

@@ -1,6 +1,6 @@
 """The conductor's journal: what it is about to do, did and saw, durable before and after each act.
 
-An SQLite file. A conductor that was killed reads it and goes on where it was; whoever watches reads it too, so the
+An SQLite file. A conductor that was killed reads it and resumes where it was; whoever watches reads it too, so the
 progress that a person sees, the time line of the report and what `resume` knows are one and the same.
 """
 
@@ -9,15 +9,23 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from cutover_harness.errors import FinalError
+
 Kind = Literal[
+    "clusters",
     "step",
     "waits",
     "gate",
     "precondition",
+    "lag",
+    "ends",
     "copied",
     "cut",
     "topics",
@@ -32,14 +40,21 @@ Kind = Literal[
     "back",
     "end",
 ]
-"""step: begun; waits: what a gate waits for, once a second; gate: passed; doing: written before an act, so that after a
-kill the act is done again (all are idempotent) but its gates are not asked again; done: the act and the gates after it;
-precondition: what has to be so at an act for the run to prove something; flows: clients have traffic after the act;
-cut: where the target's logs ended when the mirror was turned around;
+"""clusters: the ids of both clusters; step: begun; waits: what a gate waits for, twice a second, and for how long all
+conductors together have waited; gate: passed; doing: written before an act, so that after a kill the act is done again
+(all are idempotent); done: the act and the gates after it; ends: where the target's logs ended when producers were
+about to move there; precondition: what has to be so at an act for the run to prove something; flows: clients have
+traffic after the act; lag: written by earlier versions; cut: where the target's logs ended when the mirror was turned
+around;
 topics: the ids of the topics that are mirrored; gone: records that went from the source before they were mirrored;
 found: what was on the target before the mirror task was created;
 ask, answer: something that another process has to do (a fault, a restart of apps); missed: a gate's deadline; back: the
 way back that was decided; end: the path is walked."""
+
+APPLICATION_ID = 0x6B637574
+"""SQLite's `application_id` of a journal; 0 in those of version 0."""
+FORMAT = 1
+"""SQLite's `user_version` of a journal. 0, which is read and continued, has no checksums."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entry (
@@ -48,9 +63,15 @@ CREATE TABLE IF NOT EXISTS entry (
     kind TEXT NOT NULL,
     step INTEGER NOT NULL,
     name TEXT NOT NULL,
-    detail TEXT NOT NULL
+    detail TEXT NOT NULL,
+    checksum INTEGER NOT NULL
 )
 """
+COLUMNS = ("id", "time_ns", "kind", "step", "name", "detail", "checksum")
+
+
+class JournalError(FinalError):
+    """A journal that cannot be read or written; the message names the file and what to do."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +87,29 @@ class Entry:
 
 
 class Journal:
-    """An open journal; created where it is missing. For one thread; several processes may have it open."""
+    """An open journal; created if it is missing. For one thread; several processes may have it open.
+
+    Raises JournalError for a file that is no journal, and if the disk is full, say.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
-        # WAL: readers never wait for the writer. FULL: what was written survives the machine, not only the process.
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.execute(_SCHEMA)
+        self.path = path
+        with self._told():
+            self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
+            new = not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if new:
+                # Before WAL, so that they are in the file itself, where `header` finds them without opening it.
+                self._db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+                self._db.execute(f"PRAGMA user_version={FORMAT}")
+            # WAL: readers never wait for the writer. FULL: what was written survives the machine, not only the process.
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            if new:
+                self._db.execute(_SCHEMA)
+            columns = [row[1] for row in self._db.execute("PRAGMA table_info(entry)")]
+        self._checked = columns == list(COLUMNS)
+        if not self._checked and columns != list(COLUMNS[:-1]):
+            raise JournalError(f"{path}: is no journal of a conductor: give the folder of a run")
 
     def close(self) -> None:
         """Close the file."""
@@ -82,16 +118,56 @@ class Journal:
     def write(self, kind: Kind, step: int, name: str, **detail: Any) -> int:
         """Append an entry, durable on return, and return its id."""
         row = (time.time_ns(), kind, step, name, json.dumps(detail))
-        cursor = self._db.execute("INSERT INTO entry (time_ns, kind, step, name, detail) VALUES (?, ?, ?, ?, ?)", row)
+        columns = COLUMNS[1:] if self._checked else COLUMNS[1:-1]
+        values = (*row, checksum(*row)) if self._checked else row
+        places = ", ".join("?" * len(values))
+        with self._told():
+            cursor = self._db.execute(
+                f"INSERT INTO entry ({', '.join(columns)}) VALUES ({places})",  # noqa: S608 - names of our own
+                values,
+            )
         assert cursor.lastrowid is not None  # noqa: S101 - an INSERT has one
         return cursor.lastrowid
 
     def read(self, after: int = 0) -> list[Entry]:
         """Return the entries with an id above `after`, oldest first."""
-        rows = self._db.execute("SELECT * FROM entry WHERE id > ? ORDER BY id", (after,)).fetchall()
-        return [Entry(i, at, kind, step, name, json.loads(detail)) for i, at, kind, step, name, detail in rows]
+        with self._told():
+            rows = self._db.execute("SELECT * FROM entry WHERE id > ? ORDER BY id", (after,)).fetchall()
+        return [self._entry(row) for row in rows]
 
     def find(self, kind: Kind, step: int, name: str | None = None) -> Entry | None:
         """Return the first entry of this kind and step (and name), None where there is none."""
         found = [e for e in self.read() if e.kind == kind and e.step == step and name in (None, e.name)]
         return found[0] if found else None
+
+    def _entry(self, row: tuple[Any, ...]) -> Entry:
+        if self._checked and not _holds(row):
+            raise JournalError(f"{self.path}: entry {row[0]} is damaged: {_REMEDY}")
+        number, at, kind, step, name, detail = row[:6]
+        try:
+            return Entry(number, at, kind, step, name, json.loads(detail))
+        except (ValueError, TypeError, RecursionError):
+            raise JournalError(f"{self.path}: entry {number} is damaged: {_REMEDY}") from None
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, UnicodeDecodeError) as why:
+            raise JournalError(f"{self.path}: the journal cannot be used: {' '.join(str(why).split())}") from None
+
+
+_REMEDY = "restore the journal from a copy, or bring the clients back by hand with the cutover file"
+
+
+def checksum(time_ns: int, kind: str, step: int, name: str, detail: str) -> int:
+    """Return the checksum of an entry."""
+    return zlib.crc32(json.dumps([time_ns, kind, step, name, detail]).encode())
+
+
+def _holds(row: tuple[Any, ...]) -> bool:
+    """Whether the checksum is that of the entry."""
+    try:
+        return bool(checksum(*row[1:6]) == row[6])
+    except TypeError:  # bytes, say, which JSON cannot hold
+        return False

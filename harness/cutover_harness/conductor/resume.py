@@ -28,6 +28,28 @@ def were_on_target(entries: Sequence[Entry]) -> bool:
     return False
 
 
+def before(entries: Sequence[Entry], step: int) -> RouteState:
+    """Return where the route stood before the act of `step`, whether or not that was begun."""
+    return reached([entry for entry in entries if entry.step != step])
+
+
+def waited(entries: Sequence[Entry], step: int, gate: str) -> tuple[float, float]:
+    """Return for how long `gate` of `step` has been waited for, and for how long without progress.
+
+    By all conductors together, since it was asked first. What counts is the time in which a conductor looked: not the
+    time after one was killed, and no jump of the clock. A missed deadline ends the count, so whoever resumes then waits
+    for the whole of it.
+    """
+    waited_s = idle_s = 0.0
+    for entry in entries:
+        if entry.kind == "waits" and (entry.step, entry.name) == (step, gate):
+            waited_s = float(entry.detail["elapsed_s"])
+            idle_s = float(entry.detail.get("idle_s", waited_s))
+        elif entry.kind == "missed" or (entry.kind == "gate" and (entry.step, entry.name) == (step, gate)):
+            waited_s = idle_s = 0.0
+    return waited_s, idle_s
+
+
 def turned_back(entries: Sequence[Entry]) -> bool:
     """Whether the way back was decided."""
     return any(entry.kind == "back" for entry in entries)

@@ -120,6 +120,10 @@ class Mirror:
             if (status := self._connect.status(name)) is not None and status.failure is not None:
                 self._connect.restart_failed(name)
 
+    def exists(self) -> bool:
+        """Return whether any of the connectors exists."""
+        return any(self._connect.status(name) is not None for name in self._configs)
+
     def delete(self) -> None:
         """Stop and delete the connectors that exist. Offsets stay, so that the same batch made again goes on."""
         present = [name for name in self._configs if self._connect.status(name) is not None]

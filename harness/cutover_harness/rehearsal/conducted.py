@@ -11,8 +11,9 @@ from typing import Literal
 
 from cutover_harness.conductor.conductor import When
 from cutover_harness.conductor.journal import Entry, Journal
-from cutover_harness.conductor.process import NOT_WALKED, WALKED, ConductorConfig
+from cutover_harness.conductor.process import CONFIG, REFUSED, STOPPED, TURNED_BACK, WALKED, ConductorConfig
 from cutover_harness.conductor.protocols import Observer
+from cutover_harness.conductor.resume import reached
 from cutover_harness.judge.model import Guard, Mark
 from cutover_harness.plan.fault import Fault
 from cutover_harness.plan.path import Act, RouteState
@@ -24,12 +25,12 @@ MODULE = "cutover_harness.conductor.process"
 
 @dataclass
 class Conducted:
-    """A conductor process below `folder`, watched until its path ends.
+    """A conductor process for the `conductor.json` in `folder`, watched until its path ends.
 
     `answer` does what the conductor asks for at an act. `check` raises where an app has died by itself. `kills`: faults
     that hit the conductor itself, where it asks for them; `kill_at_s`: moments, in seconds from the start, at which it
     is killed. `back`: bring everything back to the source, from wherever the path stands. `saw` hears every entry of
-    the journal.
+    the journal that is not among `known`, the entries of before.
     """
 
     config: ConductorConfig
@@ -41,20 +42,27 @@ class Conducted:
     kill_at_s: Sequence[float] = ()
     back: bool = False
     saw: Callable[[Entry], None] = lambda _: None
+    known: Sequence[Entry] = ()
     marks: list[Mark] = field(default_factory=list, init=False)
     guards: list[Guard] = field(default_factory=list, init=False)
     ended: Literal["walked", "turned-back", "stopped"] = field(default="stopped", init=False)
+    refused: bool = field(default=False, init=False)
+    """Whether the conductor ended with an error of its input or of the world, rather than at a gate."""
     _process: Process = field(init=False)
     _shown: int = field(default=0, init=False)
     _state: RouteState = field(default_factory=RouteState, init=False)
+    _log_size: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        if self.known:
+            self._shown, self._state = self.known[-1].id, reached(self.known)
 
     def run(self) -> str | None:
         """Run until the path ends; return why it was not walked to its end, None where it was.
 
         Raises UsageError (FleetError) where an app died by itself.
         """
-        file = self.folder / "conductor.json"
-        self.config.save(file)
+        file = self.folder / CONFIG
         journal = Journal(self.config.journal)
         times = sorted(self.kill_at_s)
         begin = time.monotonic()
@@ -73,9 +81,12 @@ class Conducted:
 
     def _spawn(self, file: Path) -> Process:
         way = ["--back"] if self.back else []
-        return spawn(
-            [sys.executable, "-P", "-m", MODULE, str(file), *way], stdout=self.folder / "logs" / "conductor.log"
-        )
+        self._log_size = self._log.stat().st_size if self._log.exists() else 0
+        return spawn([sys.executable, "-P", "-m", MODULE, str(file), *way], stdout=self._log)
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "logs" / "conductor.log"
 
     def _kill(self, file: Path, down_s: float, where: str) -> None:
         at = time.time_ns()
@@ -91,13 +102,14 @@ class Conducted:
         if process.returncode == WALKED:
             self.ended = "walked"
             return None
-        if process.returncode == NOT_WALKED:
-            if any(e.kind == "end" for e in journal.read()):
-                self.ended = "turned-back"
+        if process.returncode == TURNED_BACK:
+            self.ended = "turned-back"
+        if process.returncode in (STOPPED, TURNED_BACK):
             missed = [str(e.detail["why"]) for e in journal.read() if e.kind == "missed"]
             return missed[-1] if missed else "turned back, as asked for"
-        last = tail(self.folder / "logs" / "conductor.log", 1).strip()
-        return f"the conductor ended with {process.returncode}: {last or 'its log is empty'}"
+        self.refused = process.returncode == REFUSED
+        last = tail(self._log, 1).strip() if self._log.stat().st_size > self._log_size else ""
+        return f"the conductor ended with {process.returncode}: {last or 'it wrote no reason'}"
 
     def _hear(self, journal: Journal, file: Path) -> None:
         """Take in what is new in the journal: shown to the observer, and answered where it asks."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from cutover_harness import runs
 from cutover_harness.capture.clock import clock_of
 from cutover_harness.capture.format import CaptureReader
 from cutover_harness.errors import UsageError
@@ -34,6 +35,7 @@ class RunFolder:
     def __init__(self, settings: Settings, asked: Iterable[Scenario] = ()) -> None:
         capture = _capture(settings.capture)
         self._claim = claim(settings.out, replace=settings.replace)
+        runs.begin("rehearse", settings.out)
         self.path = settings.out
         self.said = self._claim.said
         self._lock = threading.Lock()

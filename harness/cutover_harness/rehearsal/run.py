@@ -312,6 +312,7 @@ class Rehearsal:
             statuses=fleet.status_dir,
             journal=(folder / "journal.sqlite").absolute(),
         )
+        config.save(folder / "conductor.json", run=self.folder)
         faults, kills = (self.scenario.faults, self.kill_at_s) if first else ((), ())
         conducted = Conducted(config, folder, self.observer, answer, self._check(fleet), faults, kills)
         if first:

@@ -303,7 +303,7 @@ class Fleet:
         if known is not None and known.running:
             raise FleetError(f"{instance} is running already")
         file = self.folder / "apps" / f"{instance}.json"
-        config.save(file)
+        config.save(file, run=self.folder)
         self.status_dir.mkdir(parents=True, exist_ok=True)
         self.ledger_dir.mkdir(parents=True, exist_ok=True)
         member = Member(instance, role, group, file, self.folder / "logs" / f"{instance}.log")

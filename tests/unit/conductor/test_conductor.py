@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from cutover_harness.conductor.conductor import Conductor, Route
 from cutover_harness.conductor.journal import Journal, Kind
-from cutover_harness.conductor.pointer import PointerFile, RoutePointer
+from cutover_harness.conductor.pointer import OvertakenError, PointerFile, RoutePointer
+from cutover_harness.conductor.resume import waited
 from cutover_harness.conductor.timeline import Timeline, timeline
 from cutover_harness.plan.path import Act, RouteState
 from cutover_harness.plan.scenario import Gates, Step
@@ -86,6 +87,9 @@ class World:
 
     def topics(self) -> Sequence[str]:
         return ["t"]
+
+    def exists(self) -> bool:
+        return "create" in self.asked
 
     def create(self) -> None:
         self.asked.append("create")
@@ -526,6 +530,102 @@ def test_an_ask_is_made_once_and_waited_for(tmp_path: Path) -> None:
     Journal(tmp_path / "journal.sqlite").write("answer", 0, "before create-task")
     assert conductor(tmp_path, World(), path, asks=asks).walk()
     assert len([e for e in Journal(tmp_path / "journal.sqlite").read() if e.kind == "ask"]) == 1
+
+
+def killed_at(tmp_path: Path, world: World, path: list[Step], at_kind: Kind, at_name: str) -> None:
+    """Walk until this entry is written, and be killed right after it, before anything else is done."""
+    walker = conductor(tmp_path, world, path)
+    write = walker.journal.write
+
+    def dying(kind: Kind, step: int, name: str, **detail: Any) -> int:
+        number = write(kind, step, name, **detail)
+        if (kind, name) == (at_kind, at_name):
+            raise KilledError
+        return number
+
+    walker.journal.write = dying  # type: ignore[method-assign]
+    with pytest.raises(KilledError):
+        walker.walk()
+
+
+@pytest.mark.parametrize("act", [Act.STOP_CONSUMERS, Act.CONSUMERS_TO_TARGET, Act.STOP_PRODUCERS])
+def test_gates_are_asked_again_if_a_conductor_was_killed_between_them_and_the_act(tmp_path: Path, act: Act) -> None:
+    world, path = World(), steps(*FORWARD)
+    killed_at(tmp_path, world, path, "doing", act)
+    before = (tmp_path / "cutover.toml").read_bytes()
+    world.gone = [GONE]  # hours later
+    walker = conductor(tmp_path, world, path, deadline_s=3600)
+    assert not walker.walk()
+    assert told(walker).failure == f"gate mirror has missed nothing cannot open: {GONE}"
+    assert (tmp_path / "cutover.toml").read_bytes() == before
+
+
+def test_producers_that_were_about_to_move_wait_for_the_mirror_again(tmp_path: Path) -> None:
+    world, path = World(), steps(*FORWARD)
+    killed_at(tmp_path, world, path, "doing", Act.PRODUCERS_TO_TARGET)
+    world.is_drained = False
+    walker = conductor(tmp_path, world, path)
+    assert not walker.walk()
+    assert "gate mirror at zero not open" in str(told(walker).failure)
+    assert walker.pointer.routes["r"].producers == "hold"
+
+
+def test_gates_before_an_act_that_was_done_are_not_asked_again(tmp_path: Path) -> None:
+    """Who has left cannot be held back any more: only the way on, or back, is left."""
+    world, path = World(), steps(*FORWARD)
+    killed_at(tmp_path, world, path, "gate", "attested on target")
+    world.gone = [GONE]
+    walker = conductor(tmp_path, world, path[:4])
+    assert walker.walk()
+
+
+def test_exact_offsets_of_before_a_kill_do_not_vouch_for_the_mirror(tmp_path: Path) -> None:
+    world = World()
+    path = steps(*FORWARD[:3], Act.SET_EXACT_OFFSETS, Act.CONSUMERS_TO_TARGET)
+    killed_at(tmp_path, world, path, "done", Act.SET_EXACT_OFFSETS)
+    world.gone = [GONE]
+    walker = conductor(tmp_path, world, path, deadline_s=3600)
+    assert not walker.walk()
+    assert told(walker).failure == f"gate mirror has missed nothing cannot open: {GONE}"
+
+
+def test_a_deadline_goes_on_where_a_killed_conductor_left_it(tmp_path: Path) -> None:
+    """What it waited counts; the time until somebody resumed does not, and no jump of the clock."""
+    world, path = World(lag_records=501), steps(Act.CREATE_TASK, Act.SYNCHRONISE)
+    killed = conductor(tmp_path, world, path)
+    killed.journal.write("waits", 1, "mirror lag under the bar", waits_for="x", elapsed_s=3599.99, deadline_s=3600)
+    killed.journal.close()
+    walker = conductor(tmp_path, world, path, deadline_s=3600)
+    assert not walker.walk()
+    assert "gate mirror lag under the bar not open after 3600 s" in str(told(walker).failure)
+
+
+def test_a_gate_that_is_open_is_passed_however_long_it_was_waited_for(tmp_path: Path) -> None:
+    path = steps(Act.CREATE_TASK, Act.SYNCHRONISE)
+    walker = conductor(tmp_path, World(), path)
+    walker.journal.write("waits", 1, "mirror lag under the bar", waits_for="x", elapsed_s=99, deadline_s=0.02)
+    assert walker.walk()
+
+
+def test_who_resumes_after_a_missed_deadline_waits_for_the_whole_of_it(tmp_path: Path) -> None:
+    walker = conductor(tmp_path, World(), [])
+    walker.journal.write("waits", 1, "g", waits_for="x", elapsed_s=5, deadline_s=6)
+    assert waited(walker.journal.read(), 1, "g") == (5, 5)
+    walker.journal.write("waits", 1, "g", waits_for="x", elapsed_s=6, idle_s=2, deadline_s=6)
+    assert waited(walker.journal.read(), 1, "g") == (6, 2), "a deadline counts from the last progress"
+    assert waited(walker.journal.read(), 2, "g") == waited(walker.journal.read(), 1, "other") == (0, 0)
+    walker.journal.write("missed", -1, "g", why="x")
+    assert waited(walker.journal.read(), 1, "g") == (0, 0)
+
+
+def test_a_conductor_that_was_overtaken_stops_and_does_not_retry(tmp_path: Path) -> None:
+    walker = conductor(tmp_path, World(), steps(*FORWARD), deadline_s=3600)
+    file = tmp_path / "cutover.toml"
+    file.write_text(file.read_text(encoding="utf-8").replace("generation = 1", "generation = 8"), encoding="utf-8")
+    now = file.read_bytes()
+    with pytest.raises(OvertakenError, match="generation 8 is there"):
+        walker.walk()
+    assert file.read_bytes() == now
 
 
 class KilledError(BaseException):
