@@ -102,11 +102,17 @@ def parse(text: str, env: Mapping[str, str] | None = None) -> CutoverFile:
     `env` answers `${NAME}` references (default: the process's environment).
     Raises CutoverFileError on anything malformed, incomplete, unknown or contradictory; its text holds no values.
     """
-    environment = os.environ if env is None else env
     try:
         data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, and int()'s own for more than 4,300 digits
         raise CutoverFileError(f"not valid TOML: {_position(error)}") from None
+    try:
+        return _file(data, os.environ if env is None else env)
+    except RecursionError:
+        raise CutoverFileError("tables are nested too deeply") from None
+
+
+def _file(data: Mapping[str, Any], environment: Mapping[str, str]) -> CutoverFile:
     _known("the file", data, _TOP)
     generation = data.get("generation")
     if isinstance(generation, bool) or not isinstance(generation, int) or not 0 <= generation < 1 << 63:

@@ -14,8 +14,10 @@ import os
 import stat
 import time
 import weakref
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from cutover_shim import native
 from cutover_shim.cutover_file import MAX_BYTES, CutoverFile, CutoverFileError, parse
@@ -97,6 +99,9 @@ class Watch:
         except CutoverFileError as error:
             self._refuse(str(error))
             self._judged = None  # a secret or variable that it refers to may appear later
+            return
+        except Exception as error:  # noqa: BLE001 - whatever stands in it, the thread lives to see the next version
+            self._refuse(f"cannot be used: {type(error).__name__}")
             return
         if self.good is not None and file.generation <= self.good.generation:
             what = "again, with other content" if file.generation == self.good.generation else "after"
@@ -213,20 +218,24 @@ class Watcher:
             if look:
                 due = now + INTERVAL_S
             for watch in watches:
-                changed = look and watch.tick()
+                changed = look and self._guarded(watch.tick, "a cutover file could not be read")
                 for client in list(watch.clients):
-                    self._serve(watch, client, changed=changed, now=now)
+                    if changed and watch.good is not None:
+                        apply = partial(client._shim_apply, watch.good)  # noqa: SLF001
+                        self._guarded(apply, "a client could not follow its cutover file")
+                    tick = partial(client._shim_tick, now)  # noqa: SLF001
+                    self._guarded(tick, "a client could not report its state")
 
-    def _serve(self, watch: Watch, client: Client, *, changed: bool, now: float) -> None:
+    def _guarded(self, call: Callable[[], Any], what: str) -> Any:
+        """Call; what it raises is logged once, not at every tick, and does not end the thread of the whole process."""
         try:
-            if changed and watch.good is not None:
-                client._shim_apply(watch.good)  # noqa: SLF001
-            client._shim_tick(now)  # noqa: SLF001
+            return call()
         except Exception as error:
-            told = f"{type(error).__name__}: {error}"
-            if told not in self._told:  # once, not at every tick
+            told = f"{what}: {type(error).__name__}: {error}"
+            if told not in self._told:
                 self._told.add(told)
-                log.exception("cutover shim: a client could not follow its cutover file")
+                log.exception("cutover shim: %s", what)
+            return None
 
 
 watcher = Watcher()

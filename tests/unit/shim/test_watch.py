@@ -121,6 +121,12 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
     "binary": (lambda p: p.write_bytes(bytes(range(256))), "not UTF-8"),
     "gigantic": (lambda p: p.write_bytes(b"#" * (2 << 20)), "larger than 1 MiB"),
     "malformed": (lambda p: p.write_text("generation = "), "not valid TOML"),
+    "an endless number": (lambda p: p.write_text(text(2) + f"\nx = {'9' * 4301}"), "not valid TOML"),
+    "a deep key": (lambda p: p.write_text(text(2, extra=f"{'.'.join('a' * 1000)} = 1")), "unknown key 'a'"),
+    "deep properties": (
+        lambda p: p.write_text(text(2).replace("[clusters.target]", f"[clusters.target]\n{'.'.join('a' * 1000)} = 1")),
+        "nested too deeply",
+    ),
     "unknown key": (lambda p: p.write_text(text(2, extra="x = 1")), "unknown key 'x'"),
     "going back": (lambda p: p.write_text(text(0)), "generation 0 after 1"),
     "two writers": (lambda p: p.write_text(text(1, "target")), "generation 1 again, with other content"),
