@@ -424,6 +424,8 @@ class Membership(Subscription):
             self._assigned(partitions)
         elif self.topics is not None:
             self._subscribe()
+        else:
+            self._settle(self.cluster)  # it reads nothing, so there is no assignment to wait for
         self.changed()
 
     # -- the end -----------------------------------------------------------------------------------------------------

@@ -107,6 +107,8 @@ class Subscription:
             raise
 
     def _subscribe(self) -> None:
+        if not self.assigned and self.state == self.cluster:
+            self.state = "joining"
         self.handle.subscribe(self.topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     def _on_assign(self, inner: Any, partitions: list[TopicPartition]) -> None:

@@ -170,3 +170,42 @@ def test_a_static_member_is_switched_and_back(switch: Switch, topic: str) -> Non
     until(lambda: len(app.got) == 10, app.step)
     assert sorted(n for n, _ in app.got) == [*range(6), *range(100, 104)]
     app.consumer.close()
+
+
+@pytest.mark.parametrize("how", ["poll", "close"])
+def test_on_revoke_runs_after_unsubscribe_as_in_the_client(switch: Switch, topic: str, how: str) -> None:
+    app = App(switch, topic)
+    until(lambda: app.events, app.step)
+    app.consumer.unsubscribe()
+    assert app.events == [("assign", True, 4)]
+    if how == "poll":
+        until(lambda: len(app.events) == 2, app.step)
+    app.consumer.close()
+    assert app.events == [("assign", True, 4), ("revoke", True, 4)]
+
+
+def test_on_revoke_runs_when_a_switch_comes_between_unsubscribe_and_the_next_poll(switch: Switch, topic: str) -> None:
+    app = App(switch, topic)
+    until(lambda: app.events, app.step)
+    app.consumer.unsubscribe()
+    switch.until_attested(switch.write(consumers="hold"), app.step)
+    assert app.events == [("assign", True, 4), ("revoke", True, 4)]
+    switch.until_attested(switch.write(consumers="source"), app.step)
+    assert app.consumer.assignment() == []
+    app.consumer.close()
+
+
+def test_what_is_assigned_beside_a_subscription_survives_a_switch(switch: Switch, topic: str) -> None:
+    extra = topic + "-extra"
+    for cluster in switch.clusters.values():
+        cluster.create(extra)
+    fill(switch.target, extra, range(500, 504))
+    app = App(switch, topic, **{"group.protocol": "classic", "partition.assignment.strategy": "cooperative-sticky"})
+    until(lambda: app.events, app.step)
+    app.consumer.incremental_assign([TopicPartition(extra, 0), TopicPartition(extra, 1)])
+    app.consumer.incremental_unassign([TopicPartition(extra, 1)])
+    switch.until_attested(switch.write(consumers="target"), app.step)
+    until(lambda: len(app.got) == 2, app.step)
+    assert sorted(n for n, _ in app.got) == [500, 502]
+    assert (extra, 1) not in {(p.topic, p.partition) for p in app.consumer.assignment()}
+    app.consumer.close()
