@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -15,6 +17,15 @@ from cutover_shim.cutover_file import CutoverFile
 from cutover_shim.membership import CHUNK_S, Membership
 
 _FAST_S = 0.25  # a longer wait is cut into pieces, between which a switch can begin
+
+
+_NEVER_OPENED: dict[str, Any] = {
+    "_shim_closed": True,
+    "_shim_fast": None,
+    "_shim_refusal": None,
+    "_shim_status": None,
+    "_shim_watch": None,
+}
 
 
 class Consumer(RawConsumer):
@@ -46,7 +57,8 @@ class Consumer(RawConsumer):
         self._shim_watch: watch.Watch | None = None
         self._shim_status: status.StatusFile | status.StatusTopic | None = None
         self._shim_dirty, self._shim_written = True, 0.0
-        self._shim_member = Membership(self, chosen, self._shim_changed)
+        changed = weakref.WeakMethod(self._shim_changed)
+        self._shim_member = Membership(self, chosen, lambda: None if (call := changed()) is None else call())
         if chosen.file is None:
             self._shim_member.start(None)
         else:
@@ -59,6 +71,13 @@ class Consumer(RawConsumer):
         self._shim_changed()
         if self._shim_watch is not None:
             watch.watcher.attach(self._shim_watch, self)
+
+    def __getattr__(self, name: str) -> Any:
+        # A derived class has not called this constructor: the client then behaves as if it were closed.
+        try:
+            return _NEVER_OPENED[name]
+        except KeyError:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
 
     # -- what the watcher and the membership call --------------------------------------------------------------------
 
@@ -341,6 +360,19 @@ class Consumer(RawConsumer):
             watch.watcher.detach(self._shim_watch, self)
         if self._shim_status is not None:
             self._shim_status.finish(self._shim_document())
+
+    def __del__(self) -> None:
+        # As the client's own: it leaves its group, and no thread or connection stays behind.
+        member = getattr(self, "_shim_member", None)
+        if member is None or self._shim_closed or sys.is_finalizing():
+            return
+        self._shim_closed, self._shim_fast = True, None
+        last = self._shim_document() if self._shim_status is not None else None
+        member.drop()
+        if self._shim_watch is not None:
+            watch.watcher.detach(self._shim_watch, self)
+        if self._shim_status is not None and last is not None:
+            native.start_thread(partial(self._shim_status.finish, last), "cutover-last-status")
 
     def __enter__(self) -> Any:
         return self

@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
@@ -105,6 +106,15 @@ class Lane:
 
         return report
 
+    def deliver(self, callback: Callback, error: KafkaError | None, message: Any) -> None:
+        """Call a delivery callback as `wrap` does."""
+        if error is None:
+            self.acked[message.topic(), message.partition()] = message.offset()
+        if self.driver is not None and native.get_ident() == self.driver:
+            self._mail.append(Letter(callback, (error, message), self.cluster))
+        else:
+            callback(error, message)
+
     def defer(self, callback: Callable[..., Any]) -> Callable[..., Any]:
         """Make another callback of the client (error_cb, stats_cb, throttle_cb) keep off the driver's thread."""
 
@@ -115,6 +125,10 @@ class Lane:
                 callback(*args)
 
         return call
+
+    def quiet(self, logger: Any) -> Any:
+        """Make a logger of the client (its property `logger`) keep off the driver's thread."""
+        return SimpleNamespace(log=self.defer(logger.log))
 
     def put(
         self, topic: str, value: Any, key: Any, partition: int, callback: Any, timestamp: int, headers: Any
@@ -394,6 +408,14 @@ class Lane:
             except KafkaException as error:
                 self.fail(held, error.args[0].code(), error.args[0].str())
         return True
+
+    def drop(self) -> None:
+        """Stop changing and let go of the client in use, with whatever it has not delivered."""
+        with self.cond:
+            self.closing = True
+            self.cond.notify_all()
+            self.old, self.handle, self.cluster, self.state = None, _Gate(self), None, "held"
+            self._fresh = None if self.driver is None else self._fresh  # else the driver closes it as it ends
 
     def close(self) -> None:
         """Close the client in use and stop changing. The caller has flushed: what is still queued stays unsent."""

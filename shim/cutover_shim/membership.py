@@ -34,6 +34,7 @@ RETRY_S = 0.5
 ATTEST_S = 10.0
 REVOKE_S = 10.0
 COMMIT_S = 15.0
+_CALLBACKS = frozenset({"error_cb", "stats_cb", "throttle_cb", "on_commit", "logger"})
 
 
 class Membership(Subscription):
@@ -108,6 +109,12 @@ class Membership(Subscription):
         conf = config.for_cluster(self.conf, where)
         conf["on_commit"] = self._on_commit
         return build_client(RawConsumer, conf, where)
+
+    def _look_from(self, cluster: str, file: CutoverFile) -> Any:
+        """Construct a client that only asks, on a thread of ours: the application's callbacks do not run there."""
+        conf = config.for_cluster(self.conf, file.clusters[cluster])
+        quiet = {k: v for k, v in conf.items() if k not in _CALLBACKS}
+        return build_client(RawConsumer, {**quiet, "log_level": 0}, file.clusters[cluster])
 
     def _on_commit(self, error: Any, partitions: list[TopicPartition]) -> None:
         if error is None and not self._attested:
@@ -206,7 +213,7 @@ class Membership(Subscription):
         try:
             fresh = self._build(goal, file)
             # Not the handle in use: every call on a consumer waits for the application's running poll().
-            present = self._build(self.cluster, file) if self.cluster is not None else None
+            present = self._look_from(self.cluster, file) if self.cluster is not None else None
             used = self._read_topics() + [p.topic for p in self.manual or []]
             route = file.routes.get(self.route) if self.route is not None else None
             conf = config.for_cluster(self.conf, file.clusters[goal])
@@ -429,6 +436,16 @@ class Membership(Subscription):
         self.changed()
 
     # -- the end -----------------------------------------------------------------------------------------------------
+
+    def drop(self) -> None:
+        """Let go of the client in use: the application has dropped its consumer, so no callback runs any more."""
+        with self.cond:
+            self._closing = True
+            self.callbacks = (None, None, None)
+            self.handle, self.cluster, self.state = None, None, "held"
+            self._fresh = None
+            self.assigned.clear()
+            self.cond.notify_all()
 
     def close(self) -> None:
         """Close the client in use and stop changing."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -32,9 +35,18 @@ class Producer(RawProducer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # The base is never initialised: every method is overridden, and this object holds real clients instead.
+        self._shim: ProducerCore
         self._shim = core = ProducerCore(config.settings(args, kwargs))
         self._shim_topics = core.by_topic
         core.start()
+
+    def __getattr__(self, name: str) -> Any:
+        # A derived class has not called this constructor: the client then behaves as if it were closed.
+        if name == "_shim":
+            return ProducerCore.never_opened()
+        if name == "_shim_topics":
+            return {}
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     # -- producing ---------------------------------------------------------------------------------------------------
 
@@ -90,18 +102,10 @@ class Producer(RawProducer):
         if lane is None:
             lane = self._shim.resolve(topic)
         callback = callback if callback is not None else on_delivery
-        copies = [
-            {**m, "callback": lane.wrap(m["callback"])} if isinstance(m, dict) and m.get("callback") is not None else m
-            for m in messages
-        ]
         handle = lane.steady
         try:
             if handle is not None:
-                taken: int = handle.produce_batch(topic, copies, partition=partition, callback=lane.wrap(callback))
-                for mine, theirs in zip(copies, messages, strict=True):
-                    if mine is not theirs and "_error" in mine:
-                        theirs["_error"] = mine["_error"]
-                return taken
+                return _produce_batch(handle, topic, messages, partition, lane.wrap(callback), lane.deliver)
         except RuntimeError as error:
             if not closed_handle(error):
                 raise
@@ -216,12 +220,36 @@ class Producer(RawProducer):
         """
         return self._shim.close()
 
+    def __del__(self) -> None:
+        # As the client's own: what is not delivered is lost, and no thread or connection stays behind.
+        core = getattr(self, "_shim", None)
+        if core is not None and not core.closed and not sys.is_finalizing():
+            core.drop()
+
     def __enter__(self) -> Any:
         return self
 
     def __exit__(self, exc_type: Any, exc_value: Any, exc_traceback: Any) -> bool | None:  # noqa: PYI036 - the client's
         self.close()
         return None
+
+
+def _produce_batch(
+    handle: Any, topic: str, messages: list[Any], partition: int, callback: Any, deliver: Callable[..., None]
+) -> int:
+    """Produce a batch whose messages may have callbacks of their own, which are put behind `deliver`.
+
+    They are put back into the application's dicts before it sees them again: a copy of each dict would cost twice that.
+    """
+    own = [m for m in messages if isinstance(m, dict) and m.get("callback") is not None]
+    for message in own:
+        message["callback"] = partial(deliver, message["callback"])  # made faster than a closure
+    try:
+        taken: int = handle.produce_batch(topic, messages, partition=partition, callback=callback)
+        return taken
+    finally:
+        for message in own:
+            message["callback"] = message["callback"].args[0]
 
 
 class _PlainProducer(Producer):

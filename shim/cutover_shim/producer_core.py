@@ -43,6 +43,13 @@ class ProducerCore:
         self._dirty, self._written = True, 0.0
         self._transactional = bool(chosen.conf.get("transactional.id"))
 
+    @classmethod
+    def never_opened(cls) -> ProducerCore:
+        """Return what stands behind a producer whose constructor did not run: it is closed."""
+        core = cls(config.settings(({},), {}))
+        core.closed = True
+        return core
+
     def start(self) -> None:
         """Open what the cutover file says, or the only client if there is none. Raises as the constructor does."""
         chosen = self.chosen
@@ -125,6 +132,8 @@ class ProducerCore:
         for name in _CALLBACKS:
             if callable(conf.get(name)):
                 conf[name] = lane.defer(conf[name])
+        if hasattr(conf.get("logger"), "log"):
+            conf["logger"] = lane.quiet(conf["logger"])
         for name in ("on_delivery", "dr_cb"):
             if callable(conf.get(name)):
                 conf[name] = lane.wrap(conf[name])
@@ -380,6 +389,29 @@ class ProducerCore:
         for lane in self.all():
             for handle in lane.handles():
                 handle.set_sasl_credentials(username, password)
+
+    def drop(self) -> None:
+        """Let go of every client without delivering what is outstanding: the application has dropped its producer."""
+        self.closed = True
+        waiting = sum(len(lane.queue) for lane in self.all())
+        if waiting:
+            log.warning(
+                "cutover shim: a producer was dropped without flush() or close(): %d messages that waited for their "
+                "route are lost",
+                waiting,
+            )
+        last = self._document() if self.status is not None else None
+        for lane in self.all():
+            lane.drop()
+        # Each holds the others by its callbacks: without this they would stay until the garbage collector comes by.
+        self.lanes, self.single = {}, None
+        self.by_topic.clear()
+        self.mail.clear()
+        kept, self.status = self.status, None
+        if self.watch is not None:
+            watch.watcher.detach(self.watch, self)
+        if kept is not None and last is not None:
+            native.start_thread(partial(kept.finish, last), "cutover-last-status")  # a topic's may take two seconds
 
     def close(self) -> bool:
         """Deliver what is outstanding and close every client."""

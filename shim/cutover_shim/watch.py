@@ -219,12 +219,15 @@ class Watcher:
                 due = now + INTERVAL_S
             for watch in watches:
                 changed = look and self._guarded(watch.tick, "a cutover file could not be read")
-                for client in list(watch.clients):
-                    if changed and watch.good is not None:
-                        apply = partial(client._shim_apply, watch.good)  # noqa: SLF001
-                        self._guarded(apply, "a client could not follow its cutover file")
-                    tick = partial(client._shim_tick, now)  # noqa: SLF001
-                    self._guarded(tick, "a client could not report its state")
+                self._serve(watch, now, changed=bool(changed))
+
+    def _serve(self, watch: Watch, now: float, *, changed: bool) -> None:
+        # In a function of its own: a name of the loop's would keep a client that the application has dropped.
+        for client in list(watch.clients):
+            if changed and watch.good is not None:
+                apply = partial(client._shim_apply, watch.good)  # noqa: SLF001
+                self._guarded(apply, "a client could not follow its cutover file")
+            self._guarded(partial(client._shim_tick, now), "a client could not report its state")  # noqa: SLF001
 
     def _guarded(self, call: Callable[[], Any], what: str) -> Any:
         """Call; what it raises is logged once, not at every tick, and does not end the thread of the whole process."""

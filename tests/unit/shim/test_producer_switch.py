@@ -167,3 +167,26 @@ def test_closing_in_hold_waits_for_the_release(switch: Switch, topic: str) -> No
     closing.join(20)
     assert not closing.is_alive()
     check(app, switch)
+
+
+def test_the_applications_logger_runs_on_its_own_threads(switch: Switch, topic: str) -> None:
+    app, others = threading.get_ident(), []
+
+    class Log:
+        def __init__(self) -> None:
+            self.lines = 0
+
+        def log(self, *_args: object) -> None:
+            self.lines += 1
+            if threading.get_ident() != app:
+                others.append(threading.current_thread().name)
+
+    logger = Log()
+    producer = Producer(switch.conf(logger=logger, log_level=7, debug="msg,queue"))
+    producer.produce(topic, b"x")
+    # Nobody polls here: what the client logs while it is drained and closed falls due on the thread that does that.
+    switch.until_attested(switch.write(producers="target"))
+    producer.poll(0)
+    assert logger.lines > 0
+    assert others == []
+    producer.close()
