@@ -45,6 +45,9 @@ class AdminClient(RawAdminClient):
     def _shim_tick(self, now: float) -> None:
         """An AdminClient has no state to report."""
 
+    def _shim_exit(self, timeout_s: float) -> None:
+        """Nor has it a last one."""
+
     def _shim_client(self) -> Any:
         with self._shim_lock:
             file, conf = self._shim_file, self._shim_conf.conf

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ _ADDRESS = frozenset({"bootstrap.servers", "metadata.broker.list"})
 # What the client refuses, or fails by, where the cluster's login or group protocol is another one.
 _TOKENS = ("oauth_cb", "sasl.oauthbearer.", "enable.sasl.oauthbearer.")
 _CLASSIC = ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy", "group.protocol.type")
+_CONNECTION = re.compile(
+    r"bootstrap\.|metadata\.broker\.|broker\.address\.|client\.|socket\.|security\.|sasl\.|oauth_cb|(enable\.)?s(sl|asl)\."
+)
 _count = itertools.count(1)
 
 
@@ -103,6 +107,11 @@ def _mechanism(conf: Mapping[str, Any]) -> str | None:
 def of_source(conf: Mapping[str, Any], file: CutoverFile) -> dict[str, Any]:
     """Give the properties of a client of the source cluster."""
     return for_cluster(conf, file.clusters["source"])
+
+
+def connection(conf: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a client of ours needs to reach the same cluster in the same role: address, login, encryption."""
+    return {name: value for name, value in conf.items() if _CONNECTION.match(name)}
 
 
 def group_of(conf: Mapping[str, Any], file: CutoverFile | None) -> str | None:

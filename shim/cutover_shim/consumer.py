@@ -15,6 +15,7 @@ from cutover_shim import codes, config, native, runtime, status, watch
 from cutover_shim.clients import closed_handle, deadline_of, left_until
 from cutover_shim.cutover_file import CutoverFile
 from cutover_shim.membership import CHUNK_S, Membership
+from cutover_shim.words import Words
 
 _FAST_S = 0.25  # a longer wait is cut into pieces, between which a switch can begin
 
@@ -57,6 +58,7 @@ class Consumer(RawConsumer):
         self._shim_watch: watch.Watch | None = None
         self._shim_status: status.StatusFile | status.StatusTopic | None = None
         self._shim_dirty, self._shim_written = True, 0.0
+        self._shim_words = Words("consumer", chosen.instance, chosen.file)
         changed = weakref.WeakMethod(self._shim_changed)
         self._shim_member = Membership(self, chosen, lambda: None if (call := changed()) is None else call())
         if chosen.file is None:
@@ -70,6 +72,8 @@ class Consumer(RawConsumer):
                 self._shim_status = status.writer(chosen.status, chosen.instance, source)
         self._shim_changed()
         if self._shim_watch is not None:
+            member = self._shim_member
+            self._shim_words.began(member.route, member.state, member.seen)
             watch.watcher.attach(self._shim_watch, self)
 
     def __getattr__(self, name: str) -> Any:
@@ -85,6 +89,7 @@ class Consumer(RawConsumer):
         self._shim_member.want(file)
 
     def _shim_tick(self, now: float) -> None:
+        self._shim_member.tick(now)
         if self._shim_status is not None and (self._shim_dirty or now - self._shim_written >= watch.STATUS_EVERY_S):
             self._shim_dirty, self._shim_written = False, now
             self._shim_status.write(self._shim_document())
@@ -96,6 +101,10 @@ class Consumer(RawConsumer):
             fast = handle is not None and member.quiet and not member.seeks and not self._shim_closed
             self._shim_fast = handle if fast else None
         self._shim_dirty = True
+        if member.file is not None and member.state in {"source", "target", "held"} and not self._shim_closed:
+            if member.route is not None:
+                self._shim_words.at(member.route, member.state, member.applied)
+            self._shim_words.left_behind(*member.left_behind(), member.file, "consumers")
         if self._shim_status is not None:
             watch.watcher.wake()
 
@@ -111,6 +120,11 @@ class Consumer(RawConsumer):
             unrouted=int(member.route is None),
             closed=self._shim_closed,
         )
+
+    def _shim_exit(self, timeout_s: float) -> None:
+        self._shim_closed = True
+        if self._shim_status is not None:
+            self._shim_status.finish(self._shim_document(), timeout_s)
 
     def _shim_forked(self) -> Any:
         self._shim_closed, self._shim_refusal, self._shim_fast = True, runtime.FORKED, None

@@ -24,6 +24,7 @@ from cutover_shim import codes, config, native, prepare
 from cutover_shim.clients import build_client
 from cutover_shim.cutover_file import Cluster, CutoverFile, CutoverFileError, Where
 from cutover_shim.positions import starts_at_end
+from cutover_shim.rejoin import JoinWatch
 from cutover_shim.status import nested
 from cutover_shim.subscription import Subscription
 
@@ -56,6 +57,8 @@ class Membership(Subscription):
         self._attested = False
         self.moved = False  # has left a cluster: messages of it may still be in the application's hands
         self._own_offsets = settings.own_offsets
+        self._hangs = False  # its client waits to join a group that is stable without it
+        self._joins: JoinWatch | None = None
 
     @property
     def auto_commit(self) -> bool:
@@ -72,7 +75,7 @@ class Membership(Subscription):
     @property
     def quiet(self) -> bool:
         """Whether nothing is to be done but reading."""
-        return self.handle is not None and self.desired == self.cluster
+        return self.handle is not None and self.desired == self.cluster and not self._hangs
 
     def _ready(self) -> bool:
         if self.desired == "hold":
@@ -167,6 +170,16 @@ class Membership(Subscription):
             self._driving = True
             native.start_thread(self._drive, f"cutover-group-{self.group}")
 
+    def left_behind(self) -> tuple[str, list[str]]:
+        """Name what is in no route: this group, or topics that it reads although it is in one itself."""
+        if self.file is None or self.group is None:
+            return "group", []
+        if self.route is None:
+            return "group", [self.group]
+        with contextlib.suppress(CutoverFileError):
+            return "topic", [t for t in self._read_topics() if self.file.route_of_topic(t) is None]
+        return "topic", []
+
     def _renamed(self, file: CutoverFile) -> str | None:
         if (now := config.group_of(self.conf, file)) == self.group:
             return None
@@ -250,6 +263,8 @@ class Membership(Subscription):
         try:
             if self.due:
                 self._leave()
+            elif self._hangs:
+                self._join_anew()
             if self.cluster is None and self.desired == "hold":
                 self._settle("held")
             elif self.cluster is None and self._ready():
@@ -433,6 +448,35 @@ class Membership(Subscription):
             self._subscribe()
         else:
             self._settle(self.cluster)  # it reads nothing, so there is no assignment to wait for
+        self.changed()
+
+    def tick(self, now: float) -> None:
+        """Look after a join that hangs; called by the watching thread."""
+        if self.group is None or self.file is None:
+            return
+        if self._joins is None:
+            self._joins = JoinWatch(self.group)
+        joining = self.state == "joining" and self.handle is not None and bool(self.topics)
+        self._joins.tick(now, joining=joining, conf=self.merged, hangs=self._found_hanging)
+
+    def _found_hanging(self) -> None:
+        with self.cond:
+            self._hangs = self.state == "joining" and not self._closing
+        self.changed()
+
+    def _join_anew(self) -> None:
+        assert self.file is not None  # noqa: S101 - without a file nobody looks
+        self._hangs = False
+        if self.state != "joining" or self.cluster is None:
+            return
+        log.warning(
+            "cutover shim: the group %s is stable, and this consumer has waited to join for longer than its session "
+            "timeout: its client is made anew",
+            self.group,
+        )
+        stuck, self.handle = self.handle, self._build(self.cluster, self.file)
+        native.start_thread(stuck.close, "cutover-close")  # it may wait for the same answer for ever
+        self._subscribe()
         self.changed()
 
     # -- the end -----------------------------------------------------------------------------------------------------

@@ -9,11 +9,10 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.cimpl import _AdminClientImpl as RawAdminClient
 
-from cutover_shim import codes
+from cutover_shim import codes, config
 
 TIMEOUT_S = 3.0
 _GLOB = re.compile(r"[*?\[]")
-_CONNECTION = re.compile(r"bootstrap\.|metadata\.broker\.|broker\.address\.|security\.|sasl\.|(enable\.)?ssl\.")
 
 
 class NotFitError(Exception):
@@ -64,8 +63,7 @@ def _refusal(conf: Mapping[str, Any]) -> str | None:
     like it asks once more.
     """
     heard: list[KafkaError] = []
-    alike: dict[str, Any] = {name: value for name, value in conf.items() if _CONNECTION.match(name)}
-    probe = RawAdminClient(alike | {"error_cb": heard.append, "log_level": 0})
+    probe = RawAdminClient(config.connection(conf) | {"error_cb": heard.append, "log_level": 0})
     try:
         probe.list_topics(timeout=TIMEOUT_S / 3)
     except KafkaException:

@@ -15,6 +15,7 @@ from cutover_shim import codes, config, native, runtime, status, transactions, w
 from cutover_shim.clients import build_client, closed_handle, deadline_of, left_until
 from cutover_shim.cutover_file import CutoverFile, CutoverFileError
 from cutover_shim.lane import CHUNK_S, Lane, Letter
+from cutover_shim.words import Words
 
 log = logging.getLogger("cutover_shim")
 
@@ -41,6 +42,7 @@ class ProducerCore:
         self.watch: watch.Watch | None = None
         self.status: status.StatusFile | status.StatusTopic | None = None
         self._dirty, self._written = True, 0.0
+        self._words = Words("producer", chosen.instance, chosen.file)
         self._transactional = bool(chosen.conf.get("transactional.id"))
 
     @classmethod
@@ -67,6 +69,8 @@ class ProducerCore:
                 chosen.status, chosen.instance, partial(config.of_source, chosen.conf, self.file)
             )
         self.begin(self.file)
+        lane = next(iter(self.lanes.values()))
+        self._words.began(lane.route, lane.state, self.file.generation)
         watch.watcher.attach(self.watch, self)
 
     def _in_transactions(self, file: CutoverFile) -> bool:
@@ -151,6 +155,11 @@ class ProducerCore:
         for lane in lanes:
             lane.want(file)
         self.changed()
+        self._warn(file)
+
+    def _warn(self, file: CutoverFile) -> None:
+        loose = [topic for topic, lane in list(self.by_topic.items()) if lane.route is None]
+        self._words.left_behind("topic", loose, file, "producers")
 
     def _rename(self, file: CutoverFile) -> None:
         """Give the lane of no route its route, when a new version of the file has one for all its topics."""
@@ -195,6 +204,9 @@ class ProducerCore:
         self.refresh()
         self._dirty = True
         self.news.set()
+        for route, lane in list(self.lanes.items()):
+            if self.file is not None and route is not None and lane.settled:
+                self._words.at(route, lane.state, lane.applied)
         if self.status is not None:
             watch.watcher.wake()
 
@@ -229,7 +241,9 @@ class ProducerCore:
             lane = self.open(self._route_of(topic, file))
             lane.topics.add(topic)
             self.by_topic[topic] = lane
-            return lane
+        if file is not None:
+            self._warn(file)
+        return lane
 
     def only(self) -> Lane:
         """Return the one lane of a transactional producer."""
@@ -389,6 +403,12 @@ class ProducerCore:
         for lane in self.all():
             for handle in lane.handles():
                 handle.set_sasl_credentials(username, password)
+
+    def _shim_exit(self, timeout_s: float) -> None:
+        """Write the last status: the process ends, and this producer was not closed."""
+        self.closed = True
+        if self.status is not None:
+            self.status.finish(self._document(), timeout_s)
 
     def drop(self) -> None:
         """Let go of every client without delivering what is outstanding: the application has dropped its producer."""

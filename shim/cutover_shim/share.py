@@ -51,6 +51,10 @@ class _Stays:
             self._shim_written = now
             self._shim_status.write(self._shim_document(closed=False))
 
+    def _shim_exit(self, timeout_s: float) -> None:
+        if self._shim_status is not None:
+            self._shim_status.finish(self._shim_document(closed=True), timeout_s)
+
     def _shim_document(self, *, closed: bool) -> dict[str, Any]:
         file = self._shim_file
         route = file.route_of_group(self._shim_group) if self._shim_group else None

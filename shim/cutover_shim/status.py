@@ -16,12 +16,11 @@ from urllib.parse import quote
 from confluent_kafka import KafkaException
 from confluent_kafka.cimpl import Producer as RawProducer
 
-from cutover_shim import native
+from cutover_shim import config, native
 
 log = logging.getLogger("cutover_shim")
 
 FORMAT = 1
-_CONNECTION = ("bootstrap.servers", "security.", "sasl.", "ssl.", "enable.ssl", "client.", "socket.", "broker.address")
 
 
 class StatusFile:
@@ -51,7 +50,7 @@ class StatusFile:
                     self._complained = True
                     log.warning("cutover status %s cannot be written: %s", self.path, error.strerror or error)
 
-    def finish(self, document: dict[str, Any]) -> None:
+    def finish(self, document: dict[str, Any], timeout_s: float = 0) -> None:  # noqa: ARG002 - a topic's
         """Write the last document of a client that is closed: none that was begun before may follow it."""
         with self._lock:
             self.write(document)
@@ -90,12 +89,12 @@ class StatusTopic:
                 self._producer.produce(self.topic, value, self._key)
             self._producer.poll(0)
 
-    def finish(self, document: dict[str, Any]) -> None:
-        """Produce the last document and wait for it, at most two seconds."""
+    def finish(self, document: dict[str, Any], timeout_s: float = 2.0) -> None:
+        """Produce the last document and wait for it, at most so many seconds."""
         with self._lock:
             self.write(document)
             self._finished = True
-            if self._producer.flush(2):
+            if self._producer.flush(timeout_s):
                 self._producer.purge()
             self._producer.close()
 
@@ -107,8 +106,7 @@ def writer(where: str, instance: str, source: Callable[[], dict[str, Any]]) -> S
     """
     if not where.startswith("kafka:"):
         return StatusFile(where, instance)
-    conf = {k: v for k, v in source().items() if k.startswith(_CONNECTION) and not callable(v)}
-    return StatusTopic(where.removeprefix("kafka:"), instance, {**conf, "log_level": 0})
+    return StatusTopic(where.removeprefix("kafka:"), instance, {**config.connection(source()), "log_level": 0})
 
 
 def document(

@@ -33,6 +33,7 @@ class Client(Protocol):
 
     def _shim_apply(self, file: CutoverFile) -> None: ...
     def _shim_tick(self, now: float) -> None: ...
+    def _shim_exit(self, timeout_s: float) -> None: ...
 
 
 class Watch:
@@ -192,6 +193,16 @@ class Watcher:
         deadline = time.monotonic() + 1
         while self._running and time.monotonic() < deadline:
             native.sleep(0.005)
+        self._say_goodbye()
+
+    def _say_goodbye(self) -> None:
+        """Let the clients that were not closed write their last status, in at most two seconds for all of them."""
+        deadline = time.monotonic() + 2
+        for watch in list(self._watches.values()):
+            for client in list(watch.clients):
+                left = max(0.0, deadline - time.monotonic())
+                last = partial(client._shim_exit, left)  # noqa: SLF001
+                self._guarded(last, "a client could not write its last status")
 
     def _run(self) -> None:
         try:

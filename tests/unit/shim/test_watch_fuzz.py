@@ -77,6 +77,9 @@ class Follower:
     def _shim_tick(self, now: float) -> None:
         """Nothing to report."""
 
+    def _shim_exit(self, timeout_s: float) -> None:
+        """Nothing to report at the end either."""
+
 
 def contents(chance: random.Random) -> Iterator[bytes]:
     """Damaged contents, and after each 199 of them a good one of the next generation."""
