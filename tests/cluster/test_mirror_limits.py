@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 
+import httpx
 from confluent_kafka import Producer
 from cutover_harness.admin import Admin
 from cutover_harness.mirror import Mirror
@@ -14,6 +15,7 @@ eventually = partial(waiting.eventually, seconds=60)
 SMALL = "limits.small-batches"
 ZIPPED = "limits.small-when-compressed"
 BLUE = "limits[blue]"
+PASSWORD = "hunter-2-of-the-mirror"
 
 
 def produce(config: Mapping[str, str], topic: str, count: int, size: int, **options: str) -> None:
@@ -44,3 +46,27 @@ def test_what_the_source_holds_fits_on_the_target(testbed: ProcessTestbed) -> No
         assert there.end_offsets([SMALL, ZIPPED]) == {(SMALL, 0): 2000, (ZIPPED, 0): 20}
         assert eventually(lambda: there.committed(BLUE) == {(SMALL, 0): 2000})
         mirror.delete()
+
+
+def test_connect_shows_no_secret_and_its_tasks_get_it(testbed: ProcessTestbed) -> None:
+    source, target = testbed.source.client_config(), testbed.target.client_config()
+    login = f'org.apache.kafka.common.security.plain.PlainLoginModule required username="u" password="{PASSWORD}";'
+    Admin(source).create_topics({"secretive": 1})
+    produce(source, "secretive", 10, 10)
+    with Mirror(
+        testbed.connect_url, source, {**target, "sasl.jaas.config": login}, batch="secretive", topics=["secretive"],
+        groups=[], connect_logs=testbed.connect_logs, secrets_folder=testbed.secrets_folder,
+    ) as mirror:  # fmt: skip
+        mirror.create()
+        assert not mirror.notes
+        assert eventually(lambda: mirror.drained()[0]), (mirror.drained(), mirror.running(), mirror.reason())
+        shown = "".join(
+            httpx.get(f"{testbed.connect_url}/connectors/{name}{part}", trust_env=False).text
+            for name in mirror.batch.connectors
+            for part in ("", "/config", "/tasks", "/status")
+        )
+        assert "${cutover:" in shown
+        assert PASSWORD not in shown
+        mirror.delete()
+    assert testbed.secrets_folder is not None
+    assert not list(testbed.secrets_folder.glob("*secretive*"))

@@ -31,6 +31,7 @@ Kind = Literal[
     "topics",
     "gone",
     "found",
+    "note",
     "doing",
     "done",
     "flows",
@@ -49,7 +50,7 @@ around;
 topics: the ids of the topics that are mirrored; gone: records that went from the source before they were mirrored;
 found: what was on the target before the mirror task was created;
 ask, answer: something that another process has to do (a fault, a restart of apps); missed: a gate's deadline; back: the
-way back that was decided; end: the path is walked."""
+way back that was decided; note: a line for whoever watches; end: the path is walked."""
 
 APPLICATION_ID = 0x6B637574
 """SQLite's `application_id` of a journal; 0 in those of version 0."""

@@ -69,6 +69,8 @@ class ConductorConfig(ConfigFile):
     """How Connect reaches `source` and `target` where not at the address in the cutover file."""
     connect_logs: list[Path] = Field(default=[])
     """The Connect workers' logs if they can be read here."""
+    secrets_folder: Path | None = None
+    """The folder from which the Connect workers read secrets."""
     exactly_once: bool = False
     cutover_file: Path
     statuses: Path
@@ -131,6 +133,7 @@ class ConductorConfig(ConfigFile):
             exactly_once=self.exactly_once,
             reverse_connect_url=self.reverse_connect_url,
             connect_logs=self.connect_logs,
+            secrets_folder=self.secrets_folder,
         )
 
 

@@ -10,6 +10,7 @@ import httpx
 
 from cutover_harness.mirror.connect_text import one_line, secrets_of, trace_reason
 from cutover_harness.mirror.errors import MirrorError
+from cutover_harness.mirror.secrets import SecretFiles
 
 # What a worker answers that has just started, or while its group rebalances, without meaning it.
 _NOT_YET = frozenset({HTTPStatus.CONFLICT, HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE})
@@ -32,12 +33,20 @@ class Status:
 class Connect:
     """One Connect cluster. Methods retry what passes and raise MirrorError for the rest after `patience_s` seconds.
 
-    `secrets` are masked in everything that Connect answers, next to those of configurations that are sent.
+    `secrets` are masked in everything that Connect answers, next to those of configurations that are sent. With
+    `files` those of configurations stay in files that the worker reads.
     """
 
     def __init__(
-        self, url: str, *, patience_s: float = 20.0, timeout_s: float = 5.0, secrets: Collection[str] = ()
+        self,
+        url: str,
+        *,
+        patience_s: float = 20.0,
+        timeout_s: float = 5.0,
+        secrets: Collection[str] = (),
+        files: SecretFiles | None = None,
     ) -> None:
+        self._files = files
         self.url = httpx.URL(url)
         self._secrets = frozenset(secrets)
         self.patience_s = patience_s
@@ -54,22 +63,22 @@ class Connect:
 
         Each PUT restarts the connector and its tasks, also one that changes nothing.
         """
-        self._secrets |= secrets_of([config])
+        config, changed = self._without_secrets(name, config)
         path, wanted = f"/connectors/{name}/config", {**config, "name": name}
         # The group's leader answers 404 and 500 in the first second of its life.
         self._change(
             "PUT",
             path,
             dict(config),
-            done=lambda: self._call("GET", path, missing_is_fine=True) == wanted,
+            done=lambda: not changed and self._call("GET", path, missing_is_fine=True) == wanted,
             passing=_NOT_YET | {HTTPStatus.NOT_FOUND},
         )
 
     def create_stopped(self, name: str, config: Mapping[str, str]) -> None:
         """Create the connector in state STOPPED (KIP-980, Kafka 3.7), or stop the one that exists and configure it."""
-        self._secrets |= secrets_of([config])
         if self.status(name) is None:
-            body = {"name": name, "config": dict(config), "initial_state": "STOPPED"}
+            content, _ = self._without_secrets(name, config)
+            body = {"name": name, "config": content, "initial_state": "STOPPED"}
             self._change(
                 "POST",
                 "/connectors",
@@ -84,6 +93,8 @@ class Connect:
     def delete(self, name: str) -> None:
         """Delete the connector where it exists."""
         self._change("DELETE", f"/connectors/{name}", missing_is_fine=True)
+        if self._files is not None:
+            self._files.remove(name)
 
     def set_state(self, name: str, action: str) -> None:
         """Ask for a state: `action` is pause, resume or stop (KIP-875). Takes effect later."""
@@ -112,6 +123,11 @@ class Connect:
         """Set stored offsets of a stopped source connector (KIP-875)."""
         body = {"offsets": [{"partition": partition, "offset": offset} for partition, offset in offsets]}
         self._change("PATCH", f"/connectors/{name}/offsets", body)
+
+    def _without_secrets(self, name: str, config: Mapping[str, str]) -> tuple[dict[str, str], bool]:
+        """Return the configuration as it is sent, and whether a secret that it refers to has changed."""
+        self._secrets |= secrets_of([config])
+        return (dict(config), False) if self._files is None else self._files.moved(name, config)
 
     def _change(
         self,

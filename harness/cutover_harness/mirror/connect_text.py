@@ -11,11 +11,16 @@ _MAX_LENGTH = 2000
 _CAUSE = re.compile(r"^Caused by: (.*)$", re.MULTILINE)
 
 
+def is_secret(key: str) -> bool:
+    """Return whether a property of this name holds a secret."""
+    return _SECRET.search(key) is not None
+
+
 def secrets_of(configs: Iterable[Mapping[str, str]]) -> frozenset[str]:
     """Return what must not appear in a message: values of sensitive properties, and the quoted strings in them."""
     found: set[str] = set()
     for config in configs:
-        for value in (value for key, value in config.items() if _SECRET.search(key)):
+        for value in (value for key, value in config.items() if is_secret(key)):
             quoted = _QUOTED.findall(value)
             found |= {value, *quoted, *(re.sub(r"\\(.)", r"\1", each) for each in quoted)}
     return frozenset(text for text in found if len(text) > 3)  # a shorter one would take letters out of other words

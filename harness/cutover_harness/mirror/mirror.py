@@ -19,10 +19,11 @@ from cutover_harness.mirror.logs import LogReader, answering
 from cutover_harness.mirror.offsets_topics import OffsetSync
 from cutover_harness.mirror.overtaken import Gap
 from cutover_harness.mirror.progress import Lag, Progress
+from cutover_harness.mirror.secrets import SHOWN, SecretFiles, in_the_clear
 from cutover_harness.mirror.skip_finder import SkipFinder
 from cutover_harness.mirror.skipped import Skipped
 from cutover_harness.mirror.target_topics import TargetTopics
-from cutover_harness.mirror.topic_settings import Difference, differences
+from cutover_harness.mirror.topic_settings import Difference, Harm, differences
 from cutover_harness.mirror.worker_log import last_reason
 
 _STATE_LIMIT_S = 30.0
@@ -38,7 +39,7 @@ class Mirror:
     and `exclude` are names or globs. `exactly_once` has to be what the Connect cluster is set to (KIP-618).
     `interval_s` is how often MirrorMaker 2 looks for topics and groups and copies offsets. `reverse_connect_url` is the
     Connect cluster where the batch's reverse mirror may run, where that is another one. `connect_logs` are the files of
-    the workers' logs if they can be read here.
+    the workers' logs if they can be read here, `secrets_folder` one that they read secrets from (`secrets.py`).
 
     Methods raise MirrorError (a UsageError) where Connect or a cluster refuses or does not answer. Not for several
     threads at once: one instance each.
@@ -59,6 +60,7 @@ class Mirror:
         tasks: int = 1,
         reverse_connect_url: str | None = None,
         connect_logs: Sequence[Path] = (),
+        secrets_folder: Path | None = None,
     ) -> None:
         self.batch = Batch(batch, tuple(topics), tuple(groups), tuple(exclude))
         self._configure = partial(
@@ -67,12 +69,15 @@ class Mirror:
         self._configs = self._configure()
         self._connect_logs = tuple(connect_logs)
         secrets = secrets_of(self._configs.values())
-        self._connect = Connect(connect_url, secrets=secrets)
+        files = None if secrets_folder is None else SecretFiles(secrets_folder)
+        self._shows_secrets = files is None and any(map(in_the_clear, self._configs.values()))
+        self._connect = Connect(connect_url, secrets=secrets, files=files)
         self._reverse_connect = Connect(reverse_connect_url or connect_url, secrets=secrets)
         # For looks: what does not answer now is asked again at the next one.
         self._glance = Connect(connect_url, patience_s=0, timeout_s=1.0, secrets=secrets)
         self._progress = Progress(self.batch, source, target, self._stored_offsets, self.offset_syncs)
         self._target_topics = TargetTopics(self._progress.source, self._progress.target)
+        self._notes: list[str] = []
         self._follows = False
         self._followed_at = 0.0
         self._compressed: bool | None = None
@@ -119,6 +124,7 @@ class Mirror:
             self._connect.put_config(name, config)
             if (status := self._connect.status(name)) is not None and status.failure is not None:
                 self._connect.restart_failed(name)
+        self._notes = self._find_notes()
 
     def exists(self) -> bool:
         """Return whether any of the connectors exists."""
@@ -198,8 +204,18 @@ class Mirror:
 
     @property
     def notes(self) -> Sequence[str]:
-        """What the target does not take over of topics' properties, a line for each topic."""
-        return self._target_topics.notes
+        """What somebody should know of the mirror that was created, a line each."""
+        return self._notes
+
+    def _find_notes(self) -> list[str]:
+        harmful = [
+            f"topic {topic}, which the target had before, may cost records or stop the mirror: {each}"
+            for topic, found in self.differences().items()
+            for each in found
+            if each.harm != Harm.BEHAVIOUR
+        ]
+        shown = [SHOWN] if self._shows_secrets else []
+        return [*self._target_topics.notes, *harmful, *shown]
 
     def differences(self) -> dict[str, list[Difference]]:
         """Return the properties in force that differ, of each topic that both clusters have; see `Difference.harm`."""

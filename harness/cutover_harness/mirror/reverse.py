@@ -43,6 +43,7 @@ class ReverseMirror(Mirror):
         tasks: int = 1,
         forward_connect_url: str | None = None,
         connect_logs: Sequence[Path] = (),
+        secrets_folder: Path | None = None,
     ) -> None:
         self.forward = Batch(batch, tuple(topics), (), tuple(exclude))
         back = self.forward.reverse
@@ -55,6 +56,7 @@ class ReverseMirror(Mirror):
             groups=(),
             exclude=exclude,
             connect_logs=connect_logs,
+            secrets_folder=secrets_folder,
         )
         self._configure = partial(_configure, back, source, target, exactly_once, interval_s, tasks)
         self._configs = self._configure()

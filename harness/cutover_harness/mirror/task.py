@@ -30,6 +30,7 @@ class MirrorTask(Mirror):
         exactly_once: bool = False,
         reverse_connect_url: str | None = None,
         connect_logs: Sequence[Path] = (),
+        secrets_folder: Path | None = None,
     ) -> None:
         super().__init__(
             connect_url,
@@ -42,6 +43,7 @@ class MirrorTask(Mirror):
             exactly_once=exactly_once,
             reverse_connect_url=reverse_connect_url,
             connect_logs=connect_logs,
+            secrets_folder=secrets_folder,
         )
         self._follows = True
         self._target_config = target
@@ -56,6 +58,7 @@ class MirrorTask(Mirror):
             exactly_once=exactly_once,
             forward_connect_url=connect_url,
             connect_logs=connect_logs,
+            secrets_folder=secrets_folder,
         )
 
     def close(self) -> None:

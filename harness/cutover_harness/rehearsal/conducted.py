@@ -138,6 +138,8 @@ class Conducted:
             self.observer.waiting(entry.name, detail["waits_for"], detail["elapsed_s"], detail["deadline_s"])
         elif entry.kind == "gate":
             self.observer.opened(entry.name, detail["evidence"], (entry.time_ns - detail["from_ns"]) / 1e9)
+        elif entry.kind == "note":
+            self.observer.note(entry.name)
         elif entry.kind == "missed":
             self.observer.note(f"stopped: {detail['why']}")
         elif entry.kind == "back":

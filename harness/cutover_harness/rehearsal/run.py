@@ -306,6 +306,7 @@ class Rehearsal:
             connect_url=testbed.connect_url,
             reverse_connect_url=testbed.reverse_connect_url() if self._turns_around else None,
             connect_logs=list(testbed.connect_logs),
+            secrets_folder=testbed.secrets_folder,
             connect_bootstrap={c.name: c.connect_bootstrap for c in (testbed.source, testbed.target)},
             exactly_once=testbed.exactly_once,
             cutover_file=cutover_file,

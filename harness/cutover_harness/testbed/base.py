@@ -119,6 +119,11 @@ class Testbed(Protocol):
         """The files that its Connect workers log to while they run; empty if there are none on this machine."""
         ...
 
+    @property
+    def secrets_folder(self) -> Path | None:
+        """The folder from which its Connect workers read secrets; None if they read none from this machine."""
+        ...
+
     def reverse_connect_url(self) -> str:
         """Return the address of a Connect that can mirror from target to source; UsageError where there is none."""
         ...

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from cutover_harness.mirror.secrets import provider_properties, usable
 from cutover_harness.processes import Process, spawn
 from cutover_harness.testbed import probe, settings, slow
 from cutover_harness.testbed.base import ClusterName, Progress, TargetKind
@@ -98,6 +99,12 @@ class ProcessTestbed:
     def connect_logs(self) -> Sequence[Path]:
         """The files that its Connect workers log to; the second one is there once a reverse mirror has run."""
         return [self.logs / f"{name}.log" for name in (_WORKER, _REVERSE_WORKER)]
+
+    @property
+    def secrets_folder(self) -> Path | None:
+        """The folder from which its Connect workers read secrets; None if references cannot name it."""
+        folder = self.workdir / "connect-secrets"
+        return folder if usable(folder) else None
 
     def describe(self) -> dict[str, str]:
         """Return what a report has to say about the testbed."""
@@ -217,7 +224,11 @@ class ProcessTestbed:
     def _new_worker(self, name: str, bootstrap: str, port: int) -> tuple[JvmNode, str]:
         url = f"http://127.0.0.1:{port}"
         properties = self.workdir / f"{name}.properties"
-        settings.write_connect(properties, bootstrap, port, exactly_once=self.exactly_once)
+        provider: dict[str, str] = {}
+        if (secrets := self.secrets_folder) is not None:
+            secrets.mkdir(mode=0o700, exist_ok=True)
+            provider = provider_properties(secrets)
+        settings.write_connect(properties, bootstrap, port, exactly_once=self.exactly_once, more=provider)
         main = "org.apache.kafka.connect.cli.ConnectDistributed"
         program = self._program("Connect worker", name, main, properties, "Kafka Connect stopped")
 

@@ -8,6 +8,7 @@ import base64
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 LOGGING = """\
 log4j.rootLogger=INFO, out
@@ -125,12 +126,15 @@ def place(data: Path, controller_port: int) -> dict[str, str]:
     return {"controller.quorum.voters": f"1@127.0.0.1:{controller_port}", "log.dirs": str(data)}
 
 
-def write_connect(file: Path, target_bootstrap: str, port: int, *, exactly_once: bool) -> None:
+def write_connect(
+    file: Path, target_bootstrap: str, port: int, *, exactly_once: bool, more: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Write the properties of a distributed worker that keeps its state on the target cluster."""
     write_properties(
         file,
         {
             **CONNECT,
+            **more,
             "bootstrap.servers": target_bootstrap,
             "listeners": f"http://127.0.0.1:{port}",
             "rest.advertised.host.name": "127.0.0.1",

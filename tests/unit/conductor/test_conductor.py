@@ -100,6 +100,8 @@ class World:
     def running(self) -> Sequence[str]:
         return []
 
+    notes: Sequence[str] = ()
+
     def reason(self) -> str | None:
         return None
 

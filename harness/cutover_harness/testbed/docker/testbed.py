@@ -96,6 +96,11 @@ class DockerTestbed:
         """Nothing: a container's log is fetched when the testbed ends."""
         return ()
 
+    @property
+    def secrets_folder(self) -> None:
+        """Nothing: a container reads no folder of this machine."""
+        return
+
     def reverse_connect_url(self) -> str:
         """Return the address of a Connect that can run a reverse mirror.
 

@@ -1,0 +1,89 @@
+"""Secrets of connector configurations, kept in files: Connect's REST interface shows configurations to whoever asks.
+
+Connect's DirectoryConfigProvider puts a file's content in place of `${NAME:FOLDER:FILE}` when a connector starts, also
+in its tasks' configurations; what is stored and shown is the reference.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from cutover_harness.mirror.connect_text import is_secret
+from cutover_harness.mirror.errors import MirrorError
+
+PROVIDER = "cutover"
+SHOWN = (
+    "Connect's REST interface shows the passwords of connector configurations to whoever reaches it: give references "
+    "to a config provider of its workers as sasl.jaas.config and ssl.* of the clusters' properties"
+)
+# Ends a part of a reference, or an item of the list of folders.
+_UNFIT = re.compile(r"[:},]")
+_REFERENCE = re.compile(r"\$\{[^}]*:[^}]*\}")
+
+
+def usable(folder: Path) -> bool:
+    """Return whether references can name the folder."""
+    return not _UNFIT.search(str(folder))
+
+
+def provider_properties(folder: Path) -> dict[str, str]:
+    """Return the properties of a worker that reads secrets from files in `folder`, which exists, and nowhere else."""
+    prefix = f"config.providers.{PROVIDER}"
+    return {
+        "config.providers": PROVIDER,
+        f"{prefix}.class": "org.apache.kafka.common.config.provider.DirectoryConfigProvider",
+        f"{prefix}.param.allowed.paths": str(folder),
+    }
+
+
+def in_the_clear(config: Mapping[str, str]) -> bool:
+    """Return whether a configuration holds a secret itself, and not a reference to one."""
+    return any(is_secret(key) and value and not _REFERENCE.search(value) for key, value in config.items())
+
+
+class SecretFiles:
+    """Files in one folder, readable for their owner alone: a secret each."""
+
+    def __init__(self, folder: Path) -> None:
+        if not usable(folder):
+            raise MirrorError(f"{folder}: a folder of secrets for Connect must not have ':', '}}' or ',' in its path")
+        self._folder = folder
+
+    def moved(self, connector: str, config: Mapping[str, str]) -> tuple[dict[str, str], bool]:
+        """Write the configuration's secrets to files; return it with references to them, and whether one is new.
+
+        A connector has to be started again to see a secret that has changed.
+        """
+        found, new = dict(config), False
+        for key, value in config.items():
+            if is_secret(key) and value and not _REFERENCE.search(value):
+                name = f"{connector}@{key}"
+                new |= self._write(self._folder / name, value)
+                found[key] = f"${{{PROVIDER}:{self._folder}:{name}}}"
+        return found, new
+
+    def remove(self, connector: str) -> None:
+        """Remove the files of a connector that is gone."""
+        for file in self._folder.glob(f"{connector}@*"):
+            with contextlib.suppress(OSError):
+                file.unlink()
+
+    def _write(self, file: Path, value: str) -> bool:
+        """Return whether the file did not hold the value already."""
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if file.is_file() and not file.is_symlink() and file.read_text(encoding="utf-8") == value:
+                return False
+            # Made 0600 and moved into place: neither a link that is there nor a half-written secret is ever used.
+            descriptor, temporary = tempfile.mkstemp(dir=self._folder)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+                opened.write(value)
+            Path(temporary).replace(file)
+        except OSError as why:
+            raise MirrorError(f"{self._folder}: secrets for Connect cannot be written ({why.strerror})") from why
+        return True
