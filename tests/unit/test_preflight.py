@@ -126,8 +126,14 @@ FIRES: dict[str, list[tuple[Inventory, str]]] = {
         (source(groups={"g": Group(("orders",), "consumer")}), "blocker"),
         (client(group_protocol="consumer"), "blocker"),
     ],
+    "untranslatable-group": [
+        (source(groups={"a,b": Group(("orders",))}), "blocker"),
+        (source(groups={"late ": Group(("orders",))}), "blocker"),
+    ],
     "group-spans-batches": [
         (plan(TWO, batches=(("orders",), ("bills",))), "blocker"),
+        # A name wins over a glob, as in the cutover file.
+        (plan(TWO, batches=(("*",), ("bills",))), "blocker"),
         (plan(TWO, batches=(("ord*",),)), "blocker"),
     ],
     "offsets-retention": [
@@ -238,6 +244,7 @@ SILENT: dict[str, list[Inventory]] = {
         ),
         client(group_protocol="classic"),
     ],
+    "untranslatable-group": [source(groups={"a b[c]": Group(("orders",)), "a,b": Group(("elsewhere",))})],
     "group-spans-batches": [TWO, plan(TWO, batches=(("orders", "bills"),)), plan(TWO, batches=(("*",),))],
     "offsets-retention": [source(broker={}), plan(source(broker={"offsets.retention.minutes": "600"}), hours=8.0)],
     "never-mirrored": [topic("internal"), topic("app.internal.v2"), topic("heartbeats.mine"), topic("_schemas")],

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from cutover_harness import internal_topics
 from cutover_harness.features import AUTOMQ
 from cutover_harness.globs import matches
+from cutover_harness.mirror.config import untranslatable
 from cutover_harness.preflight.model import Finding, Inventory, Severity, Version, listed, number
 
 MEASURED = "measured on AutoMQ 1.7.3"
@@ -96,6 +98,25 @@ def _new_protocol(subject: str) -> Finding:
     )
 
 
+def untranslatable_groups(inventory: Inventory) -> Iterator[Finding]:
+    """Find groups whose names MirrorMaker 2 cannot hand to its tasks."""
+    found = sorted(
+        name
+        for name, group in inventory.source.groups.items()
+        if untranslatable(name) is not None and not inventory.source.topics.keys().isdisjoint(group.topics)
+    )
+    if found:
+        yield Finding(
+            "untranslatable-group",
+            Severity.BLOCKER,
+            f"groups {listed([repr(name) for name in found])}",
+            "have a comma in their names, or a blank at an end: their offsets never arrive on the target, so that they "
+            "start at auto.offset.reset there",
+            "MirrorMaker 2 hands names of groups to its tasks in a comma-separated list",
+            "rename them on the source first, or set their offsets on the target by hand",
+        )
+
+
 def groups_across_batches(inventory: Inventory) -> Iterator[Finding]:
     """Find groups that read topics of more than one batch, or some that move with none."""
     batches = inventory.plan.batches
@@ -118,10 +139,10 @@ def groups_across_batches(inventory: Inventory) -> Iterator[Finding]:
 
 
 def _batch_of(topic: str, batches: tuple[tuple[str, ...], ...]) -> int | None:
-    for index, globs in enumerate(batches):
-        if matches(topic, globs):
-            return index
-    return None
+    """Return the batch of a topic: as in the cutover file, one that names it wins over one whose glob matches it."""
+    by_name = (index for index, globs in enumerate(batches) if topic in globs)
+    by_glob = (index for index, globs in enumerate(batches) if matches(topic, globs))
+    return next(chain(by_name, by_glob), None)
 
 
 def offsets_retention(inventory: Inventory) -> Iterator[Finding]:
@@ -189,6 +210,7 @@ RULES = (
     target_kind,
     source_version,
     groups_of_the_new_protocol,
+    untranslatable_groups,
     groups_across_batches,
     offsets_retention,
     automq_topics,

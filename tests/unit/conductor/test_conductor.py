@@ -192,6 +192,14 @@ FORWARD = (
 )  # fmt: skip
 
 
+def test_notes_of_the_mirror_are_journalled_when_it_is_created(tmp_path: Path) -> None:
+    world = World()
+    world.notes = ["topic t: not taken over to the target: vendor.x"]
+    walker = conductor(tmp_path, world, steps(Act.CREATE_TASK))
+    assert walker.walk()
+    assert [entry.name for entry in walker.journal.read() if entry.kind == "note"] == world.notes
+
+
 def test_stop_first_asks_for_progress_then_for_drain_and_deletes_last(tmp_path: Path) -> None:
     world = World()
     walker = conductor(tmp_path, world, steps(*FORWARD))
