@@ -31,8 +31,10 @@ def test_what_the_source_holds_fits_on_the_target(testbed: ProcessTestbed) -> No
     here, there = Admin(source), Admin(target)
     here.create_topics({SMALL: 1}, {"max.message.bytes": "100000"})
     here.create_topics({ZIPPED: 1}, {"max.message.bytes": "200000"})
-    produce(source, SMALL, 2000, 1000)
+    produce(source, SMALL, 2000, 1000, **{"batch.size": "50000"})
     produce(source, ZIPPED, 20, 900_000, **{"compression.type": "zstd"})
+    ends = {(SMALL, 0): 2000, (ZIPPED, 0): 20}
+    assert here.end_offsets([SMALL, ZIPPED]) == ends
     here.set_committed(BLUE, {(SMALL, 0): 2000})
     with Mirror(
         testbed.connect_url, source, target, batch="limits", topics=["limits.*"], groups=[BLUE],
@@ -43,7 +45,7 @@ def test_what_the_source_holds_fits_on_the_target(testbed: ProcessTestbed) -> No
         assert there.topic_configs([SMALL])[SMALL]["retention.ms"] == "-1"
         assert mirror.differences() == {}
         assert eventually(lambda: mirror.drained()[0]), (mirror.drained(), mirror.running(), mirror.reason())
-        assert there.end_offsets([SMALL, ZIPPED]) == {(SMALL, 0): 2000, (ZIPPED, 0): 20}
+        assert there.end_offsets([SMALL, ZIPPED]) == ends
         assert eventually(lambda: there.committed(BLUE) == {(SMALL, 0): 2000})
         mirror.delete()
 
