@@ -85,11 +85,13 @@ def test_a_topic_that_mirrormaker_created_first_gets_its_properties_afterwards()
 def test_what_the_target_refuses_is_left_out_and_named() -> None:
     target: Any = Cluster(refuses=["vendor.x"])
     own = {**FOR_EVER, "vendor.x": ("1", OWN), "remote.storage.enable": ("true", OWN)}
-    topics = TargetTopics(source(a=own), target)
+    topics = TargetTopics(source(a=own, b=FOR_EVER), target)
     topics.follow({"a": 1})
     assert target.topics == {"a": {"retention.ms": "-1"}}
     assert topics.notes == ["topic a: not taken over to the target: remote.storage.enable, vendor.x"]
     assert topics.unknown == {"vendor.x", "remote.storage.enable"}
+    topics.follow({"a": 1, "b": 1})
+    assert topics.unknown == {"vendor.x", "remote.storage.enable"}, "another topic does not restart the connector"
 
 
 def test_a_topic_that_cannot_be_created_is_an_error_with_what_to_do() -> None:

@@ -58,7 +58,8 @@ class TargetTopics:
         """Note which of the source's properties the target's version or vendor does not know."""
         with answering("target"):
             known = self._target.topic_configs([topic])[topic]
-        self.unknown = frozenset(name for each in source.values() for name in each if name not in known)
+        # What is added alone changes the connector's configuration, which restarts it.
+        self.unknown |= {name for each in source.values() for name in each if name not in known}
 
     def _provide(self, name: str, count: int, source: Mapping[str, Setting], *, exists: bool) -> None:
         config = wanted(source)
