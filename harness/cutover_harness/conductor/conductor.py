@@ -257,6 +257,8 @@ class Conductor:
         match act:
             case Act.CREATE_TASK:
                 self.mirror.create()
+                for note in self.mirror.notes:
+                    self.journal.write("note", START, note)
             case Act.DELETE_TASK:
                 self.mirror.delete()
             case Act.REVERSE_MIRROR:
