@@ -287,6 +287,8 @@ class Conductor:
         if act == Act.CONSUMERS_TO_TARGET and not before.exact and not before.overlap and not resumes:
             wait_s, settle_s = self.gates.progress_wait_s, self.gates.settle_s
             self._pass(number, self.checks.progress(self.route.groups, wait_s, settle_s))
+            # That gate may have been passed because its time was over.
+            self._pass(number, self._target_state.nothing_skipped(deadline, held=True, offsets=True))
         elif act == Act.PRODUCERS_TO_TARGET and not before.reverse:
             self._pass(number, Gate("consumers first", lambda: consumers_first(before), deadline))
             self.prove_copied(number, deadline)
@@ -301,7 +303,7 @@ class Conductor:
         deadline = self.gates.deadline_s
         self._pass(number, self._target_state.nobody_there(deadline))
         if act == Act.CONSUMERS_TO_TARGET and not before.exact:
-            return  # the gate of the groups' progress looks
+            return  # looked at when the groups' progress has been waited for
         sets_offsets = act == Act.SET_EXACT_OFFSETS or self._sets_exact_offsets_after(number)
         held = before.consumers == "hold"
         self._pass(number, self._target_state.nothing_skipped(deadline, held=held, offsets=not sets_offsets))

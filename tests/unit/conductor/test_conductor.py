@@ -364,6 +364,19 @@ def test_records_that_the_target_removed_end_the_path_once_consumers_are_held(
     assert told(walker).walked == list(acts[:3])
 
 
+@pytest.mark.parametrize(("sure", "says"), [(True, "cannot open: "), (False, "not open after 0 s: waits for ")])
+def test_a_wait_for_progress_that_is_over_is_no_proof_that_nothing_is_skipped(
+    tmp_path: Path, sure: bool, says: str
+) -> None:
+    world, path = World(), steps(*FORWARD)
+    assert conductor(tmp_path, world, path[:3]).walk()
+    world.skips, world.synchronised = [Skip(REMOVED, sure=sure)], False
+    walker = conductor(tmp_path, world, path)
+    walker.gates = Gates(deadline_s=0.02, progress_wait_s=0.02, settle_s=3600)
+    assert not walker.walk()
+    assert f"{says}{REMOVED}" in str(told(walker).failure)
+
+
 def test_consumers_that_still_read_on_the_source_may_catch_up_with_what_the_target_removed(tmp_path: Path) -> None:
     world, path = World(skips=[Skip(REMOVED)]), steps(*FORWARD)
     walker = conductor(tmp_path, world, path)
