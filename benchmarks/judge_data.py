@@ -9,7 +9,8 @@ from cutover_harness.judge.model import DrainProof, RunFacts
 from cutover_harness.ledger.columns import Columns, Int64
 from cutover_harness.ledger.format import ACKED, DELIVERED, META, SEALED, SENT, VERSION
 from cutover_harness.ledger.identity import stream_id
-from cutover_harness.ledger.sealed import write_sealed
+from cutover_harness.ledger.reader import note_seal
+from cutover_harness.ledger.sealed import checksum, write_sealed
 
 RUN = 7
 START_NS = 1_764_000_000_000_000_000
@@ -124,3 +125,4 @@ def _write(folder: Path, instance: str, group: str | None, topics: tuple[str, ..
     meta = {"format": VERSION, "instance": instance, "role": role, "group": group, "run": RUN}
     (path / META).write_text(json.dumps(meta))
     write_sealed(path / SEALED, topics, parts)  # type: ignore[arg-type]
+    note_seal(path / META, checksum(path / SEALED))

@@ -17,6 +17,8 @@ META: Final = "ledger.json"
 JOURNAL: Final = "journal.bin"
 NAMES: Final = "names.jsonl"
 SEALED: Final = "events.parquet"
+CSV: Final = "events.csv"
+JSON_LINES: Final = "events.jsonl"
 
 SENT, ACKED, FAILED, DELIVERED, COMMITTED, ASSIGNED, REVOKED, ABORTED = range(1, 9)
 EVENTS: Final = ("SENT", "ACKED", "FAILED", "DELIVERED", "COMMITTED", "ASSIGNED", "REVOKED", "ABORTED")
@@ -46,6 +48,24 @@ assert ROW_DTYPE.itemsize == ROW.size  # noqa: S101 - the two describe the same 
 MAGIC: Final = b"KCLEDGER"
 HEADER_SIZE: Final = 64
 HEADER: Final = struct.pack("<8sHH", MAGIC, VERSION, ROW.size).ljust(HEADER_SIZE, b"\0")
+
+
+#: The values that a row's numbers can have; what is outside was not written by any tool that knows the format.
+RANGES: Final = {
+    "partition": (0, 2**31 - 1),
+    "offset": (NO_OFFSET, 2**63 - 1),
+    "stream": (0, 2**64 - 1),
+    "sequence": (NO_SEQUENCE, 2**63 - 1),
+    "time_ns": (-(2**63), 2**63 - 1),
+}
+MAX_TOPICS: Final = 1 << 16
+MAX_LEDGERS: Final = 1 << 15
+_LONGEST_TOPIC = 249
+
+
+def is_topic(name: str) -> bool:
+    """Return whether it can be a topic's name: not empty, no longer than Kafka allows, and nothing that is not seen."""
+    return 0 < len(name) <= _LONGEST_TOPIC and name.isprintable()
 
 
 class LedgerError(UsageError):

@@ -17,10 +17,15 @@ class Identity(NamedTuple):
     sequence: int
 
 
-def stream_id(topic: str, key: bytes | None, partition: int) -> int:
+def stream_id(topic: str, key: bytes | str | None, partition: int) -> int:
     """Return the 64-bit id of the stream that a record belongs to: its topic and key, or partition for a null key."""
-    kind = b"\0p" + str(partition).encode() if key is None else b"\0k" + key
+    kind = b"\0p" + str(partition).encode() if key is None else b"\0k" + to_bytes(key)
     return int.from_bytes(blake2b(topic.encode() + kind, digest_size=8).digest(), "big")
+
+
+def to_bytes(text: bytes | str) -> bytes:
+    """Return what a client sends for text: UTF-8, and for bytes that were no UTF-8 (PEP 383) those bytes."""
+    return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
 
 
 def encode(run: int, stream: int, sequence: int) -> bytes:

@@ -1,35 +1,41 @@
 """Ledgers that an application team logged by itself, as CSV or JSON lines."""
 
 import csv
-import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from cutover_harness.ledger.columns import Columns, UInt64, by_stream, in_range, is_control
+from cutover_harness.ledger.columns import Columns, Int64, UInt64, by_stream, in_range, is_control
+from cutover_harness.ledger.files import parse_json, reading, require_file
 from cutover_harness.ledger.format import (
     ASSIGNED,
     CLUSTER_NAMES,
     COMMITTED,
     DELIVERED,
     EVENTS,
+    MAX_TOPICS,
     NO_OFFSET,
     NO_SEQUENCE,
+    RANGES,
     REVOKED,
+    ROW,
     ROW_DTYPE,
     LedgerError,
+    is_topic,
 )
 from cutover_harness.ledger.identity import stream_id
 from cutover_harness.ledger.names import StreamName
 
-CSV, JSON_LINES = "events.csv", "events.jsonl"
-
 _EVENT_NUMBERS = {name: number for number, name in enumerate(EVENTS, 1)}
 _CLUSTER_NUMBERS = {name: number for number, name in CLUSTER_NAMES.items()}
 _COLUMNS = ("event", "cluster", "topic", "partition", "offset", "stream", "key", "sequence", "time", "time_ns")
+#: Up to 20 digits, as many as the greatest number has.
+_WHOLE = re.compile(r"\s*[+-]?[0-9]{1,20}\s*", re.ASCII)
 
 
 @dataclass
@@ -63,65 +69,122 @@ class MemoryRows:
         step = max(1, self.count // size)
         return self.columns.stream[::step][~is_control(self.columns.event[::step])]
 
-
-def read_csv(path: Path) -> MemoryRows:
-    """Read events with a header line; `docs/ledger.md` lists the columns. Raises LedgerError naming the line."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            wrong = [name for name in reader.fieldnames or () if name not in _COLUMNS]
-            if wrong:
-                raise LedgerError(f"{path}: unknown column {wrong[0]!r}; known are {', '.join(_COLUMNS)}")
-            return _rows(path, ((reader.line_num, row) for row in reader))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise LedgerError(f"{path}: not CSV in UTF-8 ({error})") from None
+    def times(self, size: int) -> Int64:
+        """Return the times of up to about `size` events, evenly spread over the ledger."""
+        return self.columns.time_ns[:: max(1, self.count // size)]
 
 
-def read_json_lines(path: Path) -> MemoryRows:
-    """Read one JSON object a line with the same fields as CSV. Raises LedgerError naming the line."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            return _rows(path, _objects(path, file))
-    except UnicodeDecodeError as error:
-        raise LedgerError(f"{path}: not UTF-8 ({error})") from None
+_REQUIRED = ("event", "topic", "partition")
+
+
+def read_csv(path: Path, *, rows: int | None = None) -> MemoryRows:
+    """Read events with a header line; `docs/ledger.md` lists the columns.
+
+    rows: how many there are, if the process wrote that down. Raises LedgerError naming line and field, also for a file
+    that was cut off. A file without a single byte has no rows: whether that says anything is not for the reader.
+    """
+    require_file(path)
+    # Bytes that are not UTF-8 stay what they are: a key may be any bytes, and all other fields are checked.
+    with reading(path), path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        lines = _Lines(file)
+        reader = csv.reader(lines, strict=True)
+        try:
+            header = next(reader, None)
+            found = MemoryRows(Columns.empty(), ()) if header is None else _rows(path, _entries(path, reader, header))
+        except csv.Error as error:
+            raise LedgerError(f"{path}: line {max(1, lines.number)} is not CSV ({error}): cut off?") from None
+    if lines.cut:
+        raise LedgerError(
+            f"{path}: line {lines.number} does not end with a line break: cut off? Copy the file again; if the process "
+            "was killed while it wrote the line, remove the line; if the line is whole, add a line break"
+        )
+    return _counted(path, found, rows)
+
+
+def read_json_lines(path: Path, *, rows: int | None = None) -> MemoryRows:
+    """Read one JSON object a line with the same fields as CSV. Raises LedgerError naming line and field."""
+    require_file(path)
+    with reading(path), path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
+        return _counted(path, _rows(path, _objects(path, file)), rows)
+
+
+class _Lines:
+    """Lines of a file, with the number of the last one and whether it lacks its line break."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = lines
+        self.number = 0
+        self.cut = False
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self.number += 1
+            self.cut = not line.endswith(("\n", "\r"))
+            yield line
+
+
+def _counted(path: Path, found: MemoryRows, rows: int | None) -> MemoryRows:
+    if rows is not None and rows != found.count:
+        raise LedgerError(f"{path}: {found.count} rows, but its ledger.json says {rows}: cut off? Copy it again")
+    return found
+
+
+def _entries(path: Path, reader: Any, header: list[str]) -> Iterator[tuple[int, Mapping[str, object]]]:
+    known = f"known are {', '.join(_COLUMNS)}"
+    for place, name in enumerate(header):
+        if name not in _COLUMNS:
+            hint = "; columns are separated by commas" if any(mark in name for mark in ";\t|") else ""
+            hint = "; is it CSV in UTF-8?" if "\0" in name or not _is_text(name) else hint
+            raise LedgerError(f"{path}: line 1: unknown column {name!r:.60}; {known}{hint}")
+        if name in header[:place]:
+            raise LedgerError(f"{path}: line 1: column {name!r} is there twice")
+    missing = [name for name in _REQUIRED if name not in header]
+    if not {"time", "time_ns"} & set(header):
+        missing.append("time")
+    if missing:
+        raise LedgerError(f"{path}: line 1: column {missing[0]!r} is missing; {known}")
+    for row in reader:
+        if not row:
+            continue  # an empty line
+        if len(row) != len(header):
+            raise LedgerError(
+                f"{path}: line {reader.line_num}: {len(row)} fields where the header has {len(header)}: cut off?"
+            )
+        yield reader.line_num, dict(zip(header, row, strict=True))
 
 
 def _objects(path: Path, lines: Iterable[str]) -> Iterator[tuple[int, Mapping[str, object]]]:
     for number, line in enumerate(lines, 1):
         if line.strip():
-            try:
-                entry = json.loads(line)
-            except ValueError as error:
-                raise LedgerError(f"{path}: line {number} is not JSON ({error}): truncated?") from None
+            entry = parse_json(line, f"{path}: line {number}")
             if not isinstance(entry, dict):
                 raise LedgerError(f"{path}: line {number} is not a JSON object")
             wrong = [name for name in entry if name not in _COLUMNS]
             if wrong:
-                raise LedgerError(f"{path}: line {number}: unknown field {wrong[0]!r}; known are {', '.join(_COLUMNS)}")
+                raise LedgerError(
+                    f"{path}: line {number}: unknown field {wrong[0]!r:.60}; known are {', '.join(_COLUMNS)}"
+                )
             yield number, entry
 
 
 def _rows(path: Path, entries: Iterable[tuple[int, Mapping[str, object]]]) -> MemoryRows:
     topics: dict[str, int] = {}
     names: dict[int, StreamName] = {}
-    rows = []
+    packed = bytearray()
     for number, entry in entries:
         try:
-            rows.append(_row(entry, topics, names))
-        except (KeyError, ValueError, OverflowError) as error:
-            found = f"field {error} is missing" if isinstance(error, KeyError) else error
-            raise LedgerError(f"{path}: line {number}: {found}") from None
-    try:
-        columns = Columns.of_rows(np.array(rows, ROW_DTYPE))
-    except OverflowError as error:
-        raise LedgerError(f"{path}: a number is too big for its column ({error})") from None
-    return MemoryRows(columns, tuple(topics), names)
+            packed += ROW.pack(*_row(entry, topics, names))
+        except KeyError as error:
+            raise LedgerError(f"{path}: line {number}: field {error} is missing") from None
+        except ValueError as error:
+            raise LedgerError(f"{path}: line {number}: {error}") from None
+    return MemoryRows(Columns.of_rows(np.frombuffer(packed, ROW_DTYPE)), tuple(topics), names)
 
 
 def _row(entry: Mapping[str, object], topics: dict[str, int], names: dict[int, StreamName]) -> tuple[int, ...]:
-    event = _code(entry["event"], _EVENT_NUMBERS, "event")
+    event = _code(_needed(entry, "event"), _EVENT_NUMBERS, "event")
     cluster = _code(_given(entry, "cluster", "unknown"), _CLUSTER_NUMBERS, "cluster")
-    topic, partition = str(entry["topic"]), _number(entry, "partition")
+    topic, partition = _topic(_needed(entry, "topic")), _number(entry, "partition")
     sequence = _number(entry, "sequence", NO_SEQUENCE)
     stream = 0
     if sequence < 0 and event not in (DELIVERED, COMMITTED, ASSIGNED, REVOKED):
@@ -131,11 +194,12 @@ def _row(entry: Mapping[str, object], topics: dict[str, int], names: dict[int, S
     elif _given(entry, "stream", None) is not None:
         stream = _number(entry, "stream")
     else:
-        key = _given(entry, "key", None)
-        coded = None if key is None else str(key).encode()
-        stream = stream_id(topic, coded, partition)
-        names.setdefault(stream, StreamName(topic, coded, partition))
+        key = _key(_given(entry, "key", None))
+        stream = stream_id(topic, key, partition)
+        names.setdefault(stream, StreamName(topic, key, partition))
     code = topics.setdefault(topic, len(topics))
+    if code == MAX_TOPICS:
+        raise ValueError(f"more than {MAX_TOPICS} topics in one ledger")
     return (_number(entry, "offset", NO_OFFSET), sequence, stream, _time(entry), partition, code, cluster, event)
 
 
@@ -144,33 +208,73 @@ def _given(entry: Mapping[str, object], name: str, otherwise: object) -> object:
     return otherwise if value is None or value == "" else value  # an empty CSV field is one that is not there
 
 
+def _needed(entry: Mapping[str, object], name: str) -> object:
+    value = _given(entry, name, None)
+    if value is None:
+        raise KeyError(name)
+    return value
+
+
 def _code(value: object, numbers: Mapping[str, int], what: str) -> int:
-    text = str(value).strip()
+    text = "" if isinstance(value, bool | float) else str(value).strip()
     by_name = {name.lower(): number for name, number in numbers.items()}
     if text.lower() in by_name:
         return by_name[text.lower()]
-    if text.isdigit() and int(text) in numbers.values():
+    if text in {str(number) for number in numbers.values()}:
         return int(text)
-    raise ValueError(f"unknown {what} {text!r}; known are {', '.join(numbers)}")
+    raise ValueError(f"unknown {what} {value!r:.60}; known are {', '.join(numbers)}")
+
+
+def _topic(value: object) -> str:
+    if not isinstance(value, str) or not is_topic(value):
+        raise _unfit("topic", value, "which is no topic's name")
+    return value
+
+
+def _key(value: object) -> bytes | None:
+    if value is None:
+        return None
+    if isinstance(value, bool | float) or not isinstance(value, str | int):
+        raise _unfit("key", value, "not text")
+    try:
+        return str(value).encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise _unfit("key", value, "which is not Unicode text") from None
+
+
+def _is_text(value: str) -> bool:
+    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _number(entry: Mapping[str, object], name: str, otherwise: int | None = None) -> int:
     value = _given(entry, name, otherwise)
     if value is None:
         raise KeyError(name)
-    try:
-        return int(str(value))
-    except ValueError:
-        raise ValueError(f"{name} is {value!r}, not a whole number") from None
+    text = str(value)
+    if isinstance(value, bool) or not _WHOLE.fullmatch(text):
+        raise _unfit(name, value, "not a whole number")
+    low, high = RANGES[name]
+    if not low <= int(text) <= high:
+        raise ValueError(f"{name} is {text}, not between {low} and {high}")
+    return int(text)
 
 
 def _time(entry: Mapping[str, object]) -> int:
     if _given(entry, "time_ns", None) is not None:
         return _number(entry, "time_ns")
-    text = str(entry["time"])
+    text = str(_needed(entry, "time"))
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"time is {text!r}, not ISO 8601") from None
-    since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1000
+        # What is not in UTC may be outside of the years that there are.
+        since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"time is {text!r:.60}, not ISO 8601") from None
+    found = (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1000
+    low, high = RANGES["time_ns"]
+    if not low <= found <= high:
+        raise ValueError(f"time is {text!r:.60}; nanoseconds since 1970 reach from 1677 to 2262")
+    return found
+
+
+def _unfit(name: str, value: object, how: str) -> ValueError:
+    return ValueError(f"{name} is {value!r:.60}, {how}")

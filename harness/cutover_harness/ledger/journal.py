@@ -6,8 +6,29 @@ from pathlib import Path
 
 import numpy as np
 
-from cutover_harness.ledger.columns import ALL_STREAMS, Array, Columns, UInt64, by_stream, in_range, is_control
-from cutover_harness.ledger.format import HEADER_SIZE, MAGIC, ROW, ROW_DTYPE, VERSION, LedgerError
+from cutover_harness.ledger.columns import (
+    ALL_STREAMS,
+    Array,
+    Columns,
+    Int64,
+    Mask,
+    UInt64,
+    by_stream,
+    in_range,
+    is_control,
+)
+from cutover_harness.ledger.files import reading, require_file
+from cutover_harness.ledger.format import (
+    HEADER_SIZE,
+    MAGIC,
+    RANGES,
+    ROW,
+    ROW_DTYPE,
+    TARGET,
+    UNKNOWN,
+    VERSION,
+    LedgerError,
+)
 
 _CHUNK = 1 << 20
 
@@ -70,6 +91,12 @@ class JournalRows:
         streams: UInt64 = np.ascontiguousarray(rows["stream"])[(event != 0) & ~is_control(event)]
         return streams
 
+    def times(self, size: int) -> Int64:
+        """Return the times of up to about `size` events, evenly spread over the ledger."""
+        rows = self._map()[:: max(1, self.extent.slots // size)]
+        times: Int64 = np.ascontiguousarray(rows["time_ns"])[rows["event"] != 0]
+        return times
+
     def _map(self) -> Array:
         if not self.extent.slots:
             return np.empty(0, ROW_DTYPE)
@@ -87,6 +114,12 @@ def measure_journal(path: Path, topics: int, *, closed_rows: int | None) -> Exte
     `closed_rows` is what the process wrote down at a clean close. Raises LedgerError for a file that is foreign, of
     another version or truncated.
     """
+    require_file(path)
+    with reading(path):
+        return _measure(path, topics, closed_rows)
+
+
+def _measure(path: Path, topics: int, closed_rows: int | None) -> Extent:
     size = path.stat().st_size
     if size < HEADER_SIZE:
         raise LedgerError(f"{path}: truncated: {size} bytes, shorter than its header; copy it again")
@@ -118,14 +151,27 @@ def _scan(path: Path, capacity: int, topics: int) -> Extent:
         valid = np.flatnonzero(event)
         if not len(valid):
             continue
-        wrong = np.flatnonzero((event > 8) | ((event != 0) & (chunk["topic"] >= topics)))
+        wrong = np.flatnonzero((event > 8) | ((event != 0) & _odd(chunk, topics)))
         if len(wrong):
             row = chunk[wrong[0]]
             raise LedgerError(
-                f"{path}: row {start + wrong[0]} has event {row['event']} and topic number {row['topic']} of {topics}: "
-                "not this ledger's, or damaged"
+                f"{path}: row {start + wrong[0]} has event {row['event']}, topic number {row['topic']} of {topics}, "
+                f"cluster {row['cluster']}, partition {row['partition']}, offset {row['offset']} and sequence "
+                f"{row['sequence']}: not this ledger's, or damaged"
             )
         slots = start + int(valid[-1]) + 1
         events += len(valid)
     tail = rows[slots : slots + 1].tobytes().strip(b"\0")
     return Extent(slots, events, slots - events + bool(tail))
+
+
+def _odd(rows: Array, topics: int) -> Mask:
+    """Return which rows hold a number that no writer of this ledger can have written."""
+    odd: Mask = (
+        (rows["topic"] >= topics)
+        | ((rows["cluster"] > TARGET) & (rows["cluster"] != UNKNOWN))
+        | (rows["partition"] < RANGES["partition"][0])
+        | (rows["offset"] < RANGES["offset"][0])
+        | (rows["sequence"] < RANGES["sequence"][0])
+    )
+    return odd

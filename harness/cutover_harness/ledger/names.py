@@ -1,12 +1,12 @@
 """The names beside a journal: topics by number, and the keys of streams."""
 
 import base64
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cutover_harness.ledger.format import NAMES, LedgerError
+from cutover_harness.ledger.files import is_there, parse_json, reading, require_file
+from cutover_harness.ledger.format import MAX_TOPICS, NAMES, LedgerError, is_topic
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,19 @@ class StreamName:
 def read_topics(folder: Path) -> tuple[str, ...]:
     """Return the names of the topics in the order of their numbers. Raises LedgerError for a damaged file."""
     topics: list[str] = []
-    for entry in _entries(folder / NAMES):
+    for number, entry in _entries(folder / NAMES):
         if "name" in entry:
-            if entry["topic"] != len(topics):
-                raise LedgerError(f"{folder / NAMES}: topic number {entry['topic']} where {len(topics)} should come")
-            topics.append(str(entry["name"]))
+            name = entry["name"]
+            if not isinstance(name, str) or not is_topic(name):
+                raise LedgerError(f"{folder / NAMES}: line {number}: name is {name!r:.60}, which is no topic's name")
+            if entry.get("topic") != len(topics):
+                raise LedgerError(
+                    f"{folder / NAMES}: line {number}: topic number {entry.get('topic')!r:.60} "
+                    f"where {len(topics)} should come"
+                )
+            topics.append(name)
+    if len(topics) > MAX_TOPICS:
+        raise LedgerError(f"{folder / NAMES}: more than {MAX_TOPICS} topics in one ledger")
     return tuple(topics)
 
 
@@ -38,26 +46,36 @@ def find_streams(folder: Path, wanted: Iterable[int]) -> dict[int, StreamName]:
     """Return the names of those of the wanted streams that this process named."""
     sought = {f"{stream:016x}" for stream in wanted}
     found = {}
-    for entry in _entries(folder / NAMES):
+    for number, entry in _entries(folder / NAMES):
         stream = entry.get("stream")
-        if stream in sought:
-            coded = entry["key"]
-            key = None if coded is None else base64.b64decode(str(coded))
-            found[int(str(stream), 16)] = StreamName(str(entry["topic"]), key, int(str(entry["partition"])))
+        if isinstance(stream, str) and stream in sought:
+            try:
+                found[int(stream, 16)] = _stream_name(entry)
+            except (KeyError, TypeError, ValueError) as error:
+                raise LedgerError(f"{folder / NAMES}: line {number} is not a stream's name ({error!r:.80})") from None
     return found
 
 
-def _entries(path: Path) -> Iterator[dict[str, object]]:
-    if not path.exists():
+def _stream_name(entry: Mapping[str, object]) -> StreamName:
+    coded = entry["key"]
+    key = None if coded is None else base64.b64decode(str(coded))
+    return StreamName(str(entry["topic"]), key, int(str(entry["partition"])))
+
+
+def _entries(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
+    if not is_there(path):
         return
-    with path.open(encoding="utf-8") as file:
+    require_file(path)
+    with reading(path), path.open("rb") as file:
         for number, line in enumerate(file, 1):
-            if not line.endswith("\n"):
+            if not line.endswith(b"\n"):
                 return  # torn by a kill: no row can use a name that was still being written
+            place = f"{path}: line {number}"
             try:
-                entry = json.loads(line)
-            except ValueError as error:
-                raise LedgerError(f"{path}: line {number} is not JSON ({error})") from None
+                text = line.decode()
+            except UnicodeDecodeError as error:
+                raise LedgerError(f"{place} is not UTF-8 ({error})") from None
+            entry = parse_json(text, place)
             if not isinstance(entry, dict):
-                raise LedgerError(f"{path}: line {number} is not a name")
-            yield entry
+                raise LedgerError(f"{place} is not a name")
+            yield number, entry

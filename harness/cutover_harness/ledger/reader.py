@@ -1,19 +1,25 @@
 """The reading side: the ledgers of all processes of a run, whatever form each has."""
 
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from cutover_harness.ledger.columns import Array, Columns, UInt64, constant, is_constant
-from cutover_harness.ledger.format import JOURNAL, META, SEALED, VERSION, LedgerError
-from cutover_harness.ledger.imports import CSV, JSON_LINES, MemoryRows, read_csv, read_json_lines
+from cutover_harness.ledger.columns import Array, Columns, Int64, UInt64, constant, is_constant
+from cutover_harness.ledger.files import is_there, require_file
+from cutover_harness.ledger.finding import absent_ledgers, ledger_folders
+from cutover_harness.ledger.format import CSV, JOURNAL, JSON_LINES, MAX_LEDGERS, MAX_TOPICS, META, SEALED, LedgerError
+from cutover_harness.ledger.imports import MemoryRows, read_csv, read_json_lines
 from cutover_harness.ledger.journal import JournalRows, measure_journal
+from cutover_harness.ledger.meta import Meta, read_meta
 from cutover_harness.ledger.names import StreamName, find_streams, read_topics
-from cutover_harness.ledger.sealed import ParquetRows, seal
+from cutover_harness.ledger.probe import require_readable
+from cutover_harness.ledger.sealed import ParquetRows, checksum, require_intact, sealed_parts, write_sealed
 
 
 class Rows(Protocol):
@@ -39,40 +45,23 @@ class Rows(Protocol):
     def sample(self, size: int) -> UInt64:
         """Return the streams of up to about `size` records."""
 
-
-@dataclass(frozen=True)
-class Meta:
-    """The content of `ledger.json`.
-
-    isolation: a read_uncommitted group may be delivered aborted records without being at fault.
-    identity: "fingerprint" where `sequence` is a fingerprint of the content, for records that carry no header.
-    drained: by what the process knows that it read everything there was; None claims nothing.
-    rows: places in the journal, written down at a clean close; torn: unfinished rows cut off when it was sealed.
-    """
-
-    instance: str
-    role: str
-    group: str | None
-    run: int
-    isolation: str = "read_committed"
-    identity: str = "header"
-    pid: int = 0
-    host: str = ""
-    closed: bool = True
-    drained: str | None = None
-    rows: int | None = None
-    torn: int = 0
+    def times(self, size: int) -> Int64:
+        """Return the times of up to about `size` events."""
 
 
 @dataclass(frozen=True)
 class InstanceLedger:
-    """One process's ledger. label: its folder's name, unique among the run's ledgers; torn: rows cut by a kill."""
+    """One process's ledger. label: its folder's name, unique among the run's ledgers; torn: rows cut by a kill.
+
+    doubt: in words, why it may not be the whole ledger although nothing in it is wrong; empty if there is no doubt.
+    """
 
     label: str
     meta: Meta
     rows: Rows
     torn: int = 0
     folder: Path | None = None
+    doubt: str = ""
 
     def names(self, streams: Iterable[int]) -> dict[int, StreamName]:
         """Return the names of those of the streams that this process named."""
@@ -83,13 +72,23 @@ class InstanceLedger:
 
 @dataclass(frozen=True)
 class Ledgers:
-    """The ledgers of all processes of one run, ordered by label. `topics` are the names that all of them use."""
+    """The ledgers of all processes of one run, ordered by label. `topics` are the names that all of them use.
+
+    absent: labels of ledgers that were there, by the names of others, and are not. Raises LedgerError for more topics
+    or ledgers than rows can have numbers of.
+    """
 
     instances: tuple[InstanceLedger, ...]
+    absent: tuple[str, ...] = ()
     topics: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "topics", tuple(sorted({t for i in self.instances for t in i.rows.topics})))
+        topics = tuple(sorted({t for i in self.instances for t in i.rows.topics}))
+        if len(topics) > MAX_TOPICS:
+            raise LedgerError(f"{len(topics)} topics in all ledgers; {MAX_TOPICS} can be judged together")
+        if len(self.instances) > MAX_LEDGERS:
+            raise LedgerError(f"{len(self.instances)} ledgers; {MAX_LEDGERS} can be judged together")
+        object.__setattr__(self, "topics", topics)
 
     @property
     def run(self) -> int:
@@ -124,10 +123,12 @@ def read_ledgers(folder: Path) -> Ledgers:
     """
     if not folder.is_dir():
         raise LedgerError(f"{folder}: no such folder")
-    found = sorted(path.parent for path in folder.rglob(META))
+    found = ledger_folders(folder)
     if not found:
         raise LedgerError(f"{folder}: holds no ledger (no {META} in it or below it)")
-    instances = [read_ledger(path, label=_label(path, folder)) for path in found]
+    metas = {path: read_meta(path / META) for path in found}
+    _require_parquet(metas)
+    instances = [_opened(path, _label(path, folder), meta) for path, meta in metas.items()]
     first = instances[0]
     for other in instances[1:]:
         if other.meta.run != first.meta.run:
@@ -142,14 +143,14 @@ def read_ledgers(folder: Path) -> Ledgers:
             )
     if not any(instance.rows.count for instance in instances):
         raise LedgerError(f"{folder}: its {len(instances)} ledger(s) hold no event")
-    return Ledgers(tuple(instances))
+    return Ledgers(tuple(instances), absent_ledgers([i.label for i in instances], folder))
 
 
 def read_ledger(folder: Path, *, label: str | None = None) -> InstanceLedger:
     """Open the ledger of one process. Raises LedgerError as read_ledgers does."""
-    meta = _read_meta(folder / META)
-    rows, torn = _read_rows(folder, meta)
-    return InstanceLedger(label or folder.name, meta, rows, torn, folder)
+    meta = read_meta(folder / META)
+    _require_parquet({folder: meta})
+    return _opened(folder, label or folder.name, meta)
 
 
 def seal_ledgers(folder: Path) -> int:
@@ -161,11 +162,23 @@ def seal_ledgers(folder: Path) -> int:
     for path in sorted(folder.rglob(JOURNAL)):
         ledger = read_ledger(path.parent)
         if isinstance(ledger.rows, JournalRows):
-            seal(ledger.rows, path.parent / SEALED)
-            _note_torn(path.parent / META, ledger.torn)
+            partial = path.with_name(SEALED + ".tmp")
+            write_sealed(partial, ledger.rows.topics, sealed_parts(ledger.rows))
+            # First the checksum: until the file has its name the journal counts, and then the checksum is there.
+            note_seal(path.parent / META, checksum(partial), torn=ledger.torn)
+            partial.replace(path.with_name(SEALED))
         path.unlink()
         sealed += 1
     return sealed
+
+
+def note_seal(path: Path, sealed: tuple[int, int], *, torn: int = 0) -> None:
+    """Write down in a `ledger.json` what `events.parquet` has to be."""
+    data = json.loads(path.read_text(encoding="utf-8"))
+    data |= {"torn": torn, "sealed": dict(zip(("bytes", "crc32"), sealed, strict=True))}
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(data) + "\n", encoding="utf-8")
+    temporary.replace(path)
 
 
 def _label(path: Path, folder: Path) -> str:
@@ -174,54 +187,32 @@ def _label(path: Path, folder: Path) -> str:
     return "/".join(parts) or path.name
 
 
-def _read_meta(path: Path) -> Meta:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise LedgerError(f"{path}: not JSON ({error}): truncated?") from None
-    if not isinstance(data, dict) or "format" not in data:
-        raise LedgerError(f"{path}: not a ledger's: field 'format' is missing")
-    if data["format"] != VERSION:
-        raise LedgerError(f"{path}: format {data['format']!r}; this version of kafka-cutover reads format {VERSION}")
-    known = Meta.__dataclass_fields__
-    for name in ("instance", "role", "run"):
-        if name not in data:
-            raise LedgerError(f"{path}: field {name!r} is missing")
-    meta = Meta(**{"group": None} | {name: value for name, value in data.items() if name in known})
-    _check(path, meta)
-    return meta
+def _require_parquet(metas: Mapping[Path, Meta]) -> None:
+    """Raise LedgerError for sealed ledgers that are not what they were, before Arrow sees a damaged byte."""
+    files = {folder / SEALED: meta.sealed for folder, meta in metas.items() if is_there(folder / SEALED)}
+    ours = {path: sealed for path, sealed in files.items() if sealed is not None}
+    with ThreadPoolExecutor(min(len(ours), os.cpu_count() or 1) or 1) as pool:
+        for _ in pool.map(require_intact, ours.keys(), ours.values()):
+            pass
+    foreign = [path for path in files if path not in ours]
+    for path in foreign:
+        require_file(path)
+    require_readable(foreign)
 
 
-def _check(path: Path, meta: Meta) -> None:
-    if meta.role not in ("producer", "consumer"):
-        raise LedgerError(f"{path}: role is {meta.role!r}; it is producer or consumer")
-    if meta.role == "consumer" and not meta.group:
-        raise LedgerError(f"{path}: a consumer needs a 'group'")
-    if not isinstance(meta.run, int):
-        raise LedgerError(f"{path}: run is {meta.run!r}, not a number")
-    if meta.isolation not in ("read_committed", "read_uncommitted"):
-        raise LedgerError(f"{path}: isolation is {meta.isolation!r}; it is read_committed or read_uncommitted")
-    if meta.identity not in ("header", "fingerprint"):
-        raise LedgerError(f"{path}: identity is {meta.identity!r}; it is header or fingerprint")
-
-
-def _read_rows(folder: Path, meta: Meta) -> tuple[Rows, int]:
+def _opened(folder: Path, label: str, meta: Meta) -> InstanceLedger:
     # A complete sealed form wins: the journal may only have been left behind by a kill between the two.
-    if (folder / SEALED).exists():
-        return ParquetRows(folder / SEALED), meta.torn
-    if (folder / JOURNAL).exists():
+    if is_there(folder / SEALED):
+        return InstanceLedger(label, meta, ParquetRows(folder / SEALED), meta.torn, folder)
+    if is_there(folder / JOURNAL):
         topics = read_topics(folder)
         extent = measure_journal(folder / JOURNAL, len(topics), closed_rows=meta.rows if meta.closed else None)
-        return JournalRows(folder / JOURNAL, topics, extent), extent.torn
-    if (folder / CSV).exists():
-        return read_csv(folder / CSV), 0
-    if (folder / JSON_LINES).exists():
-        return read_json_lines(folder / JSON_LINES), 0
+        return InstanceLedger(label, meta, JournalRows(folder / JOURNAL, topics, extent), extent.torn, folder)
+    for name, read in ((CSV, read_csv), (JSON_LINES, read_json_lines)):
+        if is_there(folder / name):
+            rows = read(folder / name, rows=meta.rows)
+            doubt = ""
+            if not rows.count and meta.rows is None:
+                doubt = f'{name} has no event: cut off? If that is all, say "rows": 0 in {META}'
+            return InstanceLedger(label, meta, rows, 0, folder, doubt)
     raise LedgerError(f"{folder}: has a {META} but no events ({JOURNAL}, {SEALED}, {CSV} or {JSON_LINES})")
-
-
-def _note_torn(path: Path, torn: int) -> None:
-    data = json.loads(path.read_text(encoding="utf-8"))
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(data | {"torn": torn}) + "\n", encoding="utf-8")
-    temporary.replace(path)

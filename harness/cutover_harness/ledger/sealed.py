@@ -1,10 +1,12 @@
 """The sealed form of a ledger: Parquet, sorted by stream, so that a judge reads one stream at a time."""
 
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +15,7 @@ import pyarrow.parquet as pq
 from cutover_harness.ledger.columns import (
     ALL_STREAMS,
     Columns,
+    Int64,
     UInt64,
     by_stream,
     constant,
@@ -20,7 +23,17 @@ from cutover_harness.ledger.columns import (
     is_constant,
     is_control,
 )
-from cutover_harness.ledger.format import ROW_DTYPE, VERSION, LedgerError
+from cutover_harness.ledger.files import parse_json, reading, require_file
+from cutover_harness.ledger.format import (
+    CLUSTER_NAMES,
+    EVENTS,
+    MAX_TOPICS,
+    RANGES,
+    ROW_DTYPE,
+    VERSION,
+    LedgerError,
+    is_topic,
+)
 from cutover_harness.ledger.journal import JournalRows
 
 #: Parquet key-value metadata that promises the order: control rows first, then by stream.
@@ -31,6 +44,8 @@ TOPICS_KEY = b"kafka-cutover.topics"
 _OFTEN_CONSTANT = ("event", "cluster", "topic", "partition", "stream")
 _ROW_GROUP = 1 << 16
 _SEAL_AT_ONCE = 1 << 22
+_TIMED_GROUPS = 8
+_BLOCK = 1 << 20
 
 SCHEMA = pa.schema(
     [
@@ -47,19 +62,21 @@ SCHEMA = pa.schema(
 
 
 class ParquetRows:
-    """Rows of a sealed ledger; reads the row groups that hold the wanted streams and no others."""
+    """Rows of a sealed ledger; reads the row groups that hold the wanted streams and no others.
+
+    Arrow ends the process for some damaged files instead of raising an error, and most damage it does not notice: call
+    `require_intact` first, or `probe.require_readable` for a file of another tool.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with _open(path) as file:
-            missing = sorted(set(SCHEMA.names) - set(file.schema_arrow.names))
-            if missing:
-                raise LedgerError(f"{path}: not a ledger: column {missing[0]!r} is missing")
+        with _open(path) as file, _decoding(path):
+            _check_columns(path, file.schema_arrow)
             metadata = file.metadata
             self.count: int = metadata.num_rows
             notes = file.schema_arrow.metadata or {}
             self.sorted = notes.get(SORTED_KEY) == SORTED_VALUE
-            column = {metadata.schema.column(i).name: i for i in range(metadata.num_columns)}
+            column = {metadata.schema.column(i).path: i for i in range(metadata.num_columns)}
             groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
             # Where a row group's statistics say that a column holds one value, it need not be read.
             self._sizes = [group.num_rows for group in groups]
@@ -69,7 +86,7 @@ class ParquetRows:
             ]
             self._bounds = [_bounds(group.column(column["stream"])) for group in groups]
             self._is_control = [_only_control(group.column(column["event"])) for group in groups]
-            self.topics = tuple(json.loads(notes[TOPICS_KEY])) if TOPICS_KEY in notes else _topics(file)
+            self.topics = _named_topics(path, notes[TOPICS_KEY]) if TOPICS_KEY in notes else _topics(path, file)
 
     def records(self, low: int, high: int) -> Columns:
         """Return the rows about records of the streams in [low, high], by stream, each in the ledger's order."""
@@ -89,56 +106,73 @@ class ParquetRows:
 
     def everything(self) -> Columns:
         """Return all rows, in the file's order."""
-        return Columns.concat(self._read(range(len(self._bounds))))
+        return Columns.concat(self.parts())
+
+    def parts(self) -> Iterator[Columns]:
+        """Return all rows, in the file's order, some at a time."""
+        return self._read(range(len(self._bounds)))
 
     def sample(self, size: int) -> UInt64:
         """Return the streams of up to about `size` records, evenly spread over the ledger."""
         parts = []
         step = max(1, self.count // size)
-        with _open(self.path) as file:
+        with _open(self.path) as file, _decoding(self.path):
             for group, control in enumerate(self._is_control):
                 if not control:
                     first, last = self._bounds[group]
-                    rows = file.metadata.row_group(group).num_rows
                     if first == last:
-                        parts.append(np.full(max(1, rows // step), first, np.uint64))
+                        parts.append(np.full(max(1, self._sizes[group] // step), first, np.uint64))
                     else:
-                        parts.append(file.read_row_group(group, ["stream"])["stream"].to_numpy()[::step])
+                        table = file.read_row_group(group, ["stream"], use_threads=False)
+                        parts.append(table["stream"].cast(pa.uint64()).to_numpy()[::step])
         return np.concatenate(parts) if parts else np.empty(0, np.uint64)
+
+    def times(self, size: int) -> Int64:
+        """Return the times of up to about `size` events, from a few row groups that are evenly spread."""
+        groups = range(len(self._sizes))[:: max(1, len(self._sizes) // _TIMED_GROUPS)]
+        step = max(1, sum(self._sizes[group] for group in groups) // size)
+        with _open(self.path) as file, _decoding(self.path):
+            tables = (file.read_row_group(group, ["time_ns"], use_threads=False) for group in groups)
+            parts = [table["time_ns"].cast(pa.int64()).to_numpy()[::step].copy() for table in tables]
+        return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
     def _chosen(self, columns: Columns, low: int, high: int) -> Columns:
         if not self.sorted:
             return columns.take(~is_control(columns.event) & in_range(columns.stream, low, high))
         if is_constant(columns.stream):
             return columns  # the row group was chosen by its stream
+        if not (columns.stream[1:] >= columns.stream[:-1]).all():
+            raise LedgerError(f"{self.path}: damaged: says that it is sorted by stream and is not")
         start = int(np.searchsorted(columns.stream, np.uint64(low)))
         end = int(np.searchsorted(columns.stream, np.uint64(high), side="right"))
         return columns.take(slice(start, end))
 
-    def _read(self, groups: Any) -> Iterator[Columns]:
+    def _read(self, groups: Iterable[int]) -> Iterator[Columns]:
         number = {name: i for i, name in enumerate(self.topics)}
         with _open(self.path) as file:
             for group in groups:
-                try:
+                with _decoding(self.path):
                     known = self._constants[group]
                     names = [name for name in SCHEMA.names if name not in known]
                     table = file.read_row_group(group, names, use_threads=False)
-                    yield _columns(table, known, self._sizes[group], number)
-                except (pa.ArrowException, OSError) as error:
-                    raise LedgerError(f"{self.path}: damaged: {_line(error)}") from error
+                    if table.num_rows != self._sizes[group]:
+                        raise LedgerError(f"{self.path}: damaged: a row group has {table.num_rows} rows and says "
+                                          f"{self._sizes[group]}")  # fmt: skip
+                    columns = _columns(table, known, self._sizes[group], number)
+                    _check_values(self.path, columns)
+                yield columns
 
 
-def seal(rows: JournalRows, path: Path) -> None:
-    """Write a journal's rows as Parquet, in memory that does not grow with the journal."""
+def sealed_parts(rows: JournalRows) -> Iterator[Columns]:
+    """Return a journal's rows in the sealed form's order, in memory that does not grow with the journal."""
     ranges = stream_ranges(rows.sample(1 << 16), rows.count, _SEAL_AT_ONCE)
-    write_sealed(path, rows.topics, chain([rows.control()], (rows.records(low, high) for low, high in ranges)))
+    return chain([rows.control()], (rows.records(low, high) for low, high in ranges))
 
 
 def write_sealed(path: Path, topics: tuple[str, ...], parts: Iterable[Columns]) -> None:
     """Write rows that come in the sealed form's order: those about positions and assignments first, then by stream."""
-    partial = path.with_name(path.name + ".tmp")
     with pq.ParquetWriter(
-        partial,
+        path,
         SCHEMA.with_metadata({SORTED_KEY: SORTED_VALUE, TOPICS_KEY: json.dumps(topics)}),
         compression="none",
         use_dictionary=["event", "cluster", "topic", "partition", "stream"],
@@ -148,7 +182,26 @@ def write_sealed(path: Path, topics: tuple[str, ...], parts: Iterable[Columns]) 
         for columns in parts:
             if len(columns):
                 writer.write_table(to_table(columns, topics), row_group_size=_ROW_GROUP)
-    partial.replace(path)
+
+
+def checksum(path: Path) -> tuple[int, int]:
+    """Return a file's length and CRC-32."""
+    size = crc = 0
+    require_file(path)
+    with reading(path), path.open("rb", buffering=0) as file:
+        while block := file.read(_BLOCK):
+            size += len(block)
+            crc = zlib.crc32(block, crc)
+    return size, crc
+
+
+def require_intact(path: Path, sealed: tuple[int, int]) -> None:
+    """Raise LedgerError unless the file has the length and the CRC-32 with which it was sealed."""
+    found = checksum(path)
+    if found[0] != sealed[0]:
+        raise LedgerError(f"{path}: truncated: {found[0]} bytes of {sealed[0]}; copy it again")
+    if found != sealed:
+        raise LedgerError(f"{path}: damaged: its CRC-32 is {found[1]:08x} and was {sealed[1]:08x}; copy it again")
 
 
 def stream_ranges(sample: UInt64, count: int, at_once: int) -> list[tuple[int, int]]:
@@ -171,13 +224,90 @@ def to_table(columns: Columns, topics: tuple[str, ...]) -> pa.Table:
 
 
 def _open(path: Path) -> pq.ParquetFile:
+    require_file(path)
     try:
         return pq.ParquetFile(path, memory_map=True)
-    except (pa.ArrowException, OSError) as error:
+    except _DECODING_ERRORS as error:
         raise LedgerError(f"{path}: truncated or not Parquet: {_line(error)}") from error
 
 
-def _line(error: BaseException) -> str:
+# Arrow raises whatever comes first when bytes are not what they should be, in the statistics too.
+_DECODING_ERRORS = (
+    pa.ArrowException,
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    OverflowError,
+    MemoryError,
+    NotImplementedError,
+)
+
+
+@contextmanager
+def _decoding(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except _DECODING_ERRORS as error:
+        raise LedgerError(f"{path}: damaged: {_line(error) or type(error).__name__}") from error
+
+
+def _check_columns(path: Path, schema: pa.Schema) -> None:
+    """Raise LedgerError unless each column is there once, of a type whose values are what they seem."""
+    for field in SCHEMA:
+        found = [schema.field(i) for i in range(len(schema.names)) if schema.names[i] == field.name]
+        if not found:
+            raise LedgerError(f"{path}: not a ledger: column {field.name!r} is missing")
+        if len(found) > 1:
+            raise LedgerError(f"{path}: not a ledger: column {field.name!r} is there {len(found)} times")
+        kind = found[0].type
+        fits = _is_text(kind) if field.name == "topic" else pa.types.is_integer(kind)
+        if not fits:
+            expected = "text" if field.name == "topic" else f"{field.type} or another whole number"
+            raise LedgerError(f"{path}: column {field.name!r} is {_line(kind):.80}; expected {expected}")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _check_values(path: Path, columns: Columns) -> None:
+    """Raise LedgerError for numbers that no tool that knows the format writes."""
+    for name in ("partition", "offset", "sequence"):
+        values = getattr(columns, name)
+        low = RANGES[name][0]
+        if len(values) and values.min() < low:
+            raise LedgerError(f"{path}: column {name!r}: found {values.min()}; the least is {low}")
+    known = np.zeros(256, np.bool_)
+    known[list(CLUSTER_NAMES)] = True
+    if not known[columns.cluster].all():
+        wrong = columns.cluster[~known[columns.cluster]][0]
+        raise LedgerError(f"{path}: column 'cluster': found {wrong}; it is one of {', '.join(map(str, CLUSTER_NAMES))}")
+    if len(columns) and not (columns.event.min() >= 1 and columns.event.max() <= len(EVENTS)):
+        wrong = columns.event[(columns.event < 1) | (columns.event > len(EVENTS))][0]
+        raise LedgerError(f"{path}: column 'event': found {wrong}; it is from 1 to {len(EVENTS)}")
+
+
+def _named_topics(path: Path, note: bytes) -> tuple[str, ...]:
+    names = parse_json(note.decode(), f"{path}: its list of topics")
+    if not isinstance(names, list):
+        raise LedgerError(f"{path}: damaged: its list of topics is {names!r:.60}")
+    return _checked_topics(path, names)
+
+
+def _checked_topics(path: Path, names: Iterable[object]) -> tuple[str, ...]:
+    topics = tuple(names)
+    for name in topics:
+        if not isinstance(name, str) or not is_topic(name):
+            raise LedgerError(f"{path}: column 'topic': found {name!r:.60}, which is no topic's name")
+    if len(topics) > MAX_TOPICS:
+        raise LedgerError(f"{path}: column 'topic': more than {MAX_TOPICS} topics in one ledger")
+    return cast("tuple[str, ...]", topics)
+
+
+def _line(error: object) -> str:
     return " ".join(str(error).split())
 
 
@@ -199,12 +329,12 @@ def _only_control(column: Any) -> bool:
     return bool(statistics is not None and statistics.has_min_max and statistics.min >= 5 and statistics.max <= 7)
 
 
-def _topics(file: pq.ParquetFile) -> tuple[str, ...]:
-    found: dict[str, None] = {}
+def _topics(path: Path, file: pq.ParquetFile) -> tuple[str, ...]:
+    found: dict[object, None] = {}
     for group in range(file.num_row_groups):
         for value in file.read_row_group(group, ["topic"], use_threads=False)["topic"].unique().to_pylist():
-            found[str(value)] = None
-    return tuple(found)
+            found[value] = None
+    return _checked_topics(path, found)
 
 
 def _columns(table: pa.Table, known: Mapping[str, Any], size: int, number: dict[str, int]) -> Columns:
@@ -220,7 +350,10 @@ def _columns(table: pa.Table, known: Mapping[str, Any], size: int, number: dict[
             raise pa.ArrowInvalid(f"column {field.name!r} has {chunk.null_count} empty values")
         if field.name == "topic":
             chunk = chunk if pa.types.is_dictionary(chunk.type) else chunk.dictionary_encode()
-            codes = np.array([number[name] for name in chunk.dictionary.to_pylist()], np.uint16)
+            names = chunk.dictionary.to_pylist()
+            if unknown := [name for name in names if name not in number]:
+                raise pa.ArrowInvalid(f"topic {unknown[0]!r:.60} is not in its list of topics")
+            codes = np.array([number[name] for name in names], np.uint16)
             one = len(codes) == 1
             values["topic"] = constant(codes[0], size, np.uint16) if one else codes[chunk.indices.to_numpy()]
         else:

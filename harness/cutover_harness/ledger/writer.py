@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +24,7 @@ from cutover_harness.ledger.format import (
     HEADER,
     HEADER_SIZE,
     JOURNAL,
+    MAX_TOPICS,
     META,
     NAMES,
     NO_OFFSET,
@@ -34,10 +36,10 @@ from cutover_harness.ledger.format import (
     VERSION,
     LedgerError,
 )
+from cutover_harness.ledger.identity import to_bytes
 
 _FIRST_CHUNK = 1 << 18
 _LAST_CHUNK = 1 << 26
-_MAX_TOPICS = 1 << 16
 
 
 class LedgerWriter:
@@ -46,6 +48,8 @@ class LedgerWriter:
     An event whose method has returned is in the file, whatever happens to the process (the page cache outlives it; a
     power cut is another matter). `cluster` is 0 for the source, 1 for the target, 255 for unknown; `offset` -1 and
     `sequence` -1 mean unknown and none. Several threads may append. Many events at once take a tenth of the time.
+
+    topics: what a consumer subscribes to: a judge has to know what it should have had even if it was delivered nothing.
 
     Raises LedgerError if the folder holds a ledger already: a restarted process keeps one of its own.
     """
@@ -60,6 +64,7 @@ class LedgerWriter:
         run: int,
         isolation: Literal["read_committed", "read_uncommitted"] = "read_committed",
         identity: Literal["header", "fingerprint"] = "header",
+        topics: Iterable[str] | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
@@ -75,6 +80,8 @@ class LedgerWriter:
             "host": socket.gethostname(),
             "closed": False,
         }
+        if topics is not None:
+            self._meta["topics"] = [topic for topic in topics if not topic.startswith("^")]  # names, no patterns
         try:
             self._file = os.open(folder / JOURNAL, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
         except FileExistsError:
@@ -125,12 +132,12 @@ class LedgerWriter:
         """Append that the partition was taken from this process."""
         self._append(NO_OFFSET, NO_SEQUENCE, 0, partition, topic, cluster, REVOKED)
 
-    def name_stream(self, stream: int, topic: str, key: bytes | None, partition: int) -> None:
+    def name_stream(self, stream: int, topic: str, key: bytes | str | None, partition: int) -> None:
         """Keep the stream's key, so that reports can name it. Naming it again costs a look-up."""
         if stream in self._streams:
             return
         self._streams.add(stream)
-        coded = None if key is None else base64.b64encode(key).decode()
+        coded = None if key is None else base64.b64encode(to_bytes(key)).decode()
         self._write_name({"stream": f"{stream:016x}", "topic": topic, "key": coded, "partition": partition})
 
     def topic_number(self, topic: str) -> int:
@@ -204,8 +211,8 @@ class LedgerWriter:
             code = self._topics.get(topic)
             if code is None:
                 code = len(self._topics)
-                if code == _MAX_TOPICS:
-                    raise LedgerError(f"{self._folder}: more than {_MAX_TOPICS} topics in one process")
+                if code == MAX_TOPICS:
+                    raise LedgerError(f"{self._folder}: more than {MAX_TOPICS} topics in one process")
                 self._write_name({"topic": code, "name": topic})  # before any row that uses the number
                 self._topics[topic] = code
             return code

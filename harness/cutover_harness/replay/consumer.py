@@ -123,6 +123,7 @@ def run(config: ConsumerConfig, stop: Stop) -> None:
         group=config.group,
         run=config.run,
         isolation="read_uncommitted" if uncommitted else "read_committed",
+        topics=config.topics,
     )
     try:
         consume(config, stop, ledger)

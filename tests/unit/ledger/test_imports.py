@@ -65,12 +65,13 @@ def test_json_lines(tmp_path: Path) -> None:
             "line 2: partition is 'x', not a whole number",
         ),
         ("events.csv", "event,topic,partition,time\nDELIVERED,orders,0,now\n", "line 2: time is 'now', not ISO 8601"),
-        ("events.csv", "event,topic,time_ns\nSENT,orders,1\n", "line 2: field 'partition' is missing"),
+        ("events.csv", "event,topic,time_ns\nSENT,orders,1\n", "line 1: column 'partition' is missing"),
+        ("events.csv", "event,topic,partition,time_ns\nSENT,orders,,1\n", "line 2: field 'partition' is missing"),
         ("events.jsonl", '{"event": "SENT", "top', "line 1 is not JSON"),
         ("events.jsonl", "[1]", "line 1 is not a JSON object"),
         ("events.jsonl", '{"event": "SENT", "when": 1}', "line 1: unknown field 'when'"),
         ("events.jsonl", '{"event": 4, "topic": "t", "partition": 1e99, "time_ns": 1}', "not a whole number"),
-        ("events.jsonl", '{"event": 4, "topic": "t", "partition": 99999999999, "time_ns": 1}', "too big"),
+        ("events.jsonl", '{"event": 4, "topic": "t", "partition": 99999999999, "time_ns": 1}', "not between 0 and"),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path: Path, name: str, text: str, said: str) -> None:

@@ -1,5 +1,6 @@
 """Sealed ledgers: the same rows as the journal's, by stream, and readable by any Parquet reader."""
 
+import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from cutover_harness.ledger import LedgerError, LedgerWriter, read_ledger, read_ledgers, seal_ledgers
 from cutover_harness.ledger.columns import ALL_STREAMS, Columns
-from cutover_harness.ledger.format import HEADER_SIZE, JOURNAL, ROW, SEALED
+from cutover_harness.ledger.format import HEADER_SIZE, JOURNAL, META, ROW, SEALED
 from cutover_harness.ledger.sealed import stream_ranges
 
 STREAMS = [5, 2**64 - 1, 0, 17]
@@ -22,6 +23,14 @@ def write(folder: Path, rows: int = 1000) -> None:
         if n % 10 == 0:
             ledger.committed("topic-0", 0, n, 0)
     ledger.close()
+
+
+def unseal(folder: Path) -> Path:
+    """Make a sealed ledger one of another tool, which writes down no checksum; return its Parquet file."""
+    meta = json.loads((folder / META).read_text())
+    del meta["sealed"]
+    (folder / META).write_text(json.dumps(meta))
+    return folder / SEALED
 
 
 def listed(columns: Columns) -> list[tuple[int, ...]]:
@@ -76,7 +85,7 @@ def test_torn_rows_are_remembered(tmp_path: Path) -> None:
 def test_another_tools_parquet_needs_no_order(tmp_path: Path) -> None:
     write(tmp_path / "a", 100)
     seal_ledgers(tmp_path)
-    table = pq.read_table(tmp_path / "a" / SEALED)
+    table = pq.read_table(unseal(tmp_path / "a"))
     shuffled = table.take(np.argsort(table["time_ns"].to_numpy(), kind="stable")).replace_schema_metadata({})
     pq.write_table(shuffled.set_column(2, "topic", shuffled["topic"].cast(pa.string())), tmp_path / "a" / SEALED)
     rows = read_ledger(tmp_path / "a").rows
@@ -92,6 +101,9 @@ def test_spoilt_parquet_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "a" / SEALED
     whole = path.read_bytes()
     path.write_bytes(whole[:-30])
+    with pytest.raises(LedgerError, match=f"truncated: {len(whole) - 30} bytes of {len(whole)}"):
+        read_ledgers(tmp_path)
+    unseal(tmp_path / "a")
     with pytest.raises(LedgerError, match="truncated or not Parquet") as error:
         read_ledgers(tmp_path)
     assert "\n" not in str(error.value)
