@@ -9,4 +9,4 @@ _WIDE = 200
 
 def standard_output(*, highlight: bool = True) -> Console:
     """Return the console on standard output; where no terminal reads it, lines are not folded at 80 columns."""
-    return Console(highlight=highlight, width=None if sys.stdout.isatty() else _WIDE)
+    return Console(highlight=highlight, emoji=False, width=None if sys.stdout.isatty() else _WIDE)

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from cutover_harness.judge.universe import run_heads
-from cutover_harness.ledger.columns import Int64, Mask
+from cutover_harness.ledger.columns import Array, Int64, Mask
 
 _FINEST_NS = 1_000_000
 _MAX_BUCKETS = 1 << 17
@@ -43,7 +43,7 @@ class Activity:
         if not len(times):
             return None
         low, high = int(times.min()), int(times.max())
-        width = _width(low, high, _FINEST_NS)
+        width = bucket_width(low, high, _FINEST_NS)
         bucket = times // width
         bucket -= low // width
         head = run_heads(bucket)
@@ -62,7 +62,7 @@ class Activity:
         """Return the events of both."""
         low = min(int(self.first.min()), int(other.first.min()))
         high = max(int(self.last.max()), int(other.last.max()))
-        width = _width(low, high, max(self.width_ns, other.width_ns))
+        width = bucket_width(low, high, max(self.width_ns, other.width_ns))
         result = _empty(width, low // width, high // width - low // width + 1)
         for part in (self.coarser(width), other.coarser(width)):
             place = slice(part.start - result.start, part.start - result.start + len(part.count))
@@ -95,12 +95,14 @@ class Activity:
         filled = self.filled
         return self.last[filled][:-1], self.first[filled][1:]
 
-    def count_between(self, low_ns: int, high_ns: int) -> float:
-        """Return about how many events lie in `[low_ns, high_ns)`; a bucket that is cut counts by its share."""
-        edges = (np.array([low_ns, high_ns]) / self.width_ns) - self.start
+    def count_between(self, low_ns: Int64, high_ns: Int64) -> Array:
+        """Return about how many events lie in each `[low_ns, high_ns)`; a bucket that is cut counts by its share."""
         total = np.concatenate([[0], np.cumsum(self.count)])
-        below, above = np.interp(edges, np.arange(len(total)), total)
-        return float(above - below)
+        below, above = (
+            np.interp(edges / self.width_ns - self.start, np.arange(len(total)), total) for edges in (low_ns, high_ns)
+        )
+        counts: Array = above - below
+        return counts
 
     def per_step(self, start_ns: int, steps: int, step_ns: int) -> list[int]:
         """Return the number of events in each of `steps` steps; `step_ns` is a multiple of the width."""
@@ -109,7 +111,8 @@ class Activity:
         return counts
 
 
-def _width(low: int, high: int, width: int) -> int:
+def bucket_width(low: int, high: int, width: int) -> int:
+    """Return the least width, from `width` on in steps of ten, with which [low, high] is at most 131,072 buckets."""
     while high // width - low // width >= _MAX_BUCKETS:
         width *= 10
     return width

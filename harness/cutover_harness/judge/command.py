@@ -12,9 +12,11 @@ from rich.table import Table
 from cutover_harness.console import standard_output
 from cutover_harness.errors import UsageError
 from cutover_harness.judge.judging import judge
+from cutover_harness.judge.loading import load_facts
 from cutover_harness.judge.model import CAUSES, GroupMeasures, Offender, Report, RunFacts
 from cutover_harness.judge.totals import exit_code
 from cutover_harness.judge.verdicts import WORDS, verdict
+from cutover_harness.ledger.files import is_there
 from cutover_harness.ledger.reader import read_ledgers
 
 RUN, LEDGER = "run.json", "ledger"
@@ -54,8 +56,8 @@ def run_folders(folder: Path) -> list[Path]:
 def judge_folder(folder: Path) -> tuple[Report, RunFacts | None]:
     """Judge one run. Without `run.json` every group should have had each topic that it has to do with."""
     ledgers = read_ledgers(folder / LEDGER if (folder / LEDGER).is_dir() else folder)
-    beside = [path for path in (folder / RUN, folder.parent / RUN) if path.exists()]
-    facts = RunFacts.load(beside[0]) if beside and (beside[0].parent == folder or folder.name == LEDGER) else None
+    beside = [path for path in (folder / RUN, folder.parent / RUN) if is_there(path)]
+    facts = load_facts(beside[0]) if beside and (beside[0].parent == folder or folder.name == LEDGER) else None
     if facts is not None and facts.run != ledgers.run:
         raise UsageError(f"{beside[0]}: is of run {facts.run}, but the ledgers are of run {ledgers.run}")
     known = facts or RunFacts(run=ledgers.run, scenario=folder.name)
@@ -69,7 +71,8 @@ def summary(group: GroupMeasures) -> str:
     found = [f"{count:,} {WORDS[name]}" for name, count in counts.items() if count]
     if group.lost is None:
         found.insert(0, f"{group.missing:,} not delivered (lost or not yet read)")
-    return ", ".join(found) or "nothing lost, repeated or out of order"
+    nothing = "nothing lost, repeated or out of order" if group.acked or group.delivered else "nothing to judge"
+    return ", ".join(found) or nothing
 
 
 def _print(console: Console, name: str, report: Report) -> None:

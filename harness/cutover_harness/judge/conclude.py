@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from cutover_harness.judge import felt
+from cutover_harness.judge.exercised import doubts, notes, unmeasured
 from cutover_harness.judge.model import (
     CAUSES,
     DrainProof,
@@ -56,7 +57,8 @@ def conclude(question: Question, partial: Partial, facts: RunFacts) -> Judgement
         ],
         worst_lag_records=max((sample.records for sample in lag), default=None),
         worst_lag_ms=max((sample.ms for sample in lag if sample.ms is not None), default=None),
-        notes=_notes(question.ledgers, partial),
+        notes=notes(question, partial, groups),
+        doubts=doubts(question.ledgers, partial),
     )
 
 
@@ -78,9 +80,10 @@ def drain_proofs(ledgers: Ledgers, facts: RunFacts) -> dict[str, DrainProof]:
     found = {}
     for instance in ledgers.instances:
         group = instance.meta.group
-        if group is not None and instance.meta.drained:
+        if group is not None and instance.meta.role == "consumer" and instance.meta.drained:
             found[group] = DrainProof(group, True, f"{instance.label} declares: {instance.meta.drained}")
-    return found | {proof.group: proof for proof in facts.drain}
+    # Of several proofs for a group, one that does not hold counts.
+    return found | {proof.group: proof for proof in sorted(facts.drain, key=lambda proof: not proof.held)}
 
 
 def _group(
@@ -92,7 +95,8 @@ def _group(
     drained = proof is not None and proof.held
     passed = _passed(partial, group)
     certain = total["missing"] if drained else sum(len(offsets) for offsets in passed.values())
-    back = regressions(question.ledgers, group)
+    commits = regressions(question.ledgers, group)
+    back = commits or []
     measures = GroupMeasures(
         group=group,
         topics=sorted(topics),
@@ -114,6 +118,7 @@ def _group(
         gap_unexplained=_gaps(partial, group),
         drained=drained,
         drain_evidence=proof.evidence if proof else "",
+        unmeasured=unmeasured(question, partial, group, commits=commits is not None),
         partitions=[_partition(topic, place, counts) for (topic, place), counts in sorted(rows.items())],
     )
     absent = [
@@ -175,9 +180,8 @@ def _gaps(partial: Partial, group: str) -> int:
         if who != group or bounds is None:
             continue
         known = OffsetSet()
-        for (_, other), offsets in partial.delivered.items():
-            if other == log:
-                known.merge(offsets)
+        for other in partial.readers(log):
+            known.merge(partial.delivered[other, log])
         if log in partial.held:
             known.merge(partial.held[log])
         total += bounds[1] - bounds[0] + 1 - len(known.between(bounds[0], bounds[1] + 1))
@@ -199,16 +203,3 @@ def _named(ledgers: Ledgers, offenders: list[Offender]) -> list[Offender]:
         replace(offender, key=names[offender.stream].text) if offender.stream in names else offender
         for offender in sorted(offenders, key=lambda o: (o.kind, o.group or "", o.time_ns, o.stream, o.sequence))
     ]
-
-
-def _notes(ledgers: Ledgers, partial: Partial) -> list[str]:
-    notes = []
-    torn = sum(instance.torn for instance in ledgers.instances)
-    if torn:
-        notes.append(f"{torn} unfinished row(s) of killed processes were cut off; none of them had been appended")
-    if partial.ambiguous:
-        notes.append(
-            f"{partial.ambiguous} deliveries have the same content as others of their stream: "
-            "which is which was decided by their order"
-        )
-    return notes

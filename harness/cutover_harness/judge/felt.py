@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from cutover_harness.judge.activity import Activity, Source, merge_activity
+from cutover_harness.judge.activity import Activity, Source, bucket_width, merge_activity
 from cutover_harness.judge.model import Blackout, Cut, SecondSeries, Series
 from cutover_harness.ledger.columns import Array, Mask
 from cutover_harness.ledger.format import CLUSTER_NAMES
@@ -22,9 +22,12 @@ def series(activity: Mapping[Source, Activity]) -> Series:
     """Return acks of the fleet and of each route, and deliveries of each group, per second over the same span."""
     if not activity:
         return Series()
-    step = max(_SECOND, *(a.width_ns for a in activity.values()))
-    start = min(int(a.first.min()) for a in activity.values()) // step
-    steps = max(int(a.last.max()) for a in activity.values()) // step - start + 1
+    low = min(int(a.first.min()) for a in activity.values())
+    high = max(int(a.last.max()) for a in activity.values())
+    # Over all together, which may span more than any of them.
+    step = bucket_width(low, high, max(_SECOND, *(a.width_ns for a in activity.values())))
+    start = low // step
+    steps = high // step - start + 1
     found = []
     for kind, group, cluster in sorted({_series_of(source) for source in activity}):
         its = [a for source, a in activity.items() if _series_of(source) == (kind, group, cluster)]
@@ -123,12 +126,10 @@ def _recovery(activity: Activity | None, cut: Cut) -> float | None:
     seconds = (cut.time_ns_from - since) / _SECOND
     if seconds < 1:
         return None
-    needed = _BACK * activity.count_between(since, cut.time_ns_from) / seconds
+    needed = _BACK * float(activity.count_between(np.array([since]), np.array([cut.time_ns_from]))[0]) / seconds
     if needed <= 0:
         return None
-    after = np.flatnonzero(activity.filled)
-    starts = activity.first[after]
-    for start in (cut.time_ns_to, *starts[starts >= cut.time_ns_to].tolist()):
-        if activity.count_between(start, start + _SECOND) >= needed:
-            return float(start - cut.time_ns_to) / 1e6
-    return None
+    starts = activity.first[activity.filled]
+    starts = np.concatenate([[cut.time_ns_to], starts[starts >= cut.time_ns_to]])
+    back = activity.count_between(starts, starts + _SECOND) >= needed
+    return float(starts[back.argmax()] - cut.time_ns_to) / 1e6 if back.any() else None

@@ -4,9 +4,10 @@ import json
 import types
 from dataclasses import MISSING, asdict, fields, is_dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 from cutover_harness.errors import UsageError
+from cutover_harness.ledger.files import is_there, parse_json, read_text
 
 Json = dict[str, Any]
 
@@ -40,12 +41,11 @@ class Jsonable:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what `save` wrote. Raises UsageError naming the file and the field."""
+        if not is_there(path):
+            raise UsageError(f"{path}: no such file")
+        data = parse_json(read_text(path), f"{path}:")
         try:
-            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            raise UsageError(f"{path}: no such file") from None
-        except ValueError as error:
-            raise UsageError(f"{path}: not JSON ({error})") from error
+            return cls.from_json(data)
         except UsageError as error:
             raise UsageError(f"{path}: {error}") from None
 
@@ -87,7 +87,11 @@ def _decode_dataclass(kind: Any, data: object, where: str) -> Any:
 
 
 def _decode_plain(kind: Any, data: object, where: str) -> Any:
-    if kind is Any or get_origin(kind) is not None:  # Any and Literal[...]
+    if get_origin(kind) is Literal:
+        if data not in get_args(kind):
+            raise UsageError(f"{where}: is {data!r:.60}; it is one of {', '.join(map(str, get_args(kind)))}")
+        return data
+    if kind is Any:
         return data
     if kind is float and isinstance(data, int) and not isinstance(data, bool):
         return float(data)

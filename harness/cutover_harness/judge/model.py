@@ -109,6 +109,7 @@ class GroupMeasures(Jsonable):
     offset_regression: commits below an earlier commit of the group on the same partition and cluster.
     gap_unexplained: offsets between the group's first and last on a partition that it skipped and where no record is
         known to be. Transaction markers and compaction leave such gaps, so they are reported, not judged, by default.
+    unmeasured: why a measure, by its name, is 0 only because the ledgers hold nothing that it could be found in.
     """
 
     group: str
@@ -131,6 +132,7 @@ class GroupMeasures(Jsonable):
     gap_unexplained: int = 0
     drained: bool = False
     drain_evidence: str = ""
+    unmeasured: dict[str, str] = field(default_factory=dict)
     partitions: list[PartitionMeasures] = field(default_factory=list)
 
 
@@ -250,6 +252,7 @@ class InstanceSummary(Jsonable):
 class Judgement(Jsonable):
     """Everything measured from one run's ledgers.
 
+    doubts: why the ledgers may not be all there is, in words: with any, nothing passes.
     offenders: the first ten of each kind and group, by time. worst_lag_*: of the mirror, from stage 2 on.
     """
 
@@ -263,6 +266,7 @@ class Judgement(Jsonable):
     worst_lag_records: int | None = None
     worst_lag_ms: float | None = None
     notes: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
     format: int = 1
 
     def group(self, name: str) -> GroupMeasures:

@@ -11,6 +11,7 @@ import numpy as np
 from cutover_harness.judge.activity import Activity, Source, merge_activity
 from cutover_harness.judge.model import Offender
 from cutover_harness.judge.offsets import OffsetSet
+from cutover_harness.judge.window import OddTimes
 from cutover_harness.ledger.columns import Int64
 
 #: Counts per group, topic and partition.
@@ -46,6 +47,8 @@ class Partial:
     arrived: offsets, on the acknowledging cluster, of records that were also delivered from another cluster.
     offenders: by kind and group, the first ten by time, stream and sequence.
     candidates: the first and the latest ten of each log that may be stranded, by log and whether they are the latest.
+    odd_times: by ledger, rows with times outside of the run.
+    unlogged, first_unlogged: places of streams that no producer's row is about, and the first by stream and sequence.
     """
 
     groups: dict[tuple[str, str, int], Int64] = field(
@@ -61,12 +64,26 @@ class Partial:
     offenders: dict[tuple[str, str | None], list[Offender]] = field(default_factory=dict)
     candidates: dict[tuple[Log, bool], list[Offender]] = field(default_factory=dict)
     ambiguous: int = 0
+    odd_times: dict[str, OddTimes] = field(default_factory=dict)
+    unlogged: int = 0
+    first_unlogged: tuple[int, int] | None = None
+    _readers: dict[Log, list[str]] | None = None
 
     def add_activity(self, source: Source, activity: Activity | None) -> None:
         """Add events."""
         merged = merge_activity(self.activity.get(source), activity)
         if merged is not None:
             self.activity[source] = merged
+
+    def add_odd_times(self, label: str, odd: OddTimes) -> None:
+        """Add rows of a ledger with times outside of the run."""
+        before = self.odd_times.get(label)
+        self.odd_times[label] = odd if before is None else before.merged(odd)
+
+    def add_unlogged(self, count: int, first: tuple[int, int] | None) -> None:
+        """Add places of streams that no producer's row is about."""
+        self.unlogged += count
+        self.first_unlogged = min((f for f in (first, self.first_unlogged) if f is not None), default=None)
 
     def add_arrived(self, log: Log, low: int, high: int) -> None:
         """Widen the range of a log's offsets whose records are known to have arrived elsewhere."""
@@ -84,6 +101,14 @@ class Partial:
         both = sorted([*self.candidates.get((log, latest), []), *found], key=_offender_order)
         self.candidates[log, latest] = both[-MAX_OFFENDERS:] if latest else both[:MAX_OFFENDERS]
 
+    def readers(self, log: Log) -> list[str]:
+        """Return the groups that were delivered something of a log."""
+        if self._readers is None:
+            self._readers = defaultdict(list)
+            for group, each in self.delivered:
+                self._readers[each].append(group)
+        return self._readers[log]
+
     def merge(self, other: "Partial") -> "Partial":
         """Add another share's measures to this one, and return this one."""
         for name, counts in other.groups.items():
@@ -92,6 +117,7 @@ class Partial:
             self.logs[place] += counts
         for source, activity in other.activity.items():
             self.add_activity(source, activity)
+        self._readers = None
         _merge_sets(self.delivered, other.delivered)
         _merge_sets(self.missing, other.missing)
         _merge_sets(self.held, other.held)
@@ -103,6 +129,9 @@ class Partial:
         for (log, latest), found in other.candidates.items():
             self.add_candidates(log, found, latest=latest)
         self.ambiguous += other.ambiguous
+        for label, odd in other.odd_times.items():
+            self.add_odd_times(label, odd)
+        self.add_unlogged(other.unlogged, other.first_unlogged)
         return self
 
 

@@ -12,10 +12,11 @@ from cutover_harness.ledger.reader import Ledgers
 SKEW_NS = 1_000_000_000
 
 
-def regressions(ledgers: Ledgers, group: str) -> list[Offender]:
+def regressions(ledgers: Ledgers, group: str) -> list[Offender] | None:
     """Return the group's commits that lie below an earlier one on the same cluster, topic and partition.
 
-    Earlier: in the ledger of the same process before it, or in another's by more than a second.
+    None if no commit was logged. Earlier: in the ledger of the same process before it, or in another's by more than a
+    second.
     """
     parts = []
     for number, instance in enumerate(ledgers.instances):
@@ -27,7 +28,7 @@ def regressions(ledgers: Ledgers, group: str) -> list[Offender]:
                 key = (topic << 40) | ((rows.partition.astype(np.int64) & 0xFFFF_FFFF) << 8) | rows.cluster
                 parts.append((key, np.full(len(rows), number), rows.offset, rows.time_ns))
     if not parts:
-        return []
+        return None
     key, owner, offset, time = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.argsort(key, kind="stable")
     heads = run_heads(key[order])
@@ -62,7 +63,8 @@ def _below(owner: Int64, offset: Int64, time: Int64) -> Array:
         below[mine] = np.maximum.accumulate(offset[mine]) > offset[mine]
     by_time = np.argsort(time, kind="stable")
     highest = np.maximum.accumulate(offset[by_time])
-    before = np.searchsorted(time[by_time], time - SKEW_NS)  # how many lie more than a second back
+    least = np.iinfo(np.int64).min
+    before = np.searchsorted(time[by_time], np.maximum(time, least + SKEW_NS) - SKEW_NS)  # that are a second back
     earlier = before > 0
     below[earlier] |= highest[before[earlier] - 1] > offset[earlier]
     return below

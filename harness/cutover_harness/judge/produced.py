@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cutover_harness.judge.duplicates import cluster_bit
-from cutover_harness.judge.universe import Places, Universe
+from cutover_harness.judge.sequence import steady
+from cutover_harness.judge.universe import Places, Universe, run_heads
 from cutover_harness.ledger.columns import Array, Columns, Int64, Mask, constant, take
 from cutover_harness.ledger.format import ABORTED, ACKED, FAILED, SENT, SOURCE, TARGET, UNKNOWN
 
@@ -48,6 +49,21 @@ class Produced:
         """Which records failed, as far as the producer knows."""
         failed: Mask = (self.flags & _FAILED != 0) & ~self.is_acked & ~self.is_aborted
         return failed
+
+    def unlogged(self) -> tuple[int, tuple[int, int] | None]:
+        """Return how many places of streams, below their last one, no row is about, and stream and sequence of one."""
+        universe = self.universe
+        known = int(np.count_nonzero(self.flags))
+        places = sum(last + 1 for last in universe.last_sequences().tolist())
+        if known == places:
+            return 0, None
+        ids = np.flatnonzero(self.flags)
+        stream = universe.stream_of(ids)
+        # The first record whose sequence is not its rank among its stream's records.
+        heads = run_heads(stream)
+        rank = np.arange(len(ids)) - np.repeat(heads, np.diff(heads, append=len(ids)))
+        at = int((universe.sequence_of(ids) != rank).argmax())
+        return places - known, (int(universe.streams[stream[at]]), int(rank[at]))
 
     def acked_on(self, cluster: int) -> Mask:
         """Return which records the cluster acknowledged."""
@@ -98,7 +114,8 @@ def gather(parts: list[Columns], instances: list[int], places: Places) -> Produc
     is_aborted = flags & _ABORTED != 0
     contested = is_acked & is_aborted
     if contested.any():
-        last_aborted = _aborted_last(rows, ids, contested)
+        # Within a ledger its order counts, also when the clock was set back.
+        last_aborted = _aborted_last(rows, np.concatenate([steady(part) for part in parts]), ids, contested)
         is_acked &= ~last_aborted
         is_aborted &= ~contested | last_aborted
     instance = _joined([constant(number, len(part), np.int16) for part, number in filled])
@@ -125,10 +142,10 @@ def _flags(rows: Columns, ids: Int64, size: int) -> npt.NDArray[np.uint8]:
     return flags
 
 
-def _aborted_last(rows: Columns, ids: Int64, contested: Mask) -> Mask:
+def _aborted_last(rows: Columns, times: Int64, ids: Int64, contested: Mask) -> Mask:
     """Return which of the contested records were aborted after their last acknowledgement."""
     chosen = contested[ids] & ((rows.event == ACKED) | (rows.event == ABORTED))
-    order = np.lexsort((rows.time_ns[chosen], ids[chosen]))
+    order = np.lexsort((times[chosen], ids[chosen]))
     record = ids[chosen][order]
     last = np.append(record[1:] != record[:-1], True)
     result = np.zeros_like(contested)

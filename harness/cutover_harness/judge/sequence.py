@@ -21,7 +21,7 @@ def in_order(parts: list[Columns], instances: list[int]) -> tuple[Columns, Array
     numbers = [np.broadcast_to(np.int16(number), (len(part),)) for part, number in filled]
     if len(parts) == 1:
         return parts[0], numbers[0]
-    times = [_steady(part) for part in parts]
+    times = [steady(part) for part in parts]
     heads = [run_heads(part.stream) for part in parts]
     part_of = np.repeat(np.arange(len(parts)), [len(head) for head in heads])
     start = np.concatenate(heads)
@@ -62,7 +62,7 @@ def _by_runs(parts: list[Columns], numbers: list[Array], start: Int64, end: Int6
     return Columns.concat(parts).take(order), np.concatenate(numbers)[order]
 
 
-def _steady(part: Columns) -> Int64:
+def steady(part: Columns) -> Int64:
     """Return times that do not go back within a stream."""
     times = part.time_ns
     back = times[1:] < times[:-1]

@@ -15,6 +15,7 @@ from cutover_harness.judge.order import NOWHERE, log_disorder
 from cutover_harness.judge.partial import GROUP_COUNTS, LOG_COUNTS, Log, Partial
 from cutover_harness.judge.produced import Produced, gather
 from cutover_harness.judge.universe import Places, run_heads
+from cutover_harness.judge.window import OddTimes, Window, time_window
 from cutover_harness.ledger.columns import Array, Columns, Int64, Mask, is_constant
 from cutover_harness.ledger.format import ABORTED, ACKED, CLUSTER_NAMES, DELIVERED, SOURCE, TARGET, UNKNOWN
 from cutover_harness.ledger.reader import Ledgers
@@ -31,23 +32,27 @@ class Question:
     left: frozenset[int]
     topic_left: Mapping[str, frozenset[int]]
     routes: Mapping[str, frozenset[str]]
+    window: Window
     destroyed: tuple[Destroyed, ...] = ()
 
     @classmethod
     def of(cls, ledgers: Ledgers, facts: RunFacts) -> "Question":
-        """Take the groups' topics from the facts, or else from what each group was assigned or delivered."""
+        """Take the groups' topics from the facts, or else from what each subscribed to, was assigned or delivered."""
         number = {name: code for code, name in CLUSTER_NAMES.items()}
         groups = {group: frozenset(topics) for group, topics in facts.groups.items()}
-        for group in sorted({i.meta.group for i in ledgers.instances if i.meta.group is not None} - groups.keys()):
+        consumers = [i for i in ledgers.instances if i.meta.role == "consumer" and i.meta.group is not None]
+        for group in sorted({i.meta.group for i in consumers if i.meta.group is not None} - groups.keys()):
             # A topic has a number in a ledger once the process logged an event of it.
-            members = [i for i in ledgers.instances if i.meta.group == group]
-            groups[group] = frozenset(topic for member in members for topic in member.rows.topics)
+            members = [i for i in consumers if i.meta.group == group]
+            known = (topics for member in members for topics in (member.rows.topics, member.meta.topics or ()))
+            groups[group] = frozenset().union(*known)
         return cls(
             ledgers,
             groups,
             frozenset(number[name] for name in facts.cluster_left),
             {topic: frozenset(number[name] for name in left) for topic, left in facts.topic_left.items()},
             {route: frozenset(topics) for route, topics in facts.routes.items()},
+            time_window(ledgers, facts),
             tuple(facts.destroyed),
         )
 
@@ -103,7 +108,7 @@ class _Share:
         for number, instance in enumerate(self.ledgers.instances):
             if instance.meta.role == "producer":
                 rows = _without(self._rows(number), lambda r: (r.event == DELIVERED) | (r.sequence < 0))
-                acked = rows.event == ACKED
+                acked = self._timely(instance.label, rows, rows.event == ACKED)
                 self._activity(Source("acks", instance.label, UNKNOWN), rows, acked)
                 for route, topics in self.question.routes.items():
                     its = acked & np.array([topic in topics for topic in self.ledgers.topics] or [False])[rows.topic]
@@ -113,6 +118,14 @@ class _Share:
         produced = gather(parts, numbers, self.places)
         self.is_destroyed = destroyed(self.question.destroyed, parts, produced, self.ledgers.topics)
         return produced
+
+    def _timely(self, label: str, rows: Columns, chosen: Mask) -> Mask:
+        """Return which of the chosen rows have a time within the run, and keep the first of all that have not."""
+        outside = self.question.window.outside(rows.time_ns)
+        if outside is None:
+            return chosen
+        self.partial.add_odd_times(label, OddTimes.of(rows.take(outside), self.ledgers.topics))
+        return chosen & ~outside
 
     def _activity(self, source: Source, rows: Columns, chosen: Mask) -> None:
         """Keep when the chosen rows happened, by the cluster where they did."""
@@ -127,7 +140,8 @@ class _Share:
         for number, instance in enumerate(self.ledgers.instances):
             if instance.meta.role == "consumer" and instance.meta.group == group:
                 rows = _without(self._rows(number), lambda r: r.event != DELIVERED)
-                self._activity(Source("deliveries", group, UNKNOWN), rows, np.ones(len(rows.event), np.bool_))
+                timely = self._timely(instance.label, rows, np.ones(len(rows.event), np.bool_))
+                self._activity(Source("deliveries", group, UNKNOWN), rows, timely)
                 parts.append(rows)
                 numbers.append(number)
                 committed_only &= instance.meta.isolation == "read_committed"
@@ -228,6 +242,8 @@ class _Share:
                 self.partial.logs[self.ledgers.topics[topic], partition] += table[number]
         if len(late):
             self.partial.add_offenders("log_order", None, of_records(self.scene, "log_order", None, late))
+        if not self.resolved:
+            self.partial.add_unlogged(*produced.unlogged())
         rows = produced.rows
         in_log = np.flatnonzero(((rows.event == ACKED) | (rows.event == ABORTED)) & (rows.offset >= 0))
         place = produced.row_place[in_log]

@@ -1,6 +1,8 @@
 """Which records were left behind on a cluster that the producers left."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from cutover_harness.judge.model import Offender, RunFacts
 from cutover_harness.judge.offsets import OffsetSet
@@ -19,9 +21,16 @@ class Stranded:
 
     def count(self, topic: str, partition: int | None = None) -> int:
         """Return how many records of a topic, or of one partition of it, are stranded."""
-        return sum(
-            len(found) for log, found in self.offsets.items() if log[1] == topic and partition in (None, log[2])
-        ) + sum(n for (t, p), n in self.unplaced.items() if t == topic and partition in (None, p))
+        return self._counts[topic, partition]
+
+    @cached_property
+    def _counts(self) -> Counter[tuple[str, int | None]]:
+        counts: Counter[tuple[str, int | None]] = Counter()
+        placed = [(log[1:], len(found)) for log, found in self.offsets.items()]
+        for (topic, partition), count in (*placed, *self.unplaced.items()):
+            counts[topic, partition] += count
+            counts[topic, None] += count
+        return counts
 
     def of_topics(self, topics: frozenset[str], *, drained: bool) -> int | None:
         """Return how many records of the topics are stranded, None where that cannot be told.

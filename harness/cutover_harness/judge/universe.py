@@ -88,6 +88,12 @@ class Universe:
         """Return the place in `streams` of each id's stream."""
         return np.searchsorted(self.base, ids, side="right") - 1
 
+    def last_sequences(self) -> Int64:
+        """Return the greatest sequence of each stream; shape (streams,)."""
+        if self.pairs is None:
+            return np.diff(self.base) - 1
+        return self.sequence_of(self.base[1:] - 1)
+
     def sequence_of(self, ids: Int64) -> Int64:
         """Return each id's sequence."""
         if self.pairs is None or self.sequences is None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from cutover_harness.judge.exercised import measured_in_vain, unexercised
 from cutover_harness.judge.model import CAUSES, Expectation, GroupMeasures, Guard, Judgement, RunFacts, Verdict
 from cutover_harness.judge.totals import limit
 
@@ -38,9 +39,9 @@ def verdict(judgement: Judgement, facts: RunFacts) -> Verdict:
     """Decide what the run is worth.
 
     FAIL: a measure exceeds what is expected; what was found is a fact, whatever else was not proven. INCONCLUSIVE: no
-    such measure, but a guard does not hold, a group is not proven to have drained, something cannot be known, or the
-    path was not walked to its end. A negative control passes if the measures that it names are violated and no other
-    is, and its guards hold.
+    such measure, but a guard does not hold, a group is not proven to have drained, something cannot be known, was not
+    exercised or not measured, a ledger may be missing, or the path was not walked to its end. A negative control passes
+    if the measures that it names are violated and no other is, and its guards hold.
     """
     expected = facts.expectation
     guards = [*facts.guards, *(_drain_guard(group) for group in judgement.groups)]
@@ -51,6 +52,9 @@ def verdict(judgement: Judgement, facts: RunFacts) -> Verdict:
         for name in ("lost", "stranded")
         if getattr(group, name) is None and limit(expected, name) is not None
     ]
+    unproven += [*judgement.doubts, *unexercised(judgement)]
+    limited = [name for name in (*_COUNTS, *CAUSES) if _limit(expected, name) is not None]
+    unproven += measured_in_vain(judgement, expected, limited)
     if not facts.completed:
         unproven.append(f"the path was not walked to its end: {facts.failure or 'no reason given'}")
     violated = dict(_violations(judgement, expected))

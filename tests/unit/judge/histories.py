@@ -9,8 +9,8 @@ from cutover_harness.ledger.columns import Columns
 from cutover_harness.ledger.format import EVENTS, ROW_DTYPE
 from cutover_harness.ledger.identity import stream_id
 from cutover_harness.ledger.imports import MemoryRows
-from cutover_harness.ledger.names import StreamName
 from cutover_harness.ledger.meta import Meta
+from cutover_harness.ledger.names import StreamName
 from cutover_harness.ledger.reader import InstanceLedger, Ledgers
 
 CODES = {"source": 0, "target": 1, "unknown": 255}

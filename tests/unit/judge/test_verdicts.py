@@ -113,7 +113,9 @@ def test_a_control_may_name_a_cause_or_a_blackout() -> None:
     blackout = Blackout("consumer", "g", "source", "target", 0, 1, longest_ms=10.0)
     group = replace(CLEAN, duplicated=Duplicated(re_read=1))
     assert of(group, blackouts=[blackout], expectation=expectation).caught
-    assert of(group, expectation=expectation).caught is False
+    unmeasured = of(group, expectation=expectation)
+    assert (unmeasured.outcome, unmeasured.caught) == ("INCONCLUSIVE", None)
+    assert "blackout was not measured: the run has no switch" in unmeasured.reasons
 
 
 def test_the_facts_proof_counts_before_a_declared_one() -> None:
