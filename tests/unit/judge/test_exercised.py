@@ -202,7 +202,7 @@ def test_facts_that_would_be_passed_over_are_refused(tmp_path: Path, change: dic
 def test_facts_that_are_nested_too_deep_are_one_line(tmp_path: Path) -> None:
     producer(tmp_path / "ledger")
     (tmp_path / "run.json").write_text("[" * 200_000)
-    with pytest.raises(UsageError, match="not JSON|nested too deep"):
+    with pytest.raises(UsageError, match=r"run\.json"):
         judge_command(tmp_path, as_json=False)
 
 
