@@ -10,7 +10,9 @@ from cutover_harness.ledger.columns import Columns, Mask
 from cutover_harness.ledger.format import ACKED, CLUSTER_NAMES
 
 
-def destroyed(found: Sequence[Destroyed], parts: Sequence[Columns], produced: Produced, topics: Sequence[str]) -> Mask:
+def destroyed(
+    found: Sequence[Destroyed], parts: Sequence[Columns], produced: Produced, topics: Sequence[str], since_ns: int
+) -> Mask:
     """Return which records a fault destroyed when it deleted and recreated their topic.
 
     Those acknowledged there before the deletion, and those that an idempotent producer took for written: its sequence
@@ -18,6 +20,7 @@ def destroyed(found: Sequence[Destroyed], parts: Sequence[Columns], produced: Pr
     without an offset. The latter count up to the producer's first offset in the partition; if there is none (acks=0,
     say), none of them counts.
 
+    since_ns: when the run can have begun at the earliest: a time before it is a clock's mistake, and excuses nothing.
     parts: the rows of the producers' ledgers, one a process, their topics as numbers in `topics`.
     """
     gone = np.zeros(produced.universe.size, np.bool_)
@@ -27,7 +30,8 @@ def destroyed(found: Sequence[Destroyed], parts: Sequence[Columns], produced: Pr
         for rows in parts:
             acked = rows.take(wanted[rows.topic] & (rows.event == ACKED) & (rows.cluster == code[one.cluster]))
             ids = produced.universe.ids(produced.universe.index(acked.stream), acked.sequence)[0]
-            gone[ids[(acked.time_ns < one.until_ns) | _unplaced(acked, one.until_ns)]] = True
+            before = (acked.time_ns >= since_ns) & (acked.time_ns < one.until_ns)
+            gone[ids[before | _unplaced(acked, one.until_ns)]] = True
     return gone
 
 

@@ -43,9 +43,11 @@ def _clusters(facts: RunFacts) -> Iterator[tuple[str, str]]:
     yield from (("cluster_left", name) for name in facts.cluster_left)
     yield from ((f"topic_left.{topic}", name) for topic, left in facts.topic_left.items() for name in left)
     yield from (("copied.cluster", each.cluster) for each in facts.copied)
+    yield from (("destroyed.cluster", each.cluster) for each in facts.destroyed)
 
 
 def _times(facts: RunFacts) -> Iterator[tuple[str, int]]:
     yield from (("started_ns", facts.started_ns), ("finished_ns", facts.finished_ns))
+    yield from (("destroyed.until_ns", each.until_ns) for each in facts.destroyed)
     for cut in facts.cuts:
         yield from (("cuts.time_ns_from", cut.time_ns_from), ("cuts.time_ns_to", cut.time_ns_to))

@@ -116,7 +116,8 @@ class _Share:
                 parts.append(rows)
                 numbers.append(number)
         produced = gather(parts, numbers, self.places)
-        self.is_destroyed = destroyed(self.question.destroyed, parts, produced, self.ledgers.topics)
+        known, since = self.ledgers.topics, self.question.window.low
+        self.is_destroyed = destroyed(self.question.destroyed, parts, produced, known, since)
         return produced
 
     def _timely(self, label: str, rows: Columns, chosen: Mask) -> Mask:

@@ -53,7 +53,7 @@ def verdict(judgement: Judgement, facts: RunFacts) -> Verdict:
         if getattr(group, name) is None and limit(expected, name) is not None
     ]
     unproven += [*judgement.doubts, *unexercised(judgement)]
-    limited = [name for name in (*_COUNTS, *CAUSES) if _limit(expected, name) is not None]
+    limited = [name for name in (*_COUNTS, *CAUSES) if limit(expected, name) is not None]
     unproven += measured_in_vain(judgement, expected, limited)
     if not facts.completed:
         unproven.append(f"the path was not walked to its end: {facts.failure or 'no reason given'}")

@@ -122,7 +122,7 @@ def test_the_ledger_of_an_earlier_process_that_is_gone_is_missed(
 
 
 def outcome(history: History, **facts: object) -> Verdict:
-    judgement = history.judge(**facts)
+    judgement = history.judge(**facts)  # type: ignore[arg-type]
     return verdict(judgement, RunFacts(**{"run": 7, "scenario": "x"} | facts))  # type: ignore[arg-type]
 
 
