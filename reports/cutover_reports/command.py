@@ -35,6 +35,10 @@ def report_command(
         if len(folders) != 2:
             raise UsageError(f"--compare takes two run folders, before and after; {len(folders)} given")
         before, after = (build([folder], policy).report for folder in folders)
+        if not before.scenarios:
+            raise UsageError(
+                f"--compare {folders[0]}: has no scenario that was judged: there is nothing to compare with"
+            )
         comparison = compare(before, after)
         sys.stdout.write(comparison.as_json() if json_output else comparison.as_text())
         return 1 if comparison.worse else 0

@@ -49,8 +49,10 @@ def abandoned_processes(*, clean: bool) -> Iterator[Leftover]:
         for process in psutil.wait_procs(list(found), timeout=_GRACE_S)[1]:
             with contextlib.suppress(psutil.Error):
                 process.kill()
+        psutil.wait_procs(list(found), timeout=_GRACE_S)
     for process, words in found.items():
-        yield Leftover(f"process {process.pid} ({words})", f"kill {process.pid}", removed=clean)
+        gone = clean and not warden.alive(process)
+        yield Leftover(f"process {process.pid} ({words})", f"kill {process.pid}", removed=gone)
 
 
 def _words(process: psutil.Process) -> str:

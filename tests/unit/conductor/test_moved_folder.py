@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 from pathlib import Path
@@ -54,6 +55,19 @@ def test_the_batches_of_a_run_with_absolute_paths_follow_it(tmp_path: Path) -> N
     assert found.journal == tmp_path / "there" / "batches" / "b" / "journal.sqlite"
     assert found.cutover_file == tmp_path / "there" / "cutover.toml"
     assert found.statuses == tmp_path / "there" / "status"
+
+
+def test_a_run_of_an_earlier_version_is_resumed(tmp_path: Path) -> None:
+    """It has a field that is not known any more, absolute paths, and entries of a kind that is not written any more."""
+    config = made(tmp_path / "run")
+    old = json.loads(config.model_dump_json()) | {"lag_at": ["producers-to-target"]}
+    for name in ("preconditions", "traffic_within_s", "connect_logs"):
+        old.pop(name)
+    (tmp_path / "run" / "conductor.json").write_text(json.dumps(old), encoding="utf-8")
+    journal = Journal(config.journal)
+    journal.write("lag", 2, "stop-consumers", records=7)
+    journal.close()
+    assert look(tmp_path / "run").config == config
 
 
 @pytest.fixture

@@ -106,3 +106,9 @@ def test_no_folder_is_a_usage_error() -> None:
 def test_the_harness_finds_both_entry_points() -> None:
     found = {entry.name: entry.value for entry in entry_points(group="kafka_cutover.report")}
     assert found == {"default": "cutover_reports:write_report", "command": "cutover_reports:report_command"}
+
+
+def test_compare_with_a_run_of_which_nothing_was_judged_is_no_good_news(tmp_path: Path) -> None:
+    before, after = write_run(tmp_path / "before", []), write_run(tmp_path / "after", SMALL)
+    with pytest.raises(UsageError, match="before: has no scenario that was judged: there is nothing to compare with"):
+        report_command([before, after], compare_them=True)
