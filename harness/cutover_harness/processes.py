@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from cutover_harness import warden
+from cutover_harness.privacy import UMASK
 
 # The child waits here, already with its final process id, until the tool has told the warden and says go; where the
 # tool dies first the read fails and the child ends before it began.
@@ -134,6 +135,7 @@ def spawn(
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=UMASK,
         )
     process = Process(popen, args, stdout, psutil.Process(popen.pid).create_time())
     with _lock:

@@ -84,6 +84,13 @@ def test_the_run_folder_is_whole(rehearsed: tuple[subprocess.CompletedProcess[st
     assert not (out / "stop-first" / "testbed").exists()
 
 
+def test_what_is_written_is_for_its_owner_alone(rehearsed: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    _, out = rehearsed
+    files = [out, *out.rglob("*")]
+    assert len(files) > 100
+    assert [str(f) for f in files if not f.is_symlink() and f.stat().st_mode & 0o077] == []
+
+
 def test_nothing_is_left_running(rehearsed: tuple[subprocess.CompletedProcess[str], Path]) -> None:
     _, out = rehearsed
     assert not running_below(out)

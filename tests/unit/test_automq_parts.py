@@ -352,9 +352,9 @@ def test_a_release_is_fetched_once_and_unpacked(distribution: Maker, cache: Path
 @pytest.mark.parametrize(
     ("path", "sha256", "cut", "says"),
     [
-        ("/missing", None, False, r"cannot fetch AutoMQ from http://127\.0\.0\.1:\d+/missing \(HTTP 404\)"),
+        ("/missing", "unverified", False, r"cannot fetch AutoMQ from http://127\.0\.0\.1:\d+/missing \(HTTP 404\)"),
         ("/a", "0" * 64, False, "not what --automq-sha256 says; nothing of it was kept"),
-        ("/a", None, True, "cannot fetch AutoMQ|is no tar archive, or one that is cut off"),
+        ("/a", "unverified", True, "cannot fetch AutoMQ|is no tar archive, or one that is cut off"),
     ],
 )
 def test_what_is_not_the_archive_is_not_kept(
@@ -374,7 +374,7 @@ def test_what_is_no_archive_is_refused(cache: Path) -> None:
     server = Server(b"<html>please log in</html>" * 100)
     try:
         with pytest.raises(UsageError, match="is no tar archive"):
-            options(url=server.url)
+            options(url=server.url, sha256="unverified")
     finally:
         server.close()
 
@@ -386,7 +386,7 @@ def test_an_archive_that_reaches_out_of_its_folder_is_refused(cache: Path, tmp_p
     server = Server(buffer.getvalue())
     try:
         with pytest.raises(UsageError, match="unsafe"):
-            options(url=server.url)
+            options(url=server.url, sha256="unverified")
     finally:
         server.close()
     assert not list(tmp_path.rglob("evil"))
@@ -396,9 +396,43 @@ def test_an_address_that_cannot_be_reached_says_what_to_do(cache: Path) -> None:
     server = Server(b"")
     server.close()
     with pytest.raises(UsageError, match=r"Connection refused\): download it where the network allows, unpack it and"):
-        options(url=f"{server.url}/a")
+        options(url=f"{server.url}/a", sha256="unverified")
     with pytest.raises(UsageError, match="expected an http or https address"):
-        options(url="ftp://host/a")
+        options(url="ftp://host/a", sha256="unverified")
+
+
+def test_without_a_checksum_nothing_is_downloaded(distribution: Maker, cache: Path) -> None:
+    server = Server(archive(distribution()))
+    try:
+        with pytest.raises(UsageError, match="its checksum is needed: add --automq-sha256 HEX"):
+            options(url=f"{server.url}/a")
+        assert server.asked == []
+        assert read_distribution(options(url=f"{server.url}/a", sha256="unverified").home).automq
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize("sha256", [None, "0" * 64, "unverified"])
+@pytest.mark.parametrize("status", ["there", "away", "nonsense"])
+def test_no_text_has_the_secrets_of_an_address(
+    distribution: Maker, cache: Path, sha256: str | None, status: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = Server(archive(distribution()))
+    if status == "away":
+        server.close()
+    base = {"nonsense": "ftp://host"}.get(status, server.url)
+    url = f"{base.replace('://', '://me:hunter2@')}/a.tgz?token=hunter3&x=hunter4#hunter5"
+    told: list[str] = []
+    try:
+        options(url=url, sha256=sha256, progress=told.append)
+    except UsageError as error:
+        told.append(str(error))
+        told.append(repr(error.__cause__))
+    finally:
+        if status != "away":
+            server.close()
+    assert told
+    assert "hunter" not in "".join(told) + "".join(capsys.readouterr())
 
 
 def test_a_version_names_the_release() -> None:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from cutover_harness.capture.appending import PartWriter, read_parts, whole_footer
 from cutover_harness.capture.format import SCHEMA, CaptureError, CaptureInfo
+from cutover_harness.privacy import opened
 
 Header = tuple[str, bytes | None]
 
@@ -75,7 +76,7 @@ class CaptureWriter:
         self._partial = path.with_name(f".{path.name}.partial") if partial is None else partial
         self._parts: list[pq.FileMetaData] = []
         try:
-            self._file: BinaryIO | None = self._partial.open("wb")
+            self._file: BinaryIO | None = open(self._partial, "wb", opener=opened)  # noqa: SIM115
             self._writer = PartWriter(self._file, self._parts)
         except OSError as why:
             raise CaptureError(f"capture {path}: cannot be written ({why.strerror})") from why

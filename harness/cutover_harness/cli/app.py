@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -18,6 +19,7 @@ from cutover_harness.capture.command import app as record
 from cutover_harness.cli import conduct, doctor, evidence, preflight, rehearse, scenarios
 from cutover_harness.errors import UsageError
 from cutover_harness.load.command import app as load
+from cutover_harness.privacy import UMASK
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -65,6 +67,7 @@ def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
 def run() -> NoReturn:
     """Run the command that sys.argv gives and exit with its code."""
     signal.signal(signal.SIGTERM, _terminate)
+    os.umask(UMASK)
     try:
         code = app(standalone_mode=False)
     except UsageError as error:

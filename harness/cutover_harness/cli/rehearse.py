@@ -20,6 +20,7 @@ from cutover_harness.errors import UsageError
 from cutover_harness.judge.model import Report
 from cutover_harness.judge.totals import EXIT_CODES, NOT_REHEARSED, Outcome, exit_code, in_words, totals
 from cutover_harness.judge.verdicts import WORDS
+from cutover_harness.masking import masked_command
 from cutover_harness.plan.load import find, load_all
 from cutover_harness.plan.scenario import Scenario
 from cutover_harness.rehearsal.session import Rehearsed, rehearse_all
@@ -118,7 +119,7 @@ def rehearse(
     settings = Settings(
         out=out,
         capture=capture or sample_capture(),
-        command=shlex.join(["kafka-cutover", *sys.argv[1:]]),
+        command=shlex.join(["kafka-cutover", *masked_command(sys.argv[1:])]),
         seed=secrets.randbits(31) if seed is None else seed,
         speed=speed,
         testbed=kind,

@@ -12,6 +12,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from cutover_harness.errors import UsageError
+from cutover_harness.masking import masked
 from cutover_harness.rehearsal.settings import TestbedKind
 from cutover_harness.testbed.automq.options import AutomqOptions, automq_options
 from cutover_harness.testbed.docker.options import NETEM_IMAGE, S3_IMAGE, SOURCE_IMAGE, TARGET_IMAGE, DockerOptions
@@ -67,8 +68,15 @@ AutomqVersion = Annotated[
     str | None,
     typer.Option(metavar="VERSION", help="[automq] The release to download, as in 1.7.3; it is kept."),
 ]
-AutomqUrl = Annotated[str | None, typer.Option(metavar="URL", help="[automq] Where else to download the archive from.")]
-AutomqSha256 = Annotated[str | None, typer.Option(metavar="HEX", help="[automq] Checksum that the download must have.")]
+AutomqUrl = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL", help="[automq] Where else to download from; or KAFKA_CUTOVER_AUTOMQ_URL, if it has a token."
+    ),
+]
+AutomqSha256 = Annotated[
+    str | None, typer.Option(metavar="HEX", help="[automq] SHA-256 of the download, or: unverified.")
+]
 S3Region = Annotated[str | None, typer.Option(help="[automq] Region of the S3 store; default: us-east-1.")]
 S3Credentials = Annotated[
     Path | None,
@@ -85,7 +93,8 @@ def kind_of(testbed: str, given: Mapping[str, object]) -> TestbedKind:
         if value is not None and kind not in BELONGS[name]:
             option = "--" + name.replace("_", "-")
             raise UsageError(
-                f"{option} {value}: is for --testbed {' or '.join(BELONGS[name])} and means nothing to {kind}"
+                f"{option} {masked(str(value))}: is for --testbed {' or '.join(BELONGS[name])} and means nothing to "
+                f"{kind}"
             )
     return kind
 
@@ -100,7 +109,7 @@ def automq_of(given: Mapping[str, Any], *, keep: bool) -> AutomqOptions:
     """Return the options of the automq testbed among `given`, after a download where one is asked for."""
     return automq_options(
         home=given["automq_home"],
-        url=given["automq_url"],
+        url=given["automq_url"] or (None if given["automq_home"] else os.environ.get("KAFKA_CUTOVER_AUTOMQ_URL")),
         version=given["automq_version"],
         sha256=given["automq_sha256"],
         s3_endpoint=given["s3_endpoint"],

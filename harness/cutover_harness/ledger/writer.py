@@ -83,7 +83,7 @@ class LedgerWriter:
         if topics is not None:
             self._meta["topics"] = [topic for topic in topics if not topic.startswith("^")]  # names, no patterns
         try:
-            self._file = os.open(folder / JOURNAL, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+            self._file = os.open(folder / JOURNAL, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
             raise LedgerError(f"{folder}: holds a ledger already; give every process a folder of its own") from None
         os.posix_fallocate(self._file, 0, _FIRST_CHUNK)
@@ -91,7 +91,7 @@ class LedgerWriter:
         self._map = mmap.mmap(self._file, _FIRST_CHUNK)
         self._size = _FIRST_CHUNK
         self._end = HEADER_SIZE
-        self._names = os.open(folder / NAMES, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._names = os.open(folder / NAMES, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._topics: dict[str, int] = {}
         self._streams: set[int] = set()
         self._lock = threading.Lock()

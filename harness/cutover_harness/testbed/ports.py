@@ -4,12 +4,12 @@ import fcntl
 import os
 import random
 import socket
-import tempfile
 from contextlib import closing
 from pathlib import Path
 from typing import IO
 
 from cutover_harness.errors import UsageError
+from cutover_harness.testbed.jars import cache_folder
 
 # Above the usual services, below the ports that the system gives to outgoing connections (32768 on Linux): one of those
 # would otherwise take the port of a broker that is being restarted.
@@ -21,7 +21,7 @@ class Ports:
     """Ports reserved against other testbeds of this user, until `release` or until the process is gone."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.gettempdir()) / f"kafka-cutover-ports-{os.getuid()}"
+        self._folder = _folder()
         self._held: dict[int, IO[bytes]] = {}
 
     def take(self, wanted: int | None = None) -> int:
@@ -46,8 +46,13 @@ class Ports:
     def _reserve(self, port: int) -> bool:
         if port in self._held:
             return False
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        file = (self._folder / str(port)).open("wb")
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Not through a link, and nothing is truncated: only the lock counts.
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            file = os.fdopen(os.open(self._folder / str(port), flags, 0o600), "rb+")
+        except OSError as why:
+            raise UsageError(f"{self._folder}: ports cannot be reserved there ({why.strerror}): free it") from None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             with closing(socket.socket()) as probe:
@@ -59,3 +64,11 @@ class Ports:
             return False
         self._held[port] = file
         return True
+
+
+def _folder() -> Path:
+    """Return a folder that no other user can write to: of this log-in, or in the cache where there is none."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime and (place := Path(runtime)).is_dir() and place.stat().st_uid == os.getuid():
+        return place / "kafka-cutover" / "ports"
+    return cache_folder() / "ports"

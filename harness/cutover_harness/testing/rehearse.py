@@ -20,6 +20,7 @@ from cutover_harness.errors import UsageError
 from cutover_harness.judge.model import Judgement, RunFacts, Verdict
 from cutover_harness.plan.load import find
 from cutover_harness.plan.scenario import Scenario
+from cutover_harness.privacy import private_files
 from cutover_harness.rehearsal.run import Rehearsal
 from cutover_harness.rehearsal.session import walk
 from cutover_harness.rehearsal.settings import Settings
@@ -117,7 +118,7 @@ class Rehearser:
         folder = self._folder(chosen.name)
         # Its own number for each, the same again with the same seed.
         run = random.Random(f"{self.seed}/{folder.name}").getrandbits(63)  # noqa: S311 - keeps no secret
-        with Progress(Console(file=sys.stderr, force_terminal=False, highlight=False)) as progress:
+        with private_files(), Progress(Console(file=sys.stderr, force_terminal=False, highlight=False)) as progress:
             rehearsal = Rehearsal(chosen, settings, folder, run, progress.begin(chosen.name, 1, 1))
             try:
                 walk(rehearsal)

@@ -11,12 +11,15 @@ from pathlib import Path
 import requests
 
 from cutover_harness.errors import UsageError
+from cutover_harness.masking import masked
 from cutover_harness.testbed.base import Progress
 from cutover_harness.testbed.jars import cache_folder
 
 URL = "https://github.com/AutoMQ/automq/releases/download/{version}/automq-{version}_kafka-{kafka}.tgz"
 """Where releases lie; the second version is that of the Kafka which the release is based on."""
 KAFKA_OF_RELEASE = "3.9.1"
+UNVERIFIED = "unverified"
+"""Given in a checksum's place: take what the address gives."""
 _TIMEOUT_S = 30
 _PIECE = 1 << 20
 
@@ -24,30 +27,38 @@ _PIECE = 1 << 20
 def fetch(url: str | None, version: str | None, sha256: str | None, progress: Progress) -> Path:
     """Return the folder of the unpacked release, from the cache or from the network.
 
-    Raises UsageError where the address cannot be reached, or what it gives is not the archive that is expected.
+    `sha256`: the checksum that the archive must have, or UNVERIFIED to accept whatever the address gives.
+    Raises UsageError where no checksum is given, the address cannot be reached, or what it gives is not the archive
+    that is expected. No text has the passwords or tokens of the address.
     """
     address = url or URL.format(version=version, kafka=KAFKA_OF_RELEASE)
-    key = hashlib.sha256(f"{address}\0{(sha256 or '').lower()}".encode()).hexdigest()[:16]
+    if sha256 is None:
+        raise UsageError(
+            f"{masked(address)}: brokers are run from this download, so its checksum is needed: add "
+            f"--automq-sha256 HEX, or --automq-sha256 {UNVERIFIED} to trust the address; its SHA-256 is then shown"
+        )
+    key = hashlib.sha256(f"{address}\0{sha256.lower()}".encode()).hexdigest()[:16]
     folder = cache_folder() / "automq" / key
     if not folder.is_dir():
-        progress(f"fetching {address} into {folder.parent} (once)")
+        progress(f"fetching {masked(address)} into {folder.parent} (once)")
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetch-") as scratch:
                 archive = Path(scratch, "archive.tgz")
-                _download(address, archive, sha256)
-                _unpack(archive, Path(scratch, "unpacked"), address)
+                found = _download(address, archive, sha256)
+                _unpack(archive, Path(scratch, "unpacked"), masked(address))
+                progress(f"SHA-256 {found}" + (", not verified" if sha256.lower() == UNVERIFIED else ", as expected"))
                 _put(Path(scratch, "unpacked"), folder)
         except OSError as why:  # also requests' errors
             raise UsageError(
-                f"cannot fetch AutoMQ from {address} ({_reason(why)}): download it where the network allows, unpack "
-                f"it and use --automq-home, or name a mirror with --automq-url"
-            ) from why
+                f"cannot fetch AutoMQ from {masked(address)} ({masked(_reason(why))}): download it where the network "
+                f"allows, unpack it and use --automq-home, or name a mirror with --automq-url"
+            ) from None  # requests' own error has the whole address
     inside = [entry for entry in folder.iterdir() if entry.is_dir()]
     return inside[0] if len(inside) == 1 and not (folder / "libs").is_dir() else folder
 
 
-def _download(address: str, archive: Path, sha256: str | None) -> None:
+def _download(address: str, archive: Path, sha256: str) -> str:
     digest = hashlib.sha256()
     try:
         with requests.get(address, stream=True, timeout=_TIMEOUT_S) as answer, archive.open("wb") as file:
@@ -55,12 +66,13 @@ def _download(address: str, archive: Path, sha256: str | None) -> None:
             for piece in answer.iter_content(_PIECE):
                 digest.update(piece)
                 file.write(piece)
-    except requests.exceptions.InvalidSchema as why:
-        raise UsageError(f"--automq-url {address}: expected an http or https address") from why
-    if sha256 is not None and digest.hexdigest() != sha256.lower():
+    except (requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema, requests.exceptions.InvalidURL):
+        raise UsageError(f"--automq-url {masked(address)}: expected an http or https address") from None
+    if sha256.lower() not in {UNVERIFIED, digest.hexdigest()}:
         raise UsageError(
-            f"{address}: SHA-256 is {digest.hexdigest()}, not what --automq-sha256 says; nothing of it was kept"
+            f"{masked(address)}: SHA-256 is {digest.hexdigest()}, not what --automq-sha256 says; nothing of it was kept"
         )
+    return digest.hexdigest()
 
 
 def _unpack(archive: Path, folder: Path, address: str) -> None:

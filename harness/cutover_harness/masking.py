@@ -1,0 +1,51 @@
+"""Addresses and command lines as they may be shown: without the passwords and tokens that URLs and options can hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_URL = re.compile(r"""[A-Za-z][A-Za-z0-9+.-]*://[^\s'"<>]+""")
+_USER = re.compile(r"^([^/@]*)@")
+_SECRET_OPTION = re.compile(r"^--?[\w-]*(?:password|secret|token|credential|key)[\w-]*$", re.IGNORECASE)
+_VALUE = "***"
+
+
+def masked(text: str) -> str:
+    """Return the text, in whose URLs user names, passwords, the query's values and the fragment are `***`."""
+    return _URL.sub(lambda found: _masked_url(found[0]), text)
+
+
+def masked_command(arguments: Iterable[str]) -> list[str]:
+    """Return a command line's arguments as `masked`, and with `***` for the values of options that hold a secret.
+
+    Values that name a file stay: what is in the file is not shown anywhere.
+    """
+    shown: list[str] = []
+    hidden = False
+    for argument in arguments:
+        option, equals, value = argument.partition("=")
+        if hidden and not argument.startswith("-"):
+            shown.append(_VALUE)
+        elif equals and _SECRET_OPTION.match(option) and not _names_a_file(option):
+            shown.append(f"{option}={_VALUE}" if value else argument)
+        else:
+            shown.append(masked(argument))
+        hidden = not equals and bool(_SECRET_OPTION.match(argument)) and not _names_a_file(argument)
+    return shown
+
+
+def _names_a_file(option: str) -> bool:
+    return option.endswith(("-credentials", "-file", "-key-location"))
+
+
+def _masked_url(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    rest, _, fragment = rest.partition("#")
+    place, question, query = rest.partition("?")
+    place = _USER.sub(f"{_VALUE}@", place)
+    values = "&".join(
+        f"{name}={_VALUE}" if equals else _VALUE
+        for name, equals, _ in (part.partition("=") for part in query.split("&"))
+    )
+    return f"{scheme}://{place}{question}{values if question else ''}{'#' + _VALUE if fragment else ''}"

@@ -1,0 +1,47 @@
+"""What may be shown of addresses and command lines."""
+
+from __future__ import annotations
+
+import pytest
+from cutover_harness.masking import masked, masked_command
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://host/a.tgz", "https://host/a.tgz"),
+        ("see https://u:p@host:8/a?token=t&y=2#f now", "see https://***@host:8/a?token=***&y=***#*** now"),
+        ("https://t@host", "https://***@host"),
+        ("https://host/a?sig", "https://host/a?***"),
+        ("s3://bucket/x", "s3://bucket/x"),
+        ("a@b.example 'https://host/p@th'", "a@b.example 'https://host/p@th'"),
+    ],
+)
+def test_secrets_of_urls_are_masked(text: str, shown: str) -> None:
+    assert masked(text) == shown
+
+
+def test_secrets_of_options_are_masked() -> None:
+    given = [
+        "run",
+        "--token",
+        "abc",
+        "--api-key=xyz",
+        "--s3-credentials",
+        "file",
+        "--url=https://u:p@h/?t=1",
+        "--seed",
+        "3",
+    ]
+    shown = [
+        "run",
+        "--token",
+        "***",
+        "--api-key=***",
+        "--s3-credentials",
+        "file",
+        "--url=https://***@h/?t=***",
+        "--seed",
+        "3",
+    ]
+    assert masked_command(given) == shown
