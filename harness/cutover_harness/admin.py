@@ -10,6 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from confluent_kafka import (
     ConsumerGroupState,
     ConsumerGroupTopicPartitions,
+    IsolationLevel,
     KafkaError,
     KafkaException,
     TopicCollection,
@@ -218,6 +219,11 @@ class Admin:
         return self._offsets(topics, OffsetSpec.latest())  # type: ignore[no-untyped-call]
 
     @_renewing
+    def stable_offsets(self, topics: Iterable[str]) -> dict[Partition, int]:
+        """Return up to where each partition is readable: its end, or the start of the first open transaction."""
+        return self._offsets(topics, OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)  # type: ignore[no-untyped-call]
+
+    @_renewing
     def start_offsets(self, topics: Iterable[str]) -> dict[Partition, int]:
         """Return where each partition's log starts: retention may have removed what was before."""
         return self._offsets(topics, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
@@ -341,7 +347,9 @@ class Admin:
         while not known() and time.monotonic() < deadline:
             time.sleep(_RETRY_S)
 
-    def _offsets(self, topics: Iterable[str], spec: OffsetSpec) -> dict[Partition, int]:
+    def _offsets(
+        self, topics: Iterable[str], spec: OffsetSpec, isolation: IsolationLevel = IsolationLevel.READ_UNCOMMITTED
+    ) -> dict[Partition, int]:
         names, deadline = list(topics), time.monotonic() + self._timeout_s
         while True:
             # Anew each time: a topic may have been deleted meanwhile, and is left out then.
@@ -352,7 +360,7 @@ class Admin:
             }
             if not wanted:
                 return {}
-            futures = self._client.list_offsets(wanted, request_timeout=self._timeout_s)
+            futures = self._client.list_offsets(wanted, isolation_level=isolation, request_timeout=self._timeout_s)
             try:
                 return {(p.topic, p.partition): future.result().offset for p, future in futures.items()}
             except KafkaException as error:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cutover_harness.conductor.gates import Gate, Reading, seldom
-from cutover_harness.conductor.protocols import ClusterLike, GroupProgressLike, MirrorLike
+from cutover_harness.conductor.protocols import ClusterLike, MirrorLike
+from cutover_harness.conductor.settling import Settling
 from cutover_harness.conductor.statuses import Role, joined_later, missing, read_statuses
 from cutover_harness.conductor.target_state import skipping
 from cutover_harness.plan.path import Place
@@ -81,36 +82,44 @@ class Checks:
                 left=len(short),
             )
 
-        return Gate("mirror running", read, deadline_s)
+        return self.unless_broken(Gate("mirror running", read, deadline_s))
 
     def lag_under(self, bar: int, deadline_s: float) -> Gate:
-        """Mirror lag is at most `bar` records."""
+        """Mirror lag is at most `bar` records, those counted that may be missing as they were not compared yet."""
 
         def read() -> Reading:
-            lag = self.mirror.lag().total
+            lag = self.mirror.lag()
+            total, unknown = lag.total, lag.not_compared
+            waits = f"lag {total} above {bar} records"
+            if total <= bar:
+                waits = f"lag {total} records, {unknown} more not compared yet, above {bar}"
             return Reading(
-                open=lag <= bar,
-                waits_for=f"lag {lag} above {bar} records",
-                evidence=f"lag {lag} records, bar {bar}",
-                left=lag,
+                open=total + unknown <= bar,
+                waits_for=self._with_reason(waits),
+                evidence=f"lag {total} records, bar {bar}",
+                left=total + unknown,
             )
 
-        return Gate("mirror lag under the bar", read, deadline_s)
+        return self.unless_broken(Gate("mirror lag under the bar", read, deadline_s))
 
     def drained(self, deadline_s: float) -> Gate:
         """Nothing is left to mirror. Meaningful only while producers are held: else lag is never zero for long."""
 
         def read() -> Reading:
             done, evidence = self.mirror.drained()
-            return Reading(open=done, waits_for=evidence, evidence=evidence, left=None if done else left())
+            return Reading(
+                open=done, waits_for=self._with_reason(evidence), evidence=evidence, left=None if done else left()
+            )
 
         left = seldom(lambda: self.mirror.lag().total)
-        return Gate("mirror at zero", read, deadline_s)
+        return self.unless_broken(Gate("mirror at zero", read, deadline_s))
 
     def reverse_drained(self, deadline_s: float) -> Gate:
         """Nothing that was produced on the target is missing on the source."""
 
         def read() -> Reading:
+            if broken := self.mirror.reverse_broken():
+                return Reading(open=False, never=True, waits_for=broken)
             done, evidence = self.mirror.reverse_drained()
             return Reading(open=done, waits_for=evidence, evidence=evidence)
 
@@ -129,7 +138,7 @@ class Checks:
                 return Reading(open=False, waits_for=words)
             return skipping(self.mirror, groups, held=True) or Reading(open=True, evidence=words)
 
-        return Gate("exact offsets proved", read, deadline_s)
+        return self.unless_broken(Gate("exact offsets proved", read, deadline_s))
 
     def progress(
         self,
@@ -138,42 +147,27 @@ class Checks:
         settle_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> Gate:
-        """The target has the last offsets that each group committed on the source.
-
-        MirrorMaker 2 writes no checkpoint where it cannot translate any closer than before (KAFKA-14666), so some
-        partitions of a group that lags are never proved. They are *settled* once nothing moved for `settle_s`, which
-        has to be several of the mirror's intervals: waiting longer changes nothing, and what was translated early
-        is read again.
-        """
-        seen: list[tuple[object, float]] = []
+        """The target has the last offsets that each group committed on the source; see `Settling`."""
+        settling = Settling(self.mirror, groups, settle_s, clock)
 
         def read() -> Reading:
-            rows = {group: self.mirror.group_progress(group) for group in groups}
-            late = {group: [row for row in its if not row.synchronised] for group, its in rows.items()}
-            if not any(late.values()) and all(rows.values()):
-                if skipped := skipping(self.mirror, groups, held=True):
-                    return skipped
-                count = sum(len(its) for its in rows.values())
-                return Reading(
-                    open=True, evidence=f"last commits of {len(groups)} groups translated in {count} partitions"
-                )
-            words = "; ".join(_describe(group, len(rows[group]), late[group]) for group in groups)
-            now = clock()
-            offsets = [(row.source_committed, row.target_committed) for its in rows.values() for row in its]
-            if not seen or seen[0][0] != offsets:
-                seen[:] = [(offsets, now)]
-            settled = all(rows.values()) and now - seen[0][1] >= settle_s
-            if settled and (skipped := skipping(self.mirror, groups, held=True)):
-                return skipped
-            return Reading(open=settled, waits_for=words, evidence=f"nothing moved for {settle_s:.0f} s: {words}")
+            reading = settling.read()
+            return (skipping(self.mirror, groups, held=True) if reading.open else None) or reading
 
-        return Gate("group progress synchronised", read, wait_s, waits_only=True)
+        return self.unless_broken(Gate("group progress synchronised", read, wait_s, waits_only=True))
 
+    def unless_broken(self, gate: Gate) -> Gate:
+        """Return `gate`, closed for good as soon as the mirror is broken."""
 
-def _describe(group: str, total: int, late: Sequence[GroupProgressLike]) -> str:
-    if not total:
-        return f"{group} has committed nothing on the source"
-    without = sum(row.target_committed is None for row in late)
-    early = f", {len(late) - without} translated early" if len(late) > without else ""
-    none = f", {without} without any offset" if without else ""
-    return f"{group} {total - len(late)} of {total} partitions translated to the last commit{early}{none}"
+        def read() -> Reading:
+            reading = None if (broken := self.mirror.broken()) else gate.read()
+            if reading is not None and (not reading.open or (broken := self.mirror.broken()) is None):
+                return reading
+            # Also if it was found only by looking: what is missing need not be more than a bar allows.
+            return Reading(open=False, never=True, waits_for=broken or "")
+
+        return replace(gate, read=read)
+
+    def _with_reason(self, waits_for: str) -> str:
+        """Return what is waited for, with what is known of a mirror that does not progress."""
+        return "; ".join([waits_for, *filter(None, [self.mirror.stalled()])])

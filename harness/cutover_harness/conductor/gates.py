@@ -18,7 +18,8 @@ class Reading:
     """One look at a gate: whether it is open, what it waits for where not, what proves it where it is.
 
     `never`: it will not open however long it is waited for, and `waits_for` says why. `left`: how much is missing, if
-    that can be counted: the deadline begins again whenever it is less than ever before.
+    that can be counted: the deadline begins again whenever it is less than ever before. `enough`: what a documented
+    wait waits for is not proved, but it can be passed without once its time is over.
     """
 
     open: bool
@@ -26,13 +27,15 @@ class Reading:
     evidence: str = ""
     never: bool = False
     left: float | None = None
+    enough: bool = False
 
 
 @dataclass(frozen=True)
 class Gate:
     """A named condition with a deadline in seconds: from the beginning, or from the last progress.
 
-    `waits_only` gates are open when their time is over, proved or not: the documented wait for consumer progress.
+    `waits_only` gates are passed when their time is over if their reading is `enough`: the documented wait for consumer
+    progress.
     """
 
     name: str
@@ -137,7 +140,7 @@ def wait(
         if reading.never:
             raise GateMissedError(gate.name, f"gate {gate.name} cannot open: {reading.waits_for}")
         if progress.stuck(reading.left):
-            if gate.waits_only:
+            if gate.waits_only and reading.enough:
                 evidence = f"waited {gate.deadline_s:.0f} s without proof: {reading.waits_for}"
                 return Passed(gate.name, evidence, from_ns)
             when = f"after {elapsed:.0f} s" + (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cutover_harness.conductor.gates import Gate, Reading, forgiving, wait
 from cutover_harness.conductor.protocols import ClusterLike, MirrorLike, TopicPartitionKey
@@ -60,7 +60,7 @@ class Preconditions:
 
         def read() -> Reading:
             nonlocal last
-            last = forgiving(ask)()
+            last = replace(forgiving(ask)(), enough=True)
             return last
 
         passed = wait(Gate(name, read, within_s, waits_only=True), lambda _waits, _elapsed: None)

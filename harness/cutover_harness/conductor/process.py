@@ -134,6 +134,7 @@ class ConductorConfig(ConfigFile):
             reverse_connect_url=self.reverse_connect_url,
             connect_logs=self.connect_logs,
             secrets_folder=self.secrets_folder,
+            stall_s=self.gates.deadline_s / 2,  # what is long enough for a gate to be missed is twice too long
         )
 
 

@@ -38,6 +38,8 @@ class LagLike(Protocol):
     def records(self) -> Mapping[TopicPartitionKey, int]: ...
     @property
     def total(self) -> int: ...
+    @property
+    def not_compared(self) -> int: ...
 
 
 class Drains(Protocol):
@@ -72,6 +74,22 @@ class MirrorLike(Drains, Protocol):
         """Return the worker's own last reason why the mirror may not progress; None if it is not known here."""
         ...
 
+    def translating(self) -> Sequence[str]:
+        """Return what of copying records and translating groups' offsets is not running; empty when all is."""
+        ...
+
+    def broken(self) -> str | None:
+        """Return what no waiting heals (a failed task, missing records, no progress), with the reason."""
+        ...
+
+    def reverse_broken(self) -> str | None:
+        """Return the same of the reverse mirror."""
+        ...
+
+    def stalled(self) -> str | None:
+        """Return that a running mirror copies nothing although records wait, and why if that is known."""
+        ...
+
     def lag(self) -> LagLike: ...
     def gaps(self, *, look: bool = True) -> Sequence[object]:
         """Return what retention removed from the source before it was mirrored, each readable as text."""
@@ -92,6 +110,10 @@ class MirrorLike(Drains, Protocol):
 
     def set_exact_offsets(self, group: str) -> tuple[bool, str]:
         """Set the group's offsets on the target to the very record it resumes from; False while that is not proved."""
+        ...
+
+    def set_absent_offsets(self, group: str, partitions: Collection[TopicPartitionKey]) -> str | None:
+        """Set the offsets that the target lacks to the very record, for a stopped group; return what is not proved."""
         ...
 
     def cut(self) -> Mapping[TopicPartitionKey, int]:

@@ -114,6 +114,11 @@ class Connect:
         failure = trace_reason(traces[0], self._secrets) if traces else None
         return Status(parts[0]["state"], tuple(task["state"] for task in parts[1:]), failure)
 
+    def config(self, name: str) -> dict[str, str] | None:
+        """Return a connector's configuration, None where there is no such connector."""
+        answer = self._call("GET", f"/connectors/{name}/config", missing_is_fine=True)
+        return None if answer is None else {str(key): str(value) for key, value in answer.items()}
+
     def offsets(self, name: str) -> list[tuple[dict[str, Any], dict[str, Any] | None]]:
         """Return a source connector's stored (partition, offset) pairs (KIP-875), nothing where it has none."""
         answer = self._call("GET", f"/connectors/{name}/offsets", missing_is_fine=True) or {}

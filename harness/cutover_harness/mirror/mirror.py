@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from cutover_harness.admin import Partition
+from cutover_harness.mirror import health
 from cutover_harness.mirror.compression import any_compressed
 from cutover_harness.mirror.config import Batch, connectors
 from cutover_harness.mirror.connect_rest import Connect
@@ -19,13 +20,16 @@ from cutover_harness.mirror.logs import LogReader, answering
 from cutover_harness.mirror.offsets_topics import OffsetSync
 from cutover_harness.mirror.overtaken import Gap
 from cutover_harness.mirror.progress import Lag, Progress
+from cutover_harness.mirror.proof import Proof
 from cutover_harness.mirror.secrets import SHOWN, SecretFiles, in_the_clear
 from cutover_harness.mirror.skip_finder import SkipFinder
 from cutover_harness.mirror.skipped import Skipped
 from cutover_harness.mirror.target_topics import TargetTopics
 from cutover_harness.mirror.topic_settings import Difference, Harm, differences
+from cutover_harness.mirror.walker import Walker
 from cutover_harness.mirror.worker_log import last_reason
 
+STALL_S = 60.0
 _STATE_LIMIT_S = 30.0
 _POLL_S = 0.05
 _FOLLOW_S = 1.0
@@ -40,6 +44,7 @@ class Mirror:
     `interval_s` is how often MirrorMaker 2 looks for topics and groups and copies offsets. `reverse_connect_url` is the
     Connect cluster where the batch's reverse mirror may run, where that is another one. `connect_logs` are the files of
     the workers' logs if they can be read here, `secrets_folder` one that they read secrets from (`secrets.py`).
+    `stall_s`: see `broken`. `compare_rate`: records per second that the comparison in the background reads at most.
 
     Methods raise MirrorError (a UsageError) where Connect or a cluster refuses or does not answer. Not for several
     threads at once: one instance each.
@@ -61,6 +66,8 @@ class Mirror:
         reverse_connect_url: str | None = None,
         connect_logs: Sequence[Path] = (),
         secrets_folder: Path | None = None,
+        stall_s: float = STALL_S,
+        compare_rate: float | None = None,
     ) -> None:
         self.batch = Batch(batch, tuple(topics), tuple(groups), tuple(exclude))
         self._configure = partial(
@@ -91,9 +98,20 @@ class Mirror:
             self.offset_syncs,
             self._stored_offsets,
         )
+        self._walker = Walker(self.batch, source, target, starts=self._starts, rate=compare_rate)
+        self._proof = Proof(
+            self._progress,
+            self._walker,
+            self._glance,
+            copying=self.batch.source_connector,
+            translating=self.batch.checkpoint_connector if groups else None,
+            stall_s=stall_s,
+            reason=self.reason,
+        )
 
     def close(self) -> None:
         """Close clients and connections; the connectors stay as they are."""
+        self._walker.close()
         self._progress.close()
         self._internal_log.close()
         self._skips.source_log.close()
@@ -167,31 +185,43 @@ class Mirror:
         self._connect.set_state(self.batch.checkpoint_connector, "resume")
         self._await("resumed", self.running)
 
+    def watch(self) -> None:
+        """Compare both clusters' logs in the background from now on, so that proofs need only the rest."""
+        self._walker.start()
+
     def running(self) -> list[str]:
         """Return what is not RUNNING yet, in words, nothing where all is.
 
-        RUNNING is no evidence of progress: it outlasts a partition of the network, and a killed worker's restart by
-        seconds. A checkpoint connector has no task until a group exists, so its tasks are not waited for.
+        A checkpoint connector has no task until a group exists, so its tasks are not waited for.
         """
-        waits = []
         try:
-            for name in self._configs:
-                status = self._glance.status(name)
-                if status is None:
-                    waits.append(f"{name} does not exist")
-                elif status.failure is not None:
-                    waits.append(f"{name} FAILED: {status.failure}")
-                elif status.connector != "RUNNING":
-                    waits.append(f"{name} is {status.connector}")
-                elif others := [state for state in status.tasks if state != "RUNNING"]:
-                    waits.append(f"a task of {name} is {others[0]}")
-                elif not status.tasks and name == self.batch.source_connector and self._progress.topics():
-                    waits.append(f"{name} has no task yet")
+            found = health.states(self._glance, self._configs)
+            waits = health.waits(found, [self.batch.source_connector] if self._progress.topics() else [])
             if not waits:
                 self._follow()
         except MirrorError as error:
-            waits.append(str(error))
+            return [str(error)]
         return waits
+
+    def translating(self) -> list[str]:
+        """Return what of translating the groups' offsets is not RUNNING, in words: copying, and the checkpoints."""
+        try:
+            names = [self.batch.source_connector, self.batch.checkpoint_connector]
+            return health.waits(health.states(self._glance, names), names)
+        except MirrorError as error:
+            return [str(error)]
+
+    def broken(self) -> str | None:
+        """Return what no waiting heals, None if there is nothing of the kind.
+
+        That is a connector or task that FAILED (with Connect's reason), a record that is missing although later ones
+        are there, and a mirror that is RUNNING but has copied nothing for `stall_s` although records wait.
+        """
+        return self._proof.broken()
+
+    def stalled(self) -> str | None:
+        """Return that nothing is copied although records wait, and why as far as it is known, after some seconds."""
+        return self._proof.stalled()
 
     def reason(self) -> str | None:
         """Return what the worker's log reported last, as WARN or ERROR, about the batch's connectors.
@@ -237,7 +267,7 @@ class Mirror:
         Works without Connect, too. Where the target is away, it is counted from what Connect stored last. Before
         `create` it is all that the source has.
         """
-        return self._progress.lag()
+        return self._proof.lag()
 
     def gaps(self, *, look: bool = True) -> list[Gap]:
         """Return what retention removed from the source before it was mirrored.
@@ -250,9 +280,10 @@ class Mirror:
     def drained(self) -> tuple[bool, str]:
         """Tell whether all that the source has is on the target, with the evidence or with what is missing.
 
-        Never raises: a cluster that does not answer is evidence of nothing.
+        Every record is compared, and the mirror has to be running. Never raises: a cluster that does not answer is
+        evidence of nothing.
         """
-        return self._progress.drained()
+        return self._proof.drained()
 
     def group_progress(self, group: str) -> list[GroupProgress]:
         """Return the group's offsets on both sides, a row for each partition that it has committed on the source."""
@@ -269,6 +300,10 @@ class Mirror:
         """Return the pairs of offsets that MirrorMaker 2 wrote down, oldest first."""
         with answering("target"):
             return self._internal.offset_syncs()
+
+    def _starts(self) -> Mapping[Partition, tuple[int, int]]:
+        """Return where the comparison begins, of partitions in which it does not begin with the logs."""
+        return {}
 
     def mirrored_partitions(self) -> set[Partition]:
         """Return the partitions of which this batch has mirrored records, in this task or in an earlier one."""

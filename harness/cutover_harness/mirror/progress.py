@@ -1,8 +1,9 @@
-"""How far a mirror is, by the records themselves.
+"""How far a mirror is, by the last records of both logs: an estimate that takes milliseconds.
 
-Connect's stored offsets are proof of what has been mirrored but up to 2 s old (`offset.flush.interval.ms`; with
-exactly-once under 0.1 s), and end offsets of two clusters cannot be compared, since markers of transactions count on
-each side. So the last record on the target is looked up in the source's log, from the stored offset on.
+It says nothing of the records before the last one: `cutover_harness.mirror.walker` compares those. Connect's stored
+offsets are up to 2 s old (`offset.flush.interval.ms`; with exactly-once under 0.1 s), and end offsets of two clusters
+cannot be compared, since markers of transactions count on each side. So the last record on the target is looked up in
+the source's log, from the stored offset on.
 """
 
 import time
@@ -29,12 +30,17 @@ _CONNECT_AWAY_S = 1.0
 class Lag:
     """Source records that are not on the target yet, by partition.
 
-    Counted as the distance between the offsets of the last source record and of the last mirrored one: exact but for
-    markers, aborted and compacted records between the two, which count as well. 0 is always exact. What retention has
-    removed from the source is no lag, as nothing will bring it: see `Progress.gaps`.
+    Counted as the distance between the offsets of the last source record and of the last mirrored one (exact but for
+    markers, aborted and compacted records between the two, which count as well), and what is missing before that. What
+    retention has removed from the source is no lag, as nothing will bring it: see `Progress.gaps`.
+
+    `mirrored`: the offset of the last mirrored record. `not_compared`: how many source offsets up to there were not
+    found on the target record by record yet, so that there may be more missing.
     """
 
     records: Mapping[Partition, int]
+    mirrored: Mapping[Partition, int] = field(default_factory=dict)
+    not_compared: int = 0
 
     @property
     def total(self) -> int:
@@ -93,6 +99,8 @@ class Progress:
     _pairs: dict[Partition, tuple[int, int]] = field(default_factory=dict)
     _ends: Mapping[Partition, int] = field(default_factory=dict)
     _gaps: dict[Partition, Gap] = field(default_factory=dict)
+    target_answered: bool = field(default=False, init=False)
+    """Whether the target answered at the last look."""
 
     def __post_init__(self) -> None:
         self.source = Admin(librdkafka(self.source_config), timeout_s=_ANSWER_S)
@@ -115,48 +123,10 @@ class Progress:
         }
         left = self._by_guess(behind)
         self._by_scan({partition: behind[partition] for partition in left})
-        return Lag({partition: standing.lag for partition, standing in standings.items()})
-
-    def drained(self) -> tuple[bool, str]:
-        """Tell whether every committed source record is on the target, and how that is known or what is missing.
-
-        A partition is drained where Connect has stored its last record as mirrored, or where the last records of both
-        sides are equal and no other that the target's could stand for is like it.
-        """
-        try:
-            standings = self._look(target_may_be_away=False)
-            missing, by_record = self._missing(standings)
-            with answering("source"):
-                ends = self.source.end_offsets({topic for topic, _ in standings})
-        except MirrorError as error:
-            return False, str(error)
-        moved = [p for p, end in ends.items() if p not in standings or self._ends.get(p) != end]
-        if moved:
-            return False, f"records still arrive on the source in {_names(moved)}"
-        if missing:
-            return False, "; ".join(missing)
-        empty = sum(standing.source is None for standing in standings.values())
-        stored = len(standings) - empty - by_record
-        return True, (
-            f"{len(standings)} partitions: last source record on the target in {by_record} (compared), mirrored as "
-            f"stored by Connect in {stored}, {empty} empty; source ends did not move"
+        return Lag(
+            {partition: standing.lag for partition, standing in standings.items()},
+            {p: each.source.offset - each.lag for p, each in standings.items() if each.source is not None},
         )
-
-    def _missing(self, standings: Mapping[Partition, _Standing]) -> tuple[list[str], int]:
-        """Return what keeps partitions from being drained, and how many are proved by their last records."""
-        missing, equal = [], {}
-        for partition, standing in standings.items():
-            if standing.source is None or standing.stored == standing.source.offset:
-                continue
-            if standing.target is not None and standing.target.same_as(standing.source):
-                equal[partition] = standing
-            else:
-                missing.append(f"{_name(partition)}: last source record {standing.source.offset} not on the target")
-        for partition, records in self._source_log.read({p: s.from_stored for p, s in equal.items()}).items():
-            last = equal[partition].source
-            if last is None or any(r.offset < last.offset and r.same_as(last) for r in records):
-                missing.append(f"{_name(partition)}: records like the last one repeat, waits for Connect's offset")
-        return missing, len(equal)
 
     def _look(self, *, target_may_be_away: bool) -> dict[Partition, _Standing]:
         # In this order: what is stored, then what the target has, are true at least for any later look at the source.
@@ -168,12 +138,14 @@ class Progress:
                 self._stored_at = time.monotonic() + _CONNECT_AWAY_S
         source_counts = self.topics()
         target_last: Mapping[Partition, Record | None] = {}
+        self.target_answered = True
         try:
             with answering("target"):
                 target_ends = self.target.end_offsets(source_counts)
                 target_starts = self.target.start_offsets(source_counts)
             target_last = self._target_log.last(target_ends, target_starts)
         except MirrorError:
+            self.target_answered = False
             if not target_may_be_away:
                 raise
         with answering("source"):
@@ -212,6 +184,17 @@ class Progress:
             if found := gap(partition, starts[partition], *known):
                 self._gaps[partition] = found.wider(self._gaps.get(partition))
 
+    def ends(self) -> dict[Partition, int]:
+        """Return where the source's logs of the batch end now."""
+        topics = self.topics()
+        with answering("source"):
+            return self.source.end_offsets(topics)
+
+    @property
+    def stored(self) -> Mapping[Partition, int]:
+        """What Connect had stored at the last look."""
+        return self._stored
+
     def topics(self) -> dict[str, int]:
         """Return the source topics that the batch mirrors, with their partition counts."""
         with answering("source"):
@@ -249,12 +232,3 @@ class Progress:
         standing.mirrored = record.offset
         self._pairs[partition] = (record.offset, standing.target.offset)
         return True
-
-
-def _name(partition: Partition) -> str:
-    return f"{partition[0]}-{partition[1]}"
-
-
-def _names(found: Iterable[Partition], most: int = 4) -> str:
-    names = sorted(map(_name, found))
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -4,6 +4,7 @@ IdentityReplicationPolicy does not protect from cycles: what decides which recor
 begins. So one direction may run at a time, and each begins behind what the other one brought.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,10 @@ from cutover_harness.mirror.config import Batch, connectors
 from cutover_harness.mirror.connect_rest import Connect
 from cutover_harness.mirror.errors import MirrorError
 from cutover_harness.mirror.logs import answering, partitions
-from cutover_harness.mirror.mirror import Mirror
+from cutover_harness.mirror.mirror import STALL_S, Mirror
+
+# A property of the connector that MirrorMaker 2 does not know.
+_BEGINS = "kafka.cutover.begins"
 
 
 class ReverseMirror(Mirror):
@@ -44,6 +48,8 @@ class ReverseMirror(Mirror):
         forward_connect_url: str | None = None,
         connect_logs: Sequence[Path] = (),
         secrets_folder: Path | None = None,
+        stall_s: float = STALL_S,
+        compare_rate: float | None = None,
     ) -> None:
         self.forward = Batch(batch, tuple(topics), (), tuple(exclude))
         back = self.forward.reverse
@@ -57,6 +63,8 @@ class ReverseMirror(Mirror):
             exclude=exclude,
             connect_logs=connect_logs,
             secrets_folder=secrets_folder,
+            stall_s=stall_s,
+            compare_rate=compare_rate,
         )
         self._configure = partial(_configure, back, source, target, exactly_once, interval_s, tasks)
         self._configs = self._configure()
@@ -85,16 +93,33 @@ class ReverseMirror(Mirror):
             )
         if missing := sorted(partition for partition in partitions(self._progress.topics()) if partition not in cut):
             raise MirrorError(f"the cut has no offset for {missing[0][0]}-{missing[0][1]} ({len(missing)} are missing)")
+        begins = {p: at for p, at in self._begins().items() if cut.get(p) == at[0]}
+        with answering("source"):
+            ends = self._progress.target.end_offsets({topic for topic, _ in cut})
+        begins = {p: (at, ends[p]) for p, at in cut.items() if p in ends} | begins
+        written = json.dumps([[*partition, *at] for partition, at in sorted(begins.items())])
         self._tune(self._progress.topics())
-        self._connect.create_stopped(name, self._configs[name])
+        self._connect.create_stopped(name, self._configs[name] | {_BEGINS: written})
         self._await("stopped", lambda: self._not_in("STOPPED", [name]))
         _skip_to(self._connect, name, self.batch.source_alias, cut)
+        self._walker.reset()
         self.resume()
 
     def drained(self) -> tuple[bool, str]:
         """Tell whether all that was produced on the target is on the source, as the forward mirror does."""
         done, evidence = super().drained()
         return done, f"reverse mirror, whose source is the target cluster: {evidence}"
+
+    def _starts(self) -> Mapping[Partition, tuple[int, int]]:
+        return self._begins()
+
+    def _begins(self) -> dict[Partition, tuple[int, int]]:
+        """Return where native records begin on the target and their copies on the source, as noted at the first start.
+
+        It is kept in the connector's configuration, so that it is known to whoever goes on after a kill.
+        """
+        config = self._glance.config(self.batch.source_connector) or {}
+        return {(topic, number): (cut, end) for topic, number, cut, end in json.loads(config.get(_BEGINS, "[]"))}
 
     def hand_back(self, cut: Mapping[Partition, int]) -> None:
         """Delete the reverse mirror, and let the forward one begin at `cut` of the source when it is resumed.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 from cutover_harness.admin import Partition
 from cutover_harness.mirror.exact import ExactOffset, ExactResume
-from cutover_harness.mirror.mirror import Mirror
+from cutover_harness.mirror.mirror import STALL_S, Mirror
 from cutover_harness.mirror.reverse import ReverseMirror, capture_cut
 
 
@@ -31,6 +32,8 @@ class MirrorTask(Mirror):
         reverse_connect_url: str | None = None,
         connect_logs: Sequence[Path] = (),
         secrets_folder: Path | None = None,
+        stall_s: float = STALL_S,
+        compare_rate: float | None = None,
     ) -> None:
         super().__init__(
             connect_url,
@@ -44,6 +47,8 @@ class MirrorTask(Mirror):
             reverse_connect_url=reverse_connect_url,
             connect_logs=connect_logs,
             secrets_folder=secrets_folder,
+            stall_s=stall_s,
+            compare_rate=compare_rate,
         )
         self._follows = True
         self._target_config = target
@@ -59,7 +64,14 @@ class MirrorTask(Mirror):
             forward_connect_url=connect_url,
             connect_logs=connect_logs,
             secrets_folder=secrets_folder,
+            stall_s=stall_s,
+            compare_rate=compare_rate,
         )
+
+    def __enter__(self) -> Self:
+        """Begin to compare in the background."""
+        self.watch()
+        return self
 
     def close(self) -> None:
         """Close clients and connections; the connectors stay as they are."""
@@ -85,8 +97,22 @@ class MirrorTask(Mirror):
         self.stop_translating()  # or its own, earlier translation might be written over ours
         self._exact.apply(group, rows)
         unproved = [row for row in rows if not row.proved]
+        if none := [row for row in unproved if row.target_offset is None]:
+            return False, f"{len(none)} of {len(rows)} partitions have no offset on the target: {_reason(none[0])}"
         kept = f"; {len(unproved)} keep MirrorMaker 2's translation: {_reason(unproved[0])}" if unproved else ""
         return True, f"{len(rows) - len(unproved)} of {len(rows)} partitions proved and set{kept}"
+
+    def set_absent_offsets(self, group: str, partitions: Collection[Partition]) -> str | None:
+        """Set the group's offsets where the target has none, as `set_exact_offsets` does; return what is not proved.
+
+        For a group that is stopped. MirrorMaker 2 goes on to translate the other partitions.
+        """
+        wanted = set(partitions)
+        rows = self._exact.compute(group, {topic for topic, _ in wanted}, self.offset_syncs())
+        rows = [row for row in rows if (row.topic, row.partition) in wanted]
+        self._exact.apply(group, rows)
+        unproved = [row for row in rows if not row.proved]
+        return f"{len(unproved)} of {len(rows)} not proved: {_reason(unproved[0])}" if unproved else None
 
     def cut(self) -> dict[Partition, int]:
         """Stop copying and return where the target's logs end: what is produced there from then on is native.
@@ -105,10 +131,15 @@ class MirrorTask(Mirror):
         """
         self.stop()
         self._back.start(cut)
+        self._back.watch()
 
     def reason(self) -> str | None:
         """Return the worker's last WARN or ERROR about this batch, of either direction."""
         return super().reason() or self._back.reason()
+
+    def reverse_broken(self) -> str | None:
+        """Return what no waiting heals in the reverse mirror."""
+        return self._back.broken()
 
     def reverse_drained(self) -> tuple[bool, str]:
         """Tell whether all that was produced on the target is on the source."""

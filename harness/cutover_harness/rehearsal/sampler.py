@@ -7,13 +7,21 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
-from cutover_harness.conductor.protocols import LagLike
 from cutover_harness.judge.model import LagSample
 
 log = logging.getLogger(__name__)
 INTERVAL_S = 0.5
+
+
+class TotalLike(Protocol):
+    """A lag, of one mirror or of several."""
+
+    @property
+    def total(self) -> int:
+        """Records."""
+        ...
 
 
 class LagSampler:
@@ -22,7 +30,7 @@ class LagSampler:
     A read that fails (brokers and Connect are killed in rehearsals) leaves a hole in the series, never a made-up value.
     """
 
-    def __init__(self, read: Callable[[], LagLike], on_sample: Callable[[int], None]) -> None:
+    def __init__(self, read: Callable[[], TotalLike], on_sample: Callable[[int], None]) -> None:
         self.samples: list[LagSample] = []
         self._read = read
         self._on_sample = on_sample

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from cutover_harness.plan.scenario import Gates, Step
 class Lag:
     total: int = 0
     records: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    not_compared: int = 0
 
 
 @dataclass
@@ -55,7 +56,12 @@ class World:
     lag_records: int = 0
     is_drained: bool = True
     synchronised: bool = True
-    target_committed: int = 5
+    target_committed: int | None = 5
+    down: list[str] = field(default_factory=list)
+    is_broken: str | None = None
+    is_stalled: str | None = None
+    unprovable: str | None = None
+    not_compared: int = 0
     gone: list[str] = field(default_factory=list)
     topic_id: str = "id-1"
     counts: dict[str, int] = field(default_factory=lambda: {"t": 1})
@@ -105,8 +111,26 @@ class World:
     def reason(self) -> str | None:
         return None
 
+    def translating(self) -> Sequence[str]:
+        return self.down
+
+    def broken(self) -> str | None:
+        return self.is_broken
+
+    def reverse_broken(self) -> str | None:
+        return self.is_broken
+
+    def stalled(self) -> str | None:
+        return self.is_stalled
+
+    def set_absent_offsets(self, group: str, partitions: Collection[tuple[str, int]]) -> str | None:
+        self.asked.append(f"absent offsets of {group} in {list(partitions)}")
+        if self.unprovable is None:
+            self.target_committed = 5
+        return self.unprovable
+
     def lag(self) -> Lag:
-        return Lag(self.lag_records)
+        return Lag(self.lag_records, not_compared=self.not_compared)
 
     def drained(self) -> tuple[bool, str]:
         self.asked.append("drained?")
@@ -701,3 +725,66 @@ class DyingJournal(QuickJournal):
         if self._left < 0:
             raise KilledError
         return number
+
+
+BROKEN = "cutover-r-source FAILED: RecordTooLargeException"
+
+
+@pytest.mark.parametrize("act", FORWARD[:6])
+def test_a_mirror_that_is_broken_closes_every_gate_at_once(tmp_path: Path, act: Act) -> None:
+    world, path = World(), steps(*FORWARD)
+    before = FORWARD.index(act)
+    assert conductor(tmp_path, world, path[:before]).walk()
+    world.is_broken = BROKEN
+    walker = conductor(tmp_path, world, path, deadline_s=3600)
+    assert not walker.walk()
+    assert str(told(walker).failure).endswith(f"cannot open: {BROKEN}")
+    assert told(walker).walked[:before] == list(FORWARD[:before])
+
+
+def test_a_mirror_that_breaks_behind_the_cut_stops_nobody(tmp_path: Path) -> None:
+    world, path = World(), steps(*FORWARD)
+    assert conductor(tmp_path, world, path[:6]).walk()
+    world.is_broken = BROKEN
+    assert conductor(tmp_path, world, path).walk()
+
+
+def test_a_broken_mirror_does_not_keep_clients_from_going_back(tmp_path: Path) -> None:
+    world = World()
+    assert conductor(tmp_path, world, steps(*FORWARD[:5])).walk()
+    world.is_broken = BROKEN
+    walker = conductor(tmp_path, world, steps(*FORWARD), deadline_s=3600, on_missed="rollback")
+    assert not walker.walk()
+    assert told(walker).state.stage == 0
+    assert walker.pointer.routes["r"].producers == walker.pointer.routes["r"].consumers == "source"
+
+
+def test_a_mirror_that_breaks_while_a_gate_looks_does_not_open_it(tmp_path: Path) -> None:
+    """Records that are missing are found by looking at the lag, which may be under the bar with them."""
+    world = World()
+
+    class Breaking(World):
+        def lag(self) -> Lag:
+            self.is_broken = BROKEN
+            return Lag(0)
+
+    assert conductor(tmp_path, world, steps(Act.CREATE_TASK)).walk()
+    walker = conductor(tmp_path, Breaking(), steps(Act.CREATE_TASK, Act.SYNCHRONISE), deadline_s=3600)
+    assert not walker.walk()
+    assert told(walker).failure == f"gate mirror lag under the bar cannot open: {BROKEN}"
+
+
+def test_what_was_not_compared_counts_against_the_bar(tmp_path: Path) -> None:
+    world = World(not_compared=501)
+    walker = conductor(tmp_path, world, steps(Act.CREATE_TASK, Act.SYNCHRONISE))
+    assert not walker.walk()
+    assert "waits for lag 0 records, 501 more not compared yet, above 500" in str(told(walker).failure)
+
+
+def test_a_gate_says_why_nothing_is_copied(tmp_path: Path) -> None:
+    world = World(
+        lag_records=900, is_stalled="RUNNING and has copied nothing for 9 s; its worker's log: WARN too large"
+    )
+    walker = conductor(tmp_path, world, steps(Act.CREATE_TASK, Act.SYNCHRONISE))
+    assert not walker.walk()
+    assert str(told(walker).failure).endswith(f"waits for lag 900 above 500 records; {world.is_stalled}")

@@ -49,7 +49,8 @@ def test_a_missed_deadline_says_what_it_waited_for() -> None:
 
 def test_a_documented_wait_ends_without_proof_and_says_so() -> None:
     clock = Clock()
-    passed = wait(gate(SHUT, waits_only=True), lambda _waits, _elapsed: None, clock=clock, sleep=clock.sleep)
+    enough = Reading(open=False, waits_for="a-1", enough=True)
+    passed = wait(gate(enough, waits_only=True), lambda _waits, _elapsed: None, clock=clock, sleep=clock.sleep)
     assert passed.evidence == "waited 1 s without proof: a-1"
 
 
@@ -87,3 +88,9 @@ def test_a_dear_reading_is_taken_seldom_and_an_error_is_no_progress() -> None:
         seen.append(look())
         clock.sleep(1.0)
     assert [(second, found) for second, found in enumerate(seen) if found is not None] == [(5, 7.0), (15, 3.0)]
+
+
+def test_a_documented_wait_does_not_end_over_what_would_cost_records() -> None:
+    clock = Clock()
+    with pytest.raises(GateMissedError, match="gate g not open after 1 s: waits for a-1"):
+        wait(gate(SHUT, waits_only=True), lambda _waits, _elapsed: None, clock=clock, sleep=clock.sleep)
