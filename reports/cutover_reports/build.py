@@ -149,7 +149,8 @@ def _policy(folders: Sequence[Path], given: Path | None) -> Policy:
     """Return the policy that was given, else the newest folder's own, else the defaults."""
     if given:
         return read_policy(given)
-    own = [folder / POLICY_NAME for folder in folders if (folder / POLICY_NAME).is_file()]
+    # A link that leads nowhere is a policy that somebody meant, too: it is refused, not left out.
+    own = [file for folder in folders if (file := folder / POLICY_NAME).exists() or file.is_symlink()]
     return read_policy(own[-1]) if own else Policy()
 
 
@@ -177,7 +178,9 @@ def _capture(capture: dict[str, Any]) -> dict[str, str]:
     """Return what there is to say of a capture, in words; its topics by name alone."""
     described = {}
     for key, value in capture.items():
-        if isinstance(value, dict | list):
+        if isinstance(value, int) and abs(value) > 2**63:
+            described[key] = "no usable number"
+        elif isinstance(value, dict | list):
             described[key] = words.listed([str(item) for item in value], 8)
         elif isinstance(value, bool) or value is None:
             described[key] = str(value)

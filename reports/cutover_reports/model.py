@@ -252,7 +252,7 @@ class RollbackCard(_Model):
 
 
 class Survival(_Model):
-    """One client setting against the worst rehearsed pause."""
+    """One client setting against what the rehearsals used up of it."""
 
     client: str
     setting: str
@@ -264,6 +264,7 @@ class Survival(_Model):
         description="Rehearsed divided by the setting; 1 or more means that the client gives up."
     )
     outcome: Literal["survives", "tight", "gives up", "unknown"]
+    only_if: str = Field(description='On which clients it acts at all: "always", or in words.')
     consequence: str
     scenario: str | None
 

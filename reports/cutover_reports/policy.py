@@ -112,11 +112,13 @@ class Policy(_Model):
 
 def read_policy(file: Path) -> Policy:
     """Read a policy file. Raises UsageError that names the file, the key, what was found and what is wanted."""
+    if file.exists() and not file.is_file():
+        raise UsageError(f"{file}: no regular file: give a policy file")
     try:
         raw = tomllib.loads(file.read_text("utf-8"))
     except OSError as why:
         raise UsageError(f"{file}: cannot be read ({why.strerror or why}): give a readable policy file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as why:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as why:
         raise UsageError(f"{file}: not valid TOML: {why}") from None
     raw.setdefault("name", file.name)
     try:

@@ -11,6 +11,7 @@ from cutover_reports import words
 from cutover_reports.model import Decision, Risk, RollbackCard, Route, Run, Scenario, Survival
 from cutover_reports.policy import Policy
 from cutover_reports.risk import likelihood, measured_risks, upper_bound
+from cutover_reports.survival import ALWAYS
 
 
 def judge_route(
@@ -232,14 +233,16 @@ def _faults(rehearsed: Sequence[Scenario], policy: Policy) -> list[Risk]:
 
 
 def _clients(survival: Sequence[Survival]) -> Risk:
-    lost = [row for row in survival if row.outcome == "gives up"]
-    tight = [row for row in survival if row.outcome == "tight"]
+    # What acts on some clients alone, and the rehearsal cannot know whether production has such, is for a person.
+    lost = [row for row in survival if row.outcome == "gives up" and row.only_if == ALWAYS]
+    tight = [row for row in survival if row.outcome in ("tight", "gives up") and row not in lost]
     known = [row for row in survival if row.used is not None]
     worst = max(known, key=lambda row: row.used or 0, default=None)
     measured = (
         "no pause was measured"
         if worst is None
-        else f"at most {100 * (worst.used or 0):.0f} % of {worst.setting} ({worst.client})"
+        else f"at most {100 * (worst.used or 0):.0f} % of {worst.setting} ({worst.client}"
+        f"{'' if worst.only_if == ALWAYS else f'; only {worst.only_if}'})"
     )
     return Risk(
         id="clients",
@@ -252,7 +255,7 @@ def _clients(survival: Sequence[Survival]) -> Risk:
         measured=measured,
         threshold="under half of each setting",
         level="blocks" if lost else "condition" if tight or not known else "clear",
-        lowered_by="Raise delivery.timeout.ms, buffers and max.poll.interval.ms beforehand, or shorten the pause.",
+        lowered_by="Raise delivery.timeout.ms and buffers beforehand, or shorten the pause.",
         evidence=list(dict.fromkeys(row.scenario for row in lost + tight if row.scenario))[:5],
     )
 

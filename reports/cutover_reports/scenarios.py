@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Literal
 
@@ -21,7 +22,7 @@ def figures(scenario: ScenarioFolder, run: int, ids: set[str], not_taken: Iterab
     """Return the figures of one scenario; `ids` holds the ids in use and gets this one's."""
     facts = scenario.facts or _announced(scenario)
     judgement = scenario.judgement or Judgement(run=facts.run)
-    verdict = scenario.verdict or _no_verdict(scenario)
+    verdict = _of_what_is_known(scenario.verdict or _no_verdict(scenario), scenario)
     groups = [_group(measures) for measures in judgement.groups]
     pauses = _pauses(judgement, facts.started_ns)
     total = totals(judgement)
@@ -86,6 +87,14 @@ def _announced(scenario: ScenarioFolder) -> RunFacts:
         expectation=Expectation(must_fail=tuple(scenario.must_fail)),
         completed=False,
     )
+
+
+def _of_what_is_known(verdict: Verdict, scenario: ScenarioFolder) -> Verdict:
+    """Return the verdict; a PASS only where it is known what passed: which path, on what, with which measures."""
+    lacking = "run.json" if scenario.facts is None else "its measures" if scenario.judgement is None else None
+    if verdict.outcome != "PASS" or lacking is None:
+        return verdict
+    return replace(verdict, outcome="INCONCLUSIVE", reasons=[f"it passed, but without {lacking} nobody knows what did"])
 
 
 def _no_verdict(scenario: ScenarioFolder) -> Verdict:

@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cutover_harness.judge.model import Mark
 from cutover_reports.build import build
 from cutover_reports.model import Report, Risk
 from cutover_reports.risk import likelihood, upper_bound
 
-from tests.unit.reports.run_folders import BACK, FORWARD, SHAPES, Shape, write_run
+from tests.unit.reports.run_folders import BACK, FORWARD, SHAPES, START_NS, Shape, write_run
 
 BY_NAME = {shape.name: shape for shape in SHAPES}
 GOOD = [
@@ -56,7 +57,7 @@ def test_the_same_on_a_stand_in_is_never_unconditional(tmp_path: Path) -> None:
         ("rollback-3", {"outcome": "FAIL"}, "way-back"),
         ("stop-first-connect-killed", {"outcome": "FAIL"}, "faults"),
         ("stop-first", {"pause_s": 70.0, "act_s": 200.0}, "producer-pause"),
-        ("stop-first", {"pause_s": 70.0, "act_s": 200.0}, "clients"),
+        ("stop-first", {"pause_s": 130.0, "act_s": 400.0}, "clients"),
     ],
 )
 def test_what_goes_beyond_a_limit_blocks(
@@ -189,5 +190,44 @@ def test_clients_of_the_policy_replace_the_defaults(tmp_path: Path) -> None:
     policy = "[clients.billing]\n'max.poll.interval.ms' = 1000\n'delivery.timeout.ms' = 20000\n"
     rows = {row.setting: row for row in report(tmp_path, [*GOOD, CONTROL], policy=policy).survival}
     assert set(rows) == {"max.poll.interval.ms", "delivery.timeout.ms"}
-    assert rows["max.poll.interval.ms"].outcome == "gives up"
+    assert rows["max.poll.interval.ms"].outcome == "gives up"  # an application that waits for its producer
     assert rows["delivery.timeout.ms"].outcome == "tight"
+
+
+def frozen(role: str, seconds: float) -> list[Shape]:
+    """Return the good scenarios, in one of which a process is frozen."""
+    mark = Mark(START_NS + 10**10, "fault", f"freeze {role}", None, "", START_NS + 10**10 + round(seconds * 1e9))
+    return changed("stop-first-connect-killed", fault=None, extra_marks=(mark,), pause_s=1.4)
+
+
+@pytest.mark.parametrize(
+    ("setting", "shapes", "outcome", "level"),
+    [
+        # A hold of a minute: the consumer has left its group, and goes on polling. Nothing ends it.
+        ("session.timeout.ms", changed("rollback-3", act_s=60.0), "survives", "clear"),
+        # A pause of consumers alone costs nothing of the poll interval either.
+        ("max.poll.interval.ms", changed("rollback-3", act_s=400.0), "survives", "clear"),
+        # The same time in a process that is frozen ends its membership.
+        ("session.timeout.ms", frozen("consumer", 50), "gives up", "condition"),
+        ("session.timeout.ms", frozen("producer", 20), "survives", "clear"),
+        ("max.poll.interval.ms", frozen("consumer", 310), "gives up", "condition"),
+        ("transaction.timeout.ms", frozen("producer", 61), "gives up", "condition"),
+        ("transaction.timeout.ms", changed("stop-first", act_s=80.0), "survives", "condition"),
+        # Held records keep their deadline.
+        ("delivery.timeout.ms", changed("stop-first", pause_s=310.0, act_s=900.0), "gives up", "blocks"),
+    ],
+)
+def test_a_client_is_ended_by_what_really_ends_it(
+    tmp_path: Path, setting: str, shapes: list[Shape], outcome: str, level: str
+) -> None:
+    found = report(tmp_path, shapes, policy='[limits]\nproducer_pause_ms = "any"\nconsumer_pause_ms = "any"\n')
+    row = next(row for row in found.survival if row.setting == setting)
+    assert (row.outcome, risk(found, "clients").level) == (outcome, level)
+
+
+def test_send_blocks_only_once_the_buffer_is_full(tmp_path: Path) -> None:
+    shapes = changed("stop-first", pause_s=70.0, act_s=200.0)
+    sizes = {"": "unknown", "record_bytes = 100": "survives", "record_bytes = 100000": "gives up"}
+    for number, (size, outcome) in enumerate(sizes.items()):
+        found = report(tmp_path / str(number), shapes, policy=f"[production]\n{size}\n")
+        assert next(row for row in found.survival if row.setting == "max.block.ms").outcome == outcome

@@ -1,0 +1,146 @@
+"""A run folder with its files damaged, one at a time and in pairs: a report, or one line, and never a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cutover_harness.errors import UsageError
+from cutover_reports.build import build
+from cutover_reports.html import html
+from cutover_reports.model import Report
+
+from tests.unit.reports.run_folders import BACK, SHAPES, Shape, write_run
+
+STOP_FIRST = SHAPES[0]
+FILES = ("rehearsal.json", "stop-first/run.json", "stop-first/verdict.json")
+
+
+def _folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def _fifo(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+def _dangling(file: Path) -> None:
+    file.unlink()
+    file.symlink_to("nowhere")
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "deleted": Path.unlink,
+    "empty": lambda file: file.write_bytes(b""),
+    "truncated": lambda file: file.write_bytes(file.read_bytes()[: file.stat().st_size // 2]),
+    "binary": lambda file: file.write_bytes(b"\xff\x00\xfe"),
+    "deep": lambda file: file.write_bytes(b"[" * 200_000),
+    "list": lambda file: file.write_text("[]"),
+    "null": lambda file: file.write_text("null"),
+    "not a number": lambda file: file.write_text('{"seed": NaN}'),
+    "folder": _folder,
+    "fifo": _fifo,
+    "dangling link": _dangling,
+}
+
+
+def rendered(out: Path) -> Report:
+    """Build the report and draw its page, which fails for what it cannot show."""
+    built = build([out])
+    assert built.report.headline in html(built)
+    return built.report
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Path:
+    return write_run(tmp_path / "run", [STOP_FIRST])
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("name", FILES)
+def test_each_file_damaged_gives_a_report_that_names_it(whole: Path, name: str, damage: str) -> None:
+    DAMAGE[damage](whole / name)
+    report = rendered(whole)
+    assert any(name in line for line in report.missing), report.missing
+    if name != "rehearsal.json":
+        assert report.scenarios[0].outcome == "INCONCLUSIVE"
+        assert report.decision == "INCONCLUSIVE"
+
+
+def test_pairs_of_damaged_files_give_a_report(tmp_path: Path) -> None:
+    source = write_run(tmp_path / "source", [STOP_FIRST])
+    some = ("deleted", "empty", "truncated", "list")
+    for number, (names, how) in enumerate(product(combinations(FILES, 2), product(some, repeat=2))):
+        out = tmp_path / str(number)
+        shutil.copytree(source, out)
+        for name, damage in zip(names, how, strict=True):
+            DAMAGE[damage](out / name)
+        report = rendered(out)
+        assert report.decision == "INCONCLUSIVE", (names, how)
+        assert report.missing
+
+
+def test_a_folder_in_which_only_names_are_left_is_reported(whole: Path) -> None:
+    for name in FILES[1:]:
+        (whole / name).unlink()
+    assert rendered(whole).scenarios[0].outcome == "not rehearsed"
+    shutil.rmtree(whole / "stop-first")
+    report = rendered(whole)
+    assert report.missing == ["stop-first was not rehearsed: the rehearsal ended before it began"]
+    (whole / "rehearsal.json").unlink()
+    with pytest.raises(UsageError, match=r"neither rehearsal\.json nor a scenario folder"):
+        build([whole])
+
+
+@pytest.mark.parametrize("damage", ["truncated", "binary", "deep", "folder", "fifo", "dangling link"])
+def test_a_damaged_policy_is_refused_in_one_line(whole: Path, damage: str) -> None:
+    policy = whole / "policy.toml"
+    policy.write_text("[limits]\nlost = 0\nstranded =")
+    DAMAGE[damage](policy)
+    with pytest.raises(UsageError, match=r"policy\.toml: ") as refused:
+        build([whole])
+    assert "\n" not in str(refused.value)
+
+
+def test_a_rollback_whose_path_is_not_known_is_no_switchover(tmp_path: Path) -> None:
+    out = write_run(tmp_path, [Shape("back", "Back", BACK[4])])
+    (out / "back" / "run.json").unlink()
+    report = rendered(out)
+    assert report.scenarios[0].outcome == "INCONCLUSIVE"
+    assert report.decision == "INCONCLUSIVE"
+
+
+def _values(content: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Return where values stand in a document, of each list the first item alone."""
+    if isinstance(content, dict):
+        return [at, *(place for key, value in content.items() for place in _values(value, (*at, key)))]
+    if isinstance(content, list):
+        return [at, *(_values(content[0], (*at, 0)) if content else [])]
+    return [at]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_values_of_another_type_give_a_report(whole: Path, name: str) -> None:
+    original = json.loads((whole / name).read_text("utf-8"))
+    for place in (place for place in _values(original)[1:] if len(place) < 4):
+        for odd in ("odd", 10**400):
+            content = json.loads(json.dumps(original))
+            inner = content
+            for part in place[:-1]:
+                inner = inner[part]
+            inner[place[-1]] = odd
+            (whole / name).write_text(json.dumps(content), "utf-8")
+            try:
+                report = build([whole]).report
+            except UsageError as why:
+                assert "\n" not in str(why)  # noqa: PT017 - a report or one line
+                continue
+            assert report.model_dump_json()
