@@ -120,7 +120,7 @@ def read_scenario(run: RunFolder, name: str) -> ScenarioFolder:
     lag = facts.pop("lag", None)
     try:
         scenario.facts = RunFacts.from_json(facts) if facts else None
-    except UsageError as why:
+    except (UsageError, OverflowError) as why:
         scenario.missing.append(f"{name}/run.json: {why}")
     verdict = _read_json(home / "verdict.json", folder, scenario.missing)
     judgement = verdict.get("judgement")
@@ -128,7 +128,7 @@ def read_scenario(run: RunFolder, name: str) -> ScenarioFolder:
     try:
         scenario.verdict = Verdict.from_json(verdict["verdict"]) if "verdict" in verdict else None
         scenario.judgement = Judgement.from_json(judgement) if judgement is not None else None
-    except UsageError as why:
+    except (UsageError, OverflowError) as why:
         scenario.missing.append(f"{name}/verdict.json: {why}")
     start_ns = scenario.facts.started_ns if scenario.facts else 0
     try:
