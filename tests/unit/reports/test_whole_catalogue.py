@@ -17,7 +17,7 @@ from cutover_harness.judge.verdicts import verdict
 from cutover_harness.plan.load import load_all
 from cutover_harness.plan.path import Act
 from cutover_harness.plan.scenario import Scenario
-from cutover_harness.rehearsal.run import _expectation
+from cutover_harness.rehearsal.run import expectation
 from cutover_reports import write_report
 from cutover_reports.build import build
 from cutover_reports.model import Report as RiskReport
@@ -43,7 +43,7 @@ def walked(scenario: Scenario) -> list[str]:
 
 def judged(scenario: Scenario, **worse: Any) -> tuple[RunFacts, Judgement]:
     """Return a run that shows the most which the scenario allows; `worse` are figures of its first group."""
-    expected = _expectation(scenario)
+    expected = expectation(scenario)
     marks = [
         Mark(
             START_NS + n * 10**10, "fault", f"{f.kind} {f.of}", None, "", START_NS + n * 10**10 + round(f.seconds * 1e9)
