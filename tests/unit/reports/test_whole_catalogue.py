@@ -17,7 +17,7 @@ from cutover_harness.judge.verdicts import verdict
 from cutover_harness.plan.load import load_all
 from cutover_harness.plan.path import Act
 from cutover_harness.plan.scenario import Scenario
-from cutover_harness.rehearsal.run import expectation
+from cutover_harness.rehearsal.expected import expectation
 from cutover_reports import write_report
 from cutover_reports.build import build
 from cutover_reports.model import Report as RiskReport
