@@ -311,13 +311,15 @@ def test_a_batch_made_again_goes_on_where_it_was(testbed: ProcessTestbed, mirror
     assert same(log(source, "again"), log(target, "again"))
 
 
-def test_what_connect_refuses_is_one_line(testbed: ProcessTestbed) -> None:
+def test_what_connect_refuses_is_one_line(testbed: ProcessTestbed, monkeypatch: pytest.MonkeyPatch) -> None:
     config = testbed.source.client_config()
     with Mirror(testbed.connect_url, config, config, batch="refused", topics=["x"], groups=[]) as mirror:
-        mirror._configs = {name: c | {"tasks.max": "none"} for name, c in mirror._configs.items()}
+        wrong = {name: found | {"tasks.max": "none"} for name, found in mirror._configs.items()}
+        monkeypatch.setattr(mirror, "_configure", lambda **_: wrong)
         with pytest.raises(MirrorError, match=r"Connect at http://127.*answered 400") as caught:
             mirror.create()
         assert "\n" not in str(caught.value)
+        assert "tasks.max" in str(caught.value), "what is refused is behind the first line"
 
 
 def test_a_connect_that_is_not_there(tmp_path: Path, testbed: ProcessTestbed) -> None:
