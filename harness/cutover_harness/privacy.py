@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 UMASK = 0o077
 
@@ -17,6 +18,12 @@ def private_files() -> Iterator[None]:
         yield
     finally:
         os.umask(before)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file for its owner alone."""
+    with open(path, "w", encoding="utf-8", opener=opened) as file:
+        file.write(text)
 
 
 def opened(path: str, flags: int) -> int:

@@ -20,6 +20,7 @@ from cutover_harness.ledger.meta import Meta, read_meta
 from cutover_harness.ledger.names import StreamName, find_streams, read_topics
 from cutover_harness.ledger.probe import require_readable
 from cutover_harness.ledger.sealed import ParquetRows, checksum, require_intact, sealed_parts, write_sealed
+from cutover_harness.privacy import write_private
 
 
 class Rows(Protocol):
@@ -177,7 +178,7 @@ def note_seal(path: Path, sealed: tuple[int, int], *, torn: int = 0) -> None:
     data = json.loads(path.read_text(encoding="utf-8"))
     data |= {"torn": torn, "sealed": dict(zip(("bytes", "crc32"), sealed, strict=True))}
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(data) + "\n", encoding="utf-8")
+    write_private(temporary, json.dumps(data) + "\n")
     temporary.replace(path)
 
 

@@ -35,6 +35,7 @@ from cutover_harness.ledger.format import (
     is_topic,
 )
 from cutover_harness.ledger.journal import JournalRows
+from cutover_harness.privacy import write_private
 
 #: Parquet key-value metadata that promises the order: control rows first, then by stream.
 SORTED_KEY = b"kafka-cutover.ledger"
@@ -171,6 +172,7 @@ def sealed_parts(rows: JournalRows) -> Iterator[Columns]:
 
 def write_sealed(path: Path, topics: tuple[str, ...], parts: Iterable[Columns]) -> None:
     """Write rows that come in the sealed form's order: those about positions and assignments first, then by stream."""
+    write_private(path, "")  # Arrow keeps the mode of a file that is there
     with pq.ParquetWriter(
         path,
         SCHEMA.with_metadata({SORTED_KEY: SORTED_VALUE, TOPICS_KEY: json.dumps(topics)}),

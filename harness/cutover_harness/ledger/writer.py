@@ -37,6 +37,7 @@ from cutover_harness.ledger.format import (
     LedgerError,
 )
 from cutover_harness.ledger.identity import to_bytes
+from cutover_harness.privacy import write_private
 
 _FIRST_CHUNK = 1 << 18
 _LAST_CHUNK = 1 << 26
@@ -222,5 +223,5 @@ class LedgerWriter:
 
     def _write_meta(self) -> None:
         temporary = self._folder / (META + ".tmp")
-        temporary.write_text(json.dumps(self._meta) + "\n", encoding="utf-8")
+        write_private(temporary, json.dumps(self._meta) + "\n")
         temporary.replace(self._folder / META)
