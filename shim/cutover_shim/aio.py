@@ -6,6 +6,8 @@ meaning this package's clients; all else is their own code.
 
 from __future__ import annotations
 
+import functools
+import weakref
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
@@ -26,10 +28,23 @@ def _on_the_shim(constructor: Any) -> Any:
     return made
 
 
+def _counting(constructor: Any) -> Any:
+    """Let the status count what an AIOProducer has not handed over yet: it waits as much as what the shim holds."""
+
+    @functools.wraps(constructor)
+    def construct(self: Any, *args: Any, **kwargs: Any) -> None:
+        constructor(self, *args, **kwargs)
+        core = getattr(self._producer, "_shim", None)
+        if core is not None:
+            core.buffered = weakref.WeakMethod(self._batch_processor.get_buffer_size)
+
+    return construct
+
+
 class AIOProducer(aio.AIOProducer):
     """AIOProducer with the interface of confluent_kafka's, whose cluster can be changed under it."""
 
-    __init__ = _on_the_shim(aio.AIOProducer.__init__)
+    __init__ = _counting(_on_the_shim(aio.AIOProducer.__init__))
 
     def cutover_cluster(self, topic: str | None = None) -> str | None:
         """Tell which cluster a topic's messages go to now, as Producer.cutover_cluster does."""

@@ -42,6 +42,7 @@ class ProducerCore:
         self.watch: watch.Watch | None = None
         self.status: status.StatusFile | status.StatusTopic | None = None
         self._dirty, self._written = True, 0.0
+        self.buffered: Callable[[], Callable[[], int] | None] = lambda: None  # by an AIOProducer around this one
         self._words = Words("producer", chosen.instance, chosen.file)
         self._transactional = bool(chosen.conf.get("transactional.id"))
 
@@ -194,10 +195,19 @@ class ProducerCore:
             group=None,
             seen_generation=self.file.generation if self.file is not None else -1,
             rejected=watched.rejected if watched is not None else None,
-            routes={r: lane.report() for r, lane in list(self.lanes.items()) if r is not None},
+            routes=self._routes(),
             unrouted=sum(1 for lane in list(self.by_topic.values()) if lane.route is None),
             closed=self.closed,
         )
+
+    def _routes(self) -> dict[str, Any]:
+        routes = {r: lane.report() for r, lane in list(self.lanes.items()) if r is not None}
+        count = self.buffered()
+        if routes and count is not None:
+            # Of which route they are is not known before they are handed over: of one that is held, if there is one.
+            held = [r for r, report in routes.items() if report["state"] != "source"] or list(routes)
+            routes[held[0]]["queued"] += count()
+        return routes
 
     def changed(self) -> None:
         """A lane has changed: which handle may be polled without further ado is decided anew, and the status told."""

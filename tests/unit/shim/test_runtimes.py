@@ -16,7 +16,7 @@ from typing import Any
 import cutover_shim
 import psutil
 import pytest
-from cutover_shim import Consumer, Producer
+from cutover_shim import AIOProducer, Consumer, Producer
 
 from .conftest import Switch, until
 from .test_consumer_switch import FAST, fill
@@ -214,6 +214,24 @@ def test_asyncio(switch: Switch, topic: str) -> None:
         assert set(assigned) == {consumer}
         assert len(assigned) == 2
         await consumer.close()
+        await producer.close()
+
+    asyncio.run(main())
+
+
+def test_an_asyncio_producers_own_buffer_counts_as_queued(switch: Switch, topic: str) -> None:
+    switch.write(producers="hold")
+
+    async def main() -> None:
+        producer = AIOProducer(switch.conf(), batch_size=1000, buffer_timeout=0)
+        waiting = [await producer.produce(topic, b"x") for _ in range(3)]
+        deadline = time.monotonic() + 20
+        while switch.status_or({"routes": {"r": {"queued": 0}}})["routes"]["r"]["queued"] != 3:
+            assert time.monotonic() < deadline, switch.read_status()
+            await asyncio.sleep(0.05)
+        switch.write(producers="target")
+        await asyncio.wait_for(producer.flush(), 20)
+        await asyncio.gather(*waiting)
         await producer.close()
 
     asyncio.run(main())
