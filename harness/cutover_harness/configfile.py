@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cutover_harness.errors import UsageError
+from cutover_harness.inputs import read_input
 
-_MAX_BYTES = 16 << 20
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -34,20 +34,21 @@ class ConfigFile(BaseModel):
     @classmethod
     def load(cls, file: Path) -> Self:
         """Return the configuration in `file`. Raises UsageError naming the file and the field."""
+        if not file.exists():
+            raise UsageError(f"{cls.what} {file}: no such file")
+        found = cls.parse(read_input(file, cls.what), str(file))
+        folder = file.parent.absolute()
+        return with_paths(found, lambda path: Path(os.path.normpath(folder / path)))
+
+    @classmethod
+    def parse(cls, content: bytes, origin: str) -> Self:
+        """Return the configuration in `content`. Raises UsageError naming `origin` and the field."""
         try:
-            if not file.is_file():
-                raise UsageError(f"{cls.what} {file}: {'is not a file' if file.exists() else 'no such file'}")
-            if file.stat().st_size > _MAX_BYTES:
-                raise UsageError(f"{cls.what} {file}: is larger than {_MAX_BYTES >> 20} MiB, so it is none")
-            found = cls.model_validate_json(file.read_bytes())
-        except OSError as why:
-            raise UsageError(f"{cls.what} {file}: {why.strerror}") from why
+            return cls.model_validate_json(content)
         except ValidationError as why:
             first = why.errors()[0]
             field = ".".join(map(str, first["loc"])) or "file"
-            raise UsageError(f"{cls.what} {file}: {field}: {' '.join(first['msg'].split())}") from why
-        folder = file.parent.absolute()
-        return with_paths(found, lambda path: Path(os.path.normpath(folder / path)))
+            raise UsageError(f"{cls.what} {origin}: {field}: {' '.join(first['msg'].split())}") from why
 
 
 def _relative(path: Path, folder: Path, run: Path) -> Path:

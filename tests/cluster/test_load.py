@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -193,10 +195,86 @@ def test_a_locustfile_of_ones_own_imports_the_users(testbed: ProcessTestbed, tmp
     assert "MINE" in (tmp_path / "log").read_text(encoding="utf-8")
 
 
+class Proxy:
+    """Passes connections on to a port of this machine, and keeps what went through in either direction."""
+
+    def __init__(self, port: int) -> None:
+        self.seen = bytearray()
+        self._port = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            near, _ = self._listener.accept()
+            try:
+                far = socket.create_connection(("127.0.0.1", self._port))
+            except OSError:  # the master is not there yet
+                near.close()
+                continue
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(1 << 16):
+                self.seen += data
+                sink.sendall(data)
+
+
+@pytest.mark.parametrize("secret", [False, True], ids=["plain", "secret"])
+def test_a_worker_gets_no_credentials_over_the_wire(
+    testbed: ProcessTestbed, tmp_path: Path, name: str, secret: bool
+) -> None:
+    create(testbed, name)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    proxy = Proxy(port)
+    properties = tmp_path / "cluster.properties"
+    properties.write_text(
+        f"bootstrap.servers={testbed.source.bootstrap}\nclient.rack=hunter2-of-the-cluster\n", encoding="utf-8"
+    )
+    common = ["--cluster", str(properties), "--client", "client.rack=hunter3-of-the-cluster"]
+    if secret:
+        (tmp_path / "secret").write_text("0123456789abcdef" * 2, encoding="utf-8")
+        common += ["--secret", str(tmp_path / "secret")]
+    arguments = ["load", *common, "--topic-prefix", f"{name}.", "--group", name, "--speed", "max", "--once"]
+    arguments += ["--master", "--master-bind-port", str(port), "--expect-workers", "1"]
+    arguments += ["--report", str(tmp_path / "report.json")]
+    (tmp_path / "worker").mkdir()
+    worker = ["load", "--worker", *common, "--master-host", "127.0.0.1", "--master-port", str(proxy.port)]
+    with (
+        started([*CLI, *arguments], tmp_path) as process,
+        started([*CLI, *worker], tmp_path / "worker"),
+    ):
+        report = finished(process, tmp_path, 0)
+    assert (report["outcome"], report["acked"]) == ("PASS", RECORDS)
+    for text in (b"hunter2", b"hunter3"):
+        assert text not in proxy.seen
+    assert (name.encode() in proxy.seen) != secret, "as negative control: what is sent can be found, unless encrypted"
+
+
+def test_a_missing_topic_is_said_before_anything_runs(testbed: ProcessTestbed, tmp_path: Path, name: str) -> None:
+    clusters = {"source": testbed.source.client_config(), "target": testbed.target.client_config()}
+    pointer = PointerFile(tmp_path / "cutover.toml", clusters, {"all": RoutePointer([f"{name}*"], [])})
+    pointer.write()
+    for where in (["--bootstrap", testbed.source.bootstrap], ["--cutover-file", str(pointer.path)]):
+        arguments = ["load", *where, "--topic-prefix", f"{name}.", "--run-time", "5s"]
+        done = subprocess.run([*CLI, *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == 2, done.stderr[-2000:]
+        assert f"has no topic {name}.flights.arrived, " in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
 def test_a_worker_without_settings_and_bad_options_say_so(tmp_path: Path) -> None:
     for arguments, says in (
         (["load", "--bootstrap", "h:1"], "for how long"),
         (["load", "--once"], "give one of --cutover-file"),
+        (["load", "--worker"], "to each worker as well"),
+        (["load", "--worker", "--master-host", "192.0.2.1", "--bootstrap", "h:1"], "--secret FILE"),
+        (["load", "--bootstrap", "h:1", "--once", "--master", "--master-bind-host", "*"], "--secret FILE"),
+        (["load", "--bootstrap", "h:1", "--once", "--report", str(tmp_path)], "is a folder"),
         (["load", "--bootstrap", "h:1", "--capture", "/no/such"], "no such file"),
     ):
         done = subprocess.run([*CLI, *arguments], capture_output=True, text=True, check=False)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -17,11 +17,19 @@ from cutover_harness.capture.format import CaptureReader
 from cutover_harness.capture.properties import read_properties
 from cutover_harness.capture.units import span_s
 from cutover_harness.errors import UsageError
+from cutover_harness.inputs import check_folder, read_text_input
+from cutover_harness.load.connection import VARIABLE as CONNECTION
+from cutover_harness.load.connection import Connection
+from cutover_harness.load.handover import hand_over
+from cutover_harness.load.secret import VARIABLE as SECRET
+from cutover_harness.load.secret import check_open, read_secret
 from cutover_harness.load.settings import VARIABLE, LoadSettings
+from cutover_harness.load.topics import check_topics
 from cutover_harness.replay.config import ReplayOptions
 
 app = typer.Typer(add_completion=False)
 _STOP_TIMEOUT_S = 60
+_LOCAL = "127.0.0.1"
 
 
 @app.command("load", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -42,7 +50,16 @@ def load(
     once: Annotated[bool, typer.Option("--once", help="End with the capture, instead of starting it again.")] = False,
     run_time: Annotated[str | None, typer.Option(help="End after: 90s, 10m, 2h. Then records are drained.")] = None,
     web: Annotated[bool, typer.Option("--web", help="With Locust's web page, instead of headless.")] = False,
+    web_host: Annotated[str, typer.Option(help="Address of the web page.")] = _LOCAL,
+    master: Annotated[bool, typer.Option("--master", help="Run no clients; workers connect and run them.")] = False,
+    master_bind_host: Annotated[
+        str, typer.Option(help="Address for workers to connect to; others than 127.0.0.1 need --secret.")
+    ] = _LOCAL,
     worker: Annotated[bool, typer.Option("--worker", help="Be a worker of the master at --master-host.")] = False,
+    master_host: Annotated[str, typer.Option(help="Where a worker finds its master.")] = _LOCAL,
+    secret: Annotated[
+        Path | None, typer.Option(help="File with the secret that master and workers share (16 bytes or more).")
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="File for the result, as JSON.")] = None,
     drain: Annotated[
         str, typer.Option(help="How long to wait for deliveries at the end, without any progress.")
@@ -56,8 +73,14 @@ def load(
     Further options go to Locust: --processes 4, --master --expect-workers 8, --master-host HOST, --html FILE, --csv
     NAME, --web-port PORT. Clients follow --cutover-file, so a switchover can be conducted while the load runs.
     """
+    shared = None if secret is None else read_secret(str(secret))
     if worker:
-        run_locust(["--worker", *context.args])
+        check_open("--master-host", master_host, shared)
+        arguments = ["--worker", "--master-host", master_host, *context.args]
+        run_locust(arguments, connection_of(cutover_file, status, bootstrap, cluster, client or []), shared)
+    processes = any(each.split("=")[0] == "--processes" for each in context.args)
+    if master or processes:
+        check_open("--master-bind-host", master_bind_host, shared)
     settings = settings_of(
         capture=capture,
         cutover_file=cutover_file,
@@ -73,18 +96,26 @@ def load(
         report=report,
         client=client or [],
         drain_s=span_s("--drain", drain),
+        run_time_s=None if run_time is None else span_s("--run-time", run_time),
     )
     if not web and run_time is None and not once:
         raise UsageError("load: for how long? Give --run-time 10m, --once, or --web")
+    if report is not None and (report.is_dir() or not report.absolute().parent.is_dir()):
+        raise UsageError(f"load: --report {report}: is a folder, or in one that is not there")
+    check_topics(settings)
     users = str(settings.producers + len(settings.members))
     arguments = ["--users", users, "--spawn-rate", users, "--stop-timeout", str(_STOP_TIMEOUT_S)]
     if not web:
         arguments += ["--headless", "--only-summary"]
-    if run_time is not None:
-        arguments += ["--run-time", f"{round(span_s('--run-time', run_time))}s"]
     if web and run_time is not None:
         arguments.append("--autostart")
-    run_locust([*arguments, *_own_port(context.args), *context.args], settings)
+    arguments += ["--web-host", web_host, "--master-bind-host", master_bind_host]
+    if master:
+        arguments.append("--master")
+    if processes:
+        arguments += _own_port(context.args)
+        shared = shared or secrets.token_bytes(32)  # other users of this machine reach the port, too
+    run_locust([*arguments, *context.args], settings, shared)
 
 
 def settings_of(
@@ -103,6 +134,7 @@ def settings_of(
     report: Path | None,
     client: list[str],
     drain_s: float = 60.0,
+    run_time_s: float | None = None,
 ) -> LoadSettings:
     """Return the settings that the options mean; raises UsageError where they mean none, or the capture is unusable."""
     if capture is None:
@@ -114,18 +146,10 @@ def settings_of(
         clock = clock_of(reader)
     if (warning := clock.warning()) is not None:
         print(f"load: capture {capture}: {warning}", flush=True)
-    endpoint: dict[str, Any] | None = None
-    if sum(each is not None for each in (cutover_file, bootstrap, cluster)) != 1:
-        raise UsageError("load: give one of --cutover-file FILE, --bootstrap HOST:PORT and --cluster FILE")
-    if bootstrap is not None:
-        endpoint = {"bootstrap.servers": bootstrap}
-    elif cluster is not None:
-        endpoint = dict(read_properties(cluster))
-    elif cutover_file is not None and not cutover_file.is_file():
-        raise UsageError(f"load: --cutover-file {cutover_file}: no such file")
-    properties = dict(_pair(each) for each in client)
+    connection = connection_of(cutover_file, status, bootstrap, cluster, client)
     try:
         return LoadSettings(
+            **connection.model_dump(),
             replay=ReplayOptions(
                 capture=capture.absolute(),
                 topics=topics,
@@ -137,13 +161,9 @@ def settings_of(
             producers=producers,
             groups=dict(_members(each) for each in groups),
             topics=list(topics.values()),
-            producer_client={**properties},
-            consumer_client={**properties},
-            cutover_file=None if cutover_file is None else cutover_file.absolute(),
-            status_dir=None if status is None else status.absolute(),
-            endpoint=endpoint,
             report=None if report is None else report.absolute(),
             drain_s=drain_s,
+            run_time_s=run_time_s,
         )
     except ValidationError as why:
         first = why.errors()[0]
@@ -152,31 +172,57 @@ def settings_of(
         raise UsageError(f"load: --speed {speed}: neither a number nor max") from why
 
 
-def run_locust(arguments: list[str], settings: LoadSettings | None = None) -> NoReturn:
+def connection_of(
+    cutover_file: Path | None, status: Path | None, bootstrap: str | None, cluster: Path | None, client: list[str]
+) -> Connection:
+    """Return how the clients of this process reach their cluster; raises UsageError."""
+    if sum(each is not None for each in (cutover_file, bootstrap, cluster)) != 1:
+        raise UsageError(
+            "load: give one of --cutover-file FILE, --bootstrap HOST:PORT and --cluster FILE, to each worker as well: "
+            "a master does not send them"
+        )
+    endpoint: dict[str, Any] | None = None
+    if bootstrap is not None:
+        endpoint = {"bootstrap.servers": bootstrap}
+    elif cluster is not None:
+        endpoint = dict(read_properties(cluster))
+    elif cutover_file is not None:
+        read_text_input(cutover_file, "load: --cutover-file")
+    if status is not None:
+        check_folder(status, "load: --status")
+    properties = dict(_pair(each) for each in client)
+    return Connection(
+        producer_client={**properties},
+        consumer_client={**properties},
+        cutover_file=None if cutover_file is None else cutover_file.absolute(),
+        status_dir=None if status is None else status.absolute(),
+        endpoint=endpoint,
+    )
+
+
+def run_locust(arguments: list[str], given: LoadSettings | Connection, secret: bytes | None) -> NoReturn:
     """Become Locust with the load's locustfile: signals and the exit code are its own from here on."""
     import cutover_harness.load  # noqa: PLC0415 - for its place
 
     locustfile = Path(cutover_harness.load.__file__).with_name("locustfile.py")
     environment = {**os.environ}
-    if settings is not None:
-        handle, name = tempfile.mkstemp(prefix="kafka-cutover-load-", suffix=".json")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:  # mkstemp's mode keeps its secrets from other users
-            file.write(settings.model_dump_json())
-        environment[VARIABLE] = name
+    environment[VARIABLE if isinstance(given, LoadSettings) else CONNECTION] = hand_over(
+        given.model_dump_json().encode()
+    )
+    if secret is not None:
+        environment[SECRET] = hand_over(secret)
     command = [sys.executable, "-m", "locust", "--locustfile", str(locustfile), *arguments]
     sys.stdout.flush()
     os.execve(sys.executable, command, environment)  # noqa: S606 - a list that we built
 
 
 def _own_port(arguments: list[str]) -> list[str]:
-    """Return options for a port that is free, where all workers are children of this master: two loads never meet."""
-    if not any(each.split("=")[0] == "--processes" for each in arguments):
-        return []
+    """Return options for a port that is free, as all workers are children of this master: two loads never meet."""
     if any(each.split("=")[0] in ("--master-bind-port", "--master-port") for each in arguments):
         return []
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = str(server.getsockname()[1])
-    return ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
+    return ["--master-bind-port", port, "--master-port", port]
 
 
 def _members(text: str) -> tuple[str, int]:

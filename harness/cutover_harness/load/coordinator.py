@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+import sys
 import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import gevent
 
+from cutover_harness.load.connection import ConsumerPart, ProducerPart
 from cutover_harness.load.messages import COUNTS, PHASE, SLOT, SLOT_WANTED, SUMMARY
 from cutover_harness.load.settings import LoadSettings
 from cutover_harness.load.summary import GroupResult, GroupSummary, ProducerSummary, compare
 
 log = logging.getLogger(__name__)
-EXIT_FAIL, EXIT_INCONCLUSIVE = 1, 3
+EXIT_FAIL, EXIT_USAGE, EXIT_INCONCLUSIVE = 1, 2, 3
 _START_AFTER_NS = 2_000_000_000
 _POLL_S = 0.2
+_ALL_STARTED_S = 60.0
 _FLUSH_S = 330.0
 _SUMMARY_S = 60.0
 
@@ -78,6 +81,12 @@ class Coordinator:
         if not settings.replay.loop:
             gevent.spawn(self._end_with_the_capture)
 
+    def started(self) -> None:
+        """Begin a load: its clients are being started."""
+        self.begin()
+        if self._settings.run_time_s is not None:
+            gevent.spawn(self._end_in_time, self._run, self._settings.run_time_s)
+
     def begin(self) -> None:
         """Forget the load before: all slots are free, and records get a number of their own."""
         self.result = None
@@ -92,17 +101,15 @@ class Coordinator:
         role = msg.data["role"]
         index = self._taken[role]
         settings = self._settings
-        config = None
+        part: ProducerPart | ConsumerPart | None = None
         if not self._finishing and index < (settings.producers if role == "producer" else len(settings.members)):
             self._taken[role] += 1
             if role == "producer":
-                given = settings.producer(index, self._run, self._start_ns)
-                config, name = given.model_dump_json(), given.instance
+                part = settings.producer_part(index, self._run, self._start_ns)
             else:
-                member = settings.consumer(index, self._run)
-                config, name = member.model_dump_json(), member.instance
-            self._workers.setdefault(msg.node_id, _Worker()).clients.append(name)
-        answer = {"user": msg.data["user"], "config": config}
+                part = settings.consumer_part(index, self._run)
+            self._workers.setdefault(msg.node_id, _Worker()).clients.append(part.instance)
+        answer = {"user": msg.data["user"], "part": None if part is None else part.model_dump_json()}
         self._environment.runner.send_message(SLOT, answer, client_id=msg.node_id)
 
     def _on_counts(self, environment: Any, msg: Any, **_: Any) -> None:  # noqa: ARG002 - Locust's signature
@@ -125,11 +132,19 @@ class Coordinator:
         self.result = self._judge(flushed=flushed)
         for line in self.result.lines():
             print(line, flush=True)
-        if self._settings.report is not None:
-            text = json.dumps(asdict(self.result), indent=1, default=str)
-            self._settings.report.write_text(text, encoding="utf-8")
         self._environment.process_exit_code = self.result.exit_code
+        self._report(self.result)
         return self.result
+
+    def _report(self, result: LoadResult) -> None:
+        file = self._settings.report
+        if file is None:
+            return
+        try:
+            file.write_text(json.dumps(asdict(result), indent=1, default=str), encoding="utf-8")
+        except OSError as why:
+            print(f"kafka-cutover: --report {file}: cannot be written ({why.strerror})", file=sys.stderr, flush=True)
+            self._environment.process_exit_code = EXIT_USAGE
 
     def _end_with_the_capture(self) -> None:
         """Quit once every producer was started and has come to the end of its share."""
@@ -137,7 +152,33 @@ class Coordinator:
             worker.counts.get("producing", 1) for worker in self._workers.values()
         ):
             gevent.sleep(_POLL_S)
-        self._environment.runner.quit()
+        if not self._finishing:
+            self._environment.runner.quit()
+
+    def _end_in_time(self, run: int, run_time_s: float) -> None:
+        """Quit, or with a web page stop, so long after all clients of the load `run` were started.
+
+        By the monotonic clock: the event loop's own stands still while Locust starts, and ends the time early.
+        """
+        self._wait(_ALL_STARTED_S, lambda: self._all_taken and time.time_ns() >= self._start_ns)
+        self._begun = time.monotonic()
+        print(f"load: the clients run, for {run_time_s:g} s", flush=True)
+        while time.monotonic() - self._begun < run_time_s:
+            if self._run != run or self._finishing:
+                return
+            gevent.sleep(min(_POLL_S, run_time_s))
+        if self._run != run or self._finishing:
+            return
+        runner = self._environment.runner
+        if getattr(self._environment.parsed_options, "headless", True):
+            runner.quit()
+        else:
+            runner.stop()
+
+    @property
+    def _all_taken(self) -> bool:
+        settings = self._settings
+        return self._taken == {"producer": settings.producers, "consumer": len(settings.members)}
 
     def _alive(self) -> list[_Worker]:
         """Return the workers that have clients and are still connected."""

@@ -3,7 +3,7 @@
 SLOT_WANTED = "cutover-slot-wanted"
 """Worker to master: {"user": str, "role": "producer" | "consumer"}."""
 SLOT = "cutover-slot"
-"""Master to worker: {"user": str, "config": str (JSON) or None where all are taken}."""
+"""Master to worker: {"user": str, "part": str (JSON) or None if all are taken}; no address and no credentials."""
 PHASE = "cutover-phase"
 """Master to workers: {"phase": "drain" (producers stop and flush) | "finish" (consumers leave; summaries follow)}."""
 COUNTS = "cutover-counts"

@@ -12,6 +12,7 @@ import gevent
 from gevent.event import AsyncResult
 
 from cutover_harness.load import native
+from cutover_harness.load.connection import Connection, ConsumerPart, ProducerPart
 from cutover_harness.load.ledger import ConsumerLedger, ProducerLedger
 from cutover_harness.load.messages import COUNTS, PHASE, SLOT, SLOT_WANTED, SUMMARY
 from cutover_harness.load.meter import Count
@@ -67,8 +68,9 @@ class Client:
 class Node:
     """The clients of one Locust process."""
 
-    def __init__(self, environment: Any) -> None:
+    def __init__(self, environment: Any, connection: Connection) -> None:
         self._environment = environment
+        self._connection = connection
         self._waiting: dict[str, AsyncResult] = {}
         self._clients: list[Client] = []
         native.prepare()
@@ -82,19 +84,21 @@ class Node:
         name = uuid.uuid4().hex
         self._waiting[name] = AsyncResult()
         self._environment.runner.send_message(SLOT_WANTED, {"user": name, "role": role})
-        config = self._waiting[name].get(timeout=_SLOT_WAIT_S)
+        part = self._waiting[name].get(timeout=_SLOT_WAIT_S)
         del self._waiting[name]
-        if config is None:
+        if part is None:
             return None
-        kind: type[ProducerConfig | ConsumerConfig] = ProducerConfig if role == "producer" else ConsumerConfig
-        client = Client(kind.model_validate_json(config))
+        if role == "producer":
+            client = Client(self._connection.producer_of(ProducerPart.model_validate_json(part)))
+        else:
+            client = Client(self._connection.consumer_of(ConsumerPart.model_validate_json(part)))
         self._clients.append(client)
         return client
 
     def _on_slot(self, environment: Any, msg: Any, **_: Any) -> None:  # noqa: ARG002 - Locust's signature
         waiting = self._waiting.get(msg.data["user"])
         if waiting is not None:
-            waiting.set(msg.data["config"])
+            waiting.set(msg.data["part"])
 
     def _on_phase(self, environment: Any, msg: Any, **_: Any) -> None:  # noqa: ARG002 - Locust's signature
         producers = [c for c in self._clients if isinstance(c.config, ProducerConfig)]

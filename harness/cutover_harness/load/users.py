@@ -8,18 +8,25 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 from typing import Any, ClassVar
 
-from locust import User, constant, events, task
+import gevent
+from locust import User, constant, events, runners, task
 from locust.exception import StopUser
 from locust.runners import WorkerRunner
 
+from cutover_harness.errors import UsageError
+from cutover_harness.load import transport
+from cutover_harness.load.connection import Connection
 from cutover_harness.load.coordinator import Coordinator
 from cutover_harness.load.node import Client, Node, Role
 from cutover_harness.load.settings import LoadSettings
 
 log = logging.getLogger(__name__)
 _TICK_S = 1.0
+_MISSED_BEATS = 30
+"""Seconds. With Locust's own 3 a worker that loads its clients on a busy machine counts as lost."""
 
 
 class _KafkaUser(User):
@@ -75,19 +82,32 @@ def _on_init(environment: Any, **_: Any) -> None:
     runner = environment.runner
     if runner is None:
         return
+    gevent.get_hub().loop.update_now()  # it stood still while everything was loaded
+    try:
+        _prepare(environment, runner)
+    except UsageError as why:
+        print(f"kafka-cutover: {why}", file=sys.stderr, flush=True)
+        sys.exit(transport.EXIT_USAGE)
+
+
+def _prepare(environment: Any, runner: Any) -> None:
     is_worker = isinstance(runner, WorkerRunner)
     is_master = not is_worker and hasattr(runner, "clients")
     if not is_worker:
         settings = LoadSettings.load()
         coordinator = environment.cutover_coordinator = Coordinator(environment, settings)
-        environment.events.test_start.add_listener(lambda **_: coordinator.begin())
+        if settings.run_time_s is not None:
+            logging.getLogger("locust.main").addFilter(lambda record: "run time limit" not in record.getMessage())
+        environment.events.test_start.add_listener(lambda **_: coordinator.started())
         environment.events.test_stopping.add_listener(lambda **_: coordinator.finish())
         environment.events.quitting.add_listener(lambda **_: coordinator.finish())
     if is_worker and getattr(environment.parsed_options, "processes", None):
         # The terminal's Ctrl-C reaches the master as well, which ends the load in order and then its workers.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     if not is_master:
-        environment.cutover_node = Node(environment)
+        environment.cutover_node = Node(environment, Connection.given() or LoadSettings.load())
 
 
+runners.HEARTBEAT_LIVENESS = _MISSED_BEATS
+transport.install()
 events.init.add_listener(_on_init)  # type: ignore[no-untyped-call]

@@ -163,7 +163,7 @@ def test_options_become_clients() -> None:
         ({"groups": ["billing:none"]}, "--group billing:none"),
         ({"client": ["linger"]}, "--client linger"),
         ({"bootstrap": None}, "give one of"),
-        ({"cutover_file": Path("/no/such/file"), "bootstrap": None}, "no such file"),
+        ({"cutover_file": Path("/no/such/file"), "bootstrap": None}, "No such file"),
         ({"capture": Path("/no/such/capture")}, "no such file"),
     ],
 )

@@ -1,0 +1,51 @@
+"""Reading small files that a user names: the answer is their text, or one line that says what is wrong."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from cutover_harness.errors import UsageError
+
+LIMIT = 16 << 20
+# A shell's <(command) and a pipe to standard input have somebody at the other end; any other pipe may have nobody.
+_PIPES = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
+
+
+def read_input(path: Path, what: str, limit: int = LIMIT) -> bytes:
+    """Return the content of a file; raises UsageError that begins with `what` and the file's name."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise UsageError(f"{what} {path}: is a folder: give a file")
+        if not stat.S_ISREG(mode) and not str(path).startswith(_PIPES):
+            raise UsageError(f"{what} {path}: is no regular file: give a file")
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+    except OSError as why:
+        raise UsageError(f"{what} {path}: cannot be read: {why.strerror}") from None
+    except ValueError:  # the name has a null character
+        raise UsageError(f"{what} {str(path)!r}: is no name of a file") from None
+    if len(content) > limit:
+        raise UsageError(f"{what} {path}: is larger than {limit >> 20} MB: give the right file")
+    return content
+
+
+def read_text_input(path: Path, what: str, limit: int = LIMIT) -> str:
+    """Return the text of a file (UTF-8, a byte order mark is dropped); raises UsageError."""
+    try:
+        return read_input(path, what, limit).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"{what} {path}: cannot be read: not UTF-8 text") from None
+
+
+def check_folder(path: Path, option: str) -> None:
+    """Raise UsageError if files cannot be made in the folder `path`, which is not made here."""
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{option} {path}: is a file: give a folder")
+    there = path
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(f"{option} {path}: cannot be made: {there} is no folder that may be written")

@@ -1,0 +1,47 @@
+"""The secret that master and workers share, and where one is needed."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+from cutover_harness.errors import UsageError
+from cutover_harness.load.handover import take
+
+VARIABLE = "CUTOVER_LOAD_SECRET"
+LEAST_BYTES = 16
+
+
+def read_secret(reference: str) -> bytes:
+    """Return the secret in a file (or what was handed over); raises UsageError that does not show it."""
+    secret = take(reference, "--secret").strip()
+    if len(secret) < LEAST_BYTES:
+        raise UsageError(
+            f"--secret {reference}: {len(secret)} bytes are too few: use {LEAST_BYTES} or more, "
+            "as from `openssl rand -hex 32`"
+        )
+    return secret
+
+
+def is_local(host: str) -> bool:
+    """Return whether only this machine is reached at `host`."""
+    if host in ("", "*"):
+        return False
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        pass
+    try:
+        found = socket.getaddrinfo(host, None)
+    except OSError:
+        return False
+    return all(ipaddress.ip_address(each[4][0]).is_loopback for each in found)
+
+
+def check_open(option: str, host: str, secret: bytes | None) -> None:
+    """Raise UsageError if `host` is not of this machine and there is no secret."""
+    if secret is None and not is_local(host):
+        raise UsageError(
+            f"load: {option} {host}: is open to other machines: give --secret FILE (the same on each), "
+            "or leave it at 127.0.0.1"
+        )
