@@ -58,7 +58,7 @@ _LEADER_COMES = frozenset(
 )
 _LISTEN_S = 1.0
 _RETRY_S = 0.05
-_NO_ID = ("None", "AAAAAAAAAAAAAAAAAAAAAA")
+NO_ID = ("None", "AAAAAAAAAAAAAAAAAAAAAA")
 
 
 def connect(config: Mapping[str, Any], *, timeout_s: float = TIMEOUT_S) -> AdminClient:
@@ -202,7 +202,7 @@ class Admin:
                 if error.args[0].code() not in _LEADER_COMES:
                     raise
                 continue
-            if found not in _NO_ID:
+            if found not in NO_ID:
                 ids[name] = found
         return ids
 

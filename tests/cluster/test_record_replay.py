@@ -324,6 +324,124 @@ recorder.Recorder({"bootstrap.servers": bootstrap}, Path(out), RecordOptions((to
 """
 
 
+def test_topics_that_change_while_they_are_recorded(testbed: ProcessTestbed, tmp_path: Path, prefix: str) -> None:
+    names = {name: prefix + name for name in ("grows", "goes", "again", "new")}
+    create(testbed, {names["grows"]: 2, names["goes"]: 1, names["again"]: 1})
+    admin, now = Admin(client_of(testbed)), int(time.time() * 1000)
+
+    def say(name: str, partition: int, value: bytes) -> None:
+        produce(testbed, [(names[name], partition, (None, value, None, now))])
+
+    told: list[str] = []
+    count = [0]
+
+    def progress(records: int, *_: Any) -> None:
+        count[0] = records
+
+    out = tmp_path / "c.parquet"
+    recorder = Recorder(
+        client_of(testbed), out, RecordOptions((prefix + "*",), duration_s=600), tell=told.append, progress=progress
+    )
+    done: list[Recorded] = []
+    thread = threading.Thread(target=lambda: done.append(recorder.record()))
+    thread.start()
+
+    def wait_for(condition: Any) -> None:
+        deadline = time.monotonic() + 60
+        while not condition():
+            assert thread.is_alive()
+            assert time.monotonic() < deadline, told
+            time.sleep(0.1)
+
+    wait_for((tmp_path / ".c.parquet.parts" / "state.json").exists)
+    for name in ("grows", "goes", "again"):
+        say(name, 0, b"before")
+    wait_for(lambda: count[0] == 3)
+    create(testbed, {names["new"]: 1})
+    say("new", 0, b"first of new")
+    admin.add_partitions({names["grows"]: 4})
+    say("grows", 3, b"first of 3")
+    admin.delete_topics([names["goes"], names["again"]])
+    create(testbed, {names["again"]: 1})
+    say("again", 0, b"of another topic")
+    wait_for(lambda: len([text for text in told if not text.startswith("missing")]) == 4)
+    say("grows", 2, b"first of 2")
+    wait_for(lambda: count[0] == 6)
+    recorder.stop()
+    thread.join()
+    assert sorted(recorded_in(out, prefix)) == [
+        "again/0 before",
+        "goes/0 before",
+        "grows/0 before",
+        "grows/2 first of 2",
+        "grows/3 first of 3",
+        "new/0 first of new",
+    ]
+    changed = "\n".join(done[0].changed)
+    for text in ("grows grew from 2 to 4 partitions", "new appeared with 1 partitions", "goes was deleted"):
+        assert f"topic {prefix}{text}" in changed
+    assert f"topic {prefix}again was deleted and recreated" in changed
+    assert sorted(text.split()[1] for text in done[0].missing) == [names["again"], names["goes"]]
+    with CaptureReader(out) as reader:
+        assert {name: info.partitions for name, info in reader.info.topics.items()} == {
+            names["grows"]: 4, names["goes"]: 1, names["again"]: 1, names["new"]: 1
+        }  # fmt: skip
+        assert set(reader.info.notes) >= {"changed", "missing"}
+
+
+def test_topics_that_changed_before_a_recording_is_gone_on_with(
+    testbed: ProcessTestbed, tmp_path: Path, prefix: str
+) -> None:
+    create(testbed, {prefix + "grows": 1, prefix + "goes": 1, prefix + "again": 1})
+    admin, now, out = Admin(client_of(testbed)), int(time.time() * 1000), tmp_path / "c.parquet"
+
+    def say(name: str, partition: int, value: bytes) -> None:
+        produce(testbed, [(prefix + name, partition, (None, value, None, now))])
+
+    for name in ("grows", "goes", "again"):
+        say(name, 0, b"before")
+    assert not record(testbed, out, prefix + "*").changed
+    admin.add_partitions({prefix + "grows": 2})
+    admin.delete_topics([prefix + "goes", prefix + "again"])
+    create(testbed, {prefix + "again": 1, prefix + "new": 1})
+    for name in ("grows", "again", "new"):
+        say(name, 0, b"after")
+    say("grows", 1, b"after")
+    say("again", 0, b"after that")
+    recorded = record(testbed, out, prefix + "*", resume=True)
+    found = ["again/0 before", "goes/0 before", "grows/0 after", "grows/0 before", "grows/1 after", "new/0 after"]
+    assert sorted(recorded_in(out, prefix)) == found, "none of the topic that has the name of another one"
+    assert sorted(text.split()[1].removeprefix(prefix) for text in recorded.missing) == ["again", "goes"]
+    assert sorted(text.split()[1].removeprefix(prefix) for text in recorded.changed) == [
+        "again",
+        "goes",
+        "grows",
+        "new",
+    ]
+    say("new", 0, b"more")
+    again = record(testbed, out, prefix + "*", resume=True)
+    assert sorted(recorded_in(out, prefix)) == [*found, "new/0 more"]
+    assert again.missing == recorded.missing, "it stays told"
+
+
+def recorded_in(out: Path, prefix: str) -> list[str]:
+    return [f"{t}/{p} {value.decode()}" for (t, p), rows in logs(out, prefix).items() for _, value, *_ in rows if value]
+
+
+def test_what_retention_removes_first_is_missing(testbed: ProcessTestbed, tmp_path: Path, prefix: str) -> None:
+    topic = prefix + "t"
+    create(testbed, {topic: 1})
+    rows = numbered(topic, 1, 300, int(time.time() * 1000) - 100_000)
+    produce(testbed, rows[:200])
+    out = tmp_path / "c.parquet"
+    assert not record(testbed, out, topic, max_records=100).missing
+    produce(testbed, rows[200:])
+    Admin(client_of(testbed)).delete_records({(topic, 0): 150})
+    recorded = record(testbed, out, topic, resume=True)
+    assert recorded.missing == (f"{topic}-0: offsets 100 to 149 were removed before they were recorded",)
+    assert values(out) == [b"%d" % n for n in (*range(100), *range(150, 300))]
+
+
 def test_a_recording_keeps_below_its_rate(testbed: ProcessTestbed, tmp_path: Path, prefix: str) -> None:
     topic = prefix + "t"
     create(testbed, {topic: 2})

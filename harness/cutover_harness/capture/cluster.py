@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, ConfigResource, ConfigSource, OffsetSpec, ResourceType  # type: ignore[attr-defined]
 
-from cutover_harness.admin import connect
+from cutover_harness.admin import NO_ID, connect
+from cutover_harness.capture.changes import Layout
 from cutover_harness.capture.format import CaptureError, GroupOffsets, TopicInfo
 from cutover_harness.globs import matches
 from cutover_harness.internal_topics import internal
@@ -42,10 +50,10 @@ class ClusterView:
                 raise CaptureError(f"cluster properties: {error.str()}") from why
             raise CaptureError(f"cluster {where}: {error.str()}; check its address and credentials") from why
 
-    def partitions(self, topics: Sequence[str], exclude: Sequence[str]) -> dict[str, int]:
+    def partitions(self, topics: Sequence[str], exclude: Sequence[str], known: Collection[str] = ()) -> dict[str, int]:
         """Return the partition count of each topic that `topics` (names or globs) mean.
 
-        Raises CaptureError where none is.
+        Raises CaptureError where none is, or a name is missing that is not among those `known` from before.
         """
         try:
             found = self.admin.list_topics(timeout=TIMEOUT_S).topics
@@ -53,11 +61,36 @@ class ClusterView:
             raise CaptureError(f"cluster {self.where}: no answer ({why.args[0].str()})") from why
         chosen = select(found, topics, exclude)
         for name in topics:
-            if not _is_glob(name) and name not in chosen:
+            if not _is_glob(name) and name not in chosen and name not in known:
                 raise CaptureError(f"cluster {self.where}: has no topic {name!r}, or it may not be read")
-        if not chosen:
+        if not chosen and not known:
             raise CaptureError(f"cluster {self.where}: none of its {len(found)} topics matches {', '.join(topics)}")
         return {name: len(found[name].partitions) for name in chosen}
+
+    def layout(self, topics: Sequence[str], exclude: Sequence[str]) -> Layout:
+        """Return the topics that are meant, as they are now; raises KafkaException."""
+        found = self.admin.list_topics(timeout=TIMEOUT_S).topics
+        counts = {
+            name: len(found[name].partitions)
+            for name in select(found, topics, exclude)
+            if found[name].error is None and found[name].partitions
+        }
+        return Layout(counts, self.ids(counts))
+
+    def ids(self, topics: Iterable[str]) -> dict[str, str]:
+        """Return the ids of topics; nothing for those that are gone, or have none (Kafka < 2.8)."""
+        names = list(topics)
+        if not names:
+            return {}
+        out = {}
+        for name, future in self.admin.describe_topics(TopicCollection(names), request_timeout=TIMEOUT_S).items():
+            try:
+                found = str(future.result().topic_id)
+            except KafkaException:  # gone since, or not allowed: what has no id is followed by its log ends
+                continue
+            if found not in NO_ID:
+                out[name] = found
+        return out
 
     def configs(self, topics: Iterable[str]) -> dict[str, dict[str, str]]:
         """Return the properties of each topic that were set for it."""

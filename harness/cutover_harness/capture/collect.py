@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import repeat
 from operator import is_not
@@ -22,7 +22,7 @@ from cutover_harness.capture.earlier import Earlier
 from cutover_harness.capture.format import CaptureError
 from cutover_harness.capture.masking import Mask
 from cutover_harness.capture.output import GROUP_BYTES, Output, Rows
-from cutover_harness.capture.parts import Parts, State
+from cutover_harness.capture.parts import Parts, Progress, State
 from cutover_harness.capture.pool import Pool
 
 _GROUP_S = 30.0
@@ -37,16 +37,23 @@ _HARMLESS = {
     KafkaError._WAIT_COORD,  # noqa: SLF001 - the client's names for its own codes
     KafkaError._TRANSPORT,  # noqa: SLF001 - it reconnects; a broker that stays away is a silence
     KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+    # A topic was deleted or has just been created: the looks at the cluster tell which.
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
+    KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+    KafkaError.UNKNOWN_TOPIC_ID,
 }
 
 
 class Collector:
     """Takes messages as they come, `records` and `bytes` so far, and has them written in the order of a capture.
 
-    `open`: the partitions that are not at their end, how far they are, and where they end. A record is written as soon
-    as no partition can bring one that is due before it. A live partition that is read to its end, or has nothing for
-    five seconds while others wait for it, does not hold back what is due five seconds before both the newest record and
-    now; what it brings of that later is due when it comes.
+    `open`: the partitions that are not at their end, how far they are, and where they end. `lost`: those whose next
+    record is not in the log. `unreadable`: how many records have headers that cannot be read, `example` the first.
+
+    A record is written as soon as no partition can bring one that is due before it. A live partition that is read to
+    its end, or has nothing for five seconds while others wait for it, does not hold back what is due five seconds
+    before both the newest record and now; what it brings of that later is due when it comes.
 
     Leaving the context has all that was taken written, unless it is by an error before an earlier sitting's records
     are.
@@ -69,6 +76,9 @@ class Collector:
         }
         self.records = state.records
         self.bytes = state.bytes
+        self.lost: set[Partition] = set()
+        self.unreadable = 0
+        self.example = ""
         self._output = output
         self._mask = mask
         self._codes = {topic: code for code, topic in enumerate(state.partitions)}
@@ -111,7 +121,8 @@ class Collector:
         ends: dict[Partition, int] = {}
         errors = list(map(Message.error, messages))
         if any(map(is_not, errors, repeat(None))):  # by identity: the client's errors cannot be compared with None
-            ends = _ends_of_log(messages)
+            ends, lost = _ends_of_log(messages)
+            self.lost |= lost
             messages = [m for m, error in zip(messages, errors, strict=True) if error is None]
         found = self._wanted(Messages(messages, self._codes))
         if len(found) > (room := self._room(found)):
@@ -129,6 +140,10 @@ class Collector:
         # In a live recording the present is all that is known of when such a record was sent.
         untimed_ms = self._newest if self._live else NEVER
         chunk = found.to_chunk(self._topics, self._mask, self._largest, untimed_ms)
+        if found.unreadable:
+            first = found.messages[found.unreadable[0]]
+            self.example = self.example or f"{first.topic()}-{first.partition()} at offset {first.offset()}"
+            self.unreadable += len(found.unreadable)
         if len(found.runs) * _RUN > len(found):
             self._pool.add(chunk)
         else:  # the records of one partition are in order, so they can be parted without copying
@@ -175,6 +190,31 @@ class Collector:
                 self._look_soon()
         elif offset >= progress.end:
             self._close(where)
+
+    def begin(self, topic: str, offsets: Mapping[int, int], state: State) -> None:
+        """Take up partitions of a live recording at these offsets, and put them into `state`."""
+        if topic not in self._codes:
+            self._codes[topic] = len(self._codes)
+            self._topics = pa.array(list(self._codes), pa.string())
+        for number, offset in offsets.items():
+            self.open[topic, number] = Progress(offset, None)
+        known = state.partitions.get(topic, {})
+        added = {str(number): Progress(offset, None) for number, offset in offsets.items()}
+        state.partitions = {**state.partitions, topic: {**known, **added}}  # another thread reads the old one
+
+    def skip(self, where: Partition, offset: int) -> None:
+        """Go on with a partition at `offset`: what was before it is gone."""
+        progress = self.open[where]
+        progress.next = offset
+        if progress.end is not None and progress.end <= offset:
+            self._close(where)
+
+    def abandon(self, topic: str) -> list[int]:
+        """Take nothing more of a topic; returns its partitions that were not at their end."""
+        left = [where for where in self.open if where[0] == topic]
+        for where in left:
+            self._close(where)
+        return [number for _, number in left]
 
     def _close(self, where: Partition) -> None:
         del self.open[where]
@@ -230,18 +270,24 @@ class Collector:
             self._output.put(Rows(taken, self._earlier.missing(upto)))
 
 
-def _ends_of_log(messages: Sequence[Message]) -> dict[Partition, int]:
-    """Return the offset of each partition that was read to its end of log; raises CaptureError for other errors."""
+def _ends_of_log(messages: Sequence[Message]) -> tuple[dict[Partition, int], set[Partition]]:
+    """Return the offset of each partition that was read to its end of log, and those whose next record is not there.
+
+    Raises CaptureError for other errors.
+    """
     ends: dict[Partition, int] = {}
+    lost: set[Partition] = set()
     for message in messages:
         error = message.error()
         if error is None:
             continue
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's name
             ends[cast("Partition", (message.topic(), message.partition()))] = cast("int", message.offset())
+        elif error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - the client's name
+            lost.add(cast("Partition", (message.topic(), message.partition())))
         else:
             check(error)
-    return ends
+    return ends, lost
 
 
 def check(error: KafkaError) -> None:

@@ -18,6 +18,7 @@ from cutover_harness.capture.clock import NEVER, recorded_ms
 from cutover_harness.capture.format import SCHEMA
 from cutover_harness.capture.masking import Mask
 from cutover_harness.capture.writer import header_array
+from cutover_harness.headers import headers_of
 from cutover_harness.ledger.identity import HEADER
 
 Partition = tuple[str, int]
@@ -87,10 +88,14 @@ def row_groups(chunks: Sequence[Chunk], rows: int, size: int) -> Iterator[pa.Tab
 
 
 class Messages:
-    """Records as they were consumed. `runs`: which of them are of one partition, (partition, first, after the last)."""
+    """Records as they were consumed. `runs`: which of them are of one partition, (partition, first, after the last).
+
+    `unreadable`: the indexes of those whose headers cannot be read, known once they are a chunk.
+    """
 
     def __init__(self, messages: Sequence[Message], codes: dict[str, int]) -> None:
         self.messages = messages
+        self.unreadable: list[int] = []
         count = len(messages)
         self.offsets: NDArray[np.int64] = np.fromiter(map(Message.offset, messages), np.int64, count)
         self.keys: list[Any] = list(map(Message.key, messages))
@@ -118,8 +123,9 @@ class Messages:
         `topics`: the names of the topics' codes. `largest`: the largest timestamp of each partition so far, which is
         brought up to date. `untimed_ms`: when records are due whose timestamp cannot be true.
         """
+        headers, self.unreadable = headers_of(self.messages)
         kinds, stamps = zip(*map(Message.timestamp, self.messages), strict=True)
-        keys, values, headers = self.keys, list(map(Message.value, self.messages)), _headers(self.messages)
+        keys, values, headers = self.keys, list(map(Message.value, self.messages)), _without_own(headers)
         if mask is not None:
             keys, values, headers = mask.columns(keys, values, headers)
         due = recorded_ms(np.array(stamps, np.int64), _now_ms())
@@ -170,9 +176,8 @@ def _sizes(values: pa.Array | list[Any]) -> NDArray[np.int64]:
     return pc.binary_length(values).fill_null(0).to_numpy().astype(np.int64)  # type: ignore[no-any-return]
 
 
-def _headers(messages: Sequence[Message]) -> list[Any]:
+def _without_own(headers: list[Any]) -> list[Any]:
     """Return the headers without the harness's own, which is no part of the application's traffic."""
-    headers: list[Any] = list(map(Message.headers, messages))
     if any(headers):
         return [each and (None if len(each) == 1 and each[0][0] == HEADER else _others(each)) for each in headers]
     return headers

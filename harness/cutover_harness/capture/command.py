@@ -19,8 +19,10 @@ from cutover_harness.capture.properties import read_properties
 from cutover_harness.capture.recorder import Recorded, Recorder
 from cutover_harness.capture.units import moment_ms, size_bytes, span_s
 from cutover_harness.errors import UsageError
+from cutover_harness.inputs import read_input
 
 EXIT_INTERRUPTED = 130
+EXIT_INCOMPLETE = 3
 
 app = typer.Typer(add_completion=False)
 
@@ -54,7 +56,8 @@ def record(
 ) -> int:
     """Record traffic off a live cluster, without joining a group and without committing anything.
 
-    By default everything that is in the topics now. Ctrl-C ends it early: what was recorded is a valid capture.
+    By default everything that is in the topics now. Ctrl-C ends it early: what was recorded is a valid capture. Exit
+    code 3: something that was asked for is not in it, as a topic was deleted or retention was faster.
     """
     if info is not None:
         return info_command(info)
@@ -92,11 +95,13 @@ def record_command(
     if options.mask and resume and mask_key is None:
         raise UsageError("record: --resume with --mask needs the --mask-key of the first part, or keys would not agree")
     mask = Mask(options.mask, _secret(mask_key)) if options.mask else None
-    recorder = Recorder(client, out, options, mask=mask, progress=_show)
+    recorder = Recorder(client, out, options, mask=mask, progress=_show, tell=_tell)
     with _stopping(recorder):
         recorded = recorder.record(resume=resume)
     typer.echo(_summary(recorded))
-    return EXIT_INTERRUPTED if recorded.interrupted else 0
+    if recorded.interrupted:
+        return EXIT_INTERRUPTED
+    return EXIT_INCOMPLETE if recorded.missing else 0
 
 
 def info_command(file: Path) -> int:
@@ -128,10 +133,7 @@ def mask_what(text: str | None) -> MaskWhat | None:
 def _secret(file: Path | None) -> bytes:
     if file is None:
         return secrets.token_bytes(32)
-    try:
-        secret = file.read_bytes().strip()
-    except OSError as why:
-        raise UsageError(f"--mask-key {file}: {why.strerror}") from why
+    secret = read_input(file, "--mask-key").strip()
     if len(secret) < 16:
         raise UsageError(f"--mask-key {file}: {len(secret)} bytes are too few for a secret; use 16 or more")
     return secret
@@ -168,6 +170,10 @@ def _show(records: int, size: int, left: int | None) -> None:
     print(f"{records:,} records, {size / 1e6:,.1f} MB{to_come}".ljust(60), end=end, file=sys.stderr, flush=True)
 
 
+def _tell(text: str) -> None:
+    print(f"record: {text}".ljust(60), file=sys.stderr, flush=True)
+
+
 def _summary(recorded: Recorded) -> str:
     first = (
         f"{recorded.file}: {recorded.records:,} records, {recorded.bytes / 1e6:,.1f} MB of keys and values, "
@@ -175,6 +181,8 @@ def _summary(recorded: Recorded) -> str:
     )
     lines = [first]
     lines += [f"note: {what}: {text}" for what, text in recorded.notes.items()]
+    lines += [f"changed: {text}" for text in recorded.changed]
+    lines += [f"missing: {text}" for text in recorded.missing]
     if recorded.interrupted:
         lines.append("interrupted: a valid capture of what was recorded; --resume goes on with it")
     return "\n".join(lines)

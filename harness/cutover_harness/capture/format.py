@@ -247,5 +247,5 @@ def _read_info(path: Path, file: pq.ParquetFile) -> CaptureInfo:
         )
     try:
         return CaptureInfo.from_json(text)
-    except (ValueError, KeyError, TypeError, AttributeError) as why:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as why:
         raise CaptureError(f"capture {path}: metadata {METADATA_KEY.decode()!r} cannot be used ({why!r})") from why

@@ -35,6 +35,10 @@ class State:
 
     Each sitting writes a file of its own, of which `length` bytes are good. With `earlier`, the records of the sitting
     before are to come into it as well, and none of it counts until they all have.
+
+    `ids`: of the topics. `changed`, `missing`: what became of them meanwhile, in words, and what is not recorded for
+    that reason. `closed`: topics that are not read any further. Another thread saves, so values are replaced and never
+    changed.
     """
 
     asked: dict[str, Any]
@@ -46,6 +50,10 @@ class State:
     sitting: int = 0
     length: int = 0
     earlier: bool = False
+    ids: dict[str, str] = field(default_factory=dict)
+    changed: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
 
     def to_json(self) -> str:
         """Return the state as text."""
@@ -90,7 +98,7 @@ class Parts:
             return self._from_capture()
         try:
             state = State.from_json(self._state_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError, KeyError, TypeError) as why:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as why:
             raise CaptureError(f"capture {self.out}: {self._state_file} cannot be used ({why!r})") from why
         if state.length:
             file = self._of_sitting(state.sitting)
@@ -103,12 +111,13 @@ class Parts:
 
     def _from_capture(self) -> State:
         with CaptureReader(self.out) as reader:
-            note = reader.info.notes.get(STATE_NOTE)
+            info = reader.info
+            note = info.notes.get(STATE_NOTE)
         if note is None:
             raise CaptureError(f"capture {self.out}: does not say how to go on with it; record into another file")
         try:
-            state = State.from_json(note)
-        except (ValueError, KeyError, TypeError) as why:
+            state = replace(State.from_json(note), info=info.to_json())
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as why:
             raise CaptureError(f"capture {self.out}: what it says of going on cannot be used ({why!r})") from why
         self.create(state, self.out)
         return state
@@ -147,12 +156,13 @@ class Parts:
         """
         if not writer.records:
             shutil.rmtree(self.folder)
-            raise CaptureError(
-                f"capture {self.out}: nothing was recorded; the topics held no records in the window asked for"
-            )
+            why = state.missing[0] if state.missing else "the topics held no records in the window asked for"
+            raise CaptureError(f"capture {self.out}: nothing was recorded; {why}")
         info = CaptureInfo.from_json(state.info)
         note = replace(state, info="", length=0, earlier=False).to_json()
-        writer.close(replace(info, notes={**info.notes, STATE_NOTE: note}))
+        told = {"changed": state.changed, "missing": state.missing}
+        notes = {name: "; ".join(texts) for name, texts in told.items() if texts}
+        writer.close(replace(info, notes={**info.notes, **notes, STATE_NOTE: note}))
         shutil.rmtree(self.folder)
         return writer.records
 

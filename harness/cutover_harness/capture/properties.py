@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cutover_harness.errors import UsageError
+from cutover_harness.inputs import read_text_input
 
 _REFERENCE = re.compile(r"\$\{(?:(file):)?([^}]+)\}")
 _JAVA_ONLY = {
@@ -26,10 +27,7 @@ def read_properties(file: Path, env: Mapping[str, str] | None = None) -> dict[st
     naming file, line and remedy; messages never hold a value.
     """
     env = os.environ if env is None else env
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as why:
-        raise UsageError(f"properties {file}: cannot be read ({getattr(why, 'strerror', None) or why})") from why
+    text = read_text_input(file, "properties")
     found: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         stripped = line.strip()
@@ -53,7 +51,4 @@ def _look_up(found: re.Match[str], where: str, env: Mapping[str, str]) -> str:
         if name not in env:
             raise UsageError(f"{where}: the environment has no variable {name}")
         return env[name]
-    try:
-        return Path(name).read_text(encoding="utf-8").rstrip("\r\n")
-    except OSError as why:
-        raise UsageError(f"{where}: {name} cannot be read ({why.strerror})") from why
+    return read_text_input(Path(name), f"{where}:").rstrip("\r\n")

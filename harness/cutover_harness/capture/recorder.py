@@ -10,23 +10,25 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from cutover_harness import __version__
 from cutover_harness.capture.alignment import HIGH
+from cutover_harness.capture.beginning import begin
+from cutover_harness.capture.changes import Layout
 from cutover_harness.capture.cluster import ClusterView, Partition
 from cutover_harness.capture.collect import Collector
-from cutover_harness.capture.format import CaptureError, CaptureInfo
+from cutover_harness.capture.follow import Follower
+from cutover_harness.capture.format import CaptureError
 from cutover_harness.capture.masking import Mask
 from cutover_harness.capture.options import RecordOptions
 from cutover_harness.capture.output import Output
 from cutover_harness.capture.parts import Parts, Progress, State
+from cutover_harness.capture.watch import Watch
 from cutover_harness.pauses import few_collections
 
 _BATCH = 1000
@@ -40,7 +42,11 @@ _CLIENT_LOG = logging.getLogger(f"{__name__}.client")
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a recording came to. `interrupted`: it was told to stop before its end, and can be gone on with."""
+    """What a recording came to.
+
+    `interrupted`: it was told to stop before its end, and can be gone on with. `changed`: what became of the topics
+    meanwhile. `missing`: what was asked for and is not in it.
+    """
 
     file: Path
     records: int
@@ -48,6 +54,8 @@ class Recorded:
     seconds: float
     interrupted: bool
     notes: Mapping[str, str]
+    changed: Sequence[str] = ()
+    missing: Sequence[str] = ()
 
 
 class Recorder:
@@ -55,7 +63,7 @@ class Recorder:
 
     `stop()` may be called from a signal handler or another thread: what was recorded by then becomes the capture.
     `progress` is called about once a second with the records and bytes so far and how many records there are to come
-    (None where that is not known).
+    (None where that is not known), `tell` with each change of the topics.
     """
 
     def __init__(
@@ -66,12 +74,14 @@ class Recorder:
         *,
         mask: Mask | None = None,
         progress: Callable[[int, int, int | None], None] | None = None,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
         self._client = dict(client)
         self._out = out
         self._options = options
         self._mask = mask
         self._progress = progress or (lambda _records, _bytes, _left: None)
+        self._tell = tell or (lambda _text: None)
         self._stopping = False
 
     def stop(self) -> None:
@@ -93,16 +103,25 @@ class Recorder:
             raise CaptureError(
                 f"capture {self._out}: was begun with {state.asked}; go on with the same topics and mask"
             )
-        state = self._plan(view, state)
+        state = begin(view, self._options, state)
         if not resume:
             parts.create(state)
         parts.save(state)
         limits = self._options.max_records, self._options.max_bytes
         with few_collections(), Output(parts, state) as output:
             with Collector(parts, state, output, self._mask, *limits) as collector:
-                ended = self._read(collector)
+                ended = self._read(view, state, collector)
             records = output.finish()
-        return Recorded(self._out, records, state.bytes, time.monotonic() - begun, not ended, view.notes)
+        return Recorded(
+            self._out,
+            records,
+            state.bytes,
+            time.monotonic() - begun,
+            not ended,
+            view.notes,
+            tuple(state.changed),
+            tuple(state.missing),
+        )
 
     def _refuse_overwriting(self, parts: Parts) -> None:
         if parts.exist:
@@ -116,96 +135,80 @@ class Recorder:
         if not self._out.absolute().parent.is_dir():
             raise CaptureError(f"capture {self._out}: there is no folder {self._out.absolute().parent}")
 
-    def _plan(self, view: ClusterView, earlier: State | None) -> State:
-        """Return the state to begin with: from where to where each partition is to be recorded."""
-        options = self._options
-        topics = view.partitions(options.topics, options.exclude)
-        partitions = [(topic, p) for topic, count in topics.items() for p in range(count)]
-        first = self._first(view, partitions)
-        ends = self._ends(view, partitions)
-        state = State(options.asked(), time.time(), "") if earlier is None else earlier
-        state.partitions = {
-            topic: {str(p): self._progress_of(earlier, topic, p, first, ends) for p in range(count)}
-            for topic, count in topics.items()
-        }
-        info = CaptureInfo(
-            recorded=datetime.fromtimestamp(state.started, UTC).isoformat(timespec="seconds"),
-            topics=view.topic_infos(topics),
-            groups=view.groups(topics),
-            notes={
-                "recorder": f"kafka-cutover {__version__}",
-                **({"masked": options.mask} if options.mask else {}),
-                **view.notes,
-            },
-        )
-        state.info = info.to_json()
-        return state
-
-    def _first(self, view: ClusterView, partitions: list[Partition]) -> dict[Partition, int]:
-        options = self._options
-        if options.since_ms is not None:
-            return view.at(partitions, options.since_ms, read_committed=options.read_committed)
-        if options.duration_s is not None:
-            return view.latest(partitions, read_committed=options.read_committed)
-        return view.earliest(partitions)
-
-    def _ends(self, view: ClusterView, partitions: list[Partition]) -> Mapping[Partition, int | None]:
-        options = self._options
-        if options.duration_s is not None:
-            return dict.fromkeys(partitions)
-        if options.until_ms is not None:
-            return view.at(partitions, options.until_ms, read_committed=options.read_committed)
-        return view.latest(partitions, read_committed=options.read_committed)
-
-    @staticmethod
-    def _progress_of(
-        earlier: State | None,
-        topic: str,
-        partition: int,
-        first: Mapping[Partition, int],
-        ends: Mapping[Partition, int | None],
-    ) -> Progress:
-        known = None if earlier is None else earlier.partitions.get(topic, {}).get(str(partition))
-        end = ends[topic, partition]
-        if known is not None:
-            return Progress(known.next, end, known.largest)
-        return Progress(first[topic, partition], end)
-
-    def _read(self, collector: Collector) -> bool:
+    def _read(self, view: ClusterView, state: State, collector: Collector) -> bool:
         """Consume until every partition is at its end, or a limit; returns False when told to stop before."""
         options = self._options
         if not collector.open:
             return True
+        counts = {topic: len(ps) for topic, ps in state.partitions.items() if topic not in state.closed}
         consumer = self._consumer(len(collector.open))
+        follower = Follower(view, state, collector, consumer, live=options.duration_s is not None, tell=self._tell)
+        known = Layout(counts, state.ids)
         try:
             consumer.assign([TopicPartition(t, p, each.next) for (t, p), each in collector.open.items()])
-            begun = shown = heard = time.monotonic()
-            deadline = None if options.duration_s is None else begun + options.duration_s
-            pace = Pace(options.rate_bytes)
-            while collector.open and not self._stopping and not collector.full:
-                now = time.monotonic()
-                if deadline is not None and now >= deadline:
-                    return True
-                messages = consumer.consume(_at_once(collector), _WAIT_S)
-                if messages:
-                    pace.wait(collector.add(messages), lambda: self._stopping)
-                    heard = time.monotonic()
-                elif deadline is None and now - heard > _SILENT_S:
-                    raise CaptureError(
-                        f"no record and no end of log from {self._where()} for {_SILENT_S:.0f} s; go on with --resume"
-                    )
-                wait, go = collector.flow()
-                if wait:
-                    consumer.pause([TopicPartition(t, p) for t, p in wait])
-                if go:
-                    consumer.resume([TopicPartition(t, p) for t, p in go])
-                if now - shown >= 1:
-                    shown = now
-                    self._progress(collector.records, collector.bytes, _left(collector.open))
-            self._progress(collector.records, collector.bytes, _left(collector.open))
-            return not self._stopping
+            with Watch(lambda: view.layout(options.topics, options.exclude), known) as watch:
+                ended = self._consume(consumer, collector, follower, watch)
+                self._look_at_the_end(view, state, collector, follower, watch)
+            return ended
         finally:
             consumer.close()
+
+    def _consume(self, consumer: Consumer, collector: Collector, follower: Follower, watch: Watch) -> bool:
+        options = self._options
+        begun = shown = heard = time.monotonic()
+        deadline = None if options.duration_s is None else begun + options.duration_s
+        pace = Pace(options.rate_bytes)
+        while collector.open and not self._stopping and not collector.full:
+            now = time.monotonic()
+            if deadline is not None and now >= deadline:
+                return True
+            messages = consumer.consume(_at_once(collector), _WAIT_S)
+            if messages:
+                pace.wait(collector.add(messages), lambda: self._stopping)
+                heard = time.monotonic()
+            elif deadline is None and now - heard > _SILENT_S:
+                raise CaptureError(
+                    f"no record and no end of log from {self._where()} for {_SILENT_S:.0f} s; go on with --resume"
+                )
+            if collector.lost:
+                lost, collector.lost = collector.lost, set()
+                follower.lost(sorted(lost))
+            if changes := watch.changes():
+                follower.follow(changes)
+            wait, go = collector.flow()
+            if wait:
+                consumer.pause([TopicPartition(t, p) for t, p in wait])
+            if go:
+                consumer.resume([TopicPartition(t, p) for t, p in go])
+            if now - shown >= 1:
+                shown = now
+                self._progress(collector.records, collector.bytes, _left(collector.open))
+        self._progress(collector.records, collector.bytes, _left(collector.open))
+        return not self._stopping
+
+    def _look_at_the_end(
+        self, view: ClusterView, state: State, collector: Collector, follower: Follower, watch: Watch
+    ) -> None:
+        """Note what changed since the last look, and what is not there for another reason."""
+        try:
+            follower.follow(watch.last(), at_end=True)
+            follower.lost(self._behind(view, state, collector))
+        except (CaptureError, KafkaException) as why:
+            state.missing = [*state.missing, f"whether topics changed just before the end is not known: {why}"]
+        if collector.unreadable:
+            state.missing = [
+                *state.missing,
+                f"headers of {collector.unreadable:,} records, whose names are not UTF-8, such as {collector.example}",
+            ]
+
+    @staticmethod
+    def _behind(view: ClusterView, state: State, collector: Collector) -> list[Partition]:
+        """Return partitions whose log ends before what was read of it, of topics that have no ids to tell by."""
+        asked = [where for where in collector.open if where[0] not in state.ids]
+        if not asked:
+            return []
+        ends = view.latest(asked, read_committed=False)
+        return [where for where in asked if ends[where] < collector.open[where].next]
 
     def _where(self) -> str:
         return str(self._client.get("bootstrap.servers", "the cluster"))
@@ -222,7 +225,7 @@ class Recorder:
             "group.id": f"kafka-cutover-record-{uuid.uuid4()}",  # the client wants one; assign() never joins it
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
-            "auto.offset.reset": "earliest",  # where retention overtook the recording
+            "auto.offset.reset": "error",  # if retention is faster, or a topic was recreated: it is to be told
             "enable.partition.eof": True,
             "isolation.level": "read_committed" if self._options.read_committed else "read_uncommitted",
         }

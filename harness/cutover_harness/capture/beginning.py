@@ -1,0 +1,88 @@
+"""From where to where each partition is recorded, at the beginning and after an interruption."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from cutover_harness import __version__
+from cutover_harness.capture.changes import Change, Layout, What, compare
+from cutover_harness.capture.cluster import ClusterView, Partition
+from cutover_harness.capture.follow import removed, resumed
+from cutover_harness.capture.format import CaptureInfo
+from cutover_harness.capture.options import RecordOptions
+from cutover_harness.capture.parts import Progress, State
+
+
+def begin(view: ClusterView, options: RecordOptions, earlier: State | None) -> State:
+    """Return the state to begin with; `earlier`: that of the sitting before. Raises CaptureError."""
+    before = {} if earlier is None else dict(CaptureInfo.from_json(earlier.info).topics)
+    topics = view.partitions(options.topics, options.exclude, before)
+    ids = view.ids(topics)
+    state = State(options.asked(), time.time(), "") if earlier is None else earlier
+    if earlier is not None:
+        known = Layout({name: each.partitions for name, each in before.items()}, state.ids)
+        resumed(state, compare(known, Layout(topics, ids)))
+    partitions = [(topic, p) for topic, count in topics.items() for p in range(count)]
+    state.partitions = _progresses(view, options, state, partitions)
+    state.ids = {**state.ids, **ids}
+    info = CaptureInfo(
+        recorded=datetime.fromtimestamp(state.started, UTC).isoformat(timespec="seconds"),
+        topics={**before, **view.topic_infos(topics)},  # records of a topic that is gone need it, too
+        groups=view.groups(topics),
+        notes={
+            "recorder": f"kafka-cutover {__version__}",
+            **({"masked": options.mask} if options.mask else {}),
+            **view.notes,
+        },
+    )
+    state.info = info.to_json()
+    return state
+
+
+def _progresses(
+    view: ClusterView, options: RecordOptions, state: State, partitions: list[Partition]
+) -> dict[str, dict[str, Progress]]:
+    """Return how far each partition is: where the sitting before was, or where to begin.
+
+    Notes in `state` what has become of its records meanwhile.
+    """
+    earlier = state.partitions
+    ends, starts = _ends(view, options, partitions), view.earliest(partitions)
+    first = starts if earlier else _first(view, options, partitions)  # what is new since then: from its start
+    latest = view.latest(partitions, read_committed=False) if earlier else {}
+    out: dict[str, dict[str, Progress]] = {topic: dict(ps) for topic, ps in earlier.items()}
+    for where in partitions:
+        topic, number = where
+        known = earlier.get(topic, {}).get(str(number))
+        if known is None:
+            progress = Progress(first[where], ends[where])
+        else:
+            if known.next > latest[where]:  # brokers before 2.8 have no ids to tell by
+                resumed(state, [Change(What.RECREATED, topic, 0, 0)])
+            elif topic not in state.closed and starts[where] > known.next:
+                state.missing = [*state.missing, removed(where, known.next, starts[where])]
+            progress = Progress(max(known.next, starts[where]), ends[where], known.largest)
+        out.setdefault(topic, {})[str(number)] = progress
+    over = {*state.closed, *(earlier.keys() - {topic for topic, _ in partitions})}
+    for topic in over & out.keys():
+        kept = earlier.get(topic, {})
+        out[topic] = {p: Progress(each.next, each.next, each.largest) for p, each in kept.items()}
+    return out
+
+
+def _first(view: ClusterView, options: RecordOptions, partitions: list[Partition]) -> dict[Partition, int]:
+    if options.since_ms is not None:
+        return view.at(partitions, options.since_ms, read_committed=options.read_committed)
+    if options.duration_s is not None:
+        return view.latest(partitions, read_committed=options.read_committed)
+    return view.earliest(partitions)
+
+
+def _ends(view: ClusterView, options: RecordOptions, partitions: list[Partition]) -> Mapping[Partition, int | None]:
+    if options.duration_s is not None:
+        return dict.fromkeys(partitions)
+    if options.until_ms is not None:
+        return view.at(partitions, options.until_ms, read_committed=options.read_committed)
+    return view.latest(partitions, read_committed=options.read_committed)

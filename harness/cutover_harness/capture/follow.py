@@ -1,0 +1,144 @@
+"""Following a cluster's topics while they are recorded: what is new is recorded, what cannot be is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from confluent_kafka import Consumer, TopicPartition
+
+from cutover_harness.capture.changes import Change, What
+from cutover_harness.capture.cluster import ClusterView, Partition
+from cutover_harness.capture.collect import Collector
+from cutover_harness.capture.format import CaptureInfo
+from cutover_harness.capture.parts import State
+
+_OLD = "what was not read of it by then is missing"
+
+
+class Follower:
+    """Applies changes of the cluster's topics to a recording that is under way.
+
+    A `live` recording takes up new topics and partitions from their start; any other has its ends, and they are beyond
+    them. A topic that is gone, or another one by now, is not read on.
+    """
+
+    def __init__(
+        self,
+        view: ClusterView,
+        state: State,
+        collector: Collector,
+        consumer: Consumer,
+        *,
+        live: bool,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._view = view
+        self._state = state
+        self._collector = collector
+        self._consumer = consumer
+        self._live = live
+        self._tell = tell
+
+    def follow(self, changes: Sequence[Change], *, at_end: bool = False) -> None:
+        """Apply changes; `at_end`: nothing more is read. Raises CaptureError."""
+        for each in changes:
+            if each.what in (What.APPEARED, What.GREW):
+                self._more(each, at_end=at_end)
+            else:
+                self._gone(each)
+
+    def lost(self, partitions: Iterable[Partition]) -> None:
+        """Go on with partitions whose next record is not in the log; raises CaptureError."""
+        wanted = [each for each in partitions if each in self._collector.open]
+        if not wanted:
+            return
+        starts, ends = self._view.earliest(wanted), self._view.latest(wanted, read_committed=False)
+        for where in wanted:
+            topic, number = where
+            at = self._collector.open[where].next
+            if at > ends[where]:
+                proof = f"the log of partition {number} ends at {ends[where]}, and {at} was read"
+                self._close(topic, f"topic {topic} was deleted and recreated ({proof})")
+                continue
+            if starts[where] > at:
+                self._note_missing(removed(where, at, starts[where]))
+                self._collector.skip(where, starts[where])
+            if where in self._collector.open:
+                self._consumer.incremental_unassign([TopicPartition(topic, number)])
+                self._consumer.incremental_assign([TopicPartition(topic, number, max(at, starts[where]))])
+
+    def _more(self, change: Change, *, at_end: bool) -> None:
+        topic = change.topic
+        new = [(topic, number) for number in range(change.before, change.now)]
+        if change.what is What.APPEARED:
+            text = f"topic {topic} appeared with {change.now} partitions"
+        else:
+            text = f"topic {topic} grew from {change.before} to {change.now} partitions"
+        if topic in self._state.closed:
+            return
+        if not self._live:
+            self._note(f"{text}; they hold nothing that was there when the recording began")
+            return
+        self._know(topic, change.now)
+        if at_end:
+            held = sum(self._view.latest(new, read_committed=False).values())
+            self._note(text)
+            if held:
+                self._note_missing(f"{text} just before the end: {held:,} records of them")
+            return
+        self._note(f"{text}, which are recorded from their start")
+        self._collector.begin(topic, {number: 0 for _, number in new}, self._state)
+        self._consumer.incremental_assign([TopicPartition(topic, number, 0) for _, number in new])
+
+    def _know(self, topic: str, partitions: int) -> None:
+        """Have the capture's metadata say how many partitions the topic has by now."""
+        info = CaptureInfo.from_json(self._state.info)
+        known = info.topics.get(topic)
+        if known is None:
+            known = self._view.topic_infos({topic: partitions})[topic]
+        topics = {**info.topics, topic: replace(known, partitions=partitions)}
+        self._state.info = replace(info, topics=topics).to_json()
+
+    def _gone(self, change: Change) -> None:
+        how = "deleted" if change.what is What.DELETED else "deleted and recreated"
+        self._close(change.topic, f"topic {change.topic} was {how}")
+
+    def _close(self, topic: str, text: str) -> None:
+        if topic in self._state.closed:
+            return
+        self._state.closed = [*self._state.closed, topic]
+        left = self._collector.abandon(topic)
+        self._note(text)
+        if left:
+            self._note_missing(f"{text} while it was recorded: {_OLD}, and all that it got since")
+            self._consumer.incremental_unassign([TopicPartition(topic, number) for number in left])
+
+    def _note(self, text: str) -> None:
+        self._state.changed = [*self._state.changed, text]
+        self._tell(text)
+
+    def _note_missing(self, text: str) -> None:
+        self._state.missing = [*self._state.missing, text]
+        self._tell(f"missing: {text}")
+
+
+def removed(where: Partition, first: int, start: int) -> str:
+    """Return what to say where retention was faster than the recording."""
+    return f"{where[0]}-{where[1]}: offsets {first} to {start - 1} were removed before they were recorded"
+
+
+def resumed(state: State, changes: Sequence[Change]) -> None:
+    """Note in `state` what changed since the sitting before."""
+    for each in changes:
+        if each.what is What.APPEARED:
+            state.changed = [*state.changed, f"topic {each.topic} appeared; it is recorded from its start"]
+        elif each.what is What.GREW:
+            text = f"topic {each.topic} grew from {each.before} to {each.now} partitions, recorded from their start"
+            state.changed = [*state.changed, text]
+        elif each.topic not in state.closed:
+            how = "deleted" if each.what is What.DELETED else "deleted and recreated"
+            text = f"topic {each.topic} was {how} between two sittings"
+            state.closed = [*state.closed, each.topic]
+            state.changed = [*state.changed, text]
+            state.missing = [*state.missing, f"{text}: {_OLD}, and all that it got since"]
