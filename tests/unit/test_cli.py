@@ -56,7 +56,7 @@ BAD_SCENARIO = "name: mine\ntitle: x\npath: [create-task, fly]\n"
         (["rehearse", "--capture", "none.parquet"], "none.parquet: no such file"),
         (["rehearse", "--capture", "bad.yaml"], "not a Parquet file"),
         (["rehearse", "bad.yaml"], "bad.yaml:3: path.1.act: "),
-        (["rehearse", "none.yaml"], "none.yaml: scenario file cannot be read: No such file"),
+        (["rehearse", "none.yaml"], "scenario file none.yaml: cannot be read: No such file"),
         (["rehearse", "--out", "bad.yaml"], "--out bad.yaml: is a file"),
         (["rehearse", "--out", "full"], "--out full: is not empty and not an earlier rehearsal's"),
         (["rehearse", "--speed", "0"], "--speed 0.0: must be above 0"),

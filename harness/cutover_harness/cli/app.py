@@ -1,6 +1,7 @@
 """The commands, and how their errors become exit codes.
 
-0 all PASS; 1 some FAIL; 2 usage or bad input; 3 no FAIL but some INCONCLUSIVE; 130 interrupted.
+0 all PASS; 1 some FAIL; 2 usage, bad input, a cluster or disk that refuses; 3 no FAIL but some INCONCLUSIVE; 70 a
+defect of the tool; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typer.exceptions import TyperException
 from cutover_harness import __version__
 from cutover_harness.capture.command import app as record
 from cutover_harness.cli import conduct, doctor, evidence, preflight, rehearse, scenarios
+from cutover_harness.cli.last_resort import last_resort
 from cutover_harness.errors import UsageError
 from cutover_harness.load.command import app as load
 from cutover_harness.privacy import UMASK
@@ -78,6 +80,11 @@ def run() -> NoReturn:
     except TyperException as error:
         error.show()  # type: ignore[attr-defined]
         sys.exit(EXIT_USAGE)
+    except BrokenPipeError:  # whoever read the output has gone: nothing more to say, and nobody to say it to
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_USAGE)
+    except Exception as error:  # noqa: BLE001 - one line, and a code that is not that of a FAIL
+        sys.exit(last_resort(error))
     if code == EXIT_INTERRUPTED:  # also typer's own answer to Ctrl-C within a command
         print("kafka-cutover: interrupted; everything that was started is gone", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)

@@ -10,7 +10,9 @@ import yaml
 from pydantic import ValidationError
 
 from cutover_harness.errors import UsageError
+from cutover_harness.inputs import read_text_input
 from cutover_harness.plan.scenario import Scenario
+from cutover_harness.plan.yaml_tree import read_yaml
 
 
 def catalogue() -> dict[str, Traversable]:
@@ -24,13 +26,7 @@ def catalogue() -> dict[str, Traversable]:
 def find(word: str) -> Scenario:
     """Return the scenario that `word` names: a file's path or a name of the catalogue. Raises UsageError."""
     if word.endswith((".yaml", ".yml")) or "/" in word:
-        path = Path(word)
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as why:
-            reason = getattr(why, "strerror", None) or "not UTF-8 text"
-            raise UsageError(f"{word}: scenario file cannot be read: {reason}") from None
-        return parse(text, word)
+        return parse(read_text_input(Path(word), "scenario file"), word)
     known = catalogue()
     if word not in known:
         raise UsageError(
@@ -47,13 +43,7 @@ def load_all() -> list[Scenario]:
 
 def parse(text: str, origin: str) -> Scenario:
     """Return the scenario that `text` (YAML) describes. Raises UsageError naming `origin`, line and field."""
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as why:
-        mark = getattr(why, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise UsageError(f"{origin}{line}: not YAML: {getattr(why, 'problem', None) or why}") from None
+    node, data = read_yaml(text, origin)
     if not isinstance(data, dict):
         found = "nothing" if data is None else type(data).__name__
         raise UsageError(f"{origin}:1: a scenario is a mapping with name, title and path; found {found}")

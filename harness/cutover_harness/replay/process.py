@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from cutover_harness.errors import UsageError
+from cutover_harness.errors import UsageError, refusal
 
 _monkey = sys.modules.get("gevent.monkey")
 native_sleep: Callable[[float], None] = _monkey.get_original("time", "sleep") if _monkey is not None else time.sleep
@@ -53,4 +53,9 @@ def run_app(run: Callable[[Stop], None]) -> None:
         run(stop)
     except UsageError as why:
         print(why, file=sys.stderr)
+        sys.exit(2)
+    except OSError as why:
+        if (text := refusal(why)) is None:
+            raise
+        print(text, file=sys.stderr)
         sys.exit(2)

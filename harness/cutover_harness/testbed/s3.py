@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cutover_harness.errors import UsageError
+from cutover_harness.inputs import read_text_input
 
 EXTRA = "pip install 'kafka-cutover[automq]'"
 # In this order; the first pair is AutoMQ's own.
@@ -55,12 +56,10 @@ def _from_file(file: Path) -> tuple[str, str]:
     where = f"--s3-credentials {file}"
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        parser.read_string(file.read_text(encoding="utf-8"))
+        parser.read_string(read_text_input(file, "--s3-credentials"))
         section = parser["default"]
         return section["aws_access_key_id"], section["aws_secret_access_key"]
-    except OSError as why:
-        raise UsageError(f"{where}: cannot be read ({why.strerror})") from why
-    except (configparser.Error, KeyError, UnicodeDecodeError):
+    except (configparser.Error, KeyError):
         # Without the cause: it may hold a line of the file.
         raise UsageError(f"{where}: expected [default] with aws_access_key_id and aws_secret_access_key") from None
 
