@@ -24,3 +24,11 @@ def headers_of(messages: Sequence[Message]) -> tuple[list[Any], list[int]]:
             unreadable.append(len(found))
             found.append(None)
     return found, unreadable
+
+
+def headers_or_none(message: Any) -> Any:
+    """Return the headers of one message, None if there are none or they cannot be read; ask only once."""
+    try:
+        return message.headers()
+    except (SystemError, UnicodeDecodeError):
+        return None

@@ -51,4 +51,4 @@ def _look_up(found: re.Match[str], where: str, env: Mapping[str, str]) -> str:
         if name not in env:
             raise UsageError(f"{where}: the environment has no variable {name}")
         return env[name]
-    return read_text_input(Path(name), f"{where}:").rstrip("\r\n")
+    return read_text_input(Path(name), where + ":").rstrip("\r\n")

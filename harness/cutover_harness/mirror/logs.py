@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from cutover_harness.admin import CLIENT_DEFAULTS, Partition
-from cutover_harness.headers import headers_of
+from cutover_harness.headers import headers_or_none
 from cutover_harness.mirror.clients import librdkafka
 from cutover_harness.mirror.errors import MirrorError
 
@@ -192,6 +192,6 @@ def _record(message: Message) -> Record:
         offset=int(message.offset() or 0),
         key=message.key(),
         value=message.value(),
-        headers=tuple(headers_of([message])[0][0] or ()),
+        headers=tuple(headers_or_none(message) or ()),
         timestamp=None if kind == TIMESTAMP_LOG_APPEND_TIME else time_ms,
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 
-from cutover_harness.headers import headers_of
+from cutover_harness.headers import headers_or_none
 from cutover_harness.ledger import LedgerWriter
 from cutover_harness.ledger.identity import HEADER, decode
 from cutover_harness.replay.clients import open_consumer
@@ -57,7 +57,7 @@ class Receiver:
             log.warning("%s", error)
             return False
         topic = message.topic()
-        stream, sequence = identity(headers_of([message])[0][0], self._run)
+        stream, sequence = identity(headers_or_none(message), self._run)
         cluster = CLUSTERS[self._consumer.cutover_cluster(topic)]
         self._ledger.delivered(topic, message.partition(), message.offset(), stream, sequence, cluster)
         self.delivered += 1

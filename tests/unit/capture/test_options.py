@@ -72,7 +72,7 @@ def test_properties_with_secrets_from_elsewhere(tmp_path: Path) -> None:
         ("a=b\n", "bootstrap.servers is missing"),
         ("bootstrap.servers=x\nsasl.password=${NO}\n", "line 2: the environment has no variable NO"),
         ("bootstrap.servers=x\nsasl.jaas.config=secret-value\n", "use sasl.username"),
-        ("bootstrap.servers=x\nssl.key.password=${file:/no/such/file}\n", "/no/such/file cannot be read"),
+        ("bootstrap.servers=x\nssl.key.password=${file:/no/such/file}\n", "/no/such/file: cannot be read"),
     ],
 )
 def test_bad_properties_are_named_without_their_values(tmp_path: Path, text: str, says: str) -> None:
