@@ -35,12 +35,14 @@ class Lag:
     retention has removed from the source is no lag, as nothing will bring it: see `Progress.gaps`.
 
     `mirrored`: the offset of the last mirrored record. `not_compared`: how many source offsets up to there were not
-    found on the target record by record yet, so that there may be more missing.
+    found on the target record by record yet, so that there may be more missing. `amid`: how many of the records are
+    missing amid others that are there.
     """
 
     records: Mapping[Partition, int]
     mirrored: Mapping[Partition, int] = field(default_factory=dict)
     not_compared: int = 0
+    amid: int = 0
 
     @property
     def total(self) -> int:

@@ -52,7 +52,7 @@ class Proof:
         missing = self.walker.told(lambda pairs, _absent: evidence.missing(pairs, lag.mirrored, gaps))
         records = {p: count + missing.get(p, 0) for p, count in lag.records.items()}
         left = self.walker.told(lambda pairs, _absent: evidence.not_compared(pairs, lag.mirrored))
-        return replace(lag, records=records, not_compared=left)
+        return replace(lag, records=records, not_compared=left, amid=sum(missing.values()))
 
     def drained(self) -> tuple[bool, str]:
         """Tell whether the target has every committed source record, with the evidence or what is missing.

@@ -25,6 +25,7 @@ class Lag:
     total: int = 0
     records: Mapping[tuple[str, int], int] = field(default_factory=dict)
     not_compared: int = 0
+    amid: int = 0
 
 
 @dataclass
@@ -779,6 +780,17 @@ def test_what_was_not_compared_counts_against_the_bar(tmp_path: Path) -> None:
     walker = conductor(tmp_path, world, steps(Act.CREATE_TASK, Act.SYNCHRONISE))
     assert not walker.walk()
     assert "waits for lag 0 records, 501 more not compared yet, above 500" in str(told(walker).failure)
+
+
+@pytest.mark.parametrize("safety", [True, False])
+def test_a_negative_control_does_not_look_whether_records_were_missed(tmp_path: Path, safety: bool) -> None:
+    class Holed(World):
+        def lag(self) -> Lag:
+            self.is_broken = BROKEN
+            return Lag(700, not_compared=900, amid=700)
+
+    path = steps(Act.CREATE_TASK) + steps(Act.SYNCHRONISE, Act.STOP_CONSUMERS, safety=safety)
+    assert conductor(tmp_path, Holed(), path).walk() is not safety
 
 
 def test_a_gate_says_why_nothing_is_copied(tmp_path: Path) -> None:
