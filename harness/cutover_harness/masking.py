@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable
 
 _URL = re.compile(r"""[A-Za-z][A-Za-z0-9+.-]*://[^\s'"<>]+""")
-_USER = re.compile(r"^([^/@]*)@")
+_USER = re.compile(r"^[^/]*@")
+# A password that is not percent-encoded: what is behind the first colon is no port, so all up to the last @ may be it.
+_ODD_PASSWORD = re.compile(r"^(?!\[)[^/?#@:]*:(?!\d+(?:[/?#]|$)).*@")
 _SECRET_OPTION = re.compile(r"^--?[\w-]*(?:password|secret|token|credential|key)[\w-]*$", re.IGNORECASE)
 _VALUE = "***"
 
@@ -41,7 +43,7 @@ def _names_a_file(option: str) -> bool:
 
 def _masked_url(url: str) -> str:
     scheme, _, rest = url.partition("://")
-    rest, _, fragment = rest.partition("#")
+    rest, _, fragment = _ODD_PASSWORD.sub(f"{_VALUE}@", rest).partition("#")
     place, question, query = rest.partition("?")
     place = _USER.sub(f"{_VALUE}@", place)
     values = "&".join(

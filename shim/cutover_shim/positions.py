@@ -60,12 +60,15 @@ class Positions:
                     self.starts.setdefault((found.topic, found.partition), found.offset)
 
     def uncommitted(self, found: Iterable[TopicPartition]) -> tuple[list[TopicPartition], list[TopicPartition]]:
-        """Split the partitions without a committed offset: those with a known start (as its offset), and the others."""
+        """Split the partitions without a committed offset: those with a known start (as its offset), and the others.
+
+        A partition whose committed offset could not be read is among the others: nothing may be committed over it.
+        """
         known, unknown = [], []
         for each in found:
-            if each.error is None and each.offset < 0:
+            if each.error is not None or each.offset < 0:
                 start = self.starts.get((each.topic, each.partition))
-                if start is None:
+                if start is None or each.error is not None:
                     unknown.append(each)
                 else:
                     known.append(TopicPartition(each.topic, each.partition, start))

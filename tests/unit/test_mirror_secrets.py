@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from cutover_harness.mirror import MirrorError
-from cutover_harness.mirror.secrets import SecretFiles, in_the_clear, provider_properties
+from cutover_harness.mirror.secrets import SecretFiles, beside_references, in_the_clear, provider_properties
 
 CONFIG = {
     "source.cluster.sasl.jaas.config": 'Login required password="p w\n\u00fc";',
@@ -61,3 +61,14 @@ def test_files_end_with_their_connector(tmp_path: Path) -> None:
 def test_a_folder_that_a_reference_cannot_name(tmp_path: Path) -> None:
     with pytest.raises(MirrorError, match="must not have ':'"):
         SecretFiles(tmp_path / "a:b")
+
+
+def test_a_secret_beside_a_reference_is_no_reference() -> None:
+    login = "org.apache.kafka.common.security.scram.ScramLoginModule required tokenauth=true"
+    half = {"sasl.jaas.config": f'{login} username="${{file:/x:user}}" password="hunter2hunter2";'}
+    whole = {"sasl.jaas.config": f'{login} username="u" password="${{file:/x:password}}";'}
+    assert in_the_clear(half)
+    assert beside_references(half)
+    assert not in_the_clear(whole)
+    assert not beside_references(whole)
+    assert not beside_references(CONFIG)

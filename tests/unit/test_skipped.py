@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 from cutover_harness.admin import Admin, Partition
+from cutover_harness.mirror.errors import MirrorError
 from cutover_harness.mirror.logs import LogReader, Record
 from cutover_harness.mirror.offsets_topics import OffsetSync
 from cutover_harness.mirror.skip_finder import SkipFinder
@@ -181,3 +182,20 @@ def test_records_that_are_not_from_the_source_prove_nothing() -> None:
     foreign = Log({n: f"x{n}=x{n}" for n in range(30, 50)}, 30, 50)
     (said,) = find(on(log(100), 60), foreign, ())
     assert said.startswith("unclear: t-0: the target's log starts at 30, and no record shows whether group g has read")
+
+
+def test_a_topic_that_is_not_listed_for_a_moment_is_no_proof() -> None:
+    @dataclass
+    class Unlisted(Log):
+        def start_offsets(self, topics: Iterable[str]) -> Mapping[Partition, int]:
+            return {}
+
+        def end_offsets(self, topics: Iterable[str]) -> Mapping[Partition, int]:
+            return {}
+
+    with pytest.raises(MirrorError, match="the source cluster does not list t now"):
+        find(on(Unlisted({}, 0, 0), 5), log(100, first=50))
+    none = cast("Any", log(1))
+    finder = SkipFinder(none, none, none, none, list, dict)
+    with pytest.raises(MirrorError, match="the source lists no topic of the batch"):
+        finder.find(["g"], [])

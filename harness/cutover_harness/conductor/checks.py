@@ -40,10 +40,12 @@ class Checks:
             statuses = read_statuses(self.statuses, self.route)
             instances = [*expected, *joined_later(statuses, role, expected)]
             absent = missing(statuses, instances, place, generation)
+            errors = {name: statuses[name].error for name in instances if name in statuses}
             return Reading(
                 open=not absent,
                 waits_for=f"{len(absent)} of {len(instances)}: " + "; ".join(absent),
-                evidence=f"all {len(instances)} attest {what} at generation {generation}: {', '.join(instances)}",
+                evidence=f"all {len(instances)} attest {what} at generation {generation}: {', '.join(instances)}"
+                + "".join(f"; {name} reports: {error}" for name, error in errors.items() if error),
                 left=len(absent),
             )
 

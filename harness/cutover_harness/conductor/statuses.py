@@ -56,26 +56,32 @@ def read_statuses(folder: Path, route: str) -> dict[str, ClientStatus]:
     statuses = {}
     for file in sorted(folder.glob("*.json")):
         try:
-            raw: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            found = _status(json.loads(file.read_text(encoding="utf-8")), route)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue  # being replaced, or not a status: whoever is missing is named by the barrier
-        on_route = raw.get("routes", {}).get(route)
-        if on_route is None or raw.get("closed"):
-            continue
-        statuses[raw["instance"]] = ClientStatus(
-            instance=raw["instance"],
-            role=raw["role"],
-            group=raw.get("group"),
-            updated=raw["updated"],
-            generation=on_route["generation"],
-            desired=on_route["desired"],
-            state=on_route["state"],
-            in_flight=on_route.get("in_flight", 0),
-            queued=on_route.get("queued", 0),
-            error=on_route.get("error"),
-            rejected=raw.get("rejected"),
-        )
+        if found is not None:
+            statuses[found.instance] = found
     return statuses
+
+
+def _status(raw: dict[str, Any], route: str) -> ClientStatus | None:
+    on_route = raw.get("routes", {}).get(route)
+    if on_route is None or raw.get("closed"):
+        return None
+    role: Role = "producer" if raw["role"] == "producer" else "consumer"
+    return ClientStatus(
+        instance=str(raw["instance"]),
+        role=role,
+        group=raw.get("group"),
+        updated=float(raw["updated"]),
+        generation=int(on_route["generation"]),
+        desired=str(on_route["desired"]),
+        state=str(on_route["state"]),
+        in_flight=int(on_route.get("in_flight", 0)),
+        queued=int(on_route.get("queued", 0)),
+        error=on_route.get("error"),
+        rejected=raw.get("rejected"),
+    )
 
 
 def joined_later(

@@ -151,6 +151,11 @@ class Comparison:
         """Append what comes next in the target's log."""
         self._target.extend(entries)
 
+    def note_before(self, entries: Iterable[Entry]) -> None:
+        """Note the keys of target records before those that are compared: a tombstone may be of them."""
+        for entry in entries:
+            self._note_key(entry)
+
     def source_removed(self, start: int, end: int) -> None:
         """Note that the source's records from `start` to before `end` were removed before they were read."""
         self.findings.removed.append(Removed(start, end))

@@ -50,6 +50,8 @@ def told(
     for (topic, number), ends in sorted(absent.items()):
         if ends.source_end > ends.source_start:
             waits.append(f"{topic}-{number} is not on the target yet")
+    if not pairs and not absent:
+        waits.append("the source has no topic of the batch, so nothing was compared")
     ends_now = {p: pair.ends.source_end for p, pair in pairs.items()} | {p: e.source_end for p, e in absent.items()}
     return Told(broken, waits, _summary([pair.comparison.findings for pair in pairs.values()], len(ends_now)), ends_now)
 
@@ -114,6 +116,8 @@ def _waits(partition: Partition, pair: Pair, stored: int, gaps: Ranges) -> str |
     due = next((offset for offset in comparison.unmatched if not _covered(offset, offset + 1, gaps)), None)
     if pair.replaced is not None:
         return pair.replaced
+    if pair.gone is not None:
+        return f"{name} is not on the {pair.gone} any more"
     if due is not None:
         foreign = (
             f"; the target has {found.extra} records that the source does not have ({_offsets(found.extra_first)})"

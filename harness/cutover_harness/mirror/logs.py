@@ -88,7 +88,7 @@ class LogReader:
     ) -> frozenset[Partition]:
         """Show `visit` the records of each partition from its position on, until its end or until it says no.
 
-        Returns the partitions that were shown to their ends.
+        Returns the partitions that were shown to their ends. Raises MirrorError for one that the cluster does not list.
         """
         try:
             return self._scan(positions, visit)
@@ -163,7 +163,8 @@ class LogReader:
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's own name
             return True
         if error.code() in {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION}:  # noqa: SLF001
-            return True
+            # No end: a broker that has just started says it of topics that exist. Whoever reads asks again.
+            raise MirrorError(f"the {self._name} cluster does not list {message.topic()}-{message.partition()} now")
         if error.fatal() or error.code() in {
             KafkaError.TOPIC_AUTHORIZATION_FAILED,
             KafkaError._AUTHENTICATION,  # noqa: SLF001

@@ -21,7 +21,7 @@ from cutover_harness.mirror.offsets_topics import OffsetSync
 from cutover_harness.mirror.overtaken import Gap
 from cutover_harness.mirror.progress import Lag, Progress
 from cutover_harness.mirror.proof import Proof
-from cutover_harness.mirror.secrets import SHOWN, SecretFiles, in_the_clear
+from cutover_harness.mirror.secrets import SHOWN, SecretFiles, beside_references, in_the_clear
 from cutover_harness.mirror.skip_finder import SkipFinder
 from cutover_harness.mirror.skipped import Skipped
 from cutover_harness.mirror.target_topics import TargetTopics
@@ -77,7 +77,8 @@ class Mirror:
         self._connect_logs = tuple(connect_logs)
         secrets = secrets_of(self._configs.values())
         files = None if secrets_folder is None else SecretFiles(secrets_folder)
-        self._shows_secrets = files is None and any(map(in_the_clear, self._configs.values()))
+        shown = in_the_clear if files is None else beside_references
+        self._shows_secrets = any(map(shown, self._configs.values()))
         self._connect = Connect(connect_url, secrets=secrets, files=files)
         self._reverse_connect = Connect(reverse_connect_url or connect_url, secrets=secrets)
         # For looks: what does not answer now is asked again at the next one.

@@ -24,6 +24,8 @@ SHOWN = (
 # Ends a part of a reference, or an item of the list of folders.
 _UNFIT = re.compile(r"[:},]")
 _REFERENCE = re.compile(r"\$\{[^}]*:[^}]*\}")
+# What a login module is given, in a value that has references.
+_OPTION = re.compile(r"""(\w+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;]*)""")
 
 
 def usable(folder: Path) -> bool:
@@ -43,7 +45,20 @@ def provider_properties(folder: Path) -> dict[str, str]:
 
 def in_the_clear(config: Mapping[str, str]) -> bool:
     """Return whether a configuration holds a secret itself, and not a reference to one."""
-    return any(is_secret(key) and value and not _REFERENCE.search(value) for key, value in config.items())
+    return any(is_secret(key) and value and not _refers(value) for key, value in config.items())
+
+
+def beside_references(config: Mapping[str, str]) -> bool:
+    """Return whether a value that has a reference holds a secret as well, which is then not moved to a file."""
+    return any(is_secret(key) and _REFERENCE.search(value) and not _refers(value) for key, value in config.items())
+
+
+def _refers(value: str) -> bool:
+    """Return whether the value has references, and no secret beside them."""
+    if not _REFERENCE.search(value):
+        return False
+    given = [its for name, its in _OPTION.findall(value) if is_secret(name)]
+    return all(_REFERENCE.search(its) or its.strip('"') in {"", "true", "false"} for its in given)
 
 
 class SecretFiles:

@@ -72,12 +72,17 @@ class SkipFinder:
         Without `offsets` the groups' offsets on the target do not count: only what the target has removed.
         """
         # The target's offsets first: they are translations of what the source had by then, or before.
-        wanted = list(topics)
+        if not (wanted := list(topics)):
+            raise MirrorError("the source lists no topic of the batch")
         with answering("target"):
             on_target = {group: self.target.committed(group, wanted) for group in groups}
         with answering("source"):
             committed = {group: self.source.committed(group, wanted) for group in groups}
             starts, ends = self.source.start_offsets(wanted), self.source.end_offsets(wanted)
+        if unlisted := {topic for its in committed.values() for topic, _ in its} - {topic for topic, _ in starts}:
+            raise MirrorError(f"the source cluster does not list {min(unlisted)} now")
+        if starts.keys() != ends.keys():
+            raise MirrorError("the source cluster does not list the same partitions twice")
         with answering("target"):
             target_starts, target_ends = self.target.start_offsets(wanted), self.target.end_offsets(wanted)
         found = []

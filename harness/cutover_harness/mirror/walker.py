@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from cutover_harness.admin import Admin, Partition
 from cutover_harness.mirror.clients import librdkafka
@@ -53,6 +53,10 @@ class Pair:
     target_read: int = 0
     # Why the logs cannot be compared any more, None if they can.
     replaced: str | None = None
+    # The cluster that did not list the partition at the last look.
+    gone: Literal["source", "target"] | None = None
+    # What the target's log has before this offset is not compared: only its keys count.
+    target_begin: int = 0
 
     @property
     def complete(self) -> bool:
@@ -131,6 +135,8 @@ class Walker:
                 self.failure = None
             except MirrorError as error:
                 self.failure = str(error)
+            except Exception as error:  # noqa: BLE001 - the thread goes on, and nothing counts as compared meanwhile
+                self.failure = f"the comparison failed: {type(error).__name__}: {error}"
             took = time.monotonic() - begin
             due = (self._read - before) / self._rate if self._rate else 0.0
             pause = max(_EVERY_S - took, due - took, 0.01)
@@ -140,13 +146,14 @@ class Walker:
         with self._lock:
             deadline = None if seconds is None else time.monotonic() + seconds
             self._look()
+            there = {p: pair for p, pair in self._pairs.items() if pair.gone is None}
             while behind := [
-                p for p, pair in self._pairs.items() if pair.target_read < (pair.ends.target_end or 0) or self._has(p)
+                p for p, pair in there.items() if pair.target_read < (pair.ends.target_end or 0) or self._has(p)
             ]:
                 self._round(behind[:_AT_ONCE])
                 if deadline is not None and time.monotonic() > deadline:
                     return False
-            tails = [p for p, each in self._pairs.items() if not each.complete and not each.comparison.waiting]
+            tails = [p for p, each in there.items() if not each.complete and not each.comparison.waiting]
             for first in range(0, len(tails), _AT_ONCE):
                 self._read_source(tails[first : first + _AT_ONCE])
             return True
@@ -178,7 +185,8 @@ class Walker:
         found, ended = self._scan(self._target_log, {p: self._pairs[p].target_at for p in chosen})
         for partition, entries in found.items():
             pair = self._pairs[partition]
-            pair.comparison.feed_target(entries)
+            pair.comparison.note_before([each for each in entries if each.offset < pair.target_begin])
+            pair.comparison.feed_target([each for each in entries if each.offset >= pair.target_begin])
             if entries:
                 pair.target_at = entries[-1].offset + 1
             if partition in ended:
@@ -210,6 +218,15 @@ class Walker:
 
         ended = log.scan(positions, visit)
         self._read += sum(map(len, found.values()))
+        side = "source" if log is self._source_log else "target"
+        for partition, entries in found.items():
+            # A client begins again at the start of a log that has become shorter than where it was.
+            before = positions[partition] - 1
+            for entry in entries:
+                if entry.offset <= before:
+                    self._pairs[partition].replaced = _shorter(partition, side, entry.offset, before + 1)
+                    break
+                before = entry.offset
         return found, ended
 
     def _look(self) -> None:
@@ -241,8 +258,9 @@ class Walker:
                 self._absent[partition] = seen
             else:
                 new[partition] = seen
-        for gone in [p for p in self._pairs if p not in ends]:
-            del self._pairs[gone]
+        for partition, pair in self._pairs.items():
+            if partition not in ends:
+                pair.gone = "source"
         if new:
             self._begin(new)
 
@@ -266,6 +284,9 @@ class Walker:
             )
             if partition in cut and partition not in given:
                 source_at, target_at = _after_cut(partition, ends, syncs, comparison)
+            begin = target_at
+            if comparison.compacted:
+                target_at = min(target_at, ends.target_start or 0)
             pair = self._pairs[partition] = Pair(
                 comparison,
                 ends,
@@ -275,31 +296,37 @@ class Walker:
                 stamped=any(config.get("message.timestamp.type") == "LogAppendTime" for config in its),
                 source_read=source_at,
                 target_read=target_at,
+                target_begin=begin,
             )
             _note_ends(partition, pair, ends)
 
 
 def _note_ends(partition: Partition, pair: Pair, seen: Ends) -> None:
     """Take over where the logs begin and end now."""
-    topic, number = partition
     target_start, target_end = seen.target_start, seen.target_end
+    pair.gone = None
     if target_start is None or target_end is None:
-        pair.replaced = f"{topic}-{number} is not on the target any more"
+        pair.gone = "target"
         target_start, target_end = pair.target_at, pair.target_at
     for side, end, at in (("source", seen.source_end, pair.source_at), ("target", target_end, pair.target_at)):
         if end < at:
-            pair.replaced = (
-                f"{topic}-{number}: the {side}'s log ends at {end} and was compared up to {at}: "
-                f"the topic was recreated, or the cluster has lost records"
-            )
+            pair.replaced = _shorter(partition, side, end, at)
     if seen.source_start > pair.source_at:
         pair.comparison.source_removed(pair.source_at, seen.source_start)
         pair.source_at = seen.source_start
     if target_start > pair.target_at:
-        pair.comparison.target_removed()
+        if target_start > pair.target_begin:
+            pair.comparison.target_removed()
         pair.target_at = target_start
     pair.comparison.forget_before(seen.source_start)
     pair.ends = seen
+
+
+def _shorter(partition: Partition, side: str, end: int, at: int) -> str:
+    return (
+        f"{partition[0]}-{partition[1]}: the {side}'s log ends at {end} and was compared up to {at}: "
+        f"the topic was recreated, or the cluster has lost records"
+    )
 
 
 def _after_cut(

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import pytest
+from cutover_harness.conductor.checks import Checks
 from cutover_harness.conductor.statuses import joined_later, missing, read_statuses
 
 
@@ -54,3 +56,22 @@ def test_clients_that_nobody_announced_count_while_they_report(tmp_path: Path) -
     assert joined_later(statuses, "producer", ["p-0"], now=100.0) == ["late", "slow"]
     assert joined_later(statuses, "producer", ["p-0", "late", "slow"], now=100.0) == []
     assert joined_later(statuses, "consumer", [], now=100.0) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[]", "1", '{"routes": []}', '{"routes": {"r": 1}}', '{"routes": {"r": {}}, "instance": "x"}', "[" * 100_000],
+)
+def test_a_file_that_is_no_status_is_left_out(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.json").write_text(text)
+    write(tmp_path, "p-0", generation=2, state="held")
+    assert list(read_statuses(tmp_path, "r")) == ["p-0"]
+
+
+def test_what_a_client_reports_although_it_has_followed_is_in_the_evidence(tmp_path: Path) -> None:
+    write(tmp_path, "p-0")
+    write(tmp_path, "p-1", error="no committed offset in 1 of 2 partitions")
+    checks = Checks("r", tmp_path, *cast("Any", (None, None, None)))
+    reading = checks.attested("producer", ["p-0", "p-1"], "hold", 2, 1.0).read()
+    assert reading.open
+    assert reading.evidence.endswith("p-0, p-1; p-1 reports: no committed offset in 1 of 2 partitions")
