@@ -172,7 +172,7 @@ def _read_json(file: Path, root: Path, missing: list[str]) -> dict[str, Any]:
         missing.append(f"{name}: no regular file.")
         return {}
     try:
-        content = json.loads(file.read_text("utf-8"), parse_constant=_no_number)
+        content = json.loads(file.read_text("utf-8"), parse_constant=_no_number, parse_int=_number)
     except FileNotFoundError:
         missing.append(f"{name}: not there.")
     except OSError as why:
@@ -188,6 +188,13 @@ def _read_json(file: Path, root: Path, missing: list[str]) -> dict[str, Any]:
 
 def _no_number(constant: str) -> Any:
     raise ValueError(f"{constant} is no number in JSON")
+
+
+def _number(digits: str) -> int:
+    value = int(digits)
+    if value.bit_length() > 64:
+        raise ValueError("a number of more than 64 bits")
+    return value
 
 
 def _strings(value: Any) -> list[str]:

@@ -230,7 +230,7 @@ def test_a_half_written_folder_says_what_is_missing(open_page: Open) -> None:
     driver = open_page("half")
     missing = driver.find_element(By.CSS_SELECTOR, ".gap").text
     assert "rollback-4/verdict.json: torn or not JSON" in missing
-    assert "rollback-6: not started" in missing
+    assert "rollback-6 was not rehearsed: the rehearsal ended before it began" in missing
 
 
 def test_it_prints_on_a4_with_everything_open(open_page: Open) -> None:

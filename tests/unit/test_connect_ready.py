@@ -18,6 +18,9 @@ NOT_FOUND = {"error_code": 404, "message": "HTTP 404 Not Found"}
         (httpx.Response(404, json=NOT_FOUND), httpx.Response(404, json={"message": f"No {_NO_CONNECTOR}"}), True),
         (httpx.Response(404, json=NOT_FOUND), httpx.Response(404, json=NOT_FOUND), False),
         (httpx.Response(404, json=NOT_FOUND), httpx.Response(500, json={}), False),
+        # The web server alone, before Connect's resources are there: its page has the path that was asked for.
+        (httpx.Response(404, text="<html>"), httpx.Response(404, text=f"<td>/connectors/{_NO_CONNECTOR}</td>"), False),
+        (httpx.Response(404, text="<html>"), httpx.Response(404, json=[_NO_CONNECTOR]), False),
         (None, None, False),
     ],
 )

@@ -20,6 +20,7 @@ def connect_serves(url: str) -> bool:
         if health.status_code != httpx.codes.NOT_FOUND:
             return health.is_success
         answer = httpx.get(f"{url}/connectors/{_NO_CONNECTOR}", timeout=_TIMEOUT_S, trust_env=False)
-    except httpx.HTTPError:
+        return answer.status_code == httpx.codes.NOT_FOUND and _NO_CONNECTOR in answer.json()["message"]
+    except (httpx.HTTPError, ValueError, LookupError, TypeError):
+        # Its web server answers 404 for any path before Connect is there, with a page that repeats the path.
         return False
-    return answer.status_code == httpx.codes.NOT_FOUND and _NO_CONNECTOR in answer.text
