@@ -34,6 +34,8 @@ _OURS: dict[str, Any] = {
     "DeserializingShareConsumer": DeserializingShareConsumer,
 }
 _mixed: dict[type, type] = {}
+#: Whose classes get the shim's below them when they are put in a client's place, which may be after install().
+_INSTRUMENTATIONS = ("opentelemetry.instrumentation.confluent_kafka", "ddtrace.contrib.")
 
 
 def install() -> None:
@@ -160,6 +162,8 @@ def _warn_of_derived(pairs: dict[Any, Any]) -> None:
 def _own(derived: type) -> bool:
     homes = {replaced.__module__ for replaced in _mixed}  # an instrumentation's other classes are proxies of a client
     package = _package(derived.__module__)
+    if derived.__module__.startswith(_INSTRUMENTATIONS):
+        return True
     return derived in _mixed.values() or derived.__module__ in homes or package in {"confluent_kafka", "cutover_shim"}
 
 

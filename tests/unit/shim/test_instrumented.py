@@ -11,6 +11,7 @@ import pytest
 
 from .conftest import Switch
 from .test_adopted import INSTALL, expect
+from .test_adoption import run
 
 OTEL_IMPORT = """
 from opentelemetry.instrumentation.confluent_kafka import ConfluentKafkaInstrumentor
@@ -75,3 +76,20 @@ def test_clients_are_traced_and_switched(head: str, more: str, switch: Switch, t
 def test_an_instrumentation_can_be_taken_away_again(switch: Switch, topic: str, tmp_path: Path) -> None:
     head = OTEL_IMPORT + OTEL_ON + INSTALL + "ConfluentKafkaInstrumentor().uninstrument()\n"
     expect(head, BODY, "target x False False\n", switch, topic, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "imported",
+    ["import opentelemetry.instrumentation.confluent_kafka", "import ddtrace.contrib.internal.kafka.patch"],
+    ids=["otel", "dd"],
+)
+def test_an_instrumentation_that_is_only_imported_yet_is_not_warned_of(imported: str, tmp_path: Path) -> None:
+    app = tmp_path / "app.py"
+    app.write_text(
+        f"{imported}\nimport confluent_kafka\nclass Mine(confluent_kafka.Producer): pass\n{INSTALL}print('installed')\n"
+    )
+    done = run(str(app), DD_TRACE_ENABLED="false")
+    assert done.stdout == "installed\n", done.stderr
+    warned = [line for line in done.stderr.splitlines() if "is not switched" in line]
+    assert len(warned) == 1, done.stderr
+    assert "Mine was derived from" in warned[0]
