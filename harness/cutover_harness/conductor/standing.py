@@ -80,6 +80,7 @@ def look(folder: Path) -> Standing:
 
     Raises UsageError if a conductor runs it, or if configuration, journal and cutover file are not those of one run.
     """
+    _refuse_without_conductor(folder)
     config = ConductorConfig.load(folder / CONFIG)
     refuse_running(folder, config)
     entries = inspect(config.journal, config.steps, config.groups)
@@ -91,6 +92,21 @@ def look(folder: Path) -> Standing:
     if not config.statuses.is_dir():
         raise UsageError(f"{config.statuses}: no such folder, so no client can attest anything: restore it")
     return Standing(folder, config, entries, cutover_file, reached(entries))
+
+
+def _refuse_without_conductor(folder: Path) -> None:
+    """Raise UsageError naming the folders below `folder` to give instead, if no conductor's configuration is in it."""
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: {'no folder' if folder.exists() else 'no such folder'}: give the folder of a run")
+    if (folder / CONFIG).exists():
+        return
+    inside = sorted(str(file.parent) for pattern in ("*", "*/batches/*") for file in folder.glob(f"{pattern}/{CONFIG}"))
+    inside += sorted(str(file.parent) for file in folder.glob(f"batches/*/{CONFIG}"))
+    named = f"{', '.join(inside[:4])}{f' and {len(inside) - 4} more' if len(inside) > 4 else ''}"
+    raise UsageError(
+        f"{folder}: holds no {CONFIG}: give the folder of one run"
+        + (f", here {named}" if inside else ", such as the folder of a scenario in what `rehearse --out` wrote")
+    )
 
 
 def refuse_running(folder: Path, config: ConductorConfig) -> None:

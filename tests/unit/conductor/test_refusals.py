@@ -213,7 +213,7 @@ def test_a_good_journal_is_read_whole_and_not_touched(folder: Path) -> None:
 
 
 CONFIGS = {
-    "missing": (None, "no such file"),
+    "missing": (None, "holds no conductor.json"),
     "empty": ("", "file: "),
     "half": ('{"route": "r"', "file: "),
     "a list": ("[]", "file: "),
@@ -295,3 +295,24 @@ def test_an_error_of_the_journal_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "journal.sqlite").write_bytes(b"x" * 4096)
     with pytest.raises(JournalError, match=r"journal.sqlite: the journal cannot be used: file is not a database"):
         Journal(tmp_path / "journal.sqlite")
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (".", "holds no conductor.json: give the folder of one run, here {tmp}/batched/batches/b, {tmp}/run"),
+        ("batched", "holds no conductor.json: give the folder of one run, here {tmp}/batched/batches/b"),
+        ("run/status", "holds no conductor.json: give the folder of one run, such as the folder of a scenario"),
+        ("gone", "no such folder: give the folder of a run"),
+        ("run/conductor.json", "no folder: give the folder of a run"),
+    ],
+)
+def test_the_folder_around_a_run_is_refused_with_the_folder_to_give(
+    cli: Cli, folder: Path, tmp_path: Path, given: str, says: str
+) -> None:
+    (tmp_path / "batched" / "batches").mkdir(parents=True)
+    made(tmp_path / "batched" / "batches" / "b")
+    code, out, err = cli("rollback", str(tmp_path / given), "--dry-run")
+    assert (code, out) == (2, "")
+    assert err.strip() == f"kafka-cutover: {tmp_path / given}: {err.strip().split(': ', 2)[2]}"
+    assert says.format(tmp=tmp_path) in err
