@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cutover_harness.errors import UsageError
+from cutover_harness.judge.model import RunFacts
 from cutover_harness.judge.totals import NOT_REHEARSED
 from pydantic import ValidationError
 
@@ -40,8 +42,9 @@ def build(folders: Sequence[Path], policy_file: Path | None = None) -> Built:
     """Read `folders` (one or more run folders) and build one report of them.
 
     Scenarios are read one after the other and their series thinned at once, so that memory holds one whole run at most.
-    Raises UsageError where a folder is no run folder or the policy is not valid.
+    Raises UsageError where a folder is no run folder, a run is given twice or the policy is not valid.
     """
+    _refuse_same_folder(folders)
     read = [read_run(folder) for folder in folders]
     policy = _policy(folders, policy_file)
     total = sum(len(run.names) for run in read)
@@ -49,18 +52,36 @@ def build(folders: Sequence[Path], policy_file: Path | None = None) -> Built:
     series: dict[str, Frames] = {}
     ids: set[str] = set()
     captures: list[dict[str, Any]] = []
+    counted: dict[tuple[int, int, str], Path] = {}
     for index, run in enumerate(read):
         captures.append(_dict(run.rehearsal.get("capture")))
         for name in run.names:
             found = read_scenario(run, name)
             scenarios.append(scenario := _figures(found, index, ids, policy))
             if found.facts:
+                _refuse_counted(found.folder, found.facts, counted)
                 captures.append(found.facts.capture)
             points = max(60, min(POINTS_A_SERIES, POINTS // max(1, total * max(1, len(found.series)))))
             series[scenario.id] = {key: thin(values, points) for key, values in found.series.items()}
     scenarios = _routed(scenarios)
     runs = [_run(run, scenarios, index) for index, run in enumerate(read)]
     return Built(_report(runs, scenarios, policy, captures, read), series)
+
+
+def _refuse_same_folder(folders: Sequence[Path]) -> None:
+    """Raise UsageError if a folder is given twice: its runs would count twice as evidence."""
+    seen: dict[Path, Path] = {}
+    for folder in folders:
+        first = seen.setdefault(folder.resolve(), folder)
+        if first is not folder:
+            raise UsageError(f"{folder}: the same folder as {first}, given before: give each run once")
+
+
+def _refuse_counted(folder: Path, facts: RunFacts, counted: dict[tuple[int, int, str], Path]) -> None:
+    """Raise UsageError if the run in `folder` was counted before, from a copy of the folder."""
+    first = counted.setdefault((facts.run, facts.started_ns, facts.scenario), folder)
+    if first != folder:
+        raise UsageError(f"{folder}: a copy of the run in {first}: one run counts once as evidence: give one of them")
 
 
 def _report(

@@ -108,7 +108,7 @@ MEASURES = (
         "The mirror falls behind",
         lambda s: s.worst_lag_records,
         "lag_records",
-        words.count,
+        words.records,
         "More mirror tasks, larger batches and a short linger; against AutoMQ run without exactly-once.",
         counts_from="limit",
     ),

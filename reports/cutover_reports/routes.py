@@ -186,7 +186,7 @@ def _way_back(rollbacks: Sequence[RollbackCard], reversible: Sequence[int]) -> R
     return Risk(
         id="way-back",
         title="There is no way back where one is needed",
-        likelihood=likelihood(len(failed), len(wanted) - len(unproved)),
+        likelihood="unknown" if unproved and not failed else likelihood(len(failed), len(wanted) - len(unproved)),
         occurred=len(failed),
         runs=len(wanted) - len(unproved),
         at_most=None,

@@ -19,6 +19,11 @@ def count(value: float | None) -> str:
     return "unknown" if value is None else f"{value:,.0f}".replace(",", "\u202f")
 
 
+def records(value: float | None) -> str:
+    """Return a number of records with its unit, where a figure alone could be a duration as well."""
+    return f"{count(value)} record{'' if value == 1 else 's'}" if value is not None else "unknown"
+
+
 class Losses(Protocol):
     """Of a scenario or of a group."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -48,6 +49,23 @@ def test_several_runs_are_merged_with_their_trend(tmp_path: Path) -> None:
     lost = next(risk for risk in report["routes"][0]["risks"] if risk["id"] == "lost")
     assert lost["runs"] == 4
     assert not (first / "report.json").exists()
+
+
+@pytest.mark.parametrize("spelling", ["run", "link", "copy"])
+def test_a_run_counts_once_as_evidence(tmp_path: Path, spelling: str) -> None:
+    run = write_run(tmp_path / "run", SMALL)
+    (tmp_path / "link").symlink_to(run)
+    shutil.copytree(run, tmp_path / "copy")
+    with pytest.raises(UsageError, match=r"give (each run once|one of them)"):
+        report_command([run, tmp_path / spelling], out=tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
+
+
+def test_a_copy_of_a_scenario_within_its_run_counts_once(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", SMALL)
+    shutil.copytree(run / "stop-first", run / "stop-first-2")
+    with pytest.raises(UsageError, match=r"stop-first-2: a copy of the run in .*stop-first:"):
+        report_command([run])
 
 
 def test_json_goes_to_standard_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
