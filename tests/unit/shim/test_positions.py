@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Producer as RawProducer
 from cutover_shim import Consumer
-from cutover_shim.positions import starts_at_end
+from cutover_shim.positions import Positions, starts_at_end
 
 from .conftest import MockCluster, Switch, until
 from .test_consumer_switch import FAST
@@ -147,3 +148,14 @@ def test_a_seek_to_an_offset_of_the_cluster_that_was_left_is_refused(switch: Swi
     reader.consumer.seek(TopicPartition(topic, 0, 8))  # what was read here is ours
     until(lambda: reader.got[10:] == ["8", "9"], reader.step)
     reader.consumer.close()
+
+
+def test_a_committed_offset_that_could_not_be_read_is_named_and_nothing_is_committed_over_it() -> None:
+    positions = Positions()
+    positions.starts = {("t", 0): 5, ("t", 1): 5}
+    failed = SimpleNamespace(topic="t", partition=0, offset=-1001, error=KafkaError(KafkaError.NOT_COORDINATOR))
+    known, unknown = positions.uncommitted(
+        [cast("TopicPartition", failed), TopicPartition("t", 1), TopicPartition("t", 2, 7)]
+    )
+    assert [(p.topic, p.partition, p.offset) for p in known] == [("t", 1, 5)]
+    assert unknown == [failed]
