@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Mapping
 
 from cutover_harness.errors import refusal
+from cutover_harness.masking import masked
 
 DEBUG = "KAFKA_CUTOVER_DEBUG"
 EXIT_USAGE = 2
@@ -24,7 +25,7 @@ def last_resort(error: Exception, env: Mapping[str, str] | None = None) -> int:
     if why is not None:
         print(f"kafka-cutover: {why}", file=sys.stderr)
         return EXIT_USAGE
-    text = " ".join(str(error).split())[:200]
+    text = masked(" ".join(str(error).split()))[:200]
     kept = _keep(error)
     print(f"kafka-cutover: unexpected {type(error).__name__}: {text}; {kept}", file=sys.stderr)
     return EXIT_DEFECT

@@ -109,10 +109,14 @@ class Connect:
         answer = self._call("GET", f"/connectors/{name}/status", missing_is_fine=True)
         if answer is None:
             return None
-        parts = [answer["connector"], *answer.get("tasks", ())]
-        traces = [part.get("trace") or "" for part in parts if part["state"] == "FAILED"]
+        try:
+            parts = [answer["connector"], *answer.get("tasks", ())]
+            states = [str(part["state"]) for part in parts]
+            traces = [str(part.get("trace") or "") for part in parts if part["state"] == "FAILED"]
+        except (KeyError, TypeError, AttributeError):
+            raise self._error("GET", f"/connectors/{name}/status", "answered with no state") from None
         failure = trace_reason(traces[0], self._secrets) if traces else None
-        return Status(parts[0]["state"], tuple(task["state"] for task in parts[1:]), failure)
+        return Status(states[0], tuple(states[1:]), failure)
 
     def config(self, name: str) -> dict[str, str] | None:
         """Return a connector's configuration, None where there is no such connector."""
@@ -122,7 +126,10 @@ class Connect:
     def offsets(self, name: str) -> list[tuple[dict[str, Any], dict[str, Any] | None]]:
         """Return a source connector's stored (partition, offset) pairs (KIP-875), nothing where it has none."""
         answer = self._call("GET", f"/connectors/{name}/offsets", missing_is_fine=True) or {}
-        return [(each["partition"], each["offset"]) for each in answer.get("offsets", ())]
+        try:
+            return [(dict(each["partition"]), each["offset"]) for each in answer.get("offsets", ())]
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise self._error("GET", f"/connectors/{name}/offsets", "answered with no offsets") from None
 
     def patch_offsets(self, name: str, offsets: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
         """Set stored offsets of a stopped source connector (KIP-875)."""
@@ -169,12 +176,15 @@ class Connect:
                 problem = f"does not answer ({type(error).__name__}: {error})"
             else:
                 if answer.is_success:
-                    return answer.json() if answer.content else {}
-                if missing_is_fine and answer.status_code == HTTPStatus.NOT_FOUND:
+                    if (content := _content(answer)) is not None:
+                        return content
+                    problem = f"answered {answer.status_code} with something that is not Connect's: is it a proxy's?"
+                elif missing_is_fine and answer.status_code == HTTPStatus.NOT_FOUND:
                     return None
-                problem = f"answered {answer.status_code} ({one_line(_message(answer), self._secrets)})"
-                if answer.status_code not in passing:
-                    raise self._error(method, path, problem)
+                else:
+                    problem = f"answered {answer.status_code} ({one_line(_message(answer), self._secrets)})"
+                    if answer.status_code not in passing:
+                        raise self._error(method, path, problem)
             if done():
                 return {}
             if time.monotonic() > deadline:
@@ -184,6 +194,15 @@ class Connect:
     def _error(self, method: str, path: str, problem: str) -> MirrorError:
         address = self.url.copy_with(username=None, password=None)
         return MirrorError(f"Connect at {address} {problem} to {method} {path}")
+
+
+def _content(answer: httpx.Response) -> dict[str, Any] | list[Any] | None:
+    """Return what an answer contains, None if Connect cannot have sent it."""
+    try:
+        found = answer.json() if answer.content else {}
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict | list) else None
 
 
 def _message(answer: httpx.Response) -> str:
