@@ -82,7 +82,12 @@ def read_run(folder: Path) -> RunFolder:
     listed = [
         name for name in _strings(rehearsal.get("scenarios")) if Path(name).name == name and name not in (".", "..")
     ]
-    names = listed + [name for name in found if name not in listed]
+    others = [name for name in found if name not in listed]
+    if listed and rehearsal.get("finished"):
+        # A rehearsal that finished has named all of its own. This is of another run, on other brokers perhaps.
+        missing += [f"{name}: rehearsal.json does not name this scenario, so it does not count." for name in others]
+        others = []
+    names = listed + others
     if rehearsal and not rehearsal.get("finished"):
         missing.append("The rehearsal did not finish: rehearsal.json has no time of its end.")
     asked, absent = rehearsal.get("asked"), rehearsal.get("not_rehearsed")

@@ -61,11 +61,14 @@ def test_a_run_counts_once_as_evidence(tmp_path: Path, spelling: str) -> None:
     assert not (tmp_path / "merged").exists()
 
 
-def test_a_copy_of_a_scenario_within_its_run_counts_once(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run", SMALL)
-    shutil.copytree(run / "stop-first", run / "stop-first-2")
-    with pytest.raises(UsageError, match=r"stop-first-2: a copy of the run in .*stop-first:"):
-        report_command([run])
+def test_a_scenario_that_its_rehearsal_does_not_name_is_no_evidence(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [shape for shape in SMALL if shape.name != "stop-first"])
+    other = write_run(tmp_path / "other", SMALL, seed=2)
+    shutil.copytree(other / "stop-first", run / "stop-first.kept")
+    assert report_command([run]) == 3
+    report = json.loads((run / "report.json").read_text("utf-8"))
+    assert {scenario["name"] for scenario in report["scenarios"]} == {"rollback-4", "producers-first"}
+    assert report["missing"] == ["stop-first.kept: rehearsal.json does not name this scenario, so it does not count."]
 
 
 def test_json_goes_to_standard_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
