@@ -42,6 +42,12 @@ OPTIONS = [
     "rollback {}",
 ]
 SHAPES = ["missing", "folder", "fifo", "unreadable", "empty", "garbage", "deep"]
+CASES = [
+    (option, shape)
+    for option in OPTIONS
+    for shape in SHAPES
+    if not (option.endswith(("--secret {}", "--mask-key {}")) and shape in {"garbage", "deep"})  # any bytes will do
+]
 
 
 def make(shape: str, path: Path) -> str:
@@ -65,6 +71,11 @@ def make(shape: str, path: Path) -> str:
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(DEBUG, raising=False)
+
+    def replaced(*_given: object) -> None:
+        raise AssertionError("the test's own process would become another program")
+
+    monkeypatch.setattr(os, "execve", replaced)
     (tmp_path / "good.properties").write_text("bootstrap.servers=127.0.0.1:1\n", encoding="utf-8")
     before = signal.getsignal(signal.SIGTERM)
 
@@ -86,8 +97,7 @@ def called(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
     return int(ended.value.code or 0), capsys.readouterr().err
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize(("option", "shape"), CASES)
 def test_whatever_a_path_is_the_answer_is_one_line(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, shape: str
 ) -> None:

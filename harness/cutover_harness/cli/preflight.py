@@ -56,19 +56,19 @@ def preflight(
     if hours <= 0:
         raise UsageError(f"--hours {hours:g}: must be above 0")
     target_acks = read_target_acks(cutover_file) if cutover_file is not None else None
-    here = read_cluster("source", read_properties(source), _globs(topics))
-    inventory = Inventory(
-        source=here,
-        target=read_cluster("target", read_properties(target), [], count=here.topics.keys()) if target else None,
-        clients={str(file): read_client(file) for file in client or []},
-        plan=Plan(
-            hours=hours,
-            exactly_once=exactly_once,
-            batches=tuple(tuple(_globs([each])) for each in batch or []),
-            automq=_version(automq_version),
-            target_acks=target_acks,
-        ),
+    # Every file and option before a cluster is asked: what is wrong with them is told at once.
+    source_config, target_config = read_properties(source), read_properties(target) if target else None
+    clients = {str(file): read_client(file) for file in client or []}
+    plan = Plan(
+        hours=hours,
+        exactly_once=exactly_once,
+        batches=tuple(tuple(_globs([each])) for each in batch or []),
+        automq=_version(automq_version),
+        target_acks=target_acks,
     )
+    here = read_cluster("source", source_config, _globs(topics))
+    there = None if target_config is None else read_cluster("target", target_config, [], count=here.topics.keys())
+    inventory = Inventory(source=here, target=there, clients=clients, plan=plan)
     findings = check(inventory)
     typer.echo(_json(inventory, findings) if as_json else _text(inventory, findings))
     return EXIT_BLOCKER if any(finding.severity == Severity.BLOCKER for finding in findings) else 0
