@@ -489,6 +489,15 @@ def test_exit_codes_say_whether_there_is_a_blocker(
     assert set(told["findings"][0]) == {"rule", "severity", "subject", "reason", "source", "remedy"}
 
 
+def test_a_source_without_topics_is_no_good_source(
+    properties: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "read_cluster", lambda *_, **__: replace(SOURCE, topics={}))
+    done = preflight(monkeypatch, capsys, "--source", properties)
+    assert (done.code, done.out) == (2, "")
+    assert "shows no topic to look at" in done.err
+
+
 @pytest.mark.parametrize(
     ("args", "says"),
     [

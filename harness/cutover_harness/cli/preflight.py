@@ -67,6 +67,8 @@ def preflight(
         target_acks=target_acks,
     )
     here = read_cluster("source", source_config, _globs(topics))
+    if not here.topics:
+        raise UsageError(f"--source {source}: the cluster shows no topic to look at: check its address and the rights")
     there = None if target_config is None else read_cluster("target", target_config, [], count=here.topics.keys())
     inventory = Inventory(source=here, target=there, clients=clients, plan=plan)
     findings = check(inventory)
