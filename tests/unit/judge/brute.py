@@ -15,15 +15,20 @@ class Producers:
 
     def __init__(self, events: Iterable[Event]) -> None:
         self.rows: dict[Record, list[Event]] = defaultdict(list)
+        # Each ledger's own order counts, also when its clock was set back: times that never go back within a stream.
+        self._times: dict[int, float] = {}
+        latest: dict[tuple[str, int], float] = {}
         for event in sorted(events, key=lambda e: e.instance):
             if event.event in ("SENT", "ACKED", "FAILED", "ABORTED") and event.sequence >= 0:
                 self.rows[event.stream, event.sequence].append(event)
+                place = event.instance, event.stream
+                self._times[id(event)] = latest[place] = max(latest.get(place, event.time_ms), event.time_ms)
 
     def events(self, record: Record, *kinds: str) -> list[Event]:
         return [e for e in self.rows.get(record, []) if e.event in kinds]
 
     def outcome(self, record: Record) -> str:
-        ended = sorted(self.events(record, "ACKED", "ABORTED"), key=lambda e: e.time_ms)
+        ended = sorted(self.events(record, "ACKED", "ABORTED"), key=lambda e: self._times[id(e)])
         if ended:
             return ended[-1].event
         return "FAILED" if self.events(record, "FAILED") else "SENT"
