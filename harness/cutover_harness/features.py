@@ -63,10 +63,10 @@ def _ask(connection: socket.socket) -> dict[str, int]:
     header = struct.pack(">hhih", _API_VERSIONS, _VERSION, 1, len(_NAME)) + _NAME + b"\0"
     request = header + name + name + b"\0"
     connection.sendall(struct.pack(">i", len(request)) + request)
-    (length,) = struct.unpack(">i", _read(connection, 4))
+    (length,) = struct.unpack(">i", read_exactly(connection, 4))
     if not 0 < length < _LARGEST_ANSWER:
         raise ValueError("not an answer of Kafka's")
-    return parse(_read(connection, length))
+    return parse(read_exactly(connection, length))
 
 
 def parse(answer: bytes) -> dict[str, int]:
@@ -134,7 +134,8 @@ def _compact(text: bytes) -> bytes:
     return bytes([len(text) + 1]) + text  # shorter than 127
 
 
-def _read(connection: socket.socket, length: int) -> bytes:
+def read_exactly(connection: socket.socket, length: int) -> bytes:
+    """Return the next `length` bytes; raises ConnectionError if the broker closes before, OSError if it is silent."""
     data = b""
     while len(data) < length:
         if not (part := connection.recv(length - len(data))):

@@ -3,6 +3,8 @@
 import socket
 import struct
 
+from cutover_harness.features import read_exactly
+
 _CLIENT = b"kafka-cutover"
 _API_VERSIONS, _METADATA = 18, 3
 
@@ -23,14 +25,5 @@ def _ask(connection: socket.socket, key: int, version: int, body: bytes) -> byte
     """Send a request with header version 1 and return the answer, correlation id first (Kafka protocol guide)."""
     request = struct.pack(f">hhih{len(_CLIENT)}s", key, version, 1, len(_CLIENT), _CLIENT) + body
     connection.sendall(struct.pack(">i", len(request)) + request)
-    (length,) = struct.unpack(">i", _read(connection, 4))
-    return _read(connection, length)
-
-
-def _read(connection: socket.socket, length: int) -> bytes:
-    data = b""
-    while len(data) < length:
-        if not (part := connection.recv(length - len(data))):
-            raise ConnectionError("closed by the broker")
-        data += part
-    return data
+    (length,) = struct.unpack(">i", read_exactly(connection, 4))
+    return read_exactly(connection, length)
