@@ -1,4 +1,4 @@
-"""The drop-in for confluent_kafka.admin.AdminClient: it asks the cluster where its route's producers are."""
+"""The drop-in for confluent_kafka.admin.AdminClient, which asks the cluster of its route's producers."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from confluent_kafka.cimpl import _AdminClientImpl
 
 from cutover_shim import codes, config, native, watch
 from cutover_shim.clients import build_client
-from cutover_shim.cutover_file import Cluster, CutoverFile
+from cutover_shim.cutover_file import Cluster, ClusterName, CutoverFile
 
 RawAdminClient = admin.AdminClient
 
 
 class AdminClient(RawAdminClient):
-    """AdminClient with the interface of confluent_kafka's, for the cluster in use by a route.
+    """AdminClient with confluent_kafka's interface, for the cluster that a route's producers use.
 
-    The route is the property `cutover.route`, or the only one of the cutover file; otherwise it stays on the source. It
-    goes where that route's producers are; while those are held it stays where it was. A request is answered by the
-    cluster that it was sent to. Without a cutover file it is confluent_kafka's AdminClient on the application's own
-    address.
+    The route is the property `cutover.route`, or the cutover file's only one; without either the source is asked. While
+    the producers are held, it asks the cluster that it asked before. Without a cutover file it is confluent_kafka's
+    AdminClient on the application's own address.
+    Raises CutoverFileError if the file cannot be used at the start, KafkaException (_INVALID_ARG) if it has no such
+    route, and what the client raises.
     """
 
     def __init__(self, conf: dict[str, Any], **kwargs: Any) -> None:
@@ -31,11 +32,17 @@ class AdminClient(RawAdminClient):
         self._shim_lock = native.RLock()
         self._shim_file: CutoverFile | None = None
         self._shim_at: tuple[Cluster | None, Any] | None = None
-        if self._shim_conf.file is not None:
-            watched = watch.watcher.follow(self._shim_conf.file)
+        # Also of the cluster that was left: a client that is dropped fails the requests that it has not answered.
+        self._shim_clients: dict[ClusterName | None, tuple[Cluster | None, Any]] = {}
+        if self._shim_conf.follows is not None:
+            watched = watch.watcher.follow(self._shim_conf)
             self._shim_apply(watched.first())
-            if self._shim_conf.route is not None and self._shim_conf.route not in watched.first().routes:
-                raise codes.error(codes.INVALID_ARG, f"cutover.route: no route {self._shim_conf.route!r} in the file")
+            routes = watched.first().routes
+            if self._shim_conf.route is not None and routes and self._shim_conf.route not in routes:
+                raise codes.error(
+                    codes.INVALID_ARG,
+                    f"cutover.route: no route {self._shim_conf.route!r} in the cutover file: name one of it",
+                )
             watch.watcher.attach(watched, self)
         self._shim_client()
 
@@ -46,27 +53,30 @@ class AdminClient(RawAdminClient):
         """An AdminClient has no state to report."""
 
     def _shim_exit(self, timeout_s: float) -> None:
-        """Nor has it a last one."""
+        """An AdminClient has no last state."""
 
     def _shim_client(self) -> Any:
         with self._shim_lock:
             file, conf = self._shim_file, self._shim_conf.conf
-            where = None if file is None else self._shim_where(file)
-            if self._shim_at is None or self._shim_at[0] != where:
-                if where is not None:
-                    conf = config.for_cluster(conf, where)
-                self._shim_at = (where, build_client(RawAdminClient, dict(conf), where))
-            return self._shim_at[1]
+            cluster = None if file is None else self._shim_cluster(file)
+            name = None if cluster is None else cluster.name
+            found = self._shim_clients.get(name)
+            if found is None or found[0] != cluster:
+                if cluster is not None:
+                    conf = config.for_cluster(conf, cluster)
+                found = self._shim_clients[name] = (cluster, build_client(RawAdminClient, dict(conf), cluster))
+            self._shim_at = found
+            return found[1]
 
-    def _shim_where(self, file: CutoverFile) -> Cluster:
+    def _shim_cluster(self, file: CutoverFile) -> Cluster:
         route = self._shim_conf.route or (next(iter(file.routes)) if len(file.routes) == 1 else None)
-        place = file.routes[route].producers if route is not None and route in file.routes else "source"
-        if place == "hold":
-            place = "target" if self._shim_at is not None and self.cutover_cluster() == "target" else "source"
-        return file.clusters[place]
+        location = file.routes[route].producers if route is not None and route in file.routes else "source"
+        if location == "hold":
+            location = "target" if self._shim_at is not None and self.cutover_cluster() == "target" else "source"
+        return file.clusters[location]
 
-    def cutover_cluster(self, topic: str | None = None) -> str | None:  # noqa: ARG002 - the same call as a producer's
-        """Tell which cluster the last request went to: "source" or "target"."""
+    def cutover_cluster(self, topic: str | None = None) -> ClusterName | None:  # noqa: ARG002 - as Producer's
+        """Return the cluster that the last request was sent to: "source" or "target"."""
         at = self._shim_at
         return "source" if at is None or at[0] is None else at[0].name
 
@@ -90,3 +100,8 @@ for _base in (_AdminClientImpl, RawAdminClient):
         if public and callable(_method) and _name not in _OWN:
             setattr(AdminClient, _name, _forward(_name, _method))
 AdminClient.__enter__ = _enter  # type: ignore[assignment]
+
+
+def __getattr__(name: str) -> Any:
+    # Everything else of confluent_kafka.admin, so that `from cutover_shim import admin` can replace its import.
+    return getattr(admin, name)

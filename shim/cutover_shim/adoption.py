@@ -1,4 +1,4 @@
-"""Putting the shim in the place of confluent_kafka's clients without a change to the application."""
+"""Replacing confluent_kafka's clients by the shim's without a change to the application."""
 
 from __future__ import annotations
 
@@ -34,20 +34,21 @@ _OURS: dict[str, Any] = {
     "DeserializingShareConsumer": DeserializingShareConsumer,
 }
 _mixed: dict[type, type] = {}
-#: Whose classes get the shim's below them when they are put in a client's place, which may be after install().
+#: Instrumentations whose classes get the shim's class as a base when they replace a client, also after install().
 _INSTRUMENTATIONS = ("opentelemetry.instrumentation.confluent_kafka", "ddtrace.contrib.")
 
 
 def install() -> None:
-    """Make `confluent_kafka.Producer` and the other clients those of the shim, for the whole process.
+    """Replace `confluent_kafka.Producer` and the other clients by those of the shim, in the whole process.
 
     Works before and after the application has imported confluent_kafka or one of its modules: names that modules have
-    already bound are rebound, `confluent_kafka.admin.AdminClient` included. A class that stands in a client's place
-    already (OpenTelemetry's and Datadog's instrumentation put one there) stays, on the shim; so does one that is put
-    there later. Other classes that were derived from a raw client before cannot be changed and are named in a warning;
-    install earlier, or start the application by `python -m cutover_shim`. Calling it again does nothing.
+    already bound are rebound, `confluent_kafka.admin.AdminClient` included. A class that has already replaced a client
+    (OpenTelemetry's and Datadog's instrumentation do that) stays, with the shim's class as a base; so does one that
+    replaces it later. Other classes that were derived from a raw client before cannot be changed and are named in a
+    warning: install earlier, or start the application with `python -m cutover_shim`. A second call does nothing.
     """
-    from cutover_shim.admin import AdminClient, RawAdminClient  # noqa: PLC0415 - its import takes time: for adopters only
+    from cutover_shim import aio  # noqa: PLC0415 - slow to import
+    from cutover_shim.admin import AdminClient, RawAdminClient  # noqa: PLC0415 - slow to import
 
     pairs = {_RAW[name]: _OURS[name] for name in _RAW if _RAW[name] is not None}
     pairs[RawAdminClient] = AdminClient
@@ -56,18 +57,20 @@ def install() -> None:
         if isinstance(now, type) and raw is not None:
             pairs[now] = on_shim(name, now)
     pairs |= _of_clients_own_modules(pairs)
-    for raw in pairs:
+    # Without these two the clients inside are the shim's all the same, but the status lacks what they buffer.
+    asynchronous = {aio.RawAIOProducer: aio.AIOProducer, aio.RawAIOConsumer: aio.AIOConsumer}
+    for raw in (*pairs, *asynchronous):
         _pin(raw)
-    _rebind(pairs)
+    _rebind(pairs | asynchronous)
     if not isinstance(confluent_kafka, _Watched):
         sys.modules["confluent_kafka"].__class__ = _Watched
     _warn_of_derived(pairs)
 
 
 def on_shim(name: str, found: type) -> type:
-    """Return the class to use where `found` was put in the place of the client of this name.
+    """Return the class to use instead of `found`, which is bound to the name of a client.
 
-    The raw client becomes the shim's. A class that derives from the raw client gets the shim's between the two.
+    For the raw client it is the shim's. For a class derived from the raw client it is one that derives from both.
     """
     raw, ours = _RAW[name], _OURS[name]
     if found is raw:
@@ -82,9 +85,9 @@ def on_shim(name: str, found: type) -> type:
 
 
 def _rewrapped(found: type, raw: type, ours: type) -> dict[str, Any]:
-    """Wrap the shim's methods as `found` has wrapped the raw client's own, which would be called past the shim.
+    """Wrap the shim's methods as `found` has wrapped the raw client's own, which would bypass the shim.
 
-    A wrapper is an object of wrapt's (https://wrapt.readthedocs.io), which both instrumentations use.
+    A wrapper is an object of wrapt (https://wrapt.readthedocs.io), which both instrumentations use.
     """
     again: dict[str, Any] = {}
     for between in reversed(found.__mro__[: found.__mro__.index(raw)]):
@@ -96,7 +99,7 @@ def _rewrapped(found: type, raw: type, ours: type) -> dict[str, Any]:
 
 
 class _Watched(ModuleType):
-    """The module confluent_kafka: an instrumentation that replaces a client after install() gets one on the shim."""
+    """The module confluent_kafka: a class that replaces a client after install() gets the shim's class as a base."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, type) and _RAW.get(name) is not None:
@@ -105,7 +108,7 @@ class _Watched(ModuleType):
 
 
 def _of_clients_own_modules(pairs: dict[Any, Any]) -> dict[Any, Any]:
-    """Find confluent_kafka's own classes that derive from a client and are imported already (confluent_kafka.avro)."""
+    """Return confluent_kafka's own classes that derive from a client, as far as imported (confluent_kafka.avro)."""
     found: dict[Any, Any] = {}
     for name in ("Producer", "Consumer"):
         for derived in type.__subclasses__(_RAW[name]):
@@ -115,9 +118,9 @@ def _of_clients_own_modules(pairs: dict[Any, Any]) -> dict[Any, Any]:
 
 
 def _pin(raw: type) -> None:
-    """Let the methods of a class name it by a name of its own in their module, so that its usual name can be rebound.
+    """Make the methods of a class refer to it by a private global name, so that its usual name can be rebound.
 
-    confluent_kafka's say `super(AdminClient, self)`: with another class under that name they raise TypeError.
+    confluent_kafka's methods contain `super(AdminClient, self)`: with another class of that name they raise TypeError.
     """
     own = f"_cutover_{raw.__qualname__.replace('.', '_')}"
     for method in vars(raw).values():
@@ -143,7 +146,7 @@ def _rebind(pairs: dict[Any, Any]) -> None:
             if not isinstance(value, type) or value not in pairs or name.startswith("_cutover_"):
                 continue
             if value in _mixed and value.__module__ == home and _package(home) != "confluent_kafka":
-                continue  # the instrumentation's own name for it, by which it is taken away again
+                continue  # the instrumentation's own name for it, which it needs to remove it again
             setattr(module, name, pairs[value])
 
 

@@ -1,7 +1,7 @@
 """The drop-ins for confluent_kafka.aio's AIOProducer and AIOConsumer.
 
-They build their client as `confluent_kafka.Producer(…)`, by name. Their constructors are run here with that one name
-meaning this package's clients; all else is their own code.
+They construct their client as `confluent_kafka.Producer(…)`, by name. Here their constructors run with that name bound
+to this package's clients; everything else is their own code.
 """
 
 from __future__ import annotations
@@ -14,9 +14,13 @@ from typing import Any
 from confluent_kafka import aio
 
 from cutover_shim.consumer import Consumer
+from cutover_shim.cutover_file import ClusterName
 from cutover_shim.producer import Producer
 
 __all__ = ["AIOConsumer", "AIOProducer"]
+
+RawAIOProducer = aio.AIOProducer
+RawAIOConsumer = aio.AIOConsumer
 
 
 def _on_the_shim(constructor: Any) -> Any:
@@ -29,7 +33,7 @@ def _on_the_shim(constructor: Any) -> Any:
 
 
 def _counting(constructor: Any) -> Any:
-    """Let the status count what an AIOProducer has not handed over yet: it waits as much as what the shim holds."""
+    """Make the status count the messages that an AIOProducer still buffers as queued."""
 
     @functools.wraps(constructor)
     def construct(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -42,22 +46,27 @@ def _counting(constructor: Any) -> Any:
 
 
 class AIOProducer(aio.AIOProducer):
-    """AIOProducer with the interface of confluent_kafka's, whose cluster can be changed under it."""
+    """AIOProducer with confluent_kafka's interface, whose cluster can change while it is in use."""
 
-    __init__ = _counting(_on_the_shim(aio.AIOProducer.__init__))
+    __init__ = _counting(_on_the_shim(RawAIOProducer.__init__))
 
-    def cutover_cluster(self, topic: str | None = None) -> str | None:
-        """Tell which cluster a topic's messages go to now, as Producer.cutover_cluster does."""
-        found: str | None = self._producer.cutover_cluster(topic)  # type: ignore[attr-defined]
+    def cutover_cluster(self, topic: str | None = None) -> ClusterName | None:
+        """Return the cluster to which a topic's messages go now: see Producer.cutover_cluster."""
+        found: ClusterName | None = self._producer.cutover_cluster(topic)  # type: ignore[attr-defined]
         return found
 
 
 class AIOConsumer(aio.AIOConsumer):
-    """AIOConsumer with the interface of confluent_kafka's, whose cluster can be changed under it."""
+    """AIOConsumer with confluent_kafka's interface, whose cluster can change while it is in use."""
 
-    __init__ = _on_the_shim(aio.AIOConsumer.__init__)
+    __init__ = _on_the_shim(RawAIOConsumer.__init__)
 
-    def cutover_cluster(self, topic: str | None = None) -> str | None:
-        """Tell which cluster is read now, as Consumer.cutover_cluster does."""
-        found: str | None = self._consumer.cutover_cluster(topic)  # type: ignore[attr-defined]
+    def cutover_cluster(self, topic: str | None = None) -> ClusterName | None:
+        """Return the cluster that is read now: see Consumer.cutover_cluster."""
+        found: ClusterName | None = self._consumer.cutover_cluster(topic)  # type: ignore[attr-defined]
         return found
+
+
+def __getattr__(name: str) -> Any:
+    # Everything else of confluent_kafka.aio, so that `from cutover_shim import aio` can replace its import.
+    return getattr(aio, name)

@@ -1,4 +1,4 @@
-"""The client properties that the shim adds, and a handle's configuration for one cluster."""
+"""The client properties that the shim adds, and a client's configuration for one cluster."""
 
 from __future__ import annotations
 
@@ -10,42 +10,62 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cutover_shim import codes
 from cutover_shim.cutover_file import Cluster, CutoverFile
 
 FILE, STATUS, INSTANCE, ROUTE = "cutover.file", "cutover.status", "cutover.instance", "cutover.route"
 OWN_OFFSETS = "cutover.own.offsets"
-_OWN = frozenset({FILE, STATUS, INSTANCE, ROUTE, OWN_OFFSETS})
-_ADDRESS = frozenset({"bootstrap.servers", "metadata.broker.list"})
-# What the client refuses, or fails by, where the cluster's login or group protocol is another one.
+CHANNEL, KEY, UNSIGNED, APP = "cutover.channel", "cutover.key", "cutover.unsigned", "cutover.app"
+_OWN = frozenset({FILE, STATUS, INSTANCE, ROUTE, OWN_OFFSETS, CHANNEL, KEY, UNSIGNED, APP})
+ADDRESS = frozenset({"bootstrap.servers", "metadata.broker.list"})
+# Properties that the client refuses, or fails with, if the cluster's login or group protocol is another one.
 _TOKENS = ("oauth_cb", "sasl.oauthbearer.", "enable.sasl.oauthbearer.")
 _CLASSIC = ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy", "group.protocol.type")
 _CONNECTION = re.compile(
     r"bootstrap\.|metadata\.broker\.|broker\.address\.|client\.|socket\.|security\.|sasl\.|oauth_cb|(enable\.)?s(sl|asl)\."
 )
+_TRUE = frozenset({"true", "t", "1"})
 _count = itertools.count(1)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the shim itself is told by a client's properties or the environment."""
+    """The shim's own settings, from a client's properties or the environment."""
 
     file: str | None
     status: str | None
     instance: str
     route: str | None
     conf: dict[str, Any]  # the application's own properties, without the shim's
-    own_offsets: bool = False  # the application keeps offsets itself, and tells those of the two clusters apart
+    own_offsets: bool = False  # the application keeps offsets itself, and keeps those of the two clusters apart
+    channels: tuple[str, ...] = ()  # how documents reach the client besides the file
+    key: str | None = None  # references to the keys of signatures
+    unsigned: bool = False  # a control topic is accepted without a key
+    app: str | None = None  # the application's name
+
+    @property
+    def follows(self) -> str | None:
+        """The file and channels that the client follows, in words; None for the plain client."""
+        names = ([] if self.file is None else [self.file]) + list(self.channels)
+        return ", ".join(names) or None
 
 
-def cutover_path(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
-    """Find the cutover file that a client built with these arguments follows; None: the plain client."""
-    given = args[0].get(FILE) if args and isinstance(args[0], dict) else None
-    path = kwargs.get(FILE, given)
-    return (os.environ.get("CUTOVER_FILE") if path is None else str(path)) or None
+NONE = Settings(file=None, status=None, instance="", route=None, conf={})
+
+
+def is_plain(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    """Return whether a client with these arguments follows nothing."""
+    return not (_given(FILE, args, kwargs) or _given(CHANNEL, args, kwargs))
+
+
+def _given(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
+    """Return one of the shim's own properties, otherwise its environment variable: CUTOVER_FILE for cutover.file."""
+    value = kwargs.get(name, args[0].get(name) if args and isinstance(args[0], dict) else None)
+    return (os.environ.get(name.upper().replace(".", "_")) if value is None else str(value)) or None
 
 
 def plain(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Take the shim's own properties out of a constructor's arguments and leave all else, mistakes included."""
+    """Return a constructor's arguments without the shim's own properties; mistakes stay as they are."""
     rest = {k: v for k, v in kwargs.items() if k not in _OWN}
     if args and isinstance(args[0], dict) and not _OWN.isdisjoint(args[0]):
         args = ({k: v for k, v in args[0].items() if k not in _OWN}, *args[1:])
@@ -53,38 +73,61 @@ def plain(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, 
 
 
 def settings(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Settings:
-    """Read the shim's properties. Raises TypeError for a configuration that the client refuses in the same words."""
+    """Return the shim's settings.
+
+    Raises TypeError, with the client's own text, for what is no configuration, and KafkaException (_INVALID_ARG) for a
+    property of the shim that has no value of its kind.
+    """
     if len(args) > 1:
         raise TypeError("expected tuple containing single dict")
     if not (args or kwargs) or (args and not isinstance(args[0], dict)):
         raise TypeError("expected configuration dict")
     conf: dict[str, Any] = {**(args[0] if args else {}), **kwargs}
+    given = {name: _given(name, args, kwargs) for name in (FILE, STATUS, CHANNEL, KEY, UNSIGNED, APP)}
     own = {k: conf.pop(k, None) for k in _OWN}
-    instance = own[INSTANCE] or f"{socket.gethostname()}-{os.getpid()}-{next(_count)}"
     return Settings(
-        file=cutover_path(args, kwargs),
-        status=own[STATUS] or os.environ.get("CUTOVER_STATUS") or None,
-        instance=str(instance),
+        file=given[FILE],
+        status=given[STATUS],
+        instance=_instance(own[INSTANCE]),
         route=own[ROUTE],
         conf=conf,
-        own_offsets=flag({OWN_OFFSETS: own[OWN_OFFSETS] or False}, OWN_OFFSETS, default=False),
+        own_offsets=_switched_on(OWN_OFFSETS, own[OWN_OFFSETS]),
+        channels=tuple(dict.fromkeys(part for part in re.split(r"[\s,]+", given[CHANNEL] or "") if part)),
+        key=given[KEY],
+        unsigned=_switched_on(UNSIGNED, given[UNSIGNED]),
+        app=given[APP],
     )
 
 
-def for_cluster(conf: Mapping[str, Any], cluster: Cluster | None) -> dict[str, Any]:
-    """Merge: the application's properties without its address, then the cluster's, which win (None: no cutover file).
+def _instance(own: Any) -> str:
+    """Return the client's name: the property as it is; the variable is the whole process's, and gets a number."""
+    if own:
+        return str(own)
+    process = os.environ.get("CUTOVER_INSTANCE") or f"{socket.gethostname()}-{os.getpid()}"
+    return f"{process}-{next(_count)}"
 
-    The cluster's come last, because librdkafka applies properties in their order: an alias of the same property that
-    the application set cannot win. The application's properties of a login or group protocol that this cluster does not
-    use are left out. The client waits 10 s for a token whenever it has `oauth_cb`, and then fails
-    (confluent-kafka >= 2.13), and refuses the classic group protocol's properties under the new one (KIP-848).
+
+def _switched_on(name: str, value: Any) -> bool:
+    word = str(value or False).strip().lower()
+    if word not in _TRUE | {"false", "f", "0"}:
+        raise codes.error(codes.INVALID_ARG, f"{name}: {word!r} is neither true nor false")
+    return word in _TRUE
+
+
+def for_cluster(conf: Mapping[str, Any], cluster: Cluster | None) -> dict[str, Any]:
+    """Merge the application's properties, without its address, with the cluster's, which win (None: no cutover file).
+
+    The cluster's come last, because librdkafka applies properties in their order: an alias that the application set for
+    the same property cannot win. The application's properties of a login or group protocol that this cluster does not
+    use are left out: with `oauth_cb` the client waits 10 s for a token and then fails (confluent-kafka >= 2.13), and it
+    refuses the classic group protocol's properties under the new one (KIP-848).
     """
     if cluster is None:
         return dict(conf)
     topic_defaults = conf.get("default.topic.config")
     own = {**topic_defaults, **conf} if isinstance(topic_defaults, dict) else dict(conf)
     own.pop("default.topic.config", None)  # the client applies these after all others, also after the cluster's
-    merged = {k: v for k, v in own.items() if k not in _ADDRESS and k not in cluster.properties}
+    merged = {k: v for k, v in own.items() if k not in ADDRESS and k not in cluster.properties}
     merged |= cluster.properties
     useless: tuple[str, ...] = _TOKENS if _mechanism(merged) != "OAUTHBEARER" else ()
     if str(cluster.properties.get("group.protocol", "")).strip().lower() == "consumer":
@@ -93,9 +136,9 @@ def for_cluster(conf: Mapping[str, Any], cluster: Cluster | None) -> dict[str, A
 
 
 def _mechanism(conf: Mapping[str, Any]) -> str | None:
-    """Return the SASL mechanism that a client with these properties logs in by; None: it does not log in.
+    """Return the SASL mechanism of a client with these properties; None if it does not log in.
 
-    librdkafka's default is GSSAPI (CONFIGURATION.md, `sasl.mechanisms`); of two aliases the later one counts.
+    librdkafka's default is GSSAPI (CONFIGURATION.md, `sasl.mechanisms`); of two aliases the last one counts.
     """
     protocol = str(conf.get("security.protocol", "plaintext")).strip().upper()
     if not protocol.startswith("SASL"):
@@ -104,24 +147,19 @@ def _mechanism(conf: Mapping[str, Any]) -> str | None:
     return names[-1].strip().upper() if names else "GSSAPI"
 
 
-def of_source(conf: Mapping[str, Any], file: CutoverFile) -> dict[str, Any]:
-    """Give the properties of a client of the source cluster."""
-    return for_cluster(conf, file.clusters["source"])
-
-
 def connection(conf: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a client of ours needs to reach the same cluster in the same role: address, login, encryption."""
+    """Return the properties that the shim's own clients need to reach the same cluster: address, login, encryption."""
     return {name: value for name, value in conf.items() if _CONNECTION.match(name)}
 
 
 def group_of(conf: Mapping[str, Any], file: CutoverFile | None) -> str | None:
-    """Name the consumer group, which the cutover file may set; it is the same on both clusters (`parse` sees to it)."""
+    """Return the consumer group, which the cutover file may set; it is the same on both clusters (see `parse`)."""
     group = for_cluster(conf, None if file is None else file.clusters["source"]).get("group.id")
     return None if group is None else str(group)
 
 
 def number(conf: Mapping[str, Any], names: tuple[str, ...], default: int) -> int:
-    """Read a numeric property under any of its aliases; of several the last one counts, as for librdkafka."""
+    """Return a numeric property by any of its aliases; of several the last one counts, as in librdkafka."""
     found = default
     for name, value in conf.items():
         if name in names:
@@ -133,6 +171,6 @@ def number(conf: Mapping[str, Any], names: tuple[str, ...], default: int) -> int
 
 
 def flag(conf: Mapping[str, Any], name: str, *, default: bool) -> bool:
-    """Read a boolean property the way librdkafka does."""
+    """Return a boolean property as librdkafka reads it."""
     value = conf.get(name, default)
-    return value if isinstance(value, bool) else str(value).strip().lower() in {"true", "t", "1"}
+    return value if isinstance(value, bool) else str(value).strip().lower() in _TRUE

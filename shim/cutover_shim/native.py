@@ -1,8 +1,8 @@
-"""Threads and locks of the operating system, also where gevent has put its own in their place.
+"""Threads and locks of the operating system, also if gevent has replaced Python's.
 
-A client's calls block the whole thread in C, so a greenlet that shares the application's thread would not be run when
-it is needed; and the clients' own threads know nothing of greenlets. So the shim always uses the real things.
-Conditions are built here, because `threading.Condition` makes its waiters of whatever `_thread` was patched to.
+A client's calls block the whole thread in C, so that a greenlet on the application's thread would not run when it is
+needed, and the clients' own threads cannot wake greenlets. Therefore the shim always uses real threads and locks.
+Conditions are built here because `threading.Condition` builds its waiters from whatever `_thread` was patched to.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from collections.abc import Callable
 from typing import Any, Self
 
 
-def _original(module: str, name: str, default: Any) -> Any:
+def original(module: str, name: str, default: Any) -> Any:
+    """Return what gevent has replaced in a module; `default` if it has replaced nothing there."""
     monkey = sys.modules.get("gevent.monkey")
     if monkey is not None and monkey.is_module_patched(module):
         return monkey.get_original(module, name)
@@ -25,11 +26,11 @@ def _original(module: str, name: str, default: Any) -> Any:
 
 
 _PATCHED = "gevent.monkey" in sys.modules and sys.modules["gevent.monkey"].is_module_patched("threading")
-allocate_lock: Callable[[], Any] = _original("_thread", "allocate_lock", _thread.allocate_lock)
-get_ident: Callable[[], int] = _original("_thread", "get_ident", _thread.get_ident)
-sleep: Callable[[float], None] = _original("time", "sleep", time.sleep)
-_start: Callable[..., int] = _original("_thread", "start_new_thread", _thread.start_new_thread)
-RLock: Callable[[], Any] = _original("_thread", "RLock", _thread.RLock)
+allocate_lock: Callable[[], Any] = original("_thread", "allocate_lock", _thread.allocate_lock)
+get_ident: Callable[[], int] = original("_thread", "get_ident", _thread.get_ident)
+sleep: Callable[[float], None] = original("time", "sleep", time.sleep)
+_start: Callable[..., int] = original("_thread", "start_new_thread", _thread.start_new_thread)
+RLock: Callable[[], Any] = original("_thread", "RLock", _thread.RLock)
 
 
 def start_thread(run: Callable[[], None], name: str) -> None:
@@ -55,21 +56,21 @@ class Condition:
         self._lock.release()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Let go of the lock until notified or for at most so many seconds; True if notified."""
+        """Release the lock until notified, at most `timeout` seconds; return whether it was notified."""
         waiter = allocate_lock()
         waiter.acquire()
         self._waiters.append(waiter)
         saved = self._lock._release_save()  # noqa: SLF001 - as threading.Condition does
         try:
-            told: bool = waiter.acquire() if timeout is None else waiter.acquire(True, max(0.0, timeout))
+            notified: bool = waiter.acquire() if timeout is None else waiter.acquire(True, max(0.0, timeout))
         finally:
             self._lock._acquire_restore(saved)  # noqa: SLF001
-            with contextlib.suppress(ValueError):  # notify_all has taken it out
+            with contextlib.suppress(ValueError):  # notify_all has removed it
                 self._waiters.remove(waiter)
-        return told
+        return notified
 
     def wait_for(self, predicate: Callable[[], Any], timeout: float | None = None) -> bool:
-        """Wait until the predicate holds; False if it does not in time."""
+        """Wait until the predicate is true, at most `timeout` seconds; return whether it is."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while not predicate():
             left = None if deadline is None else deadline - time.monotonic()
@@ -85,28 +86,28 @@ class Condition:
 
 
 class Event:
-    """A flag that can be waited for."""
+    """A flag that threads can wait for."""
 
     def __init__(self) -> None:
         self._condition = Condition()
         self._flag = False
 
     def is_set(self) -> bool:
-        """Whether the flag is up."""
+        """Return whether the flag is set."""
         return self._flag
 
     def set(self) -> None:
-        """Raise the flag."""
+        """Set the flag."""
         with self._condition:
             self._flag = True
             self._condition.notify_all()
 
     def clear(self) -> None:
-        """Lower the flag."""
+        """Clear the flag."""
         self._flag = False
 
     def wait(self, timeout: float) -> bool:
-        """Wait for the flag, at most so many seconds."""
+        """Wait for the flag, at most `timeout` seconds; return whether it is set."""
         with self._condition:
             self._condition.wait_for(lambda: self._flag, timeout)
             return self._flag

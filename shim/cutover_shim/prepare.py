@@ -1,4 +1,4 @@
-"""Whether a cluster is fit to be switched to: reachable, and with every topic and partition that is needed."""
+"""The check that a cluster can be changed to: it is reachable and has every topic and partition that is needed."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ _GLOB = re.compile(r"[*?\[]")
 
 
 class NotFitError(Exception):
-    """The cluster cannot be switched to yet; the text says why."""
+    """The cluster cannot be changed to yet; the text is the reason."""
 
 
 def check(
     fresh: Any, conf: Mapping[str, Any], cluster: str, used: Iterable[str], routed: Iterable[str], present: Any
 ) -> None:
-    """Ask the new handle for the cluster's topics and compare with those in use.
+    """Compare the topics of a new client's cluster with those in use.
 
-    `conf`: what the handle was built with. `used`: the topics of this client; `routed`: the names and globs of its
-    route; `present`: a handle on the cluster in use, or None.
-    Raises NotFitError or KafkaException. All topics are asked for at once, because asking for one by name creates it
-    where brokers create topics automatically.
+    `conf`: what the new client (`fresh`) was built with. `used`: the topics of this client. `routed`: the names and
+    globs of its route. `present`: a client of the cluster in use, or None.
+    Raises NotFitError for what the cluster lacks, KafkaException if it does not answer in TIMEOUT_S seconds. All topics
+    are requested together, because a request by name creates the topic if brokers create topics automatically.
     """
     there = _topics(fresh, conf, cluster)
     here = _present(present)
     wanted = set(used)
     if here is not None:
-        # A topic that is missing where the client is now is not the new cluster's fault.
+        # A topic that the cluster in use does not have either is not missed.
         wanted = {t for t in wanted | {t for t in routed if not _GLOB.search(t)} if t in here}
     missing = [t for t in sorted(wanted) if t not in there or there[t].error is not None]
     if missing:
@@ -57,18 +57,18 @@ def _topics(fresh: Any, conf: Mapping[str, Any], cluster: str) -> Any:
 
 
 def _refusal(conf: Mapping[str, Any]) -> str | None:
-    """Return why the cluster refuses a login or its certificate is not trusted; None where it does not answer at all.
+    """Return why the cluster refuses a login, or why its certificate is not trusted; None if it does not answer at all.
 
-    A client goes on trying for ever, and tells only its error callback why, which is the application's. So one that is
-    like it asks once more.
+    A client retries for ever and passes the reason to its error callback only, which is the application's. So another
+    client with the same properties asks again.
     """
-    heard: list[KafkaError] = []
-    probe = RawAdminClient(config.connection(conf) | {"error_cb": heard.append, "log_level": 0})
+    errors: list[KafkaError] = []
+    probe = RawAdminClient(config.connection(conf) | {"error_cb": errors.append, "log_level": 0})
     try:
         probe.list_topics(timeout=TIMEOUT_S / 3)
     except KafkaException:
         probe.poll(0)
-    return next((error.str() for error in heard if error.code() in codes.REFUSED), None)
+    return next((error.str() for error in errors if error.code() in codes.REFUSED), None)
 
 
 def _present(handle: Any) -> Any:
@@ -77,4 +77,4 @@ def _present(handle: Any) -> Any:
     try:
         return handle.list_topics(timeout=TIMEOUT_S).topics
     except (KafkaException, RuntimeError):
-        return None  # the cluster that is left is down: nothing to compare with, and leaving it is all the more due
+        return None  # the cluster in use is down: there is nothing to compare with, and the more reason to leave it

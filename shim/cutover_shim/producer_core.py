@@ -1,404 +1,273 @@
-"""What stands behind a Producer: its lanes, the mail of callbacks that wait for it, and its status."""
+"""The inside of a Producer: its routes, its deferred callbacks and its status."""
 
 from __future__ import annotations
 
 import logging
-import threading
-from collections import deque
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from confluent_kafka.cimpl import Producer as RawProducer
 
 from cutover_shim import codes, config, native, runtime, status, transactions, watch
-from cutover_shim.clients import build_client, closed_handle, deadline_of, left_until
-from cutover_shim.cutover_file import CutoverFile, CutoverFileError
-from cutover_shim.lane import CHUNK_S, Lane, Letter
-from cutover_shim.words import Words
+from cutover_shim.client_log import ClientLog
+from cutover_shim.clients import closed_handle, deadline_of, left_until
+from cutover_shim.cutover_file import ClusterName, CutoverFile
+from cutover_shim.deferred import DeferredCallbacks
+from cutover_shim.producer_route import ProducerRoute
+from cutover_shim.producer_switch import CHUNK_S
+from cutover_shim.topic_routes import TopicRoutes
+from cutover_shim.watched import Watched
 
 log = logging.getLogger("cutover_shim")
 
-_CALLBACKS = ("error_cb", "stats_cb", "throttle_cb")
-_IDLE_S = 0.005  # with several handles to serve, how long to wait on one before the others have their turn
+_IDLE_S = 0.005  # how long to wait on one of several clients before the others have their turn
 
 
 class ProducerCore:
-    """One producer's lanes by route (None: of no route), and what they share."""
+    """One producer's routes and what they share. `single` is the client that poll(0) may call directly, or None."""
 
-    def __init__(self, chosen: config.Settings) -> None:
-        self.chosen = chosen
-        self.lanes: dict[str | None, Lane] = {}
-        self.by_topic: dict[str, Lane] = {}
+    def __init__(self, settings: config.Settings) -> None:
+        self.settings = settings
         self.single: RawProducer | None = None
-        self.mail: deque[Letter] = deque()
-        self.news = native.Event()
-        self._lock = native.RLock()
-        self._single_lock = native.RLock()
-        self._local = threading.local()
         self.closed = False
+        self._ended: status.Ended | None = None
+        self.buffered: Callable[[], Callable[[], int] | None] = lambda: None  # set by an AIOProducer around this one
+        self._deferred = DeferredCallbacks()
+        self.routes = TopicRoutes(settings, self._deferred, self.changed)
+        self._running = self._deferred.running
+        self._news = native.Event()
+        self._single_lock = native.RLock()
         self._refusal = "Producer has been closed"
-        self.file: CutoverFile | None = None
-        self.watch: watch.Watch | None = None
-        self.status: status.StatusFile | status.StatusTopic | None = None
-        self._dirty, self._written = True, 0.0
-        self.buffered: Callable[[], Callable[[], int] | None] = lambda: None  # by an AIOProducer around this one
-        self._words = Words("producer", chosen.instance, chosen.file)
-        self._transactional = bool(chosen.conf.get("transactional.id"))
+        self._watch: Watched | None = None
+        self._reporter = status.Reporter()
+        self._log = ClientLog("producer", settings.instance, settings.follows)
 
     @classmethod
     def never_opened(cls) -> ProducerCore:
-        """Return what stands behind a producer whose constructor did not run: it is closed."""
-        core = cls(config.settings(({},), {}))
+        """Return the inside of a producer whose constructor did not run: it is closed."""
+        core = cls(config.NONE)
         core.closed = True
         return core
 
     def start(self) -> None:
-        """Open what the cutover file says, or the only client if there is none. Raises as the constructor does."""
-        chosen = self.chosen
+        """Open what the cutover file asks for, or the only client if there is none.
+
+        Raises CutoverFileError if the file cannot be used, and what the client's constructor raises.
+        """
         runtime.clients.add(self)
-        if chosen.file is None:
-            lane = self._new_lane(None)
-            lane.adopt("source", self.build("source", None, lane))
-            self.refresh()
+        if self.settings.follows is None:
+            self.routes.begin_plain()
+            self._refresh()
             return
-        self.watch = watch.watcher.follow(chosen.file)
-        self.file = self.watch.first()
-        self._transactional = self._in_transactions(self.file)
-        if chosen.status:
-            self.status = status.writer(
-                chosen.status, chosen.instance, partial(config.of_source, chosen.conf, self.file)
-            )
-        self.begin(self.file)
-        lane = next(iter(self.lanes.values()))
-        self._words.began(lane.route, lane.state, self.file.generation)
-        watch.watcher.attach(self.watch, self)
+        self._watch = watch.watcher.follow(self.settings)
+        file = self._watch.first()
+        route = self.routes.begin(file)
+        self._reporter.open(self.settings, file)
+        self._log.started(route.name, route.state, file.generation)
+        watch.watcher.attach(self._watch, self)
 
-    def _in_transactions(self, file: CutoverFile) -> bool:
-        sides = {
-            name: bool(config.for_cluster(self.chosen.conf, where).get("transactional.id"))
-            for name, where in file.clusters.items()
-        }
-        if len(set(sides.values())) > 1:
-            having = next(name for name, has in sides.items() if has)
-            raise codes.error(
-                codes.INVALID_ARG,
-                f"transactional.id is set for the {having} alone: set it in both clusters, or in the application",
-            )
-        return sides["source"]
-
-    # -- building ----------------------------------------------------------------------------------------------------
-
-    def begin(self, file: CutoverFile) -> None:
-        """Open the first lane: of the only route there is, or of the one that is named; else wait for a topic."""
-        route = self.chosen.route or (next(iter(file.routes)) if len(file.routes) == 1 else None)
-        if route is not None and route not in file.routes:
-            raise codes.error(codes.INVALID_ARG, f"cutover.route: the cutover file has no route {route!r}")
-        lane = self.open(route)
-        if lane.steady is None:
-            # Held from the start: the application's mistakes in its configuration are to surface here all the same.
-            self.build("source", file, lane).close()
-
-    def _new_lane(self, route: str | None) -> Lane:
-        conf = self.chosen.conf
-        lane = Lane(
-            route,
-            conf,
-            self.build,
-            self.mail,
-            self.changed,
-            default=conf.get("on_delivery") or conf.get("dr_cb"),
-        )
-        self.lanes[route] = lane
-        return lane
-
-    def open(self, route: str | None) -> Lane:
-        """Return a route's lane, and open it if this is its first topic."""
-        with self._lock:
-            lane = self.lanes.get(route)
-            if lane is None:
-                lane = self._new_lane(route)
-                try:
-                    if self.file is not None:
-                        lane.start(self.file)
-                except BaseException:
-                    del self.lanes[route]
-                    raise
-                self.changed()
-            return lane
-
-    def build(self, cluster: str, file: CutoverFile | None, lane: Lane) -> Any:
-        """Construct a client of one cluster for a lane, with callbacks that keep off the lane's own thread."""
-        conf, where = self.chosen.conf, None
-        if file is not None:
-            where = file.clusters[cluster]
-            conf = config.for_cluster(conf, where)
-        conf = dict(conf)
-        for name in _CALLBACKS:
-            if callable(conf.get(name)):
-                conf[name] = lane.defer(conf[name])
-        if hasattr(conf.get("logger"), "log"):
-            conf["logger"] = lane.quiet(conf["logger"])
-        for name in ("on_delivery", "dr_cb"):
-            if callable(conf.get(name)):
-                conf[name] = lane.wrap(conf[name])
-        return build_client(RawProducer, conf, where)
-
-    # -- what the watcher calls --------------------------------------------------------------------------------------
+    # -- what the watching thread calls ------------------------------------------------------------------------------
 
     def _shim_apply(self, file: CutoverFile) -> None:
-        with self._lock:
-            if self.file is not None and file.generation < self.file.generation:
-                return
-            self.file = file
-            self._rename(file)
-            lanes = list(self.lanes.values())
-        for lane in lanes:
-            lane.want(file)
+        self.routes.follow(file)
         self.changed()
-        self._warn(file)
-
-    def _warn(self, file: CutoverFile) -> None:
-        loose = [topic for topic, lane in list(self.by_topic.items()) if lane.route is None]
-        self._words.left_behind("topic", loose, file, "producers")
-
-    def _rename(self, file: CutoverFile) -> None:
-        """Give the lane of no route its route, when a new version of the file has one for all its topics."""
-        lane = self.lanes.get(None)
-        routes = {self._route_of(t, file) for t in lane.topics} if lane is not None else set()
-        if lane is None or len(routes) != 1 or routes & {None, *self.lanes}:
-            for route in routes - {None}:
-                log.warning("cutover shim: topics came into the route %s later than others: they stay on source", route)
-            return
-        lane.route = routes.pop()
-        self.lanes = {lane.route if r is None else r: one for r, one in self.lanes.items()}
-
-    def _route_of(self, topic: str, file: CutoverFile | None) -> str | None:
-        try:
-            return file.route_of_topic(topic) if file is not None else None
-        except CutoverFileError as error:
-            log.warning("cutover shim: %s; until then it stays on source", error)
-            return None
+        self._warn_of_unrouted()
 
     def _shim_tick(self, now: float) -> None:
-        for lane in list(self.lanes.values()):
-            lane.expire(now)
-        if self.status is not None and (self._dirty or now - self._written >= watch.STATUS_EVERY_S):
-            self._dirty, self._written = False, now
-            self.status.write(self._document())
+        for route in self.routes.all():
+            route.tick(now)
+        self._reporter.tick(now, self._document)
 
-    def _document(self) -> dict[str, Any]:
-        watched = self.watch
-        return status.document(
-            instance=self.chosen.instance,
-            role="producer",
-            group=None,
-            seen_generation=self.file.generation if self.file is not None else -1,
-            rejected=watched.rejected if watched is not None else None,
-            routes=self._routes(),
-            unrouted=sum(1 for lane in list(self.by_topic.values()) if lane.route is None),
-            closed=self.closed,
-        )
-
-    def _routes(self) -> dict[str, Any]:
-        routes = {r: lane.report() for r, lane in list(self.lanes.items()) if r is not None}
-        count = self.buffered()
-        if routes and count is not None:
-            # Of which route they are is not known before they are handed over: of one that is held, if there is one.
-            held = [r for r, report in routes.items() if report["state"] != "source"] or list(routes)
-            routes[held[0]]["queued"] += count()
-        return routes
-
-    def changed(self) -> None:
-        """A lane has changed: which handle may be polled without further ado is decided anew, and the status told."""
-        self.refresh()
-        self._dirty = True
-        self.news.set()
-        for route, lane in list(self.lanes.items()):
-            if self.file is not None and route is not None and lane.settled:
-                self._words.at(route, lane.state, lane.applied)
-        if self.status is not None:
-            watch.watcher.wake()
-
-    def refresh(self) -> None:
-        """Decide which client poll(0) may go to directly."""
-        with self._single_lock:  # reading the lanes and writing the answer is one act: the last change wins
-            lanes = list(self.lanes.values())
-            self.single = lanes[0].steady if len(lanes) == 1 and not self.mail else None
+    def _shim_exit(self, timeout_s: float) -> None:
+        """Write the last status: the process ends, and this producer was not closed."""
+        self.closed, self._ended = True, "exited"
+        self._reporter.finish(self._document, timeout_s)
 
     def _shim_forked(self) -> Any:
-        lanes, self.lanes, self.single = self.lanes, {}, None
+        routes, self.single = self.routes.by_name, None
         self.closed, self._refusal = True, runtime.FORKED
-        self.by_topic.clear()
-        self.mail.clear()
-        kept, self.status = self.status, None
-        return lanes, kept
+        self.routes.clear()
+        self._deferred.clear()
+        return routes, self._reporter.abandon()
 
-    # -- lanes of topics ---------------------------------------------------------------------------------------------
+    # -- status ------------------------------------------------------------------------------------------------------
 
-    def resolve(self, topic: Any) -> Lane:
-        """Find the lane of a topic that was not produced to before."""
-        self.check_open()
-        if not isinstance(topic, str):
-            raise TypeError(f"argument 1 must be str, not {type(topic).__name__}")
-        if self._transactional:
-            lane = self._lane_of_transaction(topic, self.file)
-            lane.topics.add(topic)
-            self.by_topic[topic] = lane
-            return lane
-        with self._lock:
-            file = self.file
-            lane = self.open(self._route_of(topic, file))
-            lane.topics.add(topic)
-            self.by_topic[topic] = lane
-        if file is not None:
-            self._warn(file)
-        return lane
+    def changed(self) -> None:
+        """Take note that a route has changed: choose the client for poll(0) again, log and report the change."""
+        self._refresh()
+        self._news.set()
+        for name, route in list(self.routes.by_name.items()):
+            if self.routes.file is not None and name is not None and route.settled:
+                self._log.moved(name, route.state, route.applied)
+        self._reporter.changed()
 
-    def only(self) -> Lane:
-        """Return the one lane of a transactional producer."""
-        self.check_open()
-        return next(iter(self.lanes.values()))
+    def _refresh(self) -> None:
+        with self._single_lock:  # reading the routes and writing `single` belong together: the last change wins
+            routes = self.routes.all()
+            self.single = routes[0].client if len(routes) == 1 and not self._deferred else None
 
-    def bound(self) -> bool:
-        """Whether a transactional producer's route is known."""
-        lane, file = self.only(), self.file
-        return file is None or lane.route is not None or bool(lane.topics)
+    def _warn_of_unrouted(self) -> None:
+        if self.routes.file is not None:
+            self._log.unrouted("topic", self.routes.unrouted(), self.routes.file, "producers")
 
-    def _lane_of_transaction(self, topic: str, file: CutoverFile | None) -> Lane:
-        """Find the lane of a topic for a transactional producer, which has one: a transaction has one cluster."""
-        lane = self.only()
-        route = self._route_of(topic, file)
-        if file is not None and route != lane.route:
-            if self.bound() or route is None:
-                if route is not None or lane.cluster != "source":
-                    raise codes.error(
-                        codes.INVALID_ARG,
-                        f"{topic!r} is in the route {route}, this transactional producer in the route {lane.route}: "
-                        "a transaction cannot span routes",
-                    )
-            else:
-                self.lanes = {route: lane}
-                transactions.bind(lane, route, file)
-        transactions.begin_pending(lane)
-        return lane
+    def _document(self) -> dict[str, Any]:
+        file = self.routes.file
+        return status.document(
+            self.settings,
+            file,
+            self._watch,
+            role="producer",
+            group=None,
+            seen_generation=file.generation if file is not None else -1,
+            rejected=self._watch.rejected if self._watch is not None else None,
+            routes=self._reports(),
+            unrouted=len(self.routes.unrouted()),
+            ended=self._ended,
+        )
+
+    def _reports(self) -> dict[str, Any]:
+        reports = {n: route.report() for n, route in list(self.routes.by_name.items()) if n is not None}
+        count = self.buffered()
+        if reports and count is not None:
+            # The route of messages that an AIOProducer still has is not known: count them for a held one if possible.
+            held = [n for n, report in reports.items() if report["state"] != "source"] or list(reports)
+            reports[held[0]]["queued"] += count()
+        return reports
+
+    # -- routes ------------------------------------------------------------------------------------------------------
 
     def check_open(self) -> None:
         """Raise the client's RuntimeError if this producer is closed."""
         if self.closed:
             raise RuntimeError(self._refusal)
 
+    def resolve(self, topic: Any) -> ProducerRoute:
+        """Return the route of a topic that was not produced to before.
+
+        Raises RuntimeError if the producer is closed, TypeError for a topic that is no string, and as
+        `TopicRoutes.resolve`.
+        """
+        self.check_open()
+        if not isinstance(topic, str):
+            raise TypeError(f"argument 1 must be str, not {type(topic).__name__}")
+        route = self.routes.resolve(topic)
+        self._warn_of_unrouted()
+        return route
+
+    def only(self) -> ProducerRoute:
+        """Return the one route of a transactional producer. Raises RuntimeError if it is closed."""
+        self.check_open()
+        return self.routes.only()
+
+    def bound(self) -> bool:
+        """Return whether the route of a transactional producer is known. Raises RuntimeError if it is closed."""
+        self.check_open()
+        return self.routes.bound()
+
     # -- serving callbacks -------------------------------------------------------------------------------------------
 
     def poll(self, timeout: float) -> int:
-        """Serve callbacks of all lanes."""
+        """Serve the callbacks of all routes and return how many; `timeout` in seconds, negative for none.
+
+        Raises RuntimeError if the producer is closed, and what a callback raises.
+        """
         self.check_open()
         deadline = deadline_of(timeout)
         while True:
-            self.news.clear()
-            served = self.serve_mail()
-            handles = [h for h in (lane.steady for lane in self.all()) if h is not None]
+            self._news.clear()
+            served = self._run_deferred()
+            clients = [c for c in (route.client for route in self.routes.all()) if c is not None]
             left = left_until(deadline)
-            for position, handle in enumerate(handles):
-                last = position == len(handles) - 1 and not served
-                chunk = 0.0 if not last or left == 0 else min(left, CHUNK_S if len(handles) == 1 else _IDLE_S)
+            for position, client in enumerate(clients):
+                last = position == len(clients) - 1 and not served
+                chunk = 0.0 if not last or left == 0 else min(left, CHUNK_S if len(clients) == 1 else _IDLE_S)
                 try:
-                    served += handle.poll(chunk)
+                    served += client.poll(chunk)
                 except RuntimeError as error:
                     if not closed_handle(error):
                         raise
                     self.check_open()
             if served or left_until(deadline) == 0:
                 return served
-            if not handles:
-                self.news.wait(min(left_until(deadline), CHUNK_S))
+            if not clients:
+                self._news.wait(min(left_until(deadline), CHUNK_S))
             self.check_open()
 
-    def all(self) -> list[Lane]:
-        """List the lanes."""
-        return list(self.lanes.values())
-
-    def serve_mail(self) -> int:
-        """Run the callbacks that fell due on threads of ours; returns how many."""
-        served = 0
-        local = self._local
-        while self.mail:
-            try:
-                letter = self.mail.popleft()
-            except IndexError:
-                break
-            served += 1
-            local.cluster = letter.cluster
-            local.reading = True
-            try:
-                letter.call(*letter.args)
-            finally:
-                local.reading = False
-        if served or self.single is None:
-            self.refresh()
-        return served
+    def _run_deferred(self) -> int:
+        count = self._deferred.run()
+        if count or self.single is None:
+            self._refresh()
+        return count
 
     def flush(self, timeout: float) -> int:
-        """Wait until everything is delivered and return what is left, as the client does; held messages count."""
+        """Wait until every message has its report and return how many have none; held messages count.
+
+        `timeout` in seconds, negative for none. Raises RuntimeError if the producer is closed, and what a callback
+        raises.
+        """
         self.check_open()
         deadline = deadline_of(timeout)
         while True:
-            self.news.clear()
-            served = self.serve_mail()
+            self._news.clear()
+            served = self._run_deferred()
             idle = True
-            for lane in self.all():
-                with lane.serving:
-                    handle = lane.steady
-                    if handle is not None and len(handle):
+            for route in self.routes.all():
+                with route.serving:
+                    client = route.client
+                    if client is not None and len(client):
                         idle = False
-                        handle.flush(min(left_until(deadline), CHUNK_S))
+                        client.flush(min(left_until(deadline), CHUNK_S))
             if not len(self) or left_until(deadline) == 0:
-                self.serve_mail()
+                self._run_deferred()
                 return len(self)
             if idle and not served:
-                self.news.wait(min(left_until(deadline), CHUNK_S))
+                self._news.wait(min(left_until(deadline), CHUNK_S))
             self.check_open()
 
     def purge(self, *, in_queue: bool, in_flight: bool, blocking: bool) -> None:
-        """Purge all lanes."""
+        """Purge the messages of all routes. Raises RuntimeError if the producer is closed."""
         self.check_open()
-        for lane in self.all():
-            for handle in lane.handles():
-                handle.purge(in_queue=in_queue, in_flight=in_flight, blocking=blocking)
+        for route in self.routes.all():
+            for client in route.clients():
+                client.purge(in_queue=in_queue, in_flight=in_flight, blocking=blocking)
             if in_queue:
-                lane.purge()
+                route.purge()
 
     def __len__(self) -> int:
-        return sum(map(len, self.all())) + len(self.mail)
+        return sum(map(len, self.routes.all())) + len(self._deferred)
 
     # -- asking the cluster ------------------------------------------------------------------------------------------
 
-    def cluster(self, topic: str | None) -> str | None:
-        """Answer cutover_cluster()."""
-        local = self._local
+    def cluster(self, topic: str | None) -> ClusterName | None:
+        """Return what `Producer.cutover_cluster` returns."""
+        running = self._running
         try:
-            reading = local.reading
-        except AttributeError:  # no callback of ours has run on this thread
-            reading = local.reading = False
-        if reading:
-            found: str | None = local.cluster
+            active = running.active
+        except AttributeError:  # no deferred callback has run on this thread
+            active = running.active = False
+        if active:
+            found: ClusterName | None = running.cluster
             return found
         if topic is not None:
-            lane = self.by_topic.get(topic)
-            return (self.resolve(topic) if lane is None else lane).cluster
-        clusters = {lane.cluster for lane in self.all()}
+            route = self.routes.by_topic.get(topic)
+            return (self.resolve(topic) if route is None else route).cluster
+        clusters = {route.cluster for route in self.routes.all()}
         return clusters.pop() if len(clusters) == 1 else None
 
     def ask(self, timeout: float, question: Callable[[Any], Any]) -> Any:
-        """Ask any lane's client; without one, wait as one waits for a cluster that does not answer."""
+        """Return the answer of any route's client to a question; wait for a client while all routes are held.
+
+        `timeout` in seconds, negative for none. Raises KafkaException (_TIMED_OUT) if there is no client in time,
+        RuntimeError if the producer is closed, and what the question raises.
+        """
         deadline = deadline_of(timeout)
         while True:
             if self.closed:
                 raise RuntimeError("Handle has been closed" if self._refusal != runtime.FORKED else self._refusal)
-            handle = next((h for lane in self.all() for h in lane.handles()), None)
+            client = next((c for route in self.routes.all() for c in route.clients()), None)
             try:
-                if handle is not None:
-                    return question(handle)
+                if client is not None:
+                    return question(client)
             except RuntimeError as error:
                 if "closed" not in str(error):
                     raise
@@ -407,56 +276,52 @@ class ProducerCore:
             native.sleep(min(left_until(deadline), CHUNK_S))
 
     def set_credentials(self, username: str, password: str) -> None:
-        """Give new credentials to the clients in use."""
+        """Give new credentials to the clients in use. Raises RuntimeError if the producer is closed."""
         if self.closed:
             raise RuntimeError("Handle has been closed")
-        for lane in self.all():
-            for handle in lane.handles():
-                handle.set_sasl_credentials(username, password)
+        for route in self.routes.all():
+            for client in route.clients():
+                client.set_sasl_credentials(username, password)
 
-    def _shim_exit(self, timeout_s: float) -> None:
-        """Write the last status: the process ends, and this producer was not closed."""
-        self.closed = True
-        if self.status is not None:
-            self.status.finish(self._document(), timeout_s)
+    # -- the end -----------------------------------------------------------------------------------------------------
 
     def drop(self) -> None:
-        """Let go of every client without delivering what is outstanding: the application has dropped its producer."""
-        self.closed = True
-        waiting = sum(len(lane.queue) for lane in self.all())
+        """Release every client without delivering what is outstanding: the application has dropped its producer."""
+        if self.closed:
+            return
+        self.closed, self._ended = True, "closed"
+        waiting = sum(len(route.held) for route in self.routes.all())
         if waiting:
             log.warning(
                 "cutover shim: a producer was dropped without flush() or close(): %d messages that waited for their "
                 "route are lost",
                 waiting,
             )
-        last = self._document() if self.status is not None else None
-        for lane in self.all():
-            lane.drop()
-        # Each holds the others by its callbacks: without this they would stay until the garbage collector comes by.
-        self.lanes, self.single = {}, None
-        self.by_topic.clear()
-        self.mail.clear()
-        kept, self.status = self.status, None
-        if self.watch is not None:
-            watch.watcher.detach(self.watch, self)
-        if kept is not None and last is not None:
-            native.start_thread(partial(kept.finish, last), "cutover-last-status")  # a topic's may take two seconds
+        self._reporter.finish_on_a_thread(self._document)
+        for route in self.routes.all():
+            route.drop()
+        self.routes.clear()
+        self.single = None
+        self._deferred.clear()
+        if self._watch is not None:
+            watch.watcher.detach(self._watch, self)
 
     def close(self) -> bool:
-        """Deliver what is outstanding and close every client."""
+        """Wait until every message has its report, close every client and return True; calling it again does nothing.
+
+        Raises what a callback raises; the producer is open then.
+        """
         if self.closed:
             return True
-        for lane in self.all():
-            transactions.give_up(lane)
+        for route in self.routes.all():
+            transactions.abandon(route)
         self.flush(-1)
-        self.closed = True
-        for lane in self.all():
-            lane.close()
-        self.serve_mail()
+        self.closed, self._ended = True, "closed"
+        for route in self.routes.all():
+            route.close()
+        self._run_deferred()
         self.single = None
-        if self.watch is not None:
-            watch.watcher.detach(self.watch, self)
-        if self.status is not None:
-            self.status.finish(self._document())
+        if self._watch is not None:
+            watch.watcher.detach(self._watch, self)
+        self._reporter.finish(self._document)
         return True

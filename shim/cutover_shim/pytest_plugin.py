@@ -13,6 +13,7 @@ install()
 
 
 def pytest_report_header() -> str:
-    """Say in the run's header what the clients are, and which cutover file they follow."""
-    file = os.environ.get("CUTOVER_FILE") or "none: the plain client"
-    return f"cutover_shim in the place of confluent_kafka {confluent_kafka.version()}, cutover file: {file}"
+    """Return the line of the run's header: the clients' version, the cutover file and channels that they follow."""
+    names = [os.environ[name] for name in ("CUTOVER_FILE", "CUTOVER_CHANNEL") if os.environ.get(name)]
+    file = ", ".join(names) or "none: the plain client"
+    return f"cutover_shim instead of confluent_kafka {confluent_kafka.version()}, cutover file: {file}"

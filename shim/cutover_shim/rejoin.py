@@ -1,6 +1,7 @@
-"""A consumer that waits to join a group which has long been stable without it: its client is made anew.
+"""Detection of a consumer that waits to join a group which has long been stable without it.
 
-librdkafka 2.16.1 waited for ever, in one of two tries, on a coordinator that shut down between JoinGroup and SyncGroup.
+librdkafka 2.16.1 waited for ever, in one of two tries, for a coordinator that shut down between JoinGroup and
+SyncGroup. Such a client is replaced.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ ANSWER_S = 5.0
 
 
 class JoinWatch:
-    """Tells when a join hangs: longer than the session timeout, while the group is stable at two looks in a row.
+    """Detects a join that hangs: it takes longer than the session timeout, and the group is stable twice in a row.
 
-    A group with a join under way is not stable. The looks are on a thread of their own.
+    A group with a join under way is not stable. The group is described on a thread of its own.
     """
 
     def __init__(self, group: str) -> None:
@@ -33,7 +34,10 @@ class JoinWatch:
     def tick(
         self, now: float, *, joining: bool, conf: Callable[[], Mapping[str, Any]], hangs: Callable[[], None]
     ) -> None:
-        """Look, if it is time to; `conf` gives the client's properties, `hangs` is called once the join hangs."""
+        """Look at the group if that is due; `now` is in seconds of `time.monotonic()`.
+
+        `conf` returns the client's properties. `hangs` is called, on a thread of the shim, if the join hangs.
+        """
         if not joining:
             self._since, self._stable = None, 0
             return
@@ -59,8 +63,8 @@ class JoinWatch:
 
 
 def stable(conf: Mapping[str, Any], group: str) -> bool:
-    """Whether the group's coordinator says that it is stable, with members. False where it does not answer."""
-    from cutover_shim.admin import RawAdminClient  # noqa: PLC0415 - takes its time to import, and is seldom needed
+    """Return whether the group's coordinator reports it as stable, with members; False if it does not answer."""
+    from cutover_shim.admin import RawAdminClient  # noqa: PLC0415 - slow to import, and seldom needed
 
     asking = RawAdminClient(config.connection(conf) | {"log_level": 0})
     deadline = time.monotonic() + ANSWER_S

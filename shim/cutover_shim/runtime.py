@@ -1,4 +1,4 @@
-"""What becomes of clients where librdkafka cannot work: in a forked child, and in a subinterpreter."""
+"""Forked children and subinterpreters, in which librdkafka cannot work."""
 
 from __future__ import annotations
 
@@ -11,21 +11,28 @@ FORKED = "this client was made before fork(), and librdkafka's threads stay in t
 
 
 class Forkable(Protocol):
-    """A client that can be told that it has come to a child process."""
+    """A client that can be closed in a forked child."""
 
     def _shim_forked(self) -> Any:
-        """Refuse all further calls with FORKED, and return what holds raw clients."""
+        """Refuse all further calls with FORKED, and return what refers to raw clients."""
 
 
 clients: weakref.WeakSet[Forkable] = weakref.WeakSet()
 
 
+def keep(holder: Any) -> None:
+    """Keep what refers to raw clients for ever, in a forked child.
+
+    Destroying a raw client waits for its threads, which this process does not have.
+    """
+    ctypes = importlib.import_module("ctypes")
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(holder))
+
+
 def _after_fork() -> None:
     holders = [client._shim_forked() for client in list(clients)]  # noqa: SLF001 - the protocol's name
     if holders:
-        # Destroying a raw client waits for its threads, which this process does not have: they are never destroyed.
-        ctypes = importlib.import_module("ctypes")
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(holders))
+        keep(holders)
     clients.clear()
 
 

@@ -1,6 +1,6 @@
 """The drop-ins for confluent_kafka's SerializingProducer and DeserializingConsumer.
 
-Their own code runs unchanged: in the order of resolution this package's client stands where they expect the raw one.
+Their own code runs unchanged: in the method resolution order this package's client takes the place of the raw one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _HOMES = {
 
 
 def raw_class(name: str) -> Any:
-    """Return the class where confluent_kafka defines it, whatever was put in its place; None if it has none."""
+    """Return the class as its own module defines it, whatever has replaced it elsewhere; None if there is none."""
     try:
         return getattr(import_module(f"confluent_kafka.{_HOMES[name]}"), name)
     except ImportError:
@@ -35,14 +35,14 @@ else:
 
 
 class SerializingProducer(RawSerializing, Producer):  # type: ignore[misc]
-    """SerializingProducer with the interface of confluent_kafka's, whose cluster can be changed under it."""
+    """SerializingProducer with confluent_kafka's interface, whose cluster can change while it is in use."""
 
     def __class_getitem__(cls, item: Any) -> GenericAlias:
         return GenericAlias(cls, item)
 
 
 class DeserializingConsumer(RawDeserializing, Consumer):
-    """DeserializingConsumer with the interface of confluent_kafka's, whose cluster can be changed under it."""
+    """DeserializingConsumer with confluent_kafka's interface, whose cluster can change while it is in use."""
 
     def __class_getitem__(cls, item: Any) -> GenericAlias:
         return GenericAlias(cls, item)

@@ -1,19 +1,20 @@
-"""Share consumers, which cannot be switched: the state of a share group lives in its broker and has no translation.
+"""Share consumers, whose cluster cannot change: the state of a share group is in its broker and cannot be translated.
 
-They work as confluent_kafka's, on the source cluster; their status says that they stay, so that nobody waits for them.
+They work as confluent_kafka's, on the source cluster, and report `failed`, so that no gate waits for them.
 """
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from confluent_kafka import cimpl
 
 from cutover_shim import config, status, watch
 from cutover_shim.clients import build_client
-from cutover_shim.cutover_file import CutoverFile
+from cutover_shim.cutover_file import ClusterName, CutoverFile
 from cutover_shim.serializing import raw_class
+from cutover_shim.switch_times import SwitchTimes
+from cutover_shim.watched import Watched
 
 WHY = "a share group's state cannot be moved: this consumer stays on the source"
 
@@ -27,36 +28,32 @@ class _Stays:
         self._shim_group = config.group_of(conf, None)
         self._shim_file: CutoverFile
         self._shim_chosen = chosen
-        self._shim_status: status.StatusFile | status.StatusTopic | None = None
-        self._shim_written = 0.0
-        if chosen.file is None:
+        self._shim_ended: status.Ended | None = None
+        self._shim_watch: Watched | None = None
+        self._shim_reporter = status.Reporter()
+        if chosen.follows is None:
             super().__init__(conf)  # type: ignore[call-arg]
             return
-        watched = watch.watcher.follow(chosen.file)
+        watched = watch.watcher.follow(chosen)
         self._shim_watch = watched
         source = watched.first().clusters["source"]
         self._shim_group = config.group_of(conf, watched.first())
         build_client(super().__init__, config.for_cluster(conf, source), source)
-        if chosen.status:
-            self._shim_status = status.writer(
-                chosen.status, chosen.instance, partial(config.of_source, conf, watched.first())
-            )
+        self._shim_reporter.open(chosen, watched.first())
         watch.watcher.attach(watched, self)
 
     def _shim_apply(self, file: CutoverFile) -> None:
         self._shim_file = file
 
     def _shim_tick(self, now: float) -> None:
-        if self._shim_status is not None and now - self._shim_written >= watch.STATUS_EVERY_S:
-            self._shim_written = now
-            self._shim_status.write(self._shim_document(closed=False))
+        self._shim_reporter.tick(now, self._shim_document)
 
     def _shim_exit(self, timeout_s: float) -> None:
-        if self._shim_status is not None:
-            self._shim_status.finish(self._shim_document(closed=True), timeout_s)
+        self._shim_ended = "exited"
+        self._shim_reporter.finish(self._shim_document, timeout_s)
 
-    def _shim_document(self, *, closed: bool) -> dict[str, Any]:
-        file = self._shim_file
+    def _shim_document(self) -> dict[str, Any]:
+        file, watched = self._shim_file, self._shim_watch
         route = file.route_of_group(self._shim_group) if self._shim_group else None
         entry: dict[str, Any] = {
             "generation": file.generation,
@@ -69,36 +66,39 @@ class _Stays:
             "committed": {},
             "assigned": {},
             "error": WHY,
+            **SwitchTimes().report("delivered"),
         }
         return status.document(
-            instance=self._shim_chosen.instance,
+            self._shim_chosen,
+            file,
+            watched,
             role="consumer",
             group=self._shim_group,
             seen_generation=file.generation,
-            rejected=self._shim_watch.rejected,
+            rejected=watched.rejected if watched is not None else None,
             routes={} if route is None else {route: entry},
             unrouted=int(route is None),
-            closed=closed,
+            ended=self._shim_ended,
         )
 
     def close(self) -> None:
-        """Close, as the client does."""
+        """Acknowledge what is due and close; calling it again does nothing."""
         super().close()  # type: ignore[misc]
-        if self._shim_status is not None:
+        if self._shim_watch is not None and self._shim_ended is None:
+            self._shim_ended = "closed"
             watch.watcher.detach(self._shim_watch, self)
-            self._shim_status.finish(self._shim_document(closed=True))
-            self._shim_status = None
+            self._shim_reporter.finish(self._shim_document)
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def cutover_cluster(self, topic: str | None = None) -> str | None:  # noqa: ARG002 - the same call as a producer's
-        """Tell which cluster is read: always the source."""
+    def cutover_cluster(self, topic: str | None = None) -> ClusterName | None:  # noqa: ARG002 - as Producer's
+        """Return the cluster that is read: always "source"."""
         return "source"
 
 
 def _variant(name: str, *bases: Any) -> Any:
-    doc = f"{name} of confluent_kafka; it stays on the source cluster, and its status says so."
+    doc = f"{name} of confluent_kafka; it stays on the source cluster and reports that."
     return None if None in bases else type(name, bases, {"__doc__": doc, "__module__": __name__})
 
 

@@ -1,4 +1,4 @@
-"""What the shim tells the application's log: where each client is, and what stays behind while others move."""
+"""The lines that the shim logs for a client: its location, each change, and what stays behind while others move."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from cutover_shim.cutover_file import CutoverFile
 log = logging.getLogger("cutover_shim")
 
 
-class Words:
-    """The lines of one client, each once."""
+class ClientLog:
+    """The lines of one client, each logged once."""
 
     def __init__(self, role: str, instance: str, path: str | None) -> None:
         self._client = f"{role} {instance}"
         self._path = path
-        self._at: dict[str | None, str] = {}
-        self._left: set[str] = set()
+        self._states: dict[str | None, str] = {}
+        self._unrouted: set[str] = set()
 
-    def began(self, route: str | None, state: str, generation: int) -> None:
-        """Tell at the start which file is followed, and where this client is."""
-        self._at[route] = state
+    def started(self, route: str | None, state: str, generation: int) -> None:
+        """Log the file that is followed and the client's first state."""
+        self._states[route] = state
         log.info(
             "cutover shim: %s follows %s, generation %d: %s, %s",
             self._client,
@@ -31,12 +31,12 @@ class Words:
             state,
         )
 
-    def at(self, route: str | None, state: str, generation: int) -> None:
-        """Tell that a change is complete; what was told already is not told again."""
-        before = self._at.get(route)
+    def moved(self, route: str | None, state: str, generation: int) -> None:
+        """Log a change that is complete; a state that was logged last is not logged again."""
+        before = self._states.get(route)
         if before == state:
             return
-        self._at[route] = state
+        self._states[route] = state
         log.info(
             "cutover shim: %s, route %s: now %s%s, generation %d",
             self._client,
@@ -46,19 +46,20 @@ class Words:
             generation,
         )
 
-    def left_behind(self, kind: str, names: Iterable[str], file: CutoverFile, role: str) -> None:
-        """Warn of topics or groups in no route, once each, when a route of the file has left the source."""
+    def unrouted(self, kind: str, names: Iterable[str], file: CutoverFile, role: str) -> None:
+        """Warn of topics or groups (`kind`) in no route, once each, if a route's `role` has left the source."""
         moving = sorted(r.name for r in file.routes.values() if getattr(r, role) != "source")
         if not moving:
             return
-        for name in sorted(set(names) - self._left):
-            self._left.add(name)
+        which = f"route {moving[0]} moves" if len(moving) == 1 else f"routes {', '.join(moving)} move"
+        for name in sorted(set(names) - self._unrouted):
+            self._unrouted.add(name)
             log.warning(
-                "cutover shim: %s: %s %s is in no route of %s and stays on the source, while %s moves%s",
+                "cutover shim: %s: %s %s is in no route of %s and stays on the source, while %s%s",
                 self._client,
                 kind,
                 name,
                 self._path,
-                ", ".join(moving),
+                which,
                 "; this group reads only its copy on the target" if (kind, role) == ("topic", "consumers") else "",
             )

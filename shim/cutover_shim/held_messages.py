@@ -1,4 +1,4 @@
-"""Where `produce()` goes while a route is held: a queue with the client's own limits and the client's own errors."""
+"""The queue for messages that are produced while their route is held, with the client's own limits and errors."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Callback = Callable[[KafkaError | None, Any], None]
 
 
 @dataclass(slots=True)
-class Held:
-    """One message that waits for its cluster."""
+class HeldMessage:
+    """One message that waits for its route to be released."""
 
     topic: str
     value: str | bytes | None
@@ -30,8 +30,8 @@ class Held:
     expires: float  # monotonic seconds
 
 
-class Limits:
-    """The client's own limits on what may wait: `queue.buffering.max.*`, `message.max.bytes`, `delivery.timeout.ms`."""
+class QueueLimits:
+    """The client's limits on queued messages: `queue.buffering.max.*`, `message.max.bytes`, `delivery.timeout.ms`."""
 
     def __init__(self, conf: Mapping[str, Any]) -> None:
         self.messages = config.number(conf, ("queue.buffering.max.messages",), 100_000) or 1 << 62
@@ -41,12 +41,12 @@ class Limits:
         self.timeout_s = timeout_ms / 1000 if timeout_ms else float("inf")
 
 
-class HeldQueue:
-    """The messages of one lane, oldest first. The lane's lock guards it."""
+class HeldMessages:
+    """The held messages of one route, oldest first. The caller holds the route's lock."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: QueueLimits) -> None:
         self.limits = limits
-        self.waiting: deque[Held] = deque()
+        self.waiting: deque[HeldMessage] = deque()
         self.bytes = 0
 
     def __len__(self) -> int:
@@ -64,10 +64,12 @@ class HeldQueue:
         *,
         already: int,
     ) -> None:
-        """Keep a message, with the checks and errors of the client's `produce`.
+        """Add a message, with the checks of the client's `produce()`.
 
-        `already`: messages of this lane that a handle still holds; they count against the limit as in the client.
-        Raises TypeError, BufferError, KafkaException.
+        `timestamp` is in milliseconds, 0 for now. `already` is the number of messages of this route that a client still
+        has; they count against the limit as in the client.
+        Raises TypeError for an argument of a wrong type, BufferError if the queue is full, KafkaException
+        (MSG_SIZE_TOO_LARGE) for a message above `message.max.bytes`.
         """
         size = _checked(topic, value, key, partition, timestamp, headers)
         if size > self.limits.message_bytes:
@@ -78,13 +80,13 @@ class HeldQueue:
             raise BufferError("Local: Queue full")
         now = time.time()
         self.waiting.append(
-            Held(
+            HeldMessage(
                 topic,
                 value,
                 key,
                 partition,
                 callback,
-                timestamp or int(now * 1000),  # the record's time is when the application produced it
+                timestamp or int(now * 1000),  # when the application produced it
                 headers.copy() if isinstance(headers, dict) else list(headers) if headers else headers,
                 size,
                 time.monotonic() + self.limits.timeout_s,
@@ -92,27 +94,27 @@ class HeldQueue:
         )
         self.bytes += size
 
-    def pop(self) -> Held:
-        """Take the oldest one out."""
+    def pop(self) -> HeldMessage:
+        """Remove and return the oldest message."""
         held = self.waiting.popleft()
         self.bytes -= held.size
         return held
 
-    def put_back(self, held: Held) -> None:
-        """Return what `pop` gave to its place."""
+    def put_back(self, held: HeldMessage) -> None:
+        """Put a message that `pop` returned back in its place."""
         self.waiting.appendleft(held)
         self.bytes += held.size
 
-    def expired(self, now: float) -> list[Held]:
-        """Take out those that waited for the whole delivery timeout."""
+    def expired(self, now: float) -> list[HeldMessage]:
+        """Remove and return the messages whose delivery timeout has passed at `now` (`time.monotonic()`)."""
         out = []
         while self.waiting and self.waiting[0].expires <= now:
             out.append(self.pop())
         return out
 
 
-def report_for(held: Held, code: int, reason: str | None = None) -> tuple[KafkaError, Any]:
-    """Build the arguments of a failed message's delivery callback."""
+def failed_report(held: HeldMessage, code: int, reason: str | None = None) -> tuple[KafkaError, Any]:
+    """Return the arguments for the delivery callback of a message that failed: the error and the message."""
     error = KafkaError(code, reason)
     value = held.value.encode() if isinstance(held.value, str) else held.value
     key = held.key.encode() if isinstance(held.key, str) else held.key
@@ -130,7 +132,7 @@ def _checked(topic: Any, value: Any, key: Any, partition: Any, timestamp: Any, h
     if not isinstance(topic, str):
         raise TypeError(f"argument 1 must be str, not {type(topic).__name__}")
     size = 0
-    for place, part in ((2, value), (3, key)):
+    for number, part in ((2, value), (3, key)):
         if part is None:
             continue
         if isinstance(part, str):
@@ -138,12 +140,12 @@ def _checked(topic: Any, value: Any, key: Any, partition: Any, timestamp: Any, h
         elif isinstance(part, bytes):
             size += len(part)
         elif isinstance(part, bytearray | memoryview):
-            raise TypeError(f"argument {place} must be read-only bytes-like object, not {type(part).__name__}")
+            raise TypeError(f"argument {number} must be read-only bytes-like object, not {type(part).__name__}")
         else:
             raise TypeError(f"a bytes-like object is required, not '{type(part).__name__}'")
-    for number in (partition, timestamp):
-        if not hasattr(type(number), "__index__"):
-            raise TypeError(f"'{type(number).__name__}' object cannot be interpreted as an integer")
+    for integer in (partition, timestamp):
+        if not hasattr(type(integer), "__index__"):
+            raise TypeError(f"'{type(integer).__name__}' object cannot be interpreted as an integer")
     if headers is not None:
         size += _headers_size(headers)
     return size
