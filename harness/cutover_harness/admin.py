@@ -26,27 +26,29 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 from cutover_shim.codes import REFUSED, SILENCE
 
+from cutover_harness.topic_creation import create, taken
+from cutover_harness.types import PartitionId
+from cutover_harness.waits import wait_until
+
 P = ParamSpec("P")
 T = TypeVar("T")
-# Topic and partition.
-Partition = tuple[str, int]
 
 TIMEOUT_S = 10.0
-# Clients of the harness meet brokers that are killed on purpose: come back soon, and leave the talking to the harness.
-# Rebootstrapping (KIP-899, the default) drops the bootstrap handle once a broker is known again, and with it (seen in
-# librdkafka 2.16.0) a FindCoordinator in flight: the call that it was for then waits until its time is over.
+# The harness kills brokers on purpose: its clients reconnect soon and do not log; the harness reports instead.
+# Rebootstrapping (KIP-899, the default) drops the bootstrap handle as soon as a broker is known again, and with it
+# (seen in librdkafka 2.16.0) a FindCoordinator in flight: its call then waits until its timeout.
 CLIENT_DEFAULTS: Mapping[str, str] = {
     "reconnect.backoff.max.ms": "500",
     "metadata.recovery.strategy": "none",
     "log_level": "2",
 }
 
-# A coordinator that has just been started says these, for the group or for single partitions within a call that
-# succeeds (KIP-709).
+# A coordinator that has just started answers with these, for the group or for single partitions of a call that succeeds
+# (KIP-709).
 _COORDINATOR_COMES = frozenset(
     {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE}
 )
-# Said of a topic that has just been created, or after a restart, by a broker that has not been told yet.
+# Answers of a broker that does not know a new topic yet, or any topic after a restart.
 _LEADER_COMES = frozenset(
     {
         KafkaError.UNKNOWN_TOPIC_OR_PART,
@@ -62,10 +64,10 @@ NO_ID = ("None", "AAAAAAAAAAAAAAAAAAAAAA")
 
 
 def connect(config: Mapping[str, Any], *, timeout_s: float = TIMEOUT_S) -> AdminClient:
-    """Return a client of the cluster at `config` (librdkafka properties) that has had an answer.
+    """Return a client of the cluster at `config` (librdkafka properties) after the cluster's first answer.
 
-    Raises KafkaException: soon and with the reason where the login or a certificate is refused, which the client tells
-    its error callback alone; else after `timeout_s`, or where a property is refused.
+    Raises KafkaException: soon and with the reason if authentication or a certificate is refused, which the client
+    reports only to its error callback; otherwise after `timeout_s`, or if a property is invalid.
     """
     heard: list[KafkaError] = []
     settings: dict[str, Any] = {**CLIENT_DEFAULTS, **config, "error_cb": heard.append}
@@ -86,10 +88,10 @@ def connect(config: Mapping[str, Any], *, timeout_s: float = TIMEOUT_S) -> Admin
 
 
 def _renewing(method: Callable[Concatenate[Admin, P], T]) -> Callable[Concatenate[Admin, P], T]:
-    """Have a call that got no answer leave a new client for the next one.
+    """Renew the client after a call without an answer.
 
-    A broker that is fenced, as right after it stood still, sends metadata that name no broker. A client that takes them
-    knows none from then on and, without rebootstrapping, asks nobody ever again (seen in librdkafka 2.16.0).
+    A fenced broker, for example after it was frozen, briefly returns empty metadata. A client that accepts them has no
+    broker left and, without rebootstrapping, never sends a request again (seen in librdkafka 2.16.0).
     """
 
     @functools.wraps(method)
@@ -107,7 +109,7 @@ def _renewing(method: Callable[Concatenate[Admin, P], T]) -> Callable[Concatenat
 class Admin:
     """Administrative calls to one cluster; `config` are librdkafka properties, passed on as they are.
 
-    Every method raises KafkaException for what the cluster refuses, and where it does not answer within `timeout_s`.
+    Every method raises KafkaException if the cluster refuses the call or does not answer within `timeout_s`.
     """
 
     def __init__(self, config: Mapping[str, str], *, timeout_s: float = TIMEOUT_S) -> None:
@@ -116,7 +118,7 @@ class Admin:
         self.renew()
 
     def renew(self) -> None:
-        """Go on with a new client."""
+        """Replace the client by a new one."""
         self._client = AdminClient({**CLIENT_DEFAULTS, **self.config})
 
     @_renewing
@@ -132,8 +134,7 @@ class Admin:
             NewTopic(name, num_partitions=count, replication_factor=replication, config=dict(config or {}))
             for name, count in topics.items()
         ]
-        for future in self._client.create_topics(new, operation_timeout=self._timeout_s).values():
-            future.result()
+        create(self._client, new, self._timeout_s)
         self._await(lambda: self.partitions(topics) == dict(topics))
 
     @_renewing
@@ -157,7 +158,7 @@ class Admin:
 
     @_renewing
     def add_partitions(self, counts: Mapping[str, int]) -> None:
-        """Let topics have this many partitions, more than they have. Returns when the brokers' metadata has them."""
+        """Increase the partition counts of topics. Return when the brokers' metadata has them."""
         new = [NewPartitions(name, count) for name, count in counts.items()]
         for future in self._client.create_partitions(new, operation_timeout=self._timeout_s).values():
             future.result()
@@ -165,15 +166,15 @@ class Admin:
 
     @_renewing
     def delete_topics(self, topics: Iterable[str]) -> None:
-        """Delete topics; one that does not exist is an error. Returns when the brokers' metadata lacks them."""
+        """Delete topics; one that does not exist is an error. Return when their names are free again."""
         names = list(topics)
         for future in self._client.delete_topics(names, operation_timeout=self._timeout_s).values():
             future.result()
-        self._await(lambda: not self.partitions(names))
+        self._await(lambda: not self.partitions(names) and not taken(self._client, names, self._timeout_s))
 
     @_renewing
     def partitions(self, topics: Iterable[str] | None = None) -> dict[str, int]:
-        """Return the partition count of each of `topics` that exists, of all topics where None is given."""
+        """Return the partition count of each of `topics` that exists, of all topics if None."""
         known = self._client.list_topics(timeout=self._timeout_s).topics
         names = known.keys() if topics is None else topics
         return {name: len(known[name].partitions) for name in names if name in known and known[name].error is None}
@@ -186,9 +187,9 @@ class Admin:
 
     @_renewing
     def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
-        """Return the id of each of `topics` that exists, another one for a topic that was made again (KIP-516).
+        """Return the id of each of `topics` that exists, which changes if a topic is recreated (KIP-516).
 
-        Brokers before 2.8 know none: then nothing is returned.
+        Brokers before 2.8 have no ids: the result is empty.
         """
         names = list(self.partitions(topics))
         if not names:
@@ -207,25 +208,36 @@ class Admin:
         return ids
 
     @_renewing
-    def delete_records(self, before: Mapping[Partition, int]) -> None:
+    def describe_topic(self, topic: str) -> tuple[str, int] | None:
+        """Return id and partition count of one topic, without asking for the others; None if it does not exist."""
+        future = self._client.describe_topics(TopicCollection([topic]), request_timeout=self._timeout_s)[topic]
+        try:
+            return str(future.result().topic_id), len(future.result().partitions)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                return None
+            raise
+
+    @_renewing
+    def delete_records(self, before: Mapping[PartitionId, int]) -> None:
         """Remove the records below these offsets, as retention does."""
         offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in before.items()]
         for future in self._client.delete_records(offsets, request_timeout=self._timeout_s).values():
             future.result()
 
     @_renewing
-    def end_offsets(self, topics: Iterable[str]) -> dict[Partition, int]:
-        """Return where each partition's next record will be; topics that do not exist are left out."""
+    def end_offsets(self, topics: Iterable[str]) -> dict[PartitionId, int]:
+        """Return the offset of each partition's next record; topics that do not exist are left out."""
         return self._offsets(topics, OffsetSpec.latest())  # type: ignore[no-untyped-call]
 
     @_renewing
-    def stable_offsets(self, topics: Iterable[str]) -> dict[Partition, int]:
-        """Return up to where each partition is readable: its end, or the start of the first open transaction."""
+    def stable_offsets(self, topics: Iterable[str]) -> dict[PartitionId, int]:
+        """Return the end of each partition's readable part: its end, or the start of the first open transaction."""
         return self._offsets(topics, OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)  # type: ignore[no-untyped-call]
 
     @_renewing
-    def start_offsets(self, topics: Iterable[str]) -> dict[Partition, int]:
-        """Return where each partition's log starts: retention may have removed what was before."""
+    def start_offsets(self, topics: Iterable[str]) -> dict[PartitionId, int]:
+        """Return the first offset of each partition's log: retention may have removed earlier records."""
         return self._offsets(topics, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
 
     def topic_configs(self, topics: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -237,7 +249,7 @@ class Admin:
 
     @_renewing
     def topic_entries(self, topics: Iterable[str]) -> dict[str, dict[str, ConfigEntry]]:
-        """Return the configuration in force of each topic with where it is set; a topic that is missing is an error."""
+        """Return each topic's effective configuration with the source of each value; a missing topic is an error."""
         asked = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in topics]
         if not asked:
             return {}
@@ -291,7 +303,7 @@ class Admin:
             future.result()
 
     @_renewing
-    def committed(self, group: str, topics: Iterable[str] | None = None) -> dict[Partition, int]:
+    def committed(self, group: str, topics: Iterable[str] | None = None) -> dict[PartitionId, int]:
         """Return the group's committed offsets (the next record to read), of these topics or of all."""
 
         def ask() -> list[TopicPartition]:
@@ -307,7 +319,7 @@ class Admin:
 
     @_renewing
     def members(self, group: str) -> int:
-        """Return how many members the group has, 0 while it rebalances or where nobody knows it."""
+        """Return how many members the group has, 0 while it rebalances or if it does not exist."""
         try:
             found = self._client.describe_consumer_groups([group], request_timeout=self._timeout_s)[group].result()
         except KafkaException as error:
@@ -316,19 +328,23 @@ class Admin:
             raise
         return len(found.members) if found.state == ConsumerGroupState.STABLE else 0
 
-    @_renewing
     def active(self, group: str) -> int:
-        """Return how many members the group has in any state, 0 if nobody knows it."""
+        """Return how many members the group has in any state, 0 if it does not exist."""
+        return len(self.member_names(group))
+
+    @_renewing
+    def member_names(self, group: str) -> list[str]:
+        """Return `client id at host` of each member that the group has in any state; empty if it does not exist."""
         try:
             found = self._client.describe_consumer_groups([group], request_timeout=self._timeout_s)[group].result()
         except KafkaException as error:
             if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-                return 0
+                return []
             raise
-        return len(found.members)
+        return sorted(f"{member.client_id} at {member.host.lstrip('/')}" for member in found.members)
 
     @_renewing
-    def set_committed(self, group: str, offsets: Mapping[Partition, int]) -> None:
+    def set_committed(self, group: str, offsets: Mapping[PartitionId, int]) -> None:
         """Set committed offsets of a group that has no members; with members the cluster refuses it."""
         if not offsets:
             return
@@ -342,17 +358,15 @@ class Admin:
         _retry(ask, self._timeout_s)
 
     def _await(self, known: Callable[[], bool]) -> None:
-        """Wait until the metadata shows what was done, for as long as an answer is waited for."""
-        deadline = time.monotonic() + self._timeout_s
-        while not known() and time.monotonic() < deadline:
-            time.sleep(_RETRY_S)
+        """Wait until the metadata shows the change, at most as long as for an answer."""
+        wait_until(known, self._timeout_s, backoff_s=_RETRY_S)
 
     def _offsets(
         self, topics: Iterable[str], spec: OffsetSpec, isolation: IsolationLevel = IsolationLevel.READ_UNCOMMITTED
-    ) -> dict[Partition, int]:
+    ) -> dict[PartitionId, int]:
         names, deadline = list(topics), time.monotonic() + self._timeout_s
         while True:
-            # Anew each time: a topic may have been deleted meanwhile, and is left out then.
+            # Again each time: a topic that was just deleted is left out.
             wanted = {
                 TopicPartition(topic, partition): spec
                 for topic, count in self.partitions(names).items()
@@ -370,7 +384,7 @@ class Admin:
 
 
 def _retry(ask: Callable[[], list[TopicPartition]], timeout_s: float) -> list[TopicPartition]:
-    """Ask until neither the group nor a partition says that its coordinator is still to come."""
+    """Repeat the call until no error means that the coordinator is still starting."""
     deadline = time.monotonic() + timeout_s
     while True:
         try:

@@ -1,12 +1,41 @@
-"""Where tables are printed."""
+"""The console for tables, and live lines below what a command prints."""
 
 import sys
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.text import Text
 
 _WIDE = 200
 
 
 def standard_output(*, highlight: bool = True) -> Console:
-    """Return the console on standard output; where no terminal reads it, lines are not folded at 80 columns."""
+    """Return the console on standard output; it folds lines only on a terminal."""
     return Console(highlight=highlight, emoji=False, width=None if sys.stdout.isatty() else _WIDE)
+
+
+class LiveLines:
+    """Lines below the output that are replaced again and again; nothing if the console is no terminal.
+
+    `on`: whether it is one.
+    """
+
+    def __init__(self, console: Console, *, refresh_per_second: float = 4) -> None:
+        self.on = console.is_terminal
+        self._live = Live(console=console, refresh_per_second=refresh_per_second, transient=True) if self.on else None
+
+    def start(self) -> None:
+        """Show the lines from now on."""
+        if self._live:
+            self._live.start()
+
+    def stop(self) -> None:
+        """Remove the lines."""
+        if self._live:
+            self._live.update(Text(""))
+            self._live.stop()
+
+    def show(self, lines: RenderableType) -> None:
+        """Replace the lines."""
+        if self._live:
+            self._live.update(lines)

@@ -1,21 +1,30 @@
-"""Errors that a person can act on."""
+"""Errors that a user can act on."""
 
 from confluent_kafka import KafkaException
 
 
 class UsageError(Exception):
-    """A mistake in the input or an environment that is not fit: one line that says what was found and what to do.
+    """Invalid input or an unsuitable environment: one line with what was found and what to do.
 
-    The command line prints the message alone and exits with 2; everything else that is raised is a defect.
+    The command line prints only the message and exits with 2; any other exception is a defect.
     """
 
 
+class UnavailableError(Exception):
+    """A fault that this testbed, or the machine below it, cannot inject; the message contains the reason."""
+
+
 class FinalError(UsageError):
-    """An error that no waiting and no retry heals: it ends whatever waits for a cluster to come back."""
+    """An error that no retry resolves: it ends every wait for a cluster to return."""
+
+
+def in_one_line(error: BaseException) -> str:
+    """Return the reason of an error in one line, in words that a user understands if it is a refusal."""
+    return " ".join((refusal(error) or str(error)).split())
 
 
 def refusal(error: BaseException) -> str | None:
-    """Return what to say of a cluster, disk or network that refused; None if `error` is something else."""
+    """Return the message for an error of a cluster, disk or network; None for any other error."""
     if isinstance(error, KafkaException):
         first = error.args[0] if error.args else error
         return f"a cluster refused or did not answer: {first.str() if hasattr(first, 'str') else first}"

@@ -1,6 +1,8 @@
-"""A cluster's finalized features (KIP-584), which librdkafka does not pass on: ApiVersions asked over a socket.
+"""A cluster's finalized features (KIP-584) and the requests that it serves, which librdkafka does not expose.
 
-A broker answers ApiVersions before a login, so no credentials are needed; TLS is set up as librdkafka's properties say.
+Both are read with ApiVersions over a socket.
+
+A broker answers ApiVersions before authentication, so no credentials are needed; TLS follows librdkafka's properties.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Mapping
+from typing import NamedTuple
 
 AUTOMQ = "automq.version"
 _TIMEOUT_S = 5.0
@@ -21,16 +24,37 @@ _NAME = b"kafka-cutover"
 
 
 def finalized_features(config: Mapping[str, str], *, timeout_s: float = _TIMEOUT_S) -> dict[str, int] | None:
-    """Return each finalized feature's level, None if no broker of `config` (librdkafka properties) tells it.
+    """Return each finalized feature's level, None if no broker of `config` (librdkafka properties) answers.
 
     Brokers before Kafka 2.4 have none.
     """
+    answer = _answer(config, timeout_s)
+    return None if answer is None else answer.features
+
+
+def served_versions(config: Mapping[str, str], *, timeout_s: float = _TIMEOUT_S) -> dict[int, int] | None:
+    """Return the highest version of each request (by its key) that a broker serves, None if no broker answers.
+
+    Empty for brokers before Kafka 2.4, which do not answer this version of the question.
+    """
+    answer = _answer(config, timeout_s)
+    return None if answer is None else answer.versions
+
+
+class Answer(NamedTuple):
+    """Finalized features with their levels, and the highest version of each request."""
+
+    features: dict[str, int]
+    versions: dict[int, int]
+
+
+def _answer(config: Mapping[str, str], timeout_s: float) -> Answer | None:
     for address in config.get("bootstrap.servers", "").split(","):
         try:
             host, port = _address(address)
             with socket.create_connection((host, port), timeout_s) as plain:
                 if config.get("security.protocol", "plaintext").lower() in {"ssl", "sasl_ssl"}:
-                    with _context(config).wrap_socket(plain, server_hostname=host) as secured:
+                    with tls_context(config).wrap_socket(plain, server_hostname=host) as secured:
                         return _ask(secured)
                 return _ask(plain)
         except (OSError, ValueError, struct.error, IndexError):
@@ -43,7 +67,8 @@ def _address(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _context(config: Mapping[str, str]) -> ssl.SSLContext:
+def tls_context(config: Mapping[str, str]) -> ssl.SSLContext:
+    """Return the TLS context for librdkafka's properties. Raises OSError or ValueError for what it cannot use."""
     context = ssl.create_default_context(cafile=config.get("ssl.ca.location"), cadata=config.get("ssl.ca.pem"))
     if config.get("ssl.endpoint.identification.algorithm", "https").lower() == "none":
         context.check_hostname = False
@@ -58,7 +83,7 @@ def _context(config: Mapping[str, str]) -> ssl.SSLContext:
     return context
 
 
-def _ask(connection: socket.socket) -> dict[str, int]:
+def _ask(connection: socket.socket) -> Answer:
     name = _compact(_NAME)
     header = struct.pack(">hhih", _API_VERSIONS, _VERSION, 1, len(_NAME)) + _NAME + b"\0"
     request = header + name + name + b"\0"
@@ -69,8 +94,8 @@ def _ask(connection: socket.socket) -> dict[str, int]:
     return parse(read_exactly(connection, length))
 
 
-def parse(answer: bytes) -> dict[str, int]:
-    """Return the finalized features in an answer to ApiVersions 3, correlation id first (Kafka's protocol guide).
+def parse(answer: bytes) -> Answer:
+    """Return what is in an answer to ApiVersions 3, correlation id first (Kafka's protocol guide).
 
     Raises ValueError, struct.error or IndexError for anything else.
     """
@@ -78,15 +103,18 @@ def parse(answer: bytes) -> dict[str, int]:
     reader.number(">i")
     error = reader.number(">h")
     if error == _UNSUPPORTED_VERSION:
-        return {}
+        return Answer({}, {})
     if error:
         raise ValueError(f"error {error}")
+    versions = {}
     for _ in range(reader.varint() - 1):
-        reader.skip(6)  # a request's key, and its lowest and highest version
+        key = reader.number(">h")
+        reader.skip(2)  # the lowest version
+        versions[key] = reader.number(">h")
         reader.tags()
     reader.number(">i")  # throttled for
     finalized = reader.tags().get(_FINALIZED)
-    return {} if finalized is None else _features(_Reader(finalized))
+    return Answer({} if finalized is None else _features(_Reader(finalized)), versions)
 
 
 def _features(reader: _Reader) -> dict[str, int]:

@@ -2,9 +2,16 @@
 
 from collections.abc import Iterable
 
-from cutover_shim.cutover_file import means
+from cutover_shim.cutover_file import pattern_matches
+
+_GLOB = frozenset("*?[")
+
+
+def is_glob(pattern: str) -> bool:
+    """Return whether a pattern can match more than its own name."""
+    return not _GLOB.isdisjoint(pattern)
 
 
 def matches(name: str, globs: Iterable[str]) -> bool:
-    """Return whether one of `globs` means `name`: the one rule of the cutover file, so that all parts agree."""
-    return any(means(glob, name) for glob in globs)
+    """Return whether one of `globs` matches `name`, by the rule of the cutover file, which all parts follow."""
+    return any(pattern_matches(glob, name) for glob in globs)

@@ -1,4 +1,4 @@
-"""Reading small files that a user names: the answer is their text, or one line that says what is wrong."""
+"""Read small files that a user names: return their text, or raise an error of one line."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 from cutover_harness.errors import UsageError
 
 LIMIT = 16 << 20
-# A shell's <(command) and a pipe to standard input have somebody at the other end; any other pipe may have nobody.
+# A shell's <(command) and a pipe to standard input have a writer; any other pipe may have none.
 _PIPES = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
 
 
 def read_input(path: Path, what: str, limit: int = LIMIT) -> bytes:
-    """Return the content of a file; raises UsageError that begins with `what` and the file's name."""
+    """Return the content of a file. Raises UsageError that begins with `what` and the file's name."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -33,7 +33,7 @@ def read_input(path: Path, what: str, limit: int = LIMIT) -> bytes:
 
 
 def read_text_input(path: Path, what: str, limit: int = LIMIT) -> str:
-    """Return the text of a file (UTF-8, a byte order mark is dropped); raises UsageError."""
+    """Return the text of a file (UTF-8; a byte order mark is dropped). Raises UsageError."""
     try:
         return read_input(path, what, limit).decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -41,7 +41,7 @@ def read_text_input(path: Path, what: str, limit: int = LIMIT) -> str:
 
 
 def check_folder(path: Path, option: str) -> None:
-    """Raise UsageError if files cannot be made in the folder `path`, which is not made here."""
+    """Raise UsageError if files cannot be created in the folder `path`, which is not created here."""
     if path.exists() and not path.is_dir():
         raise UsageError(f"{option} {path}: is a file: give a folder")
     there = path

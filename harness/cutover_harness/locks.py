@@ -1,4 +1,4 @@
-"""Locks on files: held by one process, released by the system when that process ends, SIGKILL included."""
+"""File locks: held by one process, released by the system when that process ends, SIGKILL included."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import fcntl
 import json
 import os
 import socket
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 from cutover_harness.errors import FinalError, UsageError
+from cutover_harness.waits import wait_until
 
 _POLL_S = 0.02
 
@@ -27,9 +27,9 @@ class HeldError(FinalError):
 
 
 class FileLock:
-    """An exclusive lock on `path`, which is created, contains its holder, and stays behind unlocked.
+    """An exclusive lock on the file `path`, which is created, names its holder, and is not deleted.
 
-    `wait_s`: how long to wait for another holder before HeldError is raised. Raises UsageError if the file cannot be
+    `wait_s`: how long to wait for another holder before raising HeldError. Raises UsageError if the file cannot be
     opened. A child process does not inherit the lock.
     """
 
@@ -39,12 +39,8 @@ class FileLock:
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
         except OSError as why:
             raise UsageError(f"{path}: the lock cannot be opened: {why.strerror}") from None
-        deadline = time.monotonic() + wait_s
         try:
-            while not self._try():
-                if time.monotonic() >= deadline:
-                    self._refuse()
-                time.sleep(_POLL_S)
+            wait_until(self._try, wait_s, backoff_s=_POLL_S, failure=lambda _: self._refusal())
             self._sign()
         except BaseException:
             os.close(self._handle)
@@ -52,17 +48,17 @@ class FileLock:
 
     @staticmethod
     def probe(path: Path) -> None:
-        """Raise HeldError if a process holds the lock; changes nothing."""
+        """Raise HeldError if a process holds the lock; change nothing."""
         try:
             handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        except OSError:  # nobody has ever held it
+        except OSError:  # it was never held
             return
         try:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             found = _holder(handle)
             raise HeldError(path, _words(found), found.get("pid")) from None
-        except OSError:  # a folder, say: whoever needs the lock is told
+        except OSError:  # such as a folder: acquiring the lock reports it
             return
         finally:
             os.close(handle)
@@ -79,9 +75,9 @@ class FileLock:
     ) -> None:
         self.release()
 
-    def _refuse(self) -> NoReturn:
+    def _refusal(self) -> HeldError:
         found = _holder(self._handle)
-        raise HeldError(self.path, _words(found), found.get("pid"))
+        return HeldError(self.path, _words(found), found.get("pid"))
 
     def _try(self) -> bool:
         try:
@@ -97,7 +93,7 @@ class FileLock:
         try:
             os.ftruncate(self._handle, 0)
             os.pwrite(self._handle, json.dumps(facts).encode(), 0)
-        except OSError as why:  # a full disk, say
+        except OSError as why:  # such as a full disk
             raise UsageError(f"{self.path}: cannot be written: {why.strerror}") from None
 
 

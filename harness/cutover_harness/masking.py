@@ -1,16 +1,25 @@
-"""Addresses and command lines as they may be shown: without the passwords and tokens that URLs and options can hold."""
+"""Addresses, command lines and names as they may be shown: without passwords, tokens and control characters."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 _URL = re.compile(r"""[A-Za-z][A-Za-z0-9+.-]*://[^\s'"<>]+""")
-_USER = re.compile(r"^[^/]*@")
-# A password that is not percent-encoded: what is behind the first colon is no port, so all up to the last @ may be it.
-_ODD_PASSWORD = re.compile(r"^(?!\[)[^/?#@:]*:(?!\d+(?:[/?#]|$)).*@")
 _SECRET_OPTION = re.compile(r"^--?[\w-]*(?:password|secret|token|credential|key)[\w-]*$", re.IGNORECASE)
 _VALUE = "***"
+
+
+def printable(text: str) -> str:
+    """Return the text with a replacement character for what would change a terminal, or the order of what is shown.
+
+    Names of files and of unknown fields can have any character.
+    """
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") and c not in "\n\t" else c
+        for c in text
+    )
 
 
 def masked(text: str) -> str:
@@ -43,9 +52,10 @@ def _names_a_file(option: str) -> bool:
 
 def _masked_url(url: str) -> str:
     scheme, _, rest = url.partition("://")
-    rest, _, fragment = _ODD_PASSWORD.sub(f"{_VALUE}@", rest).partition("#")
+    # In a password that is not percent-encoded may be any character, also / and #: all up to the last @ may be it.
+    _, at, place = rest.rpartition("@")
+    rest, _, fragment = f"{_VALUE if at else ''}{at}{place}".partition("#")
     place, question, query = rest.partition("?")
-    place = _USER.sub(f"{_VALUE}@", place)
     values = "&".join(
         f"{name}={_VALUE}" if equals else _VALUE
         for name, equals, _ in (part.partition("=") for part in query.split("&"))

@@ -1,4 +1,4 @@
-"""The garbage collector's pauses, where many short-lived objects are no garbage."""
+"""Shorter pauses of the garbage collector while many live objects are young."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _COLLECT_AFTER = 100_000, 50, 100
 
 @contextlib.contextmanager
 def few_collections() -> Iterator[None]:
-    """Have the garbage collector leave alone what is there, and look for garbage less often.
+    """Exclude existing objects from garbage collection, and collect less often, until the block ends.
 
-    Records in flight are many young objects and no garbage; with the usual thresholds it looks at all of them, again
-    and again.
+    Records in flight are many young objects that are no garbage; with the default thresholds the collector examines
+    all of them repeatedly.
     """
     before = gc.get_threshold()
     gc.collect()

@@ -1,4 +1,4 @@
-"""Files that hold production data or secrets are for their owner alone (mode 0600), whatever the umask of the user."""
+"""Files with production data or secrets are private to their owner (mode 0600), whatever the user's umask."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ UMASK = 0o077
 
 @contextlib.contextmanager
 def private_files() -> Iterator[None]:
-    """Create files and folders for their owner alone, in this whole process, until the block ends."""
+    """Create all files and folders of this process private to their owner, until the block ends."""
     before = os.umask(UMASK)
     try:
         yield
@@ -21,11 +21,11 @@ def private_files() -> Iterator[None]:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file for its owner alone."""
+    """Write a file that is private to its owner."""
     with open(path, "w", encoding="utf-8", opener=opened) as file:
         file.write(text)
 
 
 def opened(path: str, flags: int) -> int:
-    """Open as `open(..., opener=opened)` asks for: what is created is for the owner alone."""
+    """Open a file for `open(..., opener=opened)`, which then creates files private to their owner."""
     return os.open(path, flags, 0o600)

@@ -1,8 +1,8 @@
 """Processes that never outlive the tool: JVMs of a testbed and the applications of a rehearsal.
 
-Each child leads a session of its own (a Ctrl-C in the terminal reaches the tool alone, which then stops the children
-in order) and is remembered by process id and start time. The leash is `cutover_harness.warden`: a child may only begin
-once the warden has been told of it, so there is no moment at which the death of the tool leaves it behind.
+Each child leads its own session (Ctrl-C in the terminal reaches only the tool, which then stops the children in order)
+and is known by process id and start time. `cutover_harness.reaper` ends the children of a tool that died: a child
+starts only after it is on the reaper's list, so it is never left behind.
 """
 
 import atexit
@@ -18,19 +18,19 @@ from pathlib import Path
 
 import psutil
 
-from cutover_harness import warden
+from cutover_harness import reaper
 from cutover_harness.privacy import UMASK
 
-# The child waits here, already with its final process id, until the tool has told the warden and says go; where the
-# tool dies first the read fails and the child ends before it began.
+# The child, which already has its final process id, waits here until it is on the reaper's list. If the tool dies
+# first, the read fails and the child ends without having started the program.
 _GATE = 'IFS= read -r _ || exit 125; exec "$@" </dev/null'
 
 OWNER = "KAFKA_CUTOVER_OWNER"
-"""Variable of every child: the tool that started it, as PID:STARTED. So `doctor` finds those whose tool is gone."""
+"""Environment variable of every child: its tool, as PID:STARTED. `doctor` finds children whose tool is gone by it."""
 
 _lock = threading.RLock()
 _live: dict[int, "Process"] = {}
-_leash: "subprocess.Popen[bytes] | None" = None
+_reaper: "subprocess.Popen[bytes] | None" = None
 
 
 class Process:
@@ -49,11 +49,11 @@ class Process:
 
     @property
     def returncode(self) -> int | None:
-        """The exit code, minus the signal's number where a signal ended it, None while it runs."""
+        """The exit code, minus the signal's number if a signal ended it, None while it runs."""
         with _lock:
             code = self._popen.poll()
             if code is not None and _live.pop(self.pid, None) is not None:
-                _tell(f"- {self.pid}")
+                _report(f"- {self.pid}")
             return code
 
     @property
@@ -62,7 +62,7 @@ class Process:
         return self.returncode is None
 
     def wait(self, timeout: float | None = None) -> int:
-        """Return the exit code; TimeoutError after `timeout` seconds."""
+        """Return the exit code. Raises TimeoutError after `timeout` seconds."""
         try:
             self._popen.wait(timeout)
         except subprocess.TimeoutExpired as error:
@@ -77,7 +77,7 @@ class Process:
         self._signal(signal.SIGCONT)
 
     def stop(self, grace: float = 3.0) -> int:
-        """Ask it to end, kill it after `grace` seconds; return the exit code."""
+        """Ask it to end, kill it after `grace` seconds, and return the exit code."""
         self.terminate()
         with contextlib.suppress(TimeoutError):
             return self.wait(grace)
@@ -89,7 +89,7 @@ class Process:
         return self.wait()
 
     def freeze(self) -> None:
-        """SIGSTOP: no progress, no answers, while its connections stay open. Returns once it stands still."""
+        """Stop it with SIGSTOP, its connections open, and return when it is stopped."""
         self._signal(signal.SIGSTOP)
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(self.pid)
@@ -97,7 +97,7 @@ class Process:
                 time.sleep(0.001)
 
     def stopped(self) -> bool:
-        """Whether it stands still or has ended."""
+        """Return whether it is stopped or has ended."""
         if not self.running:
             return True
         with contextlib.suppress(psutil.Error):
@@ -105,11 +105,11 @@ class Process:
         return True
 
     def thaw(self) -> None:
-        """SIGCONT: go on after `freeze`."""
+        """Resume it with SIGCONT after `freeze`."""
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
-        # Not reaped while the lock is held, so the id cannot belong to another process.
+        # It is not reaped while the lock is held, so the id cannot belong to another process.
         with _lock:
             if self.running:
                 with contextlib.suppress(ProcessLookupError):
@@ -121,8 +121,8 @@ def spawn(
 ) -> Process:
     """Start a child whose standard output and error are appended to the file `stdout`.
 
-    `env` is the whole environment, None the tool's own. Standard input is empty. A program that is missing shows as
-    exit code 126 or 127, with the reason in the file.
+    `env` is the whole environment, None the tool's own. Standard input is empty. A missing program gives exit code 126
+    or 127, with the reason in the file.
     """
     stdout.parent.mkdir(parents=True, exist_ok=True)
     me = psutil.Process()
@@ -140,7 +140,7 @@ def spawn(
     process = Process(popen, args, stdout, psutil.Process(popen.pid).create_time())
     with _lock:
         _live[process.pid] = process
-        _tell(f"+ {process.pid} {process.started}")
+        _report(f"+ {process.pid} {process.started}")
     assert popen.stdin is not None  # noqa: S101 - asked for above
     with contextlib.suppress(BrokenPipeError), popen.stdin as gate:
         gate.write(b"\n")
@@ -154,7 +154,7 @@ def started() -> list[Process]:
 
 
 def stop_all(processes: Iterable[Process] | None = None, grace: float = 3.0) -> None:
-    """Stop these children at the same time, all that are left where None is given; `grace` as in `Process.stop`."""
+    """Stop these children in parallel, with None all that are left; `grace` as in `Process.stop`."""
     chosen = started() if processes is None else list(processes)
     for process in chosen:
         process.terminate()
@@ -167,7 +167,7 @@ def stop_all(processes: Iterable[Process] | None = None, grace: float = 3.0) -> 
 
 
 def tail(log: Path, lines: int = 20) -> str:
-    """Return the last lines of a log, an empty string where there is none."""
+    """Return the last lines of a log, an empty string if it does not exist."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -178,13 +178,13 @@ def tail(log: Path, lines: int = 20) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-def _tell(line: str) -> None:
-    """Write to the warden, starting it where there is none or where somebody ended it."""
-    global _leash  # noqa: PLW0603 - one warden a tool process, whatever imports this
+def _report(line: str) -> None:
+    """Write a line to the reaper; start a reaper if there is none or somebody ended it."""
+    global _reaper  # noqa: PLW0603 - one reaper for each tool process, whatever imports this
     for _ in range(2):
-        if _leash is None:
-            _leash = subprocess.Popen(
-                [sys.executable, "-P", str(Path(warden.__file__))],
+        if _reaper is None:
+            _reaper = subprocess.Popen(
+                [sys.executable, "-P", str(Path(reaper.__file__))],
                 bufsize=0,
                 cwd="/",
                 stdin=subprocess.PIPE,
@@ -193,33 +193,33 @@ def _tell(line: str) -> None:
                 start_new_session=True,
             )
             line = "\n".join([*(f"+ {p.pid} {p.started}" for p in _live.values()), line])
-        assert _leash.stdin is not None  # noqa: S101 - asked for above
+        assert _reaper.stdin is not None  # noqa: S101 - asked for above
         try:
-            _leash.stdin.write(line.encode() + b"\n")
+            _reaper.stdin.write(line.encode() + b"\n")
         except BrokenPipeError:
-            _leash.wait()
-            _leash = None
+            _reaper.wait()
+            _reaper = None
         else:
             return
 
 
 def _release() -> None:
-    """At the tool's exit: stop what is left, then let the warden go."""
+    """Stop the children that are left, then end the reaper: the tool exits."""
     stop_all()
-    if _leash is not None and _leash.stdin is not None:
+    if _reaper is not None and _reaper.stdin is not None:
         with contextlib.suppress(BrokenPipeError):
-            _leash.stdin.close()
-        _leash.wait()
+            _reaper.stdin.close()
+        _reaper.wait()
 
 
 def _forget_in_fork() -> None:
-    """Disown the children in a fork of the tool, and let go of the warden's pipe, whose end means the tool's."""
-    global _leash, _lock  # noqa: PLW0603 - the parent's lock may have been held at the fork
+    """Disown the children in a fork of the tool, and close the reaper's pipe, whose end means that the tool is gone."""
+    global _reaper, _lock  # noqa: PLW0603 - the parent's lock may have been held at the fork
     _lock = threading.RLock()
     _live.clear()
-    if _leash is not None and _leash.stdin is not None:
-        _leash.stdin.close()
-    _leash = None
+    if _reaper is not None and _reaper.stdin is not None:
+        _reaper.stdin.close()
+    _reaper = None
 
 
 atexit.register(_release)

@@ -1,7 +1,7 @@
-"""The pytest plugin's door: options, and whether there is anything behind it. `docs/pytest.md` tells what it does.
+"""The pytest plugin's entry point: its options, and the hooks if the harness is installed. See `docs/pytest.md`.
 
-Every pytest run in an environment that has the distribution loads this, also where only the shim is wanted. So it
-imports nothing but pytest and the standard library, and registers the rest only where the harness can be imported.
+Every pytest run in an environment with the distribution loads this module, even if only the shim is used. So it imports
+only pytest and the standard library, and registers the rest only if the harness can be imported.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ OLDEST = (7, 0)
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("kafka-cutover", "rehearsals of scenario files (kafka-cutover)")
-    group.addoption("--cutover-out", metavar="DIR", help="keep the run folders of rehearsals here, with a risk report")
-    group.addoption("--cutover-capture", metavar="FILE", help="recorded traffic; default: the sample capture")
+    group.addoption("--cutover-out", metavar="DIR", help="Keep run folders here and write a risk report.")
+    group.addoption("--cutover-capture", metavar="FILE", help="Recorded traffic (default: the sample capture).")
     group.addoption(
         "--cutover-speed",
         metavar="X",
         type=float,
-        help="times the capture's rhythm; default: one pass over it lasts 30 s",
+        help="Replay speed factor (default: replay the capture in 30 s).",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register hooks and fixtures where rehearsing is possible; asking for it where it is not is a usage error."""
+    """Register hooks and fixtures if rehearsing is possible; requesting it otherwise is a usage error."""
     missing = [name for name in NEEDS if find_spec(name) is None]
     if missing or getattr(pytest, "version_tuple", (0,)) < OLDEST:
         if any(config.getoption(option, None) is not None for option in OPTIONS):

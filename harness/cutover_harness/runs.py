@@ -1,6 +1,6 @@
-"""Records of runs under way, so that `doctor` can name what a tool that was killed has left.
+"""Records of running rehearsals, so that `doctor` finds what a killed tool left behind.
 
-One small file for each process below the user's cache folder, removed when the process ends in order.
+One small file for each process in the user's cache folder, removed when the process ends normally.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from typing import Literal
 
 import psutil
 
-from cutover_harness import warden
+from cutover_harness import reaper
+from cutover_harness.files import write_atomic
 from cutover_harness.testbed.jars import cache_folder
 
-What = Literal["rehearse", "resume", "rollback"]
+What = Literal["rehearse", "run", "resume", "rollback"]
 
 
 @dataclass(frozen=True)
 class Interrupted:
-    """A run whose process is gone and has not removed its record."""
+    """A run whose process ended without removing its record."""
 
     record: Path
     what: What
@@ -38,13 +39,13 @@ def records() -> Path:
 
 
 def begin(what: What, folder: Path) -> None:
-    """Record that this process works on a run. A cache folder that cannot be written hinders no run."""
+    """Record that this process works on a run. A cache folder that is not writable stops no run."""
     me = psutil.Process()
     record = records() / f"{me.pid}-{what}-{abs(hash(folder.absolute()))}.json"
     facts = {"what": what, "folder": str(folder.absolute()), "pid": me.pid, "started": me.create_time()}
     with contextlib.suppress(OSError):
         records().mkdir(parents=True, exist_ok=True)
-        record.write_text(json.dumps(facts), encoding="utf-8")
+        write_atomic(record, json.dumps(facts))
         atexit.register(_end, record, me.pid)
 
 
@@ -54,7 +55,7 @@ def _end(record: Path, pid: int) -> None:
 
 
 def interrupted() -> Iterator[Interrupted]:
-    """Yield the runs whose process is gone; changes nothing."""
+    """Yield the runs whose process is gone; change nothing."""
     for record in sorted(records().glob("*.json")):
         try:
             facts = json.loads(record.read_text(encoding="utf-8"))
@@ -62,5 +63,5 @@ def interrupted() -> Iterator[Interrupted]:
             found = Interrupted(record, facts["what"], Path(facts["folder"]), pid)
         except (OSError, ValueError, KeyError, TypeError):
             continue  # being written
-        if warden.identify(pid, started) is None:
+        if reaper.identify(pid, started) is None:
             yield found

@@ -1,4 +1,4 @@
-"""The catalogue of scenarios, and a sample of recorded traffic to walk them with."""
+"""The catalogue of scenarios, and a sample of recorded traffic to run them with."""
 
 from importlib.resources import files
 from pathlib import Path

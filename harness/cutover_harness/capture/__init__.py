@@ -1,4 +1,4 @@
-"""Recorded traffic: the capture file, the recorder that makes it, and what can be said about it."""
+"""Recorded traffic: the capture file, its recorder, and its statistics."""
 
 from cutover_harness.capture.format import (
     SCHEMA,
@@ -8,6 +8,7 @@ from cutover_harness.capture.format import (
     GroupOffsets,
     TopicInfo,
 )
+from cutover_harness.capture.options import RecordOptions
 from cutover_harness.capture.writer import CaptureWriter, record_batch
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "CaptureReader",
     "CaptureWriter",
     "GroupOffsets",
+    "RecordOptions",
     "TopicInfo",
     "record_batch",
 ]

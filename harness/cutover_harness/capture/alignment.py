@@ -1,10 +1,10 @@
-"""Which partitions wait while slower ones catch up, so that the records that are held for their order stay few."""
+"""Pause partitions while slower ones catch up, so that few records are buffered for their order."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from cutover_harness.capture.columns import Partition
+from cutover_harness.types import PartitionId
 
 HIGH = 64 << 20
 LOW = 32 << 20
@@ -12,22 +12,22 @@ STEP = 16 << 20
 
 
 class Alignment:
-    """Decides which partitions are not read for now. `waiting`: these.
+    """Decides which partitions are paused. `waiting`: the paused ones.
 
     As soon as more than HIGH bytes are held, partitions beyond a horizon wait, the middle of what is held. It moves on
-    when all have reached it, and nobody waits once less than LOW bytes are held. Where those before it bring much, it
+    when all have reached it, and none waits once less than LOW bytes are held. Where those before it bring much, it
     moves back, with every STEP bytes: seldom, as a client fetches again what it had of a partition that waits.
     """
 
     def __init__(self) -> None:
-        self.waiting: frozenset[Partition] = frozenset()
+        self.waiting: frozenset[PartitionId] = frozenset()
         self._horizon: int | None = None
         self._limit = HIGH
 
     def update(
-        self, held: int, certain: int, reached: Mapping[Partition, int], middle: Callable[[], int]
-    ) -> tuple[frozenset[Partition], frozenset[Partition]]:
-        """Return which partitions are to wait from now on, and which no longer.
+        self, held: int, certain: int, reached: Mapping[PartitionId, int], middle: Callable[[], int]
+    ) -> tuple[frozenset[PartitionId], frozenset[PartitionId]]:
+        """Return the partitions to pause, and those to resume.
 
         `held`: bytes. `certain`: the due time (ms) up to which the order is certain. `reached`: the due time up to
         which each partition was read. `middle`: of what is held.

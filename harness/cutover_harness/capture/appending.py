@@ -1,7 +1,7 @@
-"""Appending to a Parquet file, so that each byte is written once and a killed process loses next to nothing.
+"""Appending to a Parquet file, so that each byte is written once and a killed process loses almost nothing.
 
 The file is a row of *parts*, each of which ends with a footer of its own about its row groups; the last footer is about
-all of them, and it is the only one that readers look at. Where a file ends with the footer of a part, the others are
+all of them, and it is the only one that readers look at. If a file ends with the footer of a part, the others are
 found from it, from behind.
 """
 
@@ -23,7 +23,7 @@ _SKIP = memoryview(mmap.mmap(-1, 256 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_AN
 
 
 class _Sink(io.RawIOBase):
-    """What a Parquet writer writes to: `file`, or while `skipping` nothing at all."""
+    """The sink of a Parquet writer: `file`; while `skipping` it discards everything."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -67,14 +67,14 @@ class PartWriter:
         self._stream.close()
 
     def drop(self) -> None:
-        """End without writing anything more, also after an error; what is not a whole part counts for nothing."""
+        """End without writing anything, also after an error; an incomplete part does not count."""
         self._sink.skipping = True
-        with suppress(OSError, RuntimeError, pa.ArrowException):  # a writer that broke has no footer
+        with suppress(OSError, RuntimeError, pa.ArrowException):  # a failed writer has no footer
             self.close()
 
 
 def whole_footer(parts: list[pq.FileMetaData], info: CaptureInfo) -> bytes:
-    """Return the footer of a file that has the row groups of all `parts`."""
+    """Return the footer of a file with the row groups of all `parts`."""
     found: list[pq.FileMetaData] = []
     with _writer(pa.BufferOutputStream(), found) as empty:
         empty.add_key_value_metadata({METADATA_KEY.decode(): info.to_json()})
@@ -87,7 +87,7 @@ def whole_footer(parts: list[pq.FileMetaData], info: CaptureInfo) -> bytes:
 
 
 def read_parts(file: BinaryIO, length: int) -> list[pq.FileMetaData]:
-    """Return the footers of the parts in the first `length` bytes of `file`; raises ValueError where they are none."""
+    """Return the footers of the parts in the first `length` bytes of `file`. Raises ValueError if there are none."""
     parts: list[pq.FileMetaData] = []
     end = length
     while end > len(MAGIC):
@@ -107,7 +107,7 @@ def read_parts(file: BinaryIO, length: int) -> list[pq.FileMetaData]:
 
 
 def _begin(part: pq.FileMetaData, footer: int) -> int:
-    """Return where a part begins: with its first column, or with its footer at `footer` where it is empty."""
+    """Return the start of a part: its first column, or its footer at `footer` if it is empty."""
     if not part.num_row_groups:
         return footer
     first = part.row_group(0).column(0)

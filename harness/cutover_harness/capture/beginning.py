@@ -1,4 +1,4 @@
-"""From where to where each partition is recorded, at the beginning and after an interruption."""
+"""Start and end offsets of each partition, at the beginning and after an interruption."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from datetime import UTC, datetime
 
 from cutover_harness import __version__
 from cutover_harness.capture.changes import Change, Layout, What, compare
-from cutover_harness.capture.cluster import ClusterView, Partition
+from cutover_harness.capture.cluster import ClusterView
 from cutover_harness.capture.follow import removed, resumed
 from cutover_harness.capture.format import CaptureInfo
 from cutover_harness.capture.options import RecordOptions
 from cutover_harness.capture.parts import Progress, State
+from cutover_harness.types import PartitionId
 
 
 def begin(view: ClusterView, options: RecordOptions, earlier: State | None) -> State:
-    """Return the state to begin with; `earlier`: that of the sitting before. Raises CaptureError."""
+    """Return the initial state; `earlier`: the state of the previous sitting. Raises CaptureError."""
     before = {} if earlier is None else dict(CaptureInfo.from_json(earlier.info).topics)
     topics = view.partitions(options.topics, options.exclude, before)
     ids = view.ids(topics)
@@ -29,7 +30,7 @@ def begin(view: ClusterView, options: RecordOptions, earlier: State | None) -> S
     state.ids = {**state.ids, **ids}
     info = CaptureInfo(
         recorded=datetime.fromtimestamp(state.started, UTC).isoformat(timespec="seconds"),
-        topics={**before, **view.topic_infos(topics)},  # records of a topic that is gone need it, too
+        topics={**before, **view.topic_infos(topics)},  # also needed for records of a deleted topic
         groups=view.groups(topics),
         notes={
             "recorder": f"kafka-cutover {__version__}",
@@ -42,15 +43,15 @@ def begin(view: ClusterView, options: RecordOptions, earlier: State | None) -> S
 
 
 def _progresses(
-    view: ClusterView, options: RecordOptions, state: State, partitions: list[Partition]
+    view: ClusterView, options: RecordOptions, state: State, partitions: list[PartitionId]
 ) -> dict[str, dict[str, Progress]]:
-    """Return how far each partition is: where the sitting before was, or where to begin.
+    """Return the progress of each partition: that of the previous sitting, or its start.
 
-    Notes in `state` what has become of its records meanwhile.
+    Notes in `state` what has happened to its records since.
     """
     earlier = state.partitions
     ends, starts = _ends(view, options, partitions), view.earliest(partitions)
-    first = starts if earlier else _first(view, options, partitions)  # what is new since then: from its start
+    first = starts if earlier else _first(view, options, partitions)  # new partitions: from their start
     latest = view.latest(partitions, read_committed=False) if earlier else {}
     out: dict[str, dict[str, Progress]] = {topic: dict(ps) for topic, ps in earlier.items()}
     for where in partitions:
@@ -59,7 +60,7 @@ def _progresses(
         if known is None:
             progress = Progress(first[where], ends[where])
         else:
-            if known.next > latest[where]:  # brokers before 2.8 have no ids to tell by
+            if known.next > latest[where]:  # brokers before 2.8 have no topic ids
                 resumed(state, [Change(What.RECREATED, topic, 0, 0)])
             elif topic not in state.closed and starts[where] > known.next:
                 state.missing = [*state.missing, removed(where, known.next, starts[where])]
@@ -72,7 +73,7 @@ def _progresses(
     return out
 
 
-def _first(view: ClusterView, options: RecordOptions, partitions: list[Partition]) -> dict[Partition, int]:
+def _first(view: ClusterView, options: RecordOptions, partitions: list[PartitionId]) -> dict[PartitionId, int]:
     if options.since_ms is not None:
         return view.at(partitions, options.since_ms, read_committed=options.read_committed)
     if options.duration_s is not None:
@@ -80,7 +81,7 @@ def _first(view: ClusterView, options: RecordOptions, partitions: list[Partition
     return view.earliest(partitions)
 
 
-def _ends(view: ClusterView, options: RecordOptions, partitions: list[Partition]) -> Mapping[Partition, int | None]:
+def _ends(view: ClusterView, options: RecordOptions, partitions: list[PartitionId]) -> Mapping[PartitionId, int | None]:
     if options.duration_s is not None:
         return dict.fromkeys(partitions)
     if options.until_ms is not None:

@@ -1,4 +1,4 @@
-"""What became of a cluster's topics while they were recorded. Pure."""
+"""Changes of a cluster's topics during a recording. Pure functions."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from enum import StrEnum
 
 @dataclass(frozen=True)
 class Layout:
-    """The topics that are meant: their partition counts, and their ids where the brokers have such (Kafka >= 2.8)."""
+    """The recorded topics: their partition counts, and their ids if the brokers have them (Kafka >= 2.8)."""
 
     partitions: Mapping[str, int] = field(default_factory=dict)
     ids: Mapping[str, str] = field(default_factory=dict)
 
 
 class What(StrEnum):
-    """What became of a topic."""
+    """The kind of a change."""
 
     APPEARED = "appeared"
     GREW = "grew"
@@ -26,7 +26,7 @@ class What(StrEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """What became of a topic; `before`, `now`: its partition counts."""
+    """A change of a topic; `before`, `now`: its partition counts."""
 
     what: What
     topic: str
@@ -35,7 +35,7 @@ class Change:
 
 
 def compare(before: Layout, now: Layout) -> list[Change]:
-    """Return what is different now."""
+    """Return the changes between two layouts."""
     found = []
     for topic, count in sorted(now.partitions.items()):
         had = before.partitions.get(topic)
@@ -54,9 +54,9 @@ def compare(before: Layout, now: Layout) -> list[Change]:
 
 
 class Confirmed:
-    """Turns looks at the cluster into changes, each told once.
+    """Turns observations of the cluster into changes, each reported once.
 
-    A topic counts as deleted when two looks in a row lack it: brokers that were just started or fenced name too little.
+    A topic counts as deleted when two looks in a row lack it: brokers that were just started or fenced list too few.
     """
 
     def __init__(self, known: Layout) -> None:
@@ -64,22 +64,22 @@ class Confirmed:
         self._missing: set[str] = set()
 
     def look(self, now: Layout) -> list[Change]:
-        """Return what changed."""
+        """Return the confirmed changes."""
         found = compare(self.known, now)
         gone = {each.topic for each in found if each.what is What.DELETED}
-        told = [each for each in found if each.what is not What.DELETED or each.topic in self._missing]
+        confirmed = [each for each in found if each.what is not What.DELETED or each.topic in self._missing]
         self._missing = gone
         partitions, ids = dict(self.known.partitions), {**self.known.ids, **now.ids}
-        for each in told:
+        for each in confirmed:
             if each.what is What.DELETED:
                 del partitions[each.topic]
                 ids.pop(each.topic, None)
             else:
                 partitions[each.topic] = each.now
         self.known = Layout(partitions, ids)
-        return told
+        return confirmed
 
     @property
     def doubtful(self) -> bool:
-        """Whether a topic was missing in the last look alone."""
+        """Whether a topic was missing only in the last observation."""
         return bool(self._missing & self.known.partitions.keys())

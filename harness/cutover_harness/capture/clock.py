@@ -1,4 +1,4 @@
-"""The clock of a capture: which of its timestamps give the rhythm, and which do not.
+"""The clock of a capture: which of its timestamps determine the timing of a replay.
 
 A timestamp is whatever the producer wrote: another unit, a clock that is a year off, none at all. One such record must
 not decide when all the others are due.
@@ -21,9 +21,9 @@ Times = NDArray[np.int64]
 Unit = Literal["s", "us", "ns"]
 
 NEVER = -(1 << 62)
-"""A timestamp (ms) that comes before every other."""
+"""A timestamp (ms) before every other."""
 _SINCE, _UNTIL = 900_000_000, 4_100_000_000
-"""The years 1998 to 2099 in seconds: a number between them, in one unit, lies outside of them in every other."""
+"""The years 1998 to 2099 in seconds: a number in this range in one unit is outside of it in every other unit."""
 _MS_SINCE, _MS_UNTIL = _SINCE * 1000, _UNTIL * 1000
 _TO_MS: dict[Unit, Callable[[Times], Times]] = {
     "s": lambda times: times * 1000,
@@ -35,18 +35,18 @@ UNIT_NAMES: dict[Unit, str] = {"s": "seconds", "us": "microseconds", "ns": "nano
 
 AHEAD_MS = 86_400_000
 NEAR_MS = 600_000
-"""So far from all others a timestamp may be, however short the capture is."""
+"""Distance from all others at which a timestamp is always accepted, even in a short capture."""
 _FAR = 10
-"""Else so many times the span of all others."""
+"""Otherwise the accepted distance, as a multiple of the span of all others."""
 _FEW = 100
-"""One record in so many may be odd for that reason, at each end of the capture."""
+"""At each end of the capture, at most one record in this many may be odd for that reason."""
 _MOST = 10_000
 EXAMPLES = 10
 SHOWN = 3
 
 
 def recorded_ms(timestamps: Times, now_ms: int) -> Times:
-    """Return timestamps in ms as a recorder reads them at `now_ms`: NEVER also for what is a day ahead."""
+    """Return timestamps in ms as read by a recorder at `now_ms`: NEVER also for those more than a day ahead."""
     times = to_ms(timestamps)
     if int(times.max()) <= now_ms + AHEAD_MS:
         return times
@@ -54,7 +54,7 @@ def recorded_ms(timestamps: Times, now_ms: int) -> Times:
 
 
 def unit_of(timestamp: int) -> Unit | None:
-    """Return the unit of a timestamp that is clearly not in ms, None for every other."""
+    """Return the unit of a timestamp that is clearly not in ms, None for any other."""
     for unit, factor in _PER_S.items():
         if _SINCE * factor <= timestamp < _UNTIL * factor:
             return unit
@@ -62,7 +62,7 @@ def unit_of(timestamp: int) -> Unit | None:
 
 
 def to_ms(timestamps: Times) -> Times:
-    """Return timestamps in ms: converted if they are clearly in another unit, NEVER if they are no time at all."""
+    """Return timestamps in ms: converted if they are clearly in another unit, NEVER if they are no valid time."""
     low, high = int(timestamps.min()), int(timestamps.max())
     if (low >= _MS_SINCE and high < _MS_UNTIL) or (low >= 0 and high < _SINCE):
         return timestamps
@@ -110,28 +110,28 @@ class Clock:
         return (self.last_ms - self.first_ms) / 1000
 
     def ms(self, timestamps: Times) -> Times:
-        """Return timestamps in ms, NEVER in place of those outside of the span."""
+        """Return timestamps in ms, NEVER for those outside of the span."""
         times = to_ms(timestamps)
         if int(times.min()) >= self.first_ms and int(times.max()) <= self.last_ms:
             return times
         return np.where((times < self.first_ms) | (times > self.last_ms), NEVER, times)
 
     def due_ms(self, times: Times, before: int | None) -> Times:
-        """Return when records in the order of the capture are due: the largest of the times (ms) so far.
+        """Return the due times of records in the order of the capture: the largest time (ms) so far.
 
         `before`: when the record before them is due, None: they are the first.
         """
         return np.maximum(np.maximum.accumulate(times), self.first_ms if before is None else before)
 
     def warning(self) -> str | None:
-        """Return what to tell of odd timestamps, in one line; None if there are none."""
+        """Return a warning about odd timestamps in one line, None if there are none."""
         if not self.odd:
             return None
         shown = "; ".join(map(str, self.examples[:SHOWN]))
         more = f"; and {self.odd - SHOWN:,} more" if self.odd > SHOWN else ""
         if self.odd == 1:
-            return f"1 record has an odd timestamp, which does not set the replay's rhythm: {shown}"
-        return f"{self.odd:,} records have odd timestamps, which do not set the replay's rhythm: {shown}{more}"
+            return f"1 record has an odd timestamp, which does not determine the replay's timing: {shown}"
+        return f"{self.odd:,} records have odd timestamps, which do not determine the replay's timing: {shown}{more}"
 
 
 def clock_of(reader: CaptureReader) -> Clock:
@@ -153,12 +153,12 @@ def clock_of(reader: CaptureReader) -> Clock:
 
 
 def _plain(low: int, high: int) -> bool:
-    """Whether every timestamp from `low` to `high` is taken as it is."""
+    """Whether every timestamp from `low` to `high` is used unchanged."""
     return (low >= _MS_SINCE and high < _MS_UNTIL) or (low >= 0 and high < _SINCE)
 
 
 def _span(reader: CaptureReader) -> tuple[int, int]:
-    """Return the span (ms) of all but a few timestamps that lie far away from all others; (0, 0) without any."""
+    """Return the span (ms) without the few timestamps that are far away from all others; (0, 0) without any."""
     few = min(reader.records // _FEW, _MOST)
     lowest, highest = np.empty(0, np.int64), np.empty(0, np.int64)
     for times in _times(reader):
@@ -170,14 +170,14 @@ def _span(reader: CaptureReader) -> tuple[int, int]:
             highest = np.partition(highest, len(highest) - few - 1)[-few - 1 :]
     if not len(lowest):
         return 0, 0
-    # In the middle of the few lowest and the few highest is what most records say.
+    # Between the few lowest and the few highest are most records.
     below, above = np.sort(lowest)[::-1].tolist(), np.sort(highest).tolist()
     first, last = sorted((below[0], above[0]))
     return grown(first, last, below, above)
 
 
 def grown(first: int, last: int, below: list[int], above: list[int]) -> tuple[int, int]:
-    """Return the span `first` to `last` with what lies near it: `below` downwards and `above` upwards, nearest first.
+    """Return the span `first` to `last`, extended by near timestamps: `below` and `above`, nearest first.
 
     Near is within ten times the span so far, or within ten minutes.
     """

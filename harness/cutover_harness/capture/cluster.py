@@ -1,4 +1,4 @@
-"""What a recording needs to know of the cluster besides the records. Reads only; asks with the rights it was given."""
+"""The cluster's facts for a recording, besides the records. Only reads; uses only the rights that it has."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ConfigSource, Off
 from cutover_harness.admin import NO_ID, connect
 from cutover_harness.capture.changes import Layout
 from cutover_harness.capture.format import CaptureError, GroupOffsets, TopicInfo
-from cutover_harness.globs import matches
+from cutover_harness.globs import is_glob, matches
 from cutover_harness.internal_topics import internal
+from cutover_harness.types import PartitionId
 
 TIMEOUT_S = 15.0
 _SET_FOR_TOPIC = ConfigSource.DYNAMIC_TOPIC_CONFIG.value
-Partition = tuple[str, int]
 
 
 @dataclass
 class ClusterView:
-    """The cluster that is recorded; `notes` has what could not be read, in words."""
+    """The recorded cluster; `notes` lists what could not be read."""
 
     admin: AdminClient
     where: str
@@ -39,7 +39,7 @@ class ClusterView:
     def connect(cls, client: Mapping[str, Any]) -> ClusterView:
         """Return a view of the cluster at `client` (librdkafka properties).
 
-        Raises CaptureError where they are refused, or it does not answer.
+        Raises CaptureError if they are refused, or if it does not answer.
         """
         where = str(client.get("bootstrap.servers", "?"))
         try:
@@ -51,9 +51,9 @@ class ClusterView:
             raise CaptureError(f"cluster {where}: {error.str()}; check its address and credentials") from why
 
     def partitions(self, topics: Sequence[str], exclude: Sequence[str], known: Collection[str] = ()) -> dict[str, int]:
-        """Return the partition count of each topic that `topics` (names or globs) mean.
+        """Return the partition count of each topic that matches `topics` (names or globs).
 
-        Raises CaptureError where none is, or a name is missing that is not among those `known` from before.
+        Raises CaptureError if none is, or if a name is missing that is not among those `known` from before.
         """
         try:
             found = self.admin.list_topics(timeout=TIMEOUT_S).topics
@@ -61,14 +61,14 @@ class ClusterView:
             raise CaptureError(f"cluster {self.where}: no answer ({why.args[0].str()})") from why
         chosen = select(found, topics, exclude)
         for name in topics:
-            if not _is_glob(name) and name not in chosen and name not in known:
-                raise CaptureError(f"cluster {self.where}: has no topic {name!r}, or it may not be read")
+            if not is_glob(name) and name not in chosen and name not in known:
+                raise CaptureError(f"cluster {self.where}: has no topic {name!r}, or no right to read it")
         if not chosen and not known:
             raise CaptureError(f"cluster {self.where}: none of its {len(found)} topics matches {', '.join(topics)}")
         return {name: len(found[name].partitions) for name in chosen}
 
     def layout(self, topics: Sequence[str], exclude: Sequence[str]) -> Layout:
-        """Return the topics that are meant, as they are now; raises KafkaException."""
+        """Return the current matching topics. Raises KafkaException."""
         found = self.admin.list_topics(timeout=TIMEOUT_S).topics
         counts = {
             name: len(found[name].partitions)
@@ -78,7 +78,7 @@ class ClusterView:
         return Layout(counts, self.ids(counts))
 
     def ids(self, topics: Iterable[str]) -> dict[str, str]:
-        """Return the ids of topics; nothing for those that are gone, or have none (Kafka < 2.8)."""
+        """Return the ids of topics, without topics that are gone or have no id (Kafka < 2.8)."""
         names = list(topics)
         if not names:
             return {}
@@ -86,14 +86,14 @@ class ClusterView:
         for name, future in self.admin.describe_topics(TopicCollection(names), request_timeout=TIMEOUT_S).items():
             try:
                 found = str(future.result().topic_id)
-            except KafkaException:  # gone since, or not allowed: what has no id is followed by its log ends
+            except KafkaException:  # just deleted, or no permission: a topic without id is followed by its log ends
                 continue
             if found not in NO_ID:
                 out[name] = found
         return out
 
     def configs(self, topics: Iterable[str]) -> dict[str, dict[str, str]]:
-        """Return the properties of each topic that were set for it."""
+        """Return the properties that are set on each topic."""
         asked = self.admin.describe_configs(
             [ConfigResource(ResourceType.TOPIC, name) for name in topics], request_timeout=TIMEOUT_S
         )
@@ -117,7 +117,7 @@ class ClusterView:
         try:
             listed = self.admin.list_consumer_groups(request_timeout=TIMEOUT_S).result(TIMEOUT_S)
             names = sorted(g.group_id for g in listed.valid)
-            # All at once, each request for one group. The client fills the dictionaries that it returned.
+            # In parallel, one request per group. The client fills the dictionaries that it returned.
             asked = {
                 n: self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(n)], request_timeout=TIMEOUT_S)
                 for n in names
@@ -145,10 +145,10 @@ class ClusterView:
         configs = self.configs(partitions)
         return {name: TopicInfo(count, configs.get(name, {})) for name, count in partitions.items()}
 
-    def offsets(self, partitions: Iterable[Partition], spec: Any, *, read_committed: bool) -> dict[Partition, int]:
+    def offsets(self, partitions: Iterable[PartitionId], spec: Any, *, read_committed: bool) -> dict[PartitionId, int]:
         """Return an offset of each partition: OffsetSpec.earliest(), .latest() or .for_timestamp(ms).
 
-        Where no record is at or after the timestamp, -1.
+        -1 if no record is at or after the timestamp.
         """
         asked = {TopicPartition(t, p): spec for t, p in partitions}
         level = IsolationLevel.READ_COMMITTED if read_committed else IsolationLevel.READ_UNCOMMITTED
@@ -163,23 +163,23 @@ class ClusterView:
                 raise CaptureError(f"cluster {self.where}: no offsets of {name} ({why.args[0].str()})") from why
         return out
 
-    def earliest(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+    def earliest(self, partitions: Iterable[PartitionId]) -> dict[PartitionId, int]:
         """Return the first offset of each partition."""
         return self.offsets(partitions, OffsetSpec.earliest(), read_committed=False)  # type: ignore[no-untyped-call]
 
-    def latest(self, partitions: Iterable[Partition], *, read_committed: bool) -> dict[Partition, int]:
+    def latest(self, partitions: Iterable[PartitionId], *, read_committed: bool) -> dict[PartitionId, int]:
         """Return the end of each partition: the next offset, or the last stable one with `read_committed`."""
         return self.offsets(partitions, OffsetSpec.latest(), read_committed=read_committed)  # type: ignore[no-untyped-call]
 
-    def at(self, partitions: Sequence[Partition], time_ms: int, *, read_committed: bool) -> dict[Partition, int]:
-        """Return the first offset of each partition at or after `time_ms`, its end where there is none."""
+    def at(self, partitions: Sequence[PartitionId], time_ms: int, *, read_committed: bool) -> dict[PartitionId, int]:
+        """Return the first offset of each partition at or after `time_ms`, its end if there is none."""
         found = self.offsets(partitions, OffsetSpec.for_timestamp(time_ms), read_committed=read_committed)
         ends = self.latest(partitions, read_committed=read_committed)
         return {each: ends[each] if offset < 0 else offset for each, offset in found.items()}
 
 
 def select(found: Iterable[str], topics: Sequence[str], exclude: Sequence[str]) -> list[str]:
-    """Return the names in `found` that `topics` mean and `exclude` does not.
+    """Return the names in `found` that match `topics` and not `exclude`.
 
     Internal ones (Kafka's, MirrorMaker 2's, AutoMQ's) only by their names.
     """
@@ -190,7 +190,3 @@ def select(found: Iterable[str], topics: Sequence[str], exclude: Sequence[str]) 
         if (by_name or by_glob) and not matches(name, exclude):
             out.append(name)
     return out
-
-
-def _is_glob(name: str) -> bool:
-    return any(c in name for c in "*?[")

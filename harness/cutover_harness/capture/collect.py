@@ -6,24 +6,23 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import repeat
-from operator import is_not
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import Message
 
 from cutover_harness.capture.alignment import Alignment
+from cutover_harness.capture.client_errors import without_errors
 from cutover_harness.capture.clock import NEVER
-from cutover_harness.capture.columns import Messages, Partition
+from cutover_harness.capture.columns import Messages
 from cutover_harness.capture.earlier import Earlier
-from cutover_harness.capture.format import CaptureError
 from cutover_harness.capture.masking import Mask
 from cutover_harness.capture.output import GROUP_BYTES, Output, Rows
 from cutover_harness.capture.parts import Parts, Progress, State
 from cutover_harness.capture.pool import Pool
+from cutover_harness.types import PartitionId
 
 _GROUP_S = 30.0
 _LOOK_BYTES = 4 << 20
@@ -31,22 +30,9 @@ _RUN = 16
 _IDLE_MS = 5000
 _IDLE_S = 5.0
 
-_HARMLESS = {
-    # Of the client's own accord, about a group that it is not going to join.
-    KafkaError.GROUP_AUTHORIZATION_FAILED,
-    KafkaError._WAIT_COORD,  # noqa: SLF001 - the client's names for its own codes
-    KafkaError._TRANSPORT,  # noqa: SLF001 - it reconnects; a broker that stays away is a silence
-    KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
-    # A topic was deleted or has just been created: the looks at the cluster tell which.
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-    KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
-    KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
-    KafkaError.UNKNOWN_TOPIC_ID,
-}
-
 
 class Collector:
-    """Takes messages as they come, `records` and `bytes` so far, and has them written in the order of a capture.
+    """Takes messages as they arrive (`records` and `bytes` so far) and writes them in the order of a capture.
 
     `open`: the partitions that are not at their end, how far they are, and where they end. `lost`: those whose next
     record is not in the log. `unreadable`: how many records have headers that cannot be read, `example` the first.
@@ -69,14 +55,14 @@ class Collector:
         max_bytes: int | None,
     ) -> None:
         self.open = {
-            (topic, int(p)): replace(each)  # the state's own is where the file is
+            (topic, int(p)): replace(each)  # the state's own copy is the file's position
             for topic, ps in state.partitions.items()
             for p, each in ps.items()
             if each.end is None or each.next < each.end
         }
         self.records = state.records
         self.bytes = state.bytes
-        self.lost: set[Partition] = set()
+        self.lost: set[PartitionId] = set()
         self.unreadable = 0
         self.example = ""
         self._output = output
@@ -96,8 +82,8 @@ class Collector:
         self._pool = Pool()
         self._earlier = Earlier(parts.earlier(state))
         self._alignment = Alignment()
-        self._idle: set[Partition] = set()
-        self._done: list[Partition] = []
+        self._idle: set[PartitionId] = set()
+        self._done: list[PartitionId] = []
         self._unseen = 0
         self._written = self._heard = time.monotonic()
 
@@ -117,13 +103,9 @@ class Collector:
         return self.records >= self._max_records or self.bytes >= self._max_bytes
 
     def add(self, messages: Sequence[Message]) -> int:
-        """Take messages; returns the bytes taken. Raises CaptureError for errors that no waiting mends."""
-        ends: dict[Partition, int] = {}
-        errors = list(map(Message.error, messages))
-        if any(map(is_not, errors, repeat(None))):  # by identity: the client's errors cannot be compared with None
-            ends, lost = _ends_of_log(messages)
-            self.lost |= lost
-            messages = [m for m, error in zip(messages, errors, strict=True) if error is None]
+        """Take messages; return the bytes taken. Raises CaptureError for errors that do not pass."""
+        messages, ends, lost = without_errors(messages)
+        self.lost |= lost
         found = self._wanted(Messages(messages, self._codes))
         if len(found) > (room := self._room(found)):
             found = Messages(found.messages[:room], self._codes)
@@ -137,7 +119,7 @@ class Collector:
         return size
 
     def _take(self, found: Messages) -> None:
-        # In a live recording the present is all that is known of when such a record was sent.
+        # In a live recording, the arrival is the only known time of such a record.
         untimed_ms = self._newest if self._live else NEVER
         chunk = found.to_chunk(self._topics, self._mask, self._largest, untimed_ms)
         if found.unreadable:
@@ -146,7 +128,7 @@ class Collector:
             self.unreadable += len(found.unreadable)
         if len(found.runs) * _RUN > len(found):
             self._pool.add(chunk)
-        else:  # the records of one partition are in order, so they can be parted without copying
+        else:  # the records of one partition are in order, so they can be split without copying
             for _, start, end in found.runs:
                 self._pool.add(chunk.slice(start, end))
         self._unseen += chunk.bytes
@@ -160,7 +142,7 @@ class Collector:
                 self._close(where)
 
     def _wanted(self, found: Messages) -> Messages:
-        """Return those that are before the end of their partition, and not known already."""
+        """Return the records before the end of their partition that are not known already."""
         kept: list[Message] = []
         for where, start, end in found.runs:
             progress = self.open.get(where)
@@ -173,14 +155,14 @@ class Collector:
         return found if len(kept) == len(found) else Messages(kept, self._codes)
 
     def _room(self, found: Messages) -> int:
-        """Return how many records are within the limits: the one that reaches them is the last."""
+        """Return how many records are within the limits; the one that reaches a limit is the last."""
         room = min(len(found), self._max_records - self.records)
         if self.bytes + int(found.sizes.sum()) > self._max_bytes:
             before = self.bytes + np.cumsum(found.sizes) - found.sizes
             room = min(room, int(before.searchsorted(self._max_bytes)))
         return int(room)
 
-    def _at_end_of_log(self, where: Partition, offset: int) -> None:
+    def _at_end_of_log(self, where: PartitionId, offset: int) -> None:
         progress = self.open.get(where)
         if progress is None:
             return
@@ -192,7 +174,7 @@ class Collector:
             self._close(where)
 
     def begin(self, topic: str, offsets: Mapping[int, int], state: State) -> None:
-        """Take up partitions of a live recording at these offsets, and put them into `state`."""
+        """Add partitions to a live recording at these offsets, and to `state`."""
         if topic not in self._codes:
             self._codes[topic] = len(self._codes)
             self._topics = pa.array(list(self._codes), pa.string())
@@ -202,33 +184,33 @@ class Collector:
         added = {str(number): Progress(offset, None) for number, offset in offsets.items()}
         state.partitions = {**state.partitions, topic: {**known, **added}}  # another thread reads the old one
 
-    def skip(self, where: Partition, offset: int) -> None:
-        """Go on with a partition at `offset`: what was before it is gone."""
+    def skip(self, where: PartitionId, offset: int) -> None:
+        """Continue a partition at `offset`: earlier records are gone."""
         progress = self.open[where]
         progress.next = offset
         if progress.end is not None and progress.end <= offset:
             self._close(where)
 
     def abandon(self, topic: str) -> list[int]:
-        """Take nothing more of a topic; returns its partitions that were not at their end."""
+        """Stop recording a topic; return its partitions that were not at their end."""
         left = [where for where in self.open if where[0] == topic]
         for where in left:
             self._close(where)
         return [number for _, number in left]
 
-    def _close(self, where: Partition) -> None:
+    def _close(self, where: PartitionId) -> None:
         del self.open[where]
         self._idle.discard(where)
         self._done.append(where)
         self._look_soon()
 
     def _look_soon(self) -> None:
-        """Those that wait may have waited for this one."""
+        """Resume partitions that may have waited for this one."""
         if self._alignment.waiting:
             self._unseen = _LOOK_BYTES
 
-    def flow(self) -> tuple[list[Partition], list[Partition]]:
-        """Have written what is certain, if it is time to; returns the partitions to pause and those to resume."""
+    def flow(self) -> tuple[list[PartitionId], list[PartitionId]]:
+        """Write records whose order is certain, if it is time; return the partitions to pause and those to resume."""
         pause, self._done = self._done, []
         now = time.monotonic()
         old = now - self._written > _GROUP_S
@@ -241,7 +223,7 @@ class Collector:
             self._idle |= live - self._alignment.waiting
         self._unseen = 0
         reached = {where: self._largest.get(where, NEVER) for where in self.open}
-        # Not by the newest record alone: a producer's clock may be far ahead.
+        # Not only by the newest record: a producer's clock may be far ahead.
         present = min(self._newest, int(time.time() * 1000)) - _IDLE_MS
         for where in self._idle:
             reached[where] = max(reached[where], present)
@@ -256,41 +238,15 @@ class Collector:
         return [*pause, *wait], [where for where in go if where in self.open]
 
     def _bring_earlier(self, certain: int | None) -> None:
-        """Put among the others the records of an earlier sitting that are due before `certain`, None: all."""
+        """Merge records of an earlier sitting that are due before `certain`, None: all."""
         while (bound := self._earlier.certain) is not None and (certain is None or bound < certain):
             self._pool.add(self._earlier.take())
             if self._pool.due(bound) >= GROUP_BYTES:
                 self._write(bound)
 
     def _write(self, upto: int | None) -> None:
-        """Have the records written that are due at `upto` or before, None: all."""
+        """Write the records due at `upto` or before, None: all."""
         self._written = time.monotonic()
         taken = self._pool.take(upto)
         if taken:
             self._output.put(Rows(taken, self._earlier.missing(upto)))
-
-
-def _ends_of_log(messages: Sequence[Message]) -> tuple[dict[Partition, int], set[Partition]]:
-    """Return the offset of each partition that was read to its end of log, and those whose next record is not there.
-
-    Raises CaptureError for other errors.
-    """
-    ends: dict[Partition, int] = {}
-    lost: set[Partition] = set()
-    for message in messages:
-        error = message.error()
-        if error is None:
-            continue
-        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's name
-            ends[cast("Partition", (message.topic(), message.partition()))] = cast("int", message.offset())
-        elif error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - the client's name
-            lost.add(cast("Partition", (message.topic(), message.partition())))
-        else:
-            check(error)
-    return ends, lost
-
-
-def check(error: KafkaError) -> None:
-    """Raise CaptureError for an error that no waiting mends."""
-    if error.code() not in _HARMLESS:
-        raise CaptureError(f"reading: {error.str()}; what was recorded is kept, go on with --resume")

@@ -1,4 +1,4 @@
-"""From consumed messages to columns, in bulk: what Python does for each record is what recording costs."""
+"""From consumed messages to columns, in bulk: Python's work per record is the cost of recording."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from cutover_harness.capture.masking import Mask
 from cutover_harness.capture.writer import header_array
 from cutover_harness.headers import headers_of
 from cutover_harness.ledger.identity import HEADER
+from cutover_harness.types import PartitionId
 
-Partition = tuple[str, int]
-Run = tuple[Partition, int, int]
+Run = tuple[PartitionId, int, int]
 DUE = "due"
 VALUE = "value"
 _REST = pa.schema([f for f in SCHEMA if f.name != VALUE]).append(pa.field(DUE, pa.int64(), nullable=False))
-_JOIN_FROM = 512  # bytes a value: from here on
+_JOIN_FROM = 512  # bytes per value
 _BIG = 2048
 
 
@@ -46,22 +46,22 @@ class Chunk:
 
     @property
     def due(self) -> NDArray[np.int64]:
-        """When they are due (ms)."""
+        """Due times (ms)."""
         return self.rest.column(DUE).to_numpy()  # type: ignore[no-any-return]
 
     @property
     def bytes(self) -> int:
-        """About what they take in memory."""
+        """Approximate size in memory (bytes)."""
         if isinstance(self.values, list):
             return int(self.rest.nbytes) + sum(map(len, self.values))
         return int(self.rest.nbytes + self.values.nbytes)
 
     def slice(self, start: int, end: int) -> Self:
-        """Return those from `start` to before `end`."""
+        """Return the records from `start` up to, not including, `end`."""
         return type(self)(self.rest.slice(start, end - start), self.values[start:end])
 
     def where(self, mask: NDArray[np.bool_]) -> Self:
-        """Return those for which `mask` is true."""
+        """Return the records for which `mask` is true."""
         values = self.values
         chosen = list(compress(values, mask)) if isinstance(values, list) else values.filter(pa.array(mask))
         return type(self)(self.rest.filter(pa.array(mask)), chosen)
@@ -116,7 +116,7 @@ class Messages:
         return len(self.messages)
 
     def to_chunk(
-        self, topics: pa.Array, mask: Mask | None, largest: dict[Partition, int], untimed_ms: int = NEVER
+        self, topics: pa.Array, mask: Mask | None, largest: dict[PartitionId, int], untimed_ms: int = NEVER
     ) -> Chunk:
         """Return them as a chunk, masked.
 
@@ -177,7 +177,7 @@ def _sizes(values: pa.Array | list[Any]) -> NDArray[np.int64]:
 
 
 def _without_own(headers: list[Any]) -> list[Any]:
-    """Return the headers without the harness's own, which is no part of the application's traffic."""
+    """Return the headers without the harness's own, which is not the application's traffic."""
     if any(headers):
         return [each and (None if len(each) == 1 and each[0][0] == HEADER else _others(each)) for each in headers]
     return headers
@@ -188,7 +188,7 @@ def _others(headers: list[Any]) -> list[Any] | None:
 
 
 def _held(values: list[Any]) -> pa.Array | list[Any]:
-    """Return values as a chunk has them."""
+    """Return values in the form of a chunk."""
     if None in values or (size := sum(map(len, values))) < _JOIN_FROM * len(values):
         return pa.array(values, pa.binary())
     return _joined(values) if size < _BIG * len(values) else values
@@ -202,7 +202,7 @@ def _together(parts: Sequence[pa.Array | list[Any]]) -> pa.Array | list[Any]:
 
 
 def _joined(values: list[Any]) -> pa.Array:
-    """Return values as an Arrow array, with less copying than Arrow's own conversion where all of them are bytes."""
+    """Return values as an Arrow array, with less copying than Arrow's own conversion if all are bytes."""
     if None in values:
         return pa.array(values, pa.binary())
     ends = np.zeros(len(values) + 1, np.int32)

@@ -1,4 +1,4 @@
-"""`kafka-cutover record`: record traffic, and say what is in a recording."""
+"""`kafka-cutover record`: record traffic, and describe a recording."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ from typing import Annotated, Any, get_args
 
 import typer
 
+from cutover_harness import exit_codes
 from cutover_harness.capture.masking import Mask
 from cutover_harness.capture.options import MaskWhat, RecordOptions
-from cutover_harness.capture.properties import read_properties
 from cutover_harness.capture.recorder import Recorded, Recorder
 from cutover_harness.capture.units import moment_ms, size_bytes, span_s
 from cutover_harness.errors import UsageError
 from cutover_harness.inputs import read_input
-
-EXIT_INTERRUPTED = 130
-EXIT_INCOMPLETE = 3
+from cutover_harness.properties_file import read_properties
 
 app = typer.Typer(add_completion=False)
 
@@ -30,39 +28,43 @@ app = typer.Typer(add_completion=False)
 @app.command("record")
 def record(
     topics: Annotated[
-        list[str] | None, typer.Argument(metavar="[TOPIC]...", help="Names or globs, such as 'orders.*'.")
+        list[str] | None, typer.Argument(metavar="[TOPIC]...", help="Topic names or globs, such as 'orders.*'.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The capture to write (Parquet).")] = None,
-    bootstrap: Annotated[str | None, typer.Option(help="HOST:PORT,... of a cluster that needs no credentials.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Capture file to write (Parquet).")] = None,
+    bootstrap: Annotated[str | None, typer.Option(help="HOST:PORT,... of a cluster without credentials.")] = None,
     cluster: Annotated[
-        Path | None, typer.Option(help="File of librdkafka properties (TLS, SASL), one name=value a line.")
+        Path | None, typer.Option(help="File with librdkafka properties (TLS, SASL), one name=value per line.")
     ] = None,
-    exclude: Annotated[list[str] | None, typer.Option(help="Names or globs to leave out; repeatable.")] = None,
-    since: Annotated[str | None, typer.Option("--from", help="Begin of a window: ISO time, or 2h (ago).")] = None,
-    until: Annotated[str | None, typer.Option("--to", help="End of a window: ISO time, or 30m (ago).")] = None,
-    duration: Annotated[str | None, typer.Option(help="Record live for so long: 90s, 10m, 2h.")] = None,
-    max_records: Annotated[int | None, typer.Option(min=1, help="Stop after so many records.")] = None,
-    max_bytes: Annotated[str | None, typer.Option(help="Stop after so many bytes of keys and values: 2g.")] = None,
-    rate: Annotated[str | None, typer.Option(help="Read at most so many bytes a second: 5m.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Topic names or globs to exclude; repeatable.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", help="Start of the window: ISO time, or age such as 2h.")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--to", help="End of the window: ISO time, or age such as 30m.")] = None,
+    duration: Annotated[str | None, typer.Option(help="Record live for this time, such as 90s, 10m, 2h.")] = None,
+    max_records: Annotated[int | None, typer.Option(min=1, help="Stop after this many records.")] = None,
+    max_bytes: Annotated[
+        str | None, typer.Option(help="Stop after this many bytes of keys and values, such as 2g.")
+    ] = None,
+    rate: Annotated[str | None, typer.Option(help="Read at most this many bytes per second, such as 5m.")] = None,
     read_committed: Annotated[
-        bool, typer.Option("--read-committed", help="Leave out records of aborted transactions.")
+        bool, typer.Option("--read-committed", help="Skip records of aborted transactions.")
     ] = False,
     mask: Annotated[str | None, typer.Option(help="Replace content while recording: values, keys or all.")] = None,
     mask_key: Annotated[
-        Path | None, typer.Option(help="File with the secret of the mask; default: a new one, which is forgotten.")
+        Path | None, typer.Option(help="File with the secret for --mask (default: a random one, not stored).")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an earlier recording of these topics.")] = False,
-    info: Annotated[Path | None, typer.Option(help="Say what is in a capture, and record nothing.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an earlier recording of these topics.")] = False,
+    info: Annotated[Path | None, typer.Option(help="Describe a capture instead of recording.")] = None,
 ) -> int:
-    """Record traffic off a live cluster, without joining a group and without committing anything.
+    """Record traffic from a live cluster, without joining a group and without committing anything.
 
-    By default everything that is in the topics now. Ctrl-C ends it early: what was recorded is a valid capture. Exit
-    code 3: something that was asked for is not in it, as a topic was deleted or retention was faster.
+    By default it records all records in the topics now. Ctrl-C ends it early and leaves a valid capture. Exit code 3:
+    requested records are missing, because a topic was deleted or retention removed them first.
     """
     if info is not None:
         return info_command(info)
     if not topics:
-        raise UsageError("record: which topics? Give names or globs, such as orders 'payments.*'")
+        raise UsageError("record: no topics: give names or globs, such as orders 'payments.*'")
     if out is None:
         raise UsageError("record: --out FILE is missing")
     if bootstrap is not None and cluster is None:
@@ -90,22 +92,24 @@ def record(
 def record_command(
     client: Mapping[str, Any], out: Path, options: RecordOptions, *, mask_key: Path | None = None, resume: bool = False
 ) -> int:
-    """Record, show progress on standard error, and return the exit code; raises UsageError."""
+    """Record, show progress on standard error, and return the exit code. Raises UsageError."""
     check(options)
     if options.mask and resume and mask_key is None:
-        raise UsageError("record: --resume with --mask needs the --mask-key of the first part, or keys would not agree")
+        raise UsageError(
+            "record: --resume with --mask needs the --mask-key of the first part, otherwise equal keys would differ"
+        )
     mask = Mask(options.mask, _secret(mask_key)) if options.mask else None
-    recorder = Recorder(client, out, options, mask=mask, progress=_show, tell=_tell)
+    recorder = Recorder(client, out, options, mask=mask, progress=_show, notify=_notify)
     with _stopping(recorder):
         recorded = recorder.record(resume=resume)
     typer.echo(_summary(recorded))
     if recorded.interrupted:
-        return EXIT_INTERRUPTED
-    return EXIT_INCOMPLETE if recorded.missing else 0
+        return exit_codes.INTERRUPTED
+    return exit_codes.UNPROVED if recorded.missing else 0
 
 
 def info_command(file: Path) -> int:
-    """Print what is in the capture `file`; raises UsageError where it is none."""
+    """Print a description of the capture `file`. Raises UsageError if it is none."""
     from cutover_harness.capture.describe import describe  # noqa: PLC0415 - recording needs neither tables nor charts
 
     describe(file)
@@ -113,7 +117,7 @@ def info_command(file: Path) -> int:
 
 
 def check(options: RecordOptions) -> None:
-    """Raise UsageError where options contradict each other."""
+    """Raise UsageError if options contradict each other."""
     if options.until_ms is not None and options.duration_s is not None:
         raise UsageError("record: --to and --duration exclude each other: one ends in the past, the other is live")
     if options.since_ms is not None and options.until_ms is not None and options.since_ms >= options.until_ms:
@@ -121,7 +125,7 @@ def check(options: RecordOptions) -> None:
 
 
 def mask_what(text: str | None) -> MaskWhat | None:
-    """Return what is to be masked; raises UsageError."""
+    """Return what to mask. Raises UsageError."""
     if text is None:
         return None
     for known in get_args(MaskWhat):
@@ -141,16 +145,16 @@ def _secret(file: Path | None) -> bytes:
 
 @contextmanager
 def _stopping(recorder: Recorder) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the recording well.
+    """Let Ctrl-C and SIGTERM end the recording cleanly.
 
-    A second one ends the program as usual; what is on disk by then can be gone on with.
+    A second one ends the program as usual; --resume continues from what is on disk.
     """
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def stop(_number: int, _frame: object) -> None:
         recorder.stop()
         restore()
-        print("\nending: writing what was recorded", file=sys.stderr)
+        print("\nending: writing the recorded records", file=sys.stderr)
 
     def restore() -> None:
         for number, handler in before.items():
@@ -170,7 +174,7 @@ def _show(records: int, size: int, left: int | None) -> None:
     print(f"{records:,} records, {size / 1e6:,.1f} MB{to_come}".ljust(60), end=end, file=sys.stderr, flush=True)
 
 
-def _tell(text: str) -> None:
+def _notify(text: str) -> None:
     print(f"record: {text}".ljust(60), file=sys.stderr, flush=True)
 
 
@@ -184,5 +188,5 @@ def _summary(recorded: Recorded) -> str:
     lines += [f"changed: {text}" for text in recorded.changed]
     lines += [f"missing: {text}" for text in recorded.missing]
     if recorded.interrupted:
-        lines.append("interrupted: a valid capture of what was recorded; --resume goes on with it")
+        lines.append("interrupted: a valid capture of the records so far; --resume continues it")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""`record --info`: what is in a capture, as a table and small charts on the terminal."""
+"""`record --info`: describe a capture with a table and small charts on the terminal."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 
 def describe(file: Path, console: Console | None = None) -> None:
-    """Print what is in the capture `file`; raises CaptureError where it is none."""
+    """Print a description of the capture `file`. Raises CaptureError if it is none."""
     console = console or Console()
     if not console.is_terminal:
         console.width = 120
     with CaptureReader(file) as reader:
         facts, info = facts_of(reader), reader.info
     clock = facts.clock
-    span = max(clock.span_s, 1.0)  # what is shorter has no rate a second
+    span = max(clock.span_s, 1.0)  # a shorter capture has no rate per second
     size = sum(topic.bytes for topic in facts.topics.values())
     console.print(f"[bold]{escape(str(file))}[/], recorded {escape(info.recorded)}", soft_wrap=True)
     console.print(

@@ -1,4 +1,4 @@
-"""The records of an earlier sitting, on their way into the capture that goes on with it."""
+"""Merge the records of an earlier sitting into the capture that continues it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ROWS = 8192
 class Earlier:
     """The records in the capture `file`, bit by bit. None: there are none.
 
-    `certain`: the due time (ms) that no record still to come is due at or before; None where none is to come.
+    `certain`: the due time (ms) that no record still to come is due at or before; None if none is to come.
     """
 
     def __init__(self, file: Path | None) -> None:
@@ -35,7 +35,7 @@ class Earlier:
         return self._next is not None or (upto is not None and self._last is not None and self._last > upto)
 
     def take(self) -> Chunk:
-        """Return the next records; only where there are some."""
+        """Return the next records; only if there are some."""
         taken = self._next
         assert taken is not None, "there are none"  # noqa: S101 - a defect of the caller
         self._load()

@@ -1,4 +1,4 @@
-"""What can be said about a capture: rates, sizes, keys, hot partitions, bursts. One pass, in constant memory."""
+"""Statistics of a capture: rates, sizes, keys, hot partitions, bursts. One pass, in constant memory."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _SKETCH_BITS = 12
 
 
 class KeySketch:
-    """Estimates the number of different keys (HyperLogLog, 4096 registers: about 2 % off), and counts few exactly."""
+    """Estimates the number of different keys (HyperLogLog, 4096 registers: about 2 % off); exact for few keys."""
 
     def __init__(self) -> None:
         self._exact: set[int] | None = set()
         self._registers = np.zeros(1 << _SKETCH_BITS, np.uint8)
 
     def add(self, keys: pa.Array) -> None:
-        """Count the keys in; nulls do not count."""
+        """Add keys; nulls do not count."""
         hashes = {hash(key) & 0xFFFFFFFFFFFFFFFF for key in pc.unique(keys.drop_null()).to_pylist()}
         if self._exact is not None:
             self._exact |= hashes
@@ -46,7 +46,7 @@ class KeySketch:
 
     @property
     def exact(self) -> bool:
-        """Whether `count` is the number itself."""
+        """Whether `count` is exact."""
         return self._exact is not None
 
 

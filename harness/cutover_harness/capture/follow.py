@@ -1,4 +1,4 @@
-"""Following a cluster's topics while they are recorded: what is new is recorded, what cannot be is named."""
+"""Follow a cluster's topics during a recording: record new ones, report what cannot be recorded."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from dataclasses import replace
 from confluent_kafka import Consumer, TopicPartition
 
 from cutover_harness.capture.changes import Change, What
-from cutover_harness.capture.cluster import ClusterView, Partition
+from cutover_harness.capture.cluster import ClusterView
 from cutover_harness.capture.collect import Collector
 from cutover_harness.capture.format import CaptureInfo
 from cutover_harness.capture.parts import State
+from cutover_harness.types import PartitionId
 
 _OLD = "what was not read of it by then is missing"
 
 
 class Follower:
-    """Applies changes of the cluster's topics to a recording that is under way.
+    """Applies changes of the cluster's topics to a running recording.
 
     A `live` recording takes up new topics and partitions from their start; any other has its ends, and they are beyond
     them. A topic that is gone, or another one by now, is not read on.
@@ -31,14 +32,14 @@ class Follower:
         consumer: Consumer,
         *,
         live: bool,
-        tell: Callable[[str], None],
+        notify: Callable[[str], None],
     ) -> None:
         self._view = view
         self._state = state
         self._collector = collector
         self._consumer = consumer
         self._live = live
-        self._tell = tell
+        self._notify = notify
 
     def follow(self, changes: Sequence[Change], *, at_end: bool = False) -> None:
         """Apply changes; `at_end`: nothing more is read. Raises CaptureError."""
@@ -48,8 +49,8 @@ class Follower:
             else:
                 self._gone(each)
 
-    def lost(self, partitions: Iterable[Partition]) -> None:
-        """Go on with partitions whose next record is not in the log; raises CaptureError."""
+    def lost(self, partitions: Iterable[PartitionId]) -> None:
+        """Continue partitions whose next record is not in the log. Raises CaptureError."""
         wanted = [each for each in partitions if each in self._collector.open]
         if not wanted:
             return
@@ -78,7 +79,7 @@ class Follower:
         if topic in self._state.closed:
             return
         if not self._live:
-            self._note(f"{text}; they hold nothing that was there when the recording began")
+            self._note(f"{text}; they have no records from before the recording began")
             return
         self._know(topic, change.now)
         if at_end:
@@ -92,7 +93,7 @@ class Follower:
         self._consumer.incremental_assign([TopicPartition(topic, number, 0) for _, number in new])
 
     def _know(self, topic: str, partitions: int) -> None:
-        """Have the capture's metadata say how many partitions the topic has by now."""
+        """Write the topic's current number of partitions into the capture's metadata."""
         info = CaptureInfo.from_json(self._state.info)
         known = info.topics.get(topic)
         if known is None:
@@ -116,20 +117,20 @@ class Follower:
 
     def _note(self, text: str) -> None:
         self._state.changed = [*self._state.changed, text]
-        self._tell(text)
+        self._notify(text)
 
     def _note_missing(self, text: str) -> None:
         self._state.missing = [*self._state.missing, text]
-        self._tell(f"missing: {text}")
+        self._notify(f"missing: {text}")
 
 
-def removed(where: Partition, first: int, start: int) -> str:
-    """Return what to say where retention was faster than the recording."""
+def removed(where: PartitionId, first: int, start: int) -> str:
+    """Return the message for records that retention removed before they were recorded."""
     return f"{where[0]}-{where[1]}: offsets {first} to {start - 1} were removed before they were recorded"
 
 
 def resumed(state: State, changes: Sequence[Change]) -> None:
-    """Note in `state` what changed since the sitting before."""
+    """Write into `state` what changed since the previous sitting."""
     for each in changes:
         if each.what is What.APPEARED:
             state.changed = [*state.changed, f"topic {each.topic} appeared; it is recorded from its start"]

@@ -11,12 +11,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cutover_harness.closing import Closing
 from cutover_harness.errors import UsageError
 
 FORMAT = 1
@@ -40,12 +40,12 @@ SCHEMA = pa.schema(
 
 
 class CaptureError(UsageError):
-    """The file is no usable capture; the message is one line that names the file and the reason."""
+    """The file is no usable capture; the message is one line with the file and the reason."""
 
 
 @dataclass(frozen=True)
 class TopicInfo:
-    """A recorded topic: its partition count, and those of its properties that differ from the broker's defaults."""
+    """A recorded topic: its partition count, and its properties that differ from the broker's defaults."""
 
     partitions: int
     config: Mapping[str, str] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class GroupOffsets:
 
 @dataclass(frozen=True)
 class CaptureInfo:
-    """What the metadata of a capture says about the recorded cluster and how it was recorded."""
+    """The metadata of a capture: the recorded cluster and the recording."""
 
     recorded: str
     topics: Mapping[str, TopicInfo]
@@ -88,7 +88,7 @@ class CaptureInfo:
 
     @classmethod
     def from_json(cls, text: bytes | str) -> Self:
-        """Return the facts in `text`; raises ValueError, KeyError or TypeError where it is something else."""
+        """Return the metadata in `text`. Raises ValueError, KeyError or TypeError for anything else."""
         raw = json.loads(text)
         if raw["format"] != FORMAT:
             raise ValueError(f"capture format {raw['format']}, and this version reads format {FORMAT}")
@@ -108,10 +108,10 @@ class CaptureInfo:
         )
 
 
-class CaptureReader:
-    """An open capture, validated; `batches()` may be called again and again. Use as a context manager, or `close()`.
+class CaptureReader(Closing):
+    """An open capture, validated; `batches()` may be called repeatedly. Use as a context manager, or `close()`.
 
-    Raises CaptureError where the file is missing, empty, truncated, not Parquet, of another schema or without records.
+    Raises CaptureError if the file is missing, empty, truncated, not Parquet, of another schema or without records.
     """
 
     def __init__(self, path: Path) -> None:
@@ -126,16 +126,8 @@ class CaptureReader:
             self._file.close()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
-        """Close the file; harmless when called again."""
+        """Close the file; a second call does nothing."""
         self._file.close()
 
     def batches(self, *, columns: Sequence[str] | None = None, rows: int = 8192) -> Iterator[pa.RecordBatch]:
@@ -147,7 +139,7 @@ class CaptureReader:
             raise _damaged(self.path, why) from why
 
     def span_ms(self) -> tuple[int, int]:
-        """Return the smallest and largest timestamp (ms), from statistics where the file has them."""
+        """Return the smallest and largest timestamp (ms), from statistics if the file has them."""
         meta = self._file.metadata
         column = self._file.schema_arrow.names.index("timestamp")
         low, high = [], []
@@ -169,7 +161,7 @@ class CaptureReader:
 
 
 def _leaf(meta: Any, group: int, name: str, guess: int) -> int:
-    """Return the index of a flat column among a row group's leaves (nested columns may stand before it)."""
+    """Return the index of a flat column among a row group's leaves (nested columns may precede it)."""
     row_group = meta.row_group(group)
     for index in range(row_group.num_columns):
         if row_group.column(index).path_in_schema == name:
@@ -224,7 +216,7 @@ def _check_schema(path: Path, found: pa.Schema) -> None:
 
 def _check_filled(path: Path, records: int) -> None:
     if records == 0:
-        raise CaptureError(f"capture {path}: holds no records; record for longer, or other topics")
+        raise CaptureError(f"capture {path}: contains no records; record for longer, or other topics")
 
 
 def _same(found: pa.DataType, wanted: pa.DataType) -> bool:

@@ -1,4 +1,4 @@
-"""Masking of keys and values, so that no personal data leaves production, while traffic keeps its nature.
+"""Masking of keys and values, so that no personal data leaves production, while traffic keeps its characteristics.
 
 A keyed permutation: equal data stays equal and different data different, everywhere in the capture (also a key and
 the same text inside a value); lengths in bytes stay, and so does the shape of JSON (names, numbers of digits, null,
@@ -36,7 +36,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class Mask:
-    """Masks columns with `secret`; `what`: values (with the values of headers), keys, or all of these."""
+    """Masks columns with `secret`; `what`: values (including the values of headers), keys, or all."""
 
     def __init__(self, what: MaskWhat, secret: bytes) -> None:
         self._keys = what in ("keys", "all")
@@ -48,7 +48,7 @@ class Mask:
     def columns(
         self, keys: Sequence[Any], values: Sequence[Any], headers: Sequence[Any]
     ) -> tuple[list[Any], list[Any], list[Any]]:
-        """Return the columns masked; None stays None, as a tombstone or a missing key is part of the traffic."""
+        """Return the masked columns; None stays None: tombstones and missing keys are part of the traffic."""
         if self._keys:
             keys = [None if key is None else self._whole(bytes(key)) for key in keys]
         if self._values:
@@ -59,7 +59,7 @@ class Mask:
         return list(keys), list(values), list(headers)
 
     def mask(self, data: bytes) -> bytes:
-        """Return `data` masked: JSON in its strings and numbers, other text in letters and digits, else every byte."""
+        """Return masked `data`: strings and numbers of JSON, letters and digits of other text, otherwise every byte."""
         return self._mask(data)
 
     def _mask(self, data: bytes) -> bytes:
@@ -79,7 +79,7 @@ class Mask:
         token = found.group()
         if token[0] != '"':
             return self._number(token)
-        if found.group(1) is not None:  # the name of a member: part of the shape
+        if found.group(1) is not None:  # the name of a member: part of the structure
             return token
         inner = token[1:-1]
         if "\\" not in inner:
@@ -87,7 +87,7 @@ class Mask:
         return f'"{self._escaped(inner)}"'
 
     def _escaped(self, inner: str) -> str:
-        """Mask the content of a JSON string that has escapes, each of which stays one of its kind."""
+        """Mask the content of a JSON string with escapes; each escape keeps its kind."""
         pieces = _ESCAPE.findall(inner)
         plain = _ESCAPE.sub("\0", inner)
         masked = self._word(plain)
@@ -122,7 +122,7 @@ class Mask:
         shape = b"t" + bytes(kind for _, kind in places)
         symbols = [_index(ord(text[at]), kind) for at, kind in places]
         out = list(text)
-        # What numbers are masked to is theirs alone: on along the cycle, which keeps this a permutation.
+        # Masked numbers are reserved for numbers: continue along the cycle, which keeps this a permutation.
         while True:
             symbols = self._feistel(symbols, sizes, shape)
             for (at, kind), symbol in zip(places, symbols, strict=True):
@@ -136,13 +136,13 @@ class Mask:
             return data
         label = b"b" + len(data).to_bytes(8, "big")
         was_text = _text(data) is not None
-        while True:  # bytes that are no text stay no text, as above
+        while True:  # bytes that are not text stay that way, as above
             data = bytes(self._feistel(list(data), [256] * len(data), label))
             if was_text or _text(data) is None:
                 return data
 
     def _feistel(self, symbols: list[int], sizes: list[int], shape: bytes) -> list[int]:
-        """Permute all sequences of these sizes: each half in turn is shifted by what the other one says."""
+        """Permute all sequences of these sizes: each half in turn is shifted by the other one."""
         middle = len(symbols) // 2
         left, right = symbols[:middle], symbols[middle:]
         left_sizes, right_sizes = sizes[:middle], sizes[middle:]
@@ -168,7 +168,7 @@ class Mask:
 
 
 def _text(data: bytes) -> str | None:
-    """Return `data` as text, None where it is something else."""
+    """Return `data` as text, None if it is not text."""
     try:
         text = data.decode()
     except UnicodeDecodeError:

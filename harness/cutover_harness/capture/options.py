@@ -1,4 +1,4 @@
-"""What to record: a typed description, shared by the command line and by programs."""
+"""What to record: typed options for the command line and for programs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MaskWhat = Literal["values", "keys", "all"]
 
 @dataclass(frozen=True)
 class RecordOptions:
-    """What to record, and how gently.
+    """What to record, and at which rate.
 
     `topics`: names or globs. `since_ms`, `until_ms`: a window of time in the past (epoch ms; None: open).
     `duration_s`: record live for that long, from the end of the log on, or from `since_ms`. None of them: all that
@@ -30,7 +30,7 @@ class RecordOptions:
     mask: MaskWhat | None = None
 
     def asked(self) -> dict[str, Any]:
-        """Return what has to be the same when the recording is resumed: which records are meant, and their masking."""
+        """Return the options that must be the same on resume: the selection of records, and the masking."""
         return {
             "topics": list(self.topics),
             "exclude": list(self.exclude),

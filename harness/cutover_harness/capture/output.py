@@ -1,4 +1,4 @@
-"""The writing half of a recording: a thread that compresses and writes, while the next records are read."""
+"""The writing half of a recording: a thread compresses and writes while the next records are read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GROUP_BYTES = 16 << 20
 
 
 class Rows(NamedTuple):
-    """Records that are due after those before and before those after them.
+    """Records that are due after all earlier ones and before all later ones.
 
     `earlier`: whether some of an earlier sitting are still to come.
     """
@@ -31,16 +31,16 @@ class Rows(NamedTuple):
 
 
 class Output:
-    """Writes `Rows` to this sitting's file, and about once a second what of them counts to the state.
+    """Writes `Rows` to this sitting's file, and about once per second the state up to them.
 
-    `finish()` makes it the capture; leaving the context without it, all that was put can be gone on with.
+    `finish()` makes it the capture; leaving the context without it, --resume can continue from all written rows.
     """
 
     def __init__(self, parts: Parts, state: State) -> None:
         self._parts = parts
         self._state = state
         self._writer = parts.writer(state)
-        # One row group is made, one written, and one waits, so that neither thread does.
+        # One row group is built, one written, and one queued, so that neither thread waits.
         self._queue: queue.Queue[Rows | None] = queue.Queue(maxsize=1)
         self._error: BaseException | None = None
         self._bytes = 0
@@ -59,13 +59,13 @@ class Output:
         self._writer.keep()
 
     def put(self, rows: Rows) -> None:
-        """Have `rows` written; raises what went wrong with those before."""
+        """Queue `rows` for writing. Raises the error of earlier ones."""
         self._queue.put(rows)
         if self._error is not None:
             raise self._error
 
     def finish(self) -> int:
-        """Make what was put the capture; returns the number of its records, raises CaptureError."""
+        """Turn the written rows into the capture and return its number of records. Raises CaptureError."""
         self._end()
         if self._error is not None:
             raise self._error
@@ -106,16 +106,16 @@ class Output:
         self._uncounted, self._earlier = True, rows.earlier
 
     def _reach(self, group: pa.Table) -> None:
-        """Note how far each partition is."""
+        """Update the progress of each partition."""
         last = group.group_by(["topic", "partition"]).aggregate([("offset", "max"), (DUE, "max")]).to_pylist()
         for each in last:
             progress = self._state.partitions.get(each["topic"], {}).get(str(each["partition"]))
-            if progress is not None:  # else a topic that was there in an earlier sitting
+            if progress is not None:  # otherwise a topic of an earlier sitting
                 progress.next = max(progress.next, each["offset_max"] + 1)
                 progress.largest = max(progress.largest, each[f"{DUE}_max"])
 
     def _checkpoint(self) -> None:
-        """Have all that is written count, unless records of the earlier sitting are missing in it."""
+        """Save the state of all that is written, unless it lacks records of the earlier sitting."""
         if not self._uncounted or self._earlier:
             return
         self._uncounted = False

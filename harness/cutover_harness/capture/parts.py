@@ -1,7 +1,7 @@
-"""The folder of an unfinished recording: what of it is written, and the state from which it can be gone on with.
+"""The folder of an unfinished recording: the written part, and the state to resume from.
 
-It lies beside the capture as `.<name>.parts`. Records count once the state says how much of the file they are in is
-good, so that a SIGKILL at any moment costs at most those since the last time.
+Its name is `.<name>.parts`, next to the capture. Records count once the saved state includes their position in the
+file, so that a SIGKILL at any moment loses at most those since the state was saved last.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from typing import Any, Self
 from cutover_harness.capture.clock import NEVER
 from cutover_harness.capture.format import CaptureError, CaptureInfo, CaptureReader
 from cutover_harness.capture.writer import CaptureWriter, recover
+from cutover_harness.files import write_atomic
 
 STATE_NOTE = "resume"
 
 
 @dataclass
 class Progress:
-    """How far one partition is recorded: the next offset, where to end (None: open), the largest timestamp so far."""
+    """Progress of one partition: the next offset, the end (None: open), the largest timestamp so far."""
 
     next: int
     end: int | None
@@ -31,14 +32,13 @@ class Progress:
 
 @dataclass
 class State:
-    """What a recording needs to go on: `asked` is what it was asked for, which has to be the same again.
+    """The state to resume a recording from. `asked`: its options, which must be the same on resume.
 
-    Each sitting writes a file of its own, of which `length` bytes are good. With `earlier`, the records of the sitting
-    before are to come into it as well, and none of it counts until they all have.
+    Each sitting writes a file of its own, of which `length` bytes are valid. With `earlier`, the records of the
+    previous sitting have to be copied into it as well, and none of it counts until they all are.
 
-    `ids`: of the topics. `changed`, `missing`: what became of them meanwhile, in words, and what is not recorded for
-    that reason. `closed`: topics that are not read any further. Another thread saves, so values are replaced and never
-    changed.
+    `ids`: of the topics. `changed`, `missing`: changes of the topics, in words, and what is therefore not recorded.
+    `closed`: topics that are not read any further. Another thread saves, so values are replaced and never changed.
     """
 
     asked: dict[str, Any]
@@ -61,7 +61,7 @@ class State:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Return the state in `text`; raises ValueError, KeyError or TypeError where it is none."""
+        """Return the state in `text`; raises ValueError, KeyError or TypeError if it is none."""
         raw = json.loads(text)
         raw["partitions"] = {t: {p: Progress(**v) for p, v in ps.items()} for t, ps in raw["partitions"].items()}
         return cls(**raw)
@@ -81,7 +81,7 @@ class Parts:
         return self._state_file.exists()
 
     def create(self, state: State, earlier: Path | None = None) -> None:
-        """Begin a recording, or go on with the capture `earlier`; raises CaptureError where that cannot be written."""
+        """Begin a recording, or continue the capture `earlier`. Raises CaptureError if that cannot be written."""
         try:
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True)
@@ -93,7 +93,7 @@ class Parts:
             raise CaptureError(f"capture {self.out}: cannot be written ({why.strerror})") from why
 
     def reopen(self) -> State:
-        """Return the state to go on from: of the unfinished recording, or of the capture that a finished one left."""
+        """Return the state to resume from: of the unfinished recording, or of a finished capture."""
         if not self.exist:
             return self._from_capture()
         try:
@@ -102,7 +102,7 @@ class Parts:
             raise CaptureError(f"capture {self.out}: {self._state_file} cannot be used ({why!r})") from why
         if state.length:
             file = self._of_sitting(state.sitting)
-            if self.out.exists() and not file.exists():  # it was killed when the capture had its name already
+            if self.out.exists() and not file.exists():  # it was killed after the capture got its name
                 return self._from_capture()
             recover(file, state.length, CaptureInfo.from_json(state.info))
             self._sit_down_again(state)
@@ -114,11 +114,11 @@ class Parts:
             info = reader.info
             note = info.notes.get(STATE_NOTE)
         if note is None:
-            raise CaptureError(f"capture {self.out}: does not say how to go on with it; record into another file")
+            raise CaptureError(f"capture {self.out}: has no resume state; record into another file")
         try:
             state = replace(State.from_json(note), info=info.to_json())
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as why:
-            raise CaptureError(f"capture {self.out}: what it says of going on cannot be used ({why!r})") from why
+            raise CaptureError(f"capture {self.out}: invalid resume state ({why!r})") from why
         self.create(state, self.out)
         return state
 
@@ -128,40 +128,35 @@ class Parts:
         state.earlier, state.length = True, 0
 
     def save(self, state: State) -> None:
-        """Write the state, whole or not at all."""
-        partial = self._state_file.with_suffix(".partial")
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(state.to_json())
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self._state_file)
+        """Write the state, completely or not at all."""
+        write_atomic(self._state_file, state.to_json(), durable=True)
 
     def earlier(self, state: State) -> Path | None:
-        """Return the capture whose records are to come into the one that is written, if there is one."""
+        """Return the earlier capture to merge into the written one, if there is one."""
         return self._of_sitting(state.sitting - 1) if state.earlier else None
 
     def writer(self, state: State) -> CaptureWriter:
-        """Return what writes this sitting's file, which becomes the capture; raises CaptureError."""
+        """Return the writer of this sitting's file, which becomes the capture. Raises CaptureError."""
         return CaptureWriter(self.out, partial=self._of_sitting(state.sitting))
 
     def drop_earlier(self, state: State) -> None:
-        """Delete the file of the sitting before, whose records are all in this one's."""
+        """Delete the previous sitting's file: all its records are in this one's."""
         if state.sitting:
             self._of_sitting(state.sitting - 1).unlink(missing_ok=True)
 
     def finish(self, state: State, writer: CaptureWriter) -> int:
-        """Make what is written the capture and delete the folder; returns the number of records.
+        """Turn the written file into the capture, delete the folder, and return the number of records.
 
-        Raises CaptureError where there is not one.
+        Raises CaptureError if there are none.
         """
         if not writer.records:
             shutil.rmtree(self.folder)
-            why = state.missing[0] if state.missing else "the topics held no records in the window asked for"
+            why = state.missing[0] if state.missing else "the topics have no records in the requested window"
             raise CaptureError(f"capture {self.out}: nothing was recorded; {why}")
         info = CaptureInfo.from_json(state.info)
         note = replace(state, info="", length=0, earlier=False).to_json()
-        told = {"changed": state.changed, "missing": state.missing}
-        notes = {name: "; ".join(texts) for name, texts in told.items() if texts}
+        texts_by_name = {"changed": state.changed, "missing": state.missing}
+        notes = {name: "; ".join(texts) for name, texts in texts_by_name.items() if texts}
         writer.close(replace(info, notes={**info.notes, **notes, STATE_NOTE: note}))
         shutil.rmtree(self.folder)
         return writer.records

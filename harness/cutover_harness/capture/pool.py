@@ -1,4 +1,4 @@
-"""Records whose place in the capture is not certain yet, since slower partitions may still bring what is due before."""
+"""Records whose position in the capture is not certain yet, as slower partitions may have earlier ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Part(NamedTuple):
         return self.bytes if self.last <= upto else self.bytes * int((self.due <= upto).sum()) // len(self.due)
 
     def split(self, upto: int) -> tuple[Chunk, Chunk]:
-        """Return the records due at `upto` or before, and the others; where they are in order, without copying."""
+        """Return the records due at `upto` or before, and the others; without copying if they are in order."""
         now = self.due <= upto
         count = int(now.sum())
         if now[:count].all():
@@ -37,22 +37,22 @@ class _Part(NamedTuple):
 
 
 class Pool:
-    """Takes records as they come, in chunks, and gives them back by due time. `bytes`: what it holds."""
+    """Takes records in chunks and returns them by due time. `bytes`: size of its records."""
 
     def __init__(self) -> None:
         self._parts: list[_Part] = []
         self.bytes = 0
 
     def add(self, chunk: Chunk) -> None:
-        """Put in some records, one at least."""
+        """Add one or more records."""
         self._keep(_Part.of(chunk))
 
     def due(self, upto: int) -> int:
-        """Return about how many bytes the records have that are due at `upto` (ms) or before."""
+        """Return the approximate size in bytes of the records due at `upto` (ms) or before."""
         return sum(part.bytes_upto(upto) for part in self._parts if part.first <= upto)
 
     def middle(self) -> int:
-        """Return a due time (ms) that about half of the bytes are not beyond; the pool must not be empty."""
+        """Return a due time (ms) up to which about half of the bytes are due; the pool must not be empty."""
         due = np.concatenate([part.due for part in self._parts])
         sizes = np.repeat([part.bytes / len(part.due) for part in self._parts], [len(p.due) for p in self._parts])
         order = np.argsort(due)

@@ -1,4 +1,4 @@
-"""Recording traffic off a live cluster without any influence on its groups.
+"""Record traffic from a live cluster without any influence on its groups.
 
 The consumer is assigned its partitions with explicit offsets, belongs to no group, and commits nothing. What it reads
 waits until its place in the capture is certain, partitions that are ahead wait with it, and a thread compresses and
@@ -7,9 +7,7 @@ writes it, so memory is constant and each byte is written once.
 
 from __future__ import annotations
 
-import logging
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +15,11 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from cutover_harness.capture.alignment import HIGH
 from cutover_harness.capture.beginning import begin
 from cutover_harness.capture.changes import Layout
-from cutover_harness.capture.cluster import ClusterView, Partition
+from cutover_harness.capture.cluster import ClusterView
 from cutover_harness.capture.collect import Collector
+from cutover_harness.capture.consumer import consumer_of
 from cutover_harness.capture.follow import Follower
 from cutover_harness.capture.format import CaptureError
 from cutover_harness.capture.masking import Mask
@@ -30,21 +28,20 @@ from cutover_harness.capture.output import Output
 from cutover_harness.capture.parts import Parts, Progress, State
 from cutover_harness.capture.watch import Watch
 from cutover_harness.pauses import few_collections
+from cutover_harness.types import PartitionId
 
 _BATCH = 1000
 _BATCH_BYTES = 8 << 20
 _FIRST_BATCH = 100
-_FETCH_LEAST, _FETCH_MOST = 16 << 10, 1 << 20
 _WAIT_S = 0.1
 _SILENT_S = 30.0
-_CLIENT_LOG = logging.getLogger(f"{__name__}.client")
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a recording came to.
+    """The result of a recording.
 
-    `interrupted`: it was told to stop before its end, and can be gone on with. `changed`: what became of the topics
+    `interrupted`: it was stopped before its end, and can be resumed. `changed`: what became of the topics
     meanwhile. `missing`: what was asked for and is not in it.
     """
 
@@ -63,7 +60,7 @@ class Recorder:
 
     `stop()` may be called from a signal handler or another thread: what was recorded by then becomes the capture.
     `progress` is called about once a second with the records and bytes so far and how many records there are to come
-    (None where that is not known), `tell` with each change of the topics.
+    (None if that is not known), `notify` with each change of the topics.
     """
 
     def __init__(
@@ -74,24 +71,24 @@ class Recorder:
         *,
         mask: Mask | None = None,
         progress: Callable[[int, int, int | None], None] | None = None,
-        tell: Callable[[str], None] | None = None,
+        notify: Callable[[str], None] | None = None,
     ) -> None:
         self._client = dict(client)
         self._out = out
         self._options = options
         self._mask = mask
         self._progress = progress or (lambda _records, _bytes, _left: None)
-        self._tell = tell or (lambda _text: None)
+        self._notify = notify or (lambda _text: None)
         self._stopping = False
 
     def stop(self) -> None:
-        """End the recording, soon and well."""
+        """End the recording soon and cleanly."""
         self._stopping = True
 
     def record(self, *, resume: bool = False) -> Recorded:
-        """Record to the end; raises CaptureError, and then nothing recorded so far is lost.
+        """Record to the end. Raises CaptureError; records so far are not lost.
 
-        `resume`: go on with an unfinished or finished recording of the same topics, instead of beginning a new one.
+        `resume`: continue an unfinished or finished recording of the same topics instead of beginning a new one.
         """
         parts = Parts(self._out)
         if not resume:
@@ -101,7 +98,7 @@ class Recorder:
         state = parts.reopen() if resume else None
         if state is not None and state.asked != self._options.asked():
             raise CaptureError(
-                f"capture {self._out}: was begun with {state.asked}; go on with the same topics and mask"
+                f"capture {self._out}: was begun with {state.asked}; continue with the same topics and mask"
             )
         state = begin(view, self._options, state)
         if not resume:
@@ -126,23 +123,23 @@ class Recorder:
     def _refuse_overwriting(self, parts: Parts) -> None:
         if parts.exist:
             raise CaptureError(
-                f"capture {self._out}: {parts.folder} has an unfinished recording; go on with --resume, or delete it"
+                f"capture {self._out}: {parts.folder} has an unfinished recording; continue with --resume, or delete it"
             )
         if self._out.exists():
             raise CaptureError(
-                f"capture {self._out}: is there already; go on with --resume, or record into another file"
+                f"capture {self._out}: exists already; continue it with --resume, or record into another file"
             )
         if not self._out.absolute().parent.is_dir():
-            raise CaptureError(f"capture {self._out}: there is no folder {self._out.absolute().parent}")
+            raise CaptureError(f"capture {self._out}: no such folder {self._out.absolute().parent}")
 
     def _read(self, view: ClusterView, state: State, collector: Collector) -> bool:
-        """Consume until every partition is at its end, or a limit; returns False when told to stop before."""
+        """Consume until every partition is at its end, or a limit; return False if stopped before."""
         options = self._options
         if not collector.open:
             return True
         counts = {topic: len(ps) for topic, ps in state.partitions.items() if topic not in state.closed}
-        consumer = self._consumer(len(collector.open))
-        follower = Follower(view, state, collector, consumer, live=options.duration_s is not None, tell=self._tell)
+        consumer = consumer_of(self._client, len(collector.open), read_committed=self._options.read_committed)
+        follower = Follower(view, state, collector, consumer, live=options.duration_s is not None, notify=self._notify)
         known = Layout(counts, state.ids)
         try:
             consumer.assign([TopicPartition(t, p, each.next) for (t, p), each in collector.open.items()])
@@ -168,7 +165,7 @@ class Recorder:
                 heard = time.monotonic()
             elif deadline is None and now - heard > _SILENT_S:
                 raise CaptureError(
-                    f"no record and no end of log from {self._where()} for {_SILENT_S:.0f} s; go on with --resume"
+                    f"no record and no end of log from {self._where()} for {_SILENT_S:.0f} s; continue with --resume"
                 )
             if collector.lost:
                 lost, collector.lost = collector.lost, set()
@@ -189,12 +186,12 @@ class Recorder:
     def _look_at_the_end(
         self, view: ClusterView, state: State, collector: Collector, follower: Follower, watch: Watch
     ) -> None:
-        """Note what changed since the last look, and what is not there for another reason."""
+        """Write down changes since the last check, and records missing for other reasons."""
         try:
             follower.follow(watch.last(), at_end=True)
             follower.lost(self._behind(view, state, collector))
         except (CaptureError, KafkaException) as why:
-            state.missing = [*state.missing, f"whether topics changed just before the end is not known: {why}"]
+            state.missing = [*state.missing, f"changes of topics just before the end are unknown: {why}"]
         if collector.unreadable:
             state.missing = [
                 *state.missing,
@@ -202,8 +199,8 @@ class Recorder:
             ]
 
     @staticmethod
-    def _behind(view: ClusterView, state: State, collector: Collector) -> list[Partition]:
-        """Return partitions whose log ends before what was read of it, of topics that have no ids to tell by."""
+    def _behind(view: ClusterView, state: State, collector: Collector) -> list[PartitionId]:
+        """Return partitions, of topics without ids, whose log ends before the last record read."""
         asked = [where for where in collector.open if where[0] not in state.ids]
         if not asked:
             return []
@@ -213,30 +210,9 @@ class Recorder:
     def _where(self) -> str:
         return str(self._client.get("bootstrap.servers", "the cluster"))
 
-    def _consumer(self, partitions: int) -> Consumer:
-        properties = {
-            "client.id": "kafka-cutover-record",
-            "fetch.wait.max.ms": 100,
-            "queued.max.messages.kbytes": 32_768,
-            # What came of many partitions before any of them can wait is held, too.
-            "fetch.message.max.bytes": max(_FETCH_LEAST, min(_FETCH_MOST, HIGH // partitions)),
-            "fetch.queue.backoff.ms": 5,  # a full queue is empty again soon; the client would look after a second
-            **self._client,
-            "group.id": f"kafka-cutover-record-{uuid.uuid4()}",  # the client wants one; assign() never joins it
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "auto.offset.reset": "error",  # if retention is faster, or a topic was recreated: it is to be told
-            "enable.partition.eof": True,
-            "isolation.level": "read_committed" if self._options.read_committed else "read_uncommitted",
-        }
-        try:
-            return Consumer(properties, logger=_CLIENT_LOG)
-        except KafkaException as why:
-            raise CaptureError(f"cluster properties: {why.args[0].str()}") from why
-
 
 class Pace:
-    """Keeps reading below a rate, by pausing: the client's queue fills up, and it fetches no more."""
+    """Limits the reading rate by pausing: the client's queue fills up, and it stops fetching."""
 
     def __init__(self, bytes_per_s: float | None) -> None:
         self._rate = bytes_per_s
@@ -244,7 +220,7 @@ class Pace:
         self._total = 0
 
     def wait(self, size: int, stopping: Callable[[], bool]) -> None:
-        """Account for `size` bytes and wait until they are within the rate, or `stopping`."""
+        """Count `size` bytes and wait until they are within the rate, or until `stopping`."""
         if self._rate is None:
             return
         self._total += size
@@ -254,12 +230,12 @@ class Pace:
 
 
 def _at_once(collector: Collector) -> int:
-    """Return how many messages to take at a time, so that memory is bounded for big ones too."""
+    """Return how many messages to take per call, so that memory is bounded also for large ones."""
     mean = collector.bytes / collector.records if collector.records else _BATCH_BYTES / _FIRST_BATCH
     return int(max(1, min(_BATCH, _BATCH_BYTES / max(1.0, mean))))
 
 
-def _left(partitions: Mapping[Partition, Progress]) -> int | None:
+def _left(partitions: Mapping[PartitionId, Progress]) -> int | None:
     if any(each.end is None for each in partitions.values()):
         return None
     return sum(max(0, (each.end or 0) - each.next) for each in partitions.values())

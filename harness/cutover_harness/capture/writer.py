@@ -1,4 +1,4 @@
-"""Writing capture files: columns to record batches, record batches to a file that appears only when it is whole."""
+"""Write capture files: columns to record batches, record batches to a file that appears only when complete."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ def header_array(headers: Sequence[Sequence[Header] | None]) -> pa.Array:
 
 
 class CaptureWriter:
-    """Writes one capture; the file appears under its name, whole and synced, at `close(info)`, and never before.
+    """Writes one capture; the file appears under its name, complete and synced, at `close(info)`, never before.
 
-    Until then it is written to `partial`, by default beside it. Leaving the context without `close()` removes what was
+    Until then it is written to `partial`, by default next to it. Leaving the context without `close()` removes what was
     written, or after `keep()` leaves it to be made whole by `recover`. Memory: the row group in hand.
     """
 
@@ -101,7 +101,7 @@ class CaptureWriter:
         self.records += table.num_rows
 
     def checkpoint(self) -> int:
-        """Return how many bytes of the partial file `recover` needs to have what was written so far."""
+        """Return how many bytes of the partial file `recover` needs for the records so far."""
         file = self._open
         with self._writing():
             self._writer.close()
@@ -111,11 +111,11 @@ class CaptureWriter:
         return length
 
     def keep(self) -> None:
-        """Close the partial file with what the last `checkpoint()` had; harmless after `close()`."""
+        """Close the partial file with the records of the last `checkpoint()`; does nothing after `close()`."""
         if self._file is None:
             return
         self._writer.drop()
-        with suppress(OSError):  # the disk may be full for what the file has buffered
+        with suppress(OSError):  # the disk may be too full for the buffered bytes
             self._file.close()
         self._file = None
 
@@ -145,7 +145,7 @@ class CaptureWriter:
 
 
 def recover(partial: Path, length: int, info: CaptureInfo) -> None:
-    """Make the first `length` bytes of an unfinished file, as `checkpoint()` told, a capture; raises CaptureError."""
+    """Turn the first `length` bytes of an unfinished file, from `checkpoint()`, into a capture. Raises CaptureError."""
     try:
         with partial.open("rb+") as file:
             parts = read_parts(file, length)

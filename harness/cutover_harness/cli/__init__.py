@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line. An interruption while it is still being loaded has nothing to end."""
+    """Run the command line. Ctrl-C while it is still loading has nothing to clean up."""
     try:
         from cutover_harness.cli.app import run  # noqa: PLC0415 - the shim alone installs without what this needs
     except ModuleNotFoundError as missing:

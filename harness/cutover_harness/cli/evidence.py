@@ -1,4 +1,4 @@
-"""`kafka-cutover judge` and `kafka-cutover report`: what is done with the folders that runs leave."""
+"""`kafka-cutover judge` and `kafka-cutover report`: evaluate the folders of runs."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ def judge(
 def report(
     folders: Annotated[list[Path], typer.Argument(help="Folders that `rehearse --out` wrote; several are merged.")],
     compare: Annotated[
-        bool, typer.Option("--compare", help="Say what got better or worse from the first to the second.")
+        bool, typer.Option("--compare", help="Show what got better or worse from the first folder to the second.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="Where to write; default: the last folder.")] = None,
-    policy: Annotated[Path | None, typer.Option(help="What you accept: docs/policy.md.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the report (default: the last folder).")] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="Policy with the limits that you accept (docs/policy.md).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> int:
-    """Write the risk report of one or several rehearsals again, or compare two of them."""
+    """Write the risk report of one or more rehearsals, or compare two of them."""
     for entry in entry_points(group="kafka_cutover.report", name="command"):
         code: int = entry.load()(folders, compare_them=compare, out=out, policy=policy, json_output=as_json)
         return code

@@ -1,4 +1,4 @@
-"""What the command line says of an error that nobody expected."""
+"""Report an unexpected error on the command line."""
 
 from __future__ import annotations
 
@@ -8,35 +8,34 @@ import tempfile
 import traceback
 from collections.abc import Mapping
 
+from cutover_harness import exit_codes
 from cutover_harness.errors import refusal
-from cutover_harness.masking import masked
+from cutover_harness.masking import masked, printable
 
 DEBUG = "KAFKA_CUTOVER_DEBUG"
-EXIT_USAGE = 2
-EXIT_DEFECT = 70
-"""Of a defect of ours (EX_SOFTWARE): 1 means that records were lost, or out of order."""
+"""Exit code for a defect of the tool (EX_SOFTWARE); 1 means that records were lost or reordered."""
 
 
 def last_resort(error: Exception, env: Mapping[str, str] | None = None) -> int:
-    """Print one line about `error` and return the exit code; with KAFKA_CUTOVER_DEBUG set, its traceback before."""
+    """Print one line about `error` and return the exit code; with KAFKA_CUTOVER_DEBUG set, first its traceback."""
     if (os.environ if env is None else env).get(DEBUG):
         traceback.print_exception(error)
     why = refusal(error)
     if why is not None:
-        print(f"kafka-cutover: {why}", file=sys.stderr)
-        return EXIT_USAGE
-    text = masked(" ".join(str(error).split()))[:200]
+        print(f"kafka-cutover: {printable(why)}", file=sys.stderr)
+        return exit_codes.REFUSED
+    text = printable(masked(" ".join(str(error).split())))[:200]
     kept = _keep(error)
     print(f"kafka-cutover: unexpected {type(error).__name__}: {text}; {kept}", file=sys.stderr)
-    return EXIT_DEFECT
+    return exit_codes.DEFECT
 
 
 def _keep(error: Exception) -> str:
-    """Write the traceback to a file of its own and return what to say of it."""
+    """Write the traceback to a new file and return a message that names it."""
     try:
         handle, name = tempfile.mkstemp(prefix="kafka-cutover-", suffix=".traceback.txt")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             traceback.print_exception(error, file=file)
     except OSError:
-        return f"set {DEBUG}=1 to see where"
+        return f"set {DEBUG}=1 to see the traceback"
     return f"the traceback is in {name}: please report it"

@@ -1,6 +1,6 @@
-"""What runs whose tool was killed have left on this machine: processes, run folders, connectors.
+"""Leftovers of runs whose tool was killed: processes, run folders, connectors.
 
-Ports are never among it: the system releases their locks with the process that held them.
+Ports are never among them: the system releases their locks when the process ends.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from cutover_harness import processes, runs, warden
-from cutover_harness.conductor.process import CONFIG, ConductorConfig
+from cutover_harness import processes, reaper, runs
+from cutover_harness.conductor.config import CONFIG, ConductorConfig
 from cutover_harness.errors import UsageError
 from cutover_harness.mirror.connect_rest import Connect
 
@@ -23,7 +23,7 @@ _LOOK_S = 2.0
 
 @dataclass(frozen=True)
 class Leftover:
-    """One thing that was left, and what to do about it; `removed` if that was done."""
+    """One leftover, and how to remove it; `removed` if that was done."""
 
     what: str
     remedy: str
@@ -34,13 +34,13 @@ class Leftover:
 
 
 def leftovers(*, clean: bool) -> Iterator[Leftover]:
-    """Yield what is left; with `clean` what can be removed without losing evidence is removed."""
+    """Yield all leftovers; with `clean` remove those that are no evidence."""
     yield from abandoned_processes(clean=clean)
     yield from interrupted_runs(clean=clean)
 
 
 def abandoned_processes(*, clean: bool) -> Iterator[Leftover]:
-    """Yield processes that a tool started which is gone: its reaper was killed as well."""
+    """Yield processes whose tool is gone and whose reaper was killed as well."""
     found = {process: _words(process) for process in _abandoned()}
     if clean:
         for process in found:
@@ -51,12 +51,12 @@ def abandoned_processes(*, clean: bool) -> Iterator[Leftover]:
                 process.kill()
         psutil.wait_procs(list(found), timeout=_GRACE_S)
     for process, words in found.items():
-        gone = clean and not warden.alive(process)
+        gone = clean and not reaper.alive(process)
         yield Leftover(f"process {process.pid} ({words})", f"kill {process.pid}", removed=gone)
 
 
 def _words(process: psutil.Process) -> str:
-    """Return what a process is, short enough for a line: its program and what it was given last."""
+    """Return a short description of a process: its program and its last argument."""
     try:
         line = process.cmdline()
     except psutil.Error:
@@ -70,11 +70,11 @@ def _abandoned() -> Iterator[psutil.Process]:
             owner = process.environ().get(processes.OWNER)
         except psutil.Error:  # of another user, or gone
             continue
-        if owner is None or not warden.alive(process):
+        if owner is None or not reaper.alive(process):
             continue
         pid, _, started = owner.partition(":")
         try:
-            gone = warden.identify(int(pid), float(started)) is None
+            gone = reaper.identify(int(pid), float(started)) is None
         except ValueError:
             continue
         if gone:
@@ -91,19 +91,26 @@ def interrupted_runs(*, clean: bool) -> Iterator[Leftover]:
 
 
 def _of_folder(run: runs.Interrupted) -> Iterator[Leftover]:
-    connectors = [words for config in _configs(run.folder) for words in _connectors(config)]
+    configs = list(_configs(run.folder))
+    connectors = [words for config in configs if not config.prefix for words in _connectors(config)]
+    foreign = any(config.prefix for config in configs)
     data = [path for path in (*run.folder.glob("testbed"), *run.folder.glob("*/testbed")) if path.is_dir()]
     remedy = (
         f"kafka-cutover {run.what} {run.folder} continues"
         if run.what != "rehearse"
-        else "its brokers are gone: rehearse again"
+        else ("rehearse again" if foreign else "its brokers are gone: rehearse again")
     )
-    if data:
+    if data and not foreign:
         size = sum(file.stat().st_size for path in data for file in path.rglob("*") if file.is_file())
         remedy += f"; its brokers' data ({size / 1e6:.0f} MB) can be deleted: rm -r {' '.join(map(str, data))}"
     yield Leftover(f"run folder {run.folder}: {run.what} (process {run.pid}) was killed", remedy)
     for words in connectors:
         yield Leftover(words, f"kafka-cutover rollback {run.folder} deletes it, once the route is back")
+    if foreign:
+        yield Leftover(
+            f"topics and groups of {run.folder} on existing clusters",
+            "kafka-cutover doctor --testbed FILE lists them, and removes them with --clean",
+        )
 
 
 def _configs(folder: Path) -> Iterator[ConductorConfig]:
@@ -117,7 +124,7 @@ def _configs(folder: Path) -> Iterator[ConductorConfig]:
 
 def _connectors(config: ConductorConfig) -> Iterator[str]:
     for url in dict.fromkeys(filter(None, (config.connect_url, config.reverse_connect_url))):
-        connect = Connect(url, patience_s=0, timeout_s=_LOOK_S)
+        connect = Connect(url, patience_s=0, timeout_s=_LOOK_S, access=config.access)
         try:
             for name in (*config.batch.connectors, config.batch.reverse.source_connector):
                 if (status := connect.status(name)) is not None:

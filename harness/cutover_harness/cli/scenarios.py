@@ -1,4 +1,4 @@
-"""`kafka-cutover scenarios`: look at the catalogue, check a file of your own."""
+"""`kafka-cutover scenarios`: list the catalogue, check your own files."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import typer
 from rich.table import Table
 
 from cutover_harness.console import standard_output
-from cutover_harness.plan.load import catalogue, find, load_all
+from cutover_harness.plan.load import find, load_all, parse, text_of
 from cutover_harness.plan.scenario import Scenario
 
-app = typer.Typer(help="List, show and check scenarios.", no_args_is_help=True)
+app = typer.Typer(help="List, show and check scenarios.", no_args_is_help=True, add_completion=False)
 
 
 @app.command("list")
 def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the catalogue; a star marks what `rehearse` walks by default."""
+    """List the catalogue; a star marks what `rehearse` runs by default."""
     scenarios = load_all()
     if as_json:
         typer.echo(json.dumps([scenario.model_dump(mode="json") for scenario in scenarios], indent=2))
@@ -26,7 +26,7 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
     table.add_column("")
     table.add_column("scenario", no_wrap=True)
     table.add_column("stages", no_wrap=True)
-    table.add_column("what it walks")
+    table.add_column("path")
     for scenario in scenarios:
         stages = "-".join(str(state.stage) for state in scenario.states())
         table.add_row("*" if scenario.default else "", scenario.name, stages, scenario.title)
@@ -34,18 +34,19 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
 
 
 @app.command()
-def show(name: Annotated[str, typer.Argument(help="A name of the catalogue.")]) -> None:
-    """Print a scenario's file, to start your own from."""
-    find(name)
-    typer.echo(catalogue()[name].read_text(encoding="utf-8"), nl=False)
+def show(name: Annotated[str, typer.Argument(help="Name in the catalogue, or a scenario file.")]) -> None:
+    """Print a scenario's file, as a start for your own."""
+    text, origin = text_of(name)
+    parse(text, origin)
+    typer.echo(text, nl=False)
 
 
 @app.command()
-def validate(files: Annotated[list[str], typer.Argument(help="Scenario files, or names of the catalogue.")]) -> None:
-    """Check scenario files; the first error names file, line and field."""
+def validate(files: Annotated[list[str], typer.Argument(help="Scenario files, or names in the catalogue.")]) -> None:
+    """Check scenario files; report the first error with file, line and field."""
     for file in files:
         scenario = find(file)
-        typer.echo(f"{file}: valid: {scenario.name}, {len(scenario.path)} acts")
+        typer.echo(f"{file}: valid: {scenario.name}, {len(scenario.path)} steps")
 
 
 @app.command()

@@ -1,5 +1,5 @@
-"""The conductor: walks a path act by act, each behind its gates.
+"""The conductor: runs a path step by step, each behind its gates.
 
-It knows stages and gates, and speaks to brokers and mirror through the narrow protocols of `protocols`, so that the
-same conductor walks a rehearsal and a real cutover.
+Steps and gates come from `procedure`; brokers and mirror are reached through `procedure.protocols`, so the same
+conductor runs a rehearsal and a real cutover.
 """

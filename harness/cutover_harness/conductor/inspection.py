@@ -1,7 +1,7 @@
-"""Reading a journal before anything is done with it: a file that is damaged or of somebody else is refused in one line.
+"""Inspection of a journal before anything is done with it: a damaged or foreign file is refused in one line.
 
-The file is examined as a copy, so that looking changes nothing: SQLite itself would create files beside it, and
-move what a killed conductor left in the write-ahead log.
+A copy of the file is examined, so that the inspection changes nothing: SQLite itself would create files next to it, and
+merge the write-ahead log that a killed conductor left.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from typing import Any, get_args
 from cutover_harness.conductor.journal import APPLICATION_ID, COLUMNS, FORMAT, Entry, Journal, JournalError, Kind
 from cutover_harness.conductor.resume import reached, remaining
 from cutover_harness.conductor.timeline import timeline
-from cutover_harness.plan.path import Act, ImpossibleActError
-from cutover_harness.plan.scenario import Step
+from cutover_harness.plan.scenario import PathStep
+from cutover_harness.procedure.names import StepName
+from cutover_harness.procedure.state import ImpossibleStepError
 
 _MAGIC = b"SQLite format 3\0"
 _HEADER = 100
@@ -26,7 +27,7 @@ _KINDS = frozenset(get_args(Kind))
 _RESTORE = "restore it from a copy, or bring the clients back by hand with the cutover file"
 _ELSEWHERE = "give the folder of a run"
 _NUMBER = (int, float)
-# What is read of each kind, where a wrong type would not fail by itself.
+# Details that are read from entries of each kind and would not fail by themselves if their type were wrong.
 _DETAIL: dict[str, dict[str, type | tuple[type, ...]]] = {
     "waits": {"waits_for": str, "elapsed_s": _NUMBER, "deadline_s": _NUMBER},
     "gate": {"evidence": str, "from_ns": int},
@@ -37,7 +38,7 @@ _DETAIL: dict[str, dict[str, type | tuple[type, ...]]] = {
 }
 
 
-def inspect(path: Path, steps: Sequence[Step], groups: Sequence[str]) -> list[Entry]:
+def inspect(path: Path, steps: Sequence[PathStep], groups: Sequence[str]) -> list[Entry]:
     """Return the entries of the journal of a run with these steps. Raises JournalError; changes nothing."""
     _look_at_header(path)
     with tempfile.TemporaryDirectory(prefix="kafka-cutover-journal-") as folder:
@@ -67,7 +68,7 @@ def _look_at_header(path: Path) -> None:
     except OSError as why:
         raise JournalError(f"{path}: cannot be read: {why.strerror}") from None
     if not header:
-        raise JournalError(f"{path}: is empty, so nobody knows where the path stands: {_RESTORE}")
+        raise JournalError(f"{path}: is empty, so it is not known where the path stands: {_RESTORE}")
     if not header.startswith(_MAGIC) or len(header) < _HEADER:
         raise JournalError(f"{path}: is no SQLite file: {_RESTORE}")
     version, application = (int.from_bytes(header[at : at + 4]) for at in (60, 68))
@@ -101,7 +102,7 @@ def _read(copy: Path, path: Path) -> list[Entry]:
         raise JournalError(str(why).replace(str(copy), str(path))) from None
 
 
-def _check(entries: Sequence[Entry], steps: Sequence[Step], groups: Sequence[str], path: Path) -> None:
+def _check(entries: Sequence[Entry], steps: Sequence[PathStep], groups: Sequence[str], path: Path) -> None:
     for number, entry in enumerate(entries, start=1):
         if why := _wrong(entry, number):
             raise JournalError(f"{path}: entry {number}: {why}: {_RESTORE}")
@@ -109,21 +110,21 @@ def _check(entries: Sequence[Entry], steps: Sequence[Step], groups: Sequence[str
         remaining(entries, steps)
         timeline(entries, groups)
         reached(entries)
-    except ImpossibleActError as why:
+    except ImpossibleStepError as why:
         raise JournalError(f"{path}: does not describe a path: {why}: {_RESTORE}") from None
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as why:
         raise JournalError(f"{path}: is damaged ({type(why).__name__}: {why}): {_RESTORE}") from None
     for entry in entries:
         of_path = entry.kind in ("step", "doing", "done") and 0 <= entry.step < len(steps)
-        if of_path and entry.name != (act := steps[entry.step].act):
+        if of_path and entry.name != (name := steps[entry.step].step):
             raise JournalError(
-                f"{path}: is the journal of another path: step {entry.step + 1} is {entry.name}, and here it is {act}: "
+                f"{path}: is the journal of another path: step {entry.step + 1} is {entry.name}, here {name}: "
                 f"{_RESTORE}"
             )
 
 
 def _wrong(entry: Entry, number: int) -> str | None:
-    """Return what is wrong with an entry by itself, in words."""
+    """Return, in words, what is wrong with an entry by itself."""
     typed: dict[str, tuple[Any, type]] = {
         "id": (entry.id, int),
         "time_ns": (entry.time_ns, int),
@@ -144,6 +145,6 @@ def _wrong(entry: Entry, number: int) -> str | None:
     for key, wanted_detail in _DETAIL.get(entry.kind, {}).items():
         if not isinstance(entry.detail.get(key), wanted_detail):
             return f"{entry.kind} has no {key} of the right type"
-    if entry.kind in ("step", "doing") and entry.name not in list(Act):
-        return f"no act is called {entry.name!r}"
+    if entry.kind in ("step", "doing") and entry.name not in list(StepName):
+        return f"no step is called {entry.name!r}"
     return None

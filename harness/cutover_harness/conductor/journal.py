@@ -1,7 +1,7 @@
-"""The conductor's journal: what it is about to do, did and saw, durable before and after each act.
+"""The conductor's journal: steps begun and done, gates and their evidence; durable before and after each step.
 
-An SQLite file. A conductor that was killed reads it and resumes where it was; whoever watches reads it too, so the
-progress that a person sees, the time line of the report and what `resume` knows are one and the same.
+An SQLite file. A conductor that was killed reads it and resumes from there. Progress on the terminal, the time line of
+the report and `resume` read the same entries.
 """
 
 from __future__ import annotations
@@ -12,45 +12,13 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from cutover_harness.errors import FinalError
+from cutover_harness.procedure.entries import Entry, Kind
 
-Kind = Literal[
-    "clusters",
-    "step",
-    "waits",
-    "gate",
-    "precondition",
-    "lag",
-    "ends",
-    "copied",
-    "cut",
-    "topics",
-    "gone",
-    "found",
-    "note",
-    "doing",
-    "done",
-    "flows",
-    "ask",
-    "answer",
-    "missed",
-    "back",
-    "end",
-]
-"""clusters: the ids of both clusters; step: begun; waits: what a gate waits for, twice a second, and for how long all
-conductors together have waited; gate: passed; doing: written before an act, so that after a kill the act is done again
-(all are idempotent); done: the act and the gates after it; ends: where the target's logs ended when producers were
-about to move there; precondition: what has to be so at an act for the run to prove something; flows: clients have
-traffic after the act; lag: written by earlier versions; cut: where the target's logs ended when the mirror was turned
-around;
-topics: the ids of the topics that are mirrored; gone: records that went from the source before they were mirrored;
-found: what was on the target before the mirror task was created;
-ask, answer: something that another process has to do (a fault, a restart of apps); missed: a gate's deadline; back: the
-way back that was decided; note: a line for whoever watches; end: the path is walked."""
+__all__ = ["Entry", "Journal", "JournalError", "Kind"]
 
 APPLICATION_ID = 0x6B637574
 """SQLite's `application_id` of a journal; 0 in those of version 0."""
@@ -75,18 +43,6 @@ class JournalError(FinalError):
     """A journal that cannot be read or written; the message names the file and what to do."""
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One line of the journal; `step` counts from 0 along the path, -1 is before it."""
-
-    id: int
-    time_ns: int
-    kind: Kind
-    step: int
-    name: str
-    detail: dict[str, Any]
-
-
 class Journal:
     """An open journal; created if it is missing. For one thread; several processes may have it open.
 
@@ -95,7 +51,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with self._told():
+        with self._errors():
             self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
             new = not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
             if new:
@@ -122,7 +78,7 @@ class Journal:
         columns = COLUMNS[1:] if self._checked else COLUMNS[1:-1]
         values = (*row, checksum(*row)) if self._checked else row
         places = ", ".join("?" * len(values))
-        with self._told():
+        with self._errors():
             cursor = self._db.execute(
                 f"INSERT INTO entry ({', '.join(columns)}) VALUES ({places})",  # noqa: S608 - names of our own
                 values,
@@ -130,14 +86,25 @@ class Journal:
         assert cursor.lastrowid is not None  # noqa: S101 - an INSERT has one
         return cursor.lastrowid
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let no other process write until the context ends: what was read before a write is still so then."""
+        with self._errors():
+            self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            with self._errors():
+                self._db.execute("COMMIT")
+
     def read(self, after: int = 0) -> list[Entry]:
         """Return the entries with an id above `after`, oldest first."""
-        with self._told():
+        with self._errors():
             rows = self._db.execute("SELECT * FROM entry WHERE id > ? ORDER BY id", (after,)).fetchall()
         return [self._entry(row) for row in rows]
 
     def find(self, kind: Kind, step: int, name: str | None = None) -> Entry | None:
-        """Return the first entry of this kind and step (and name), None where there is none."""
+        """Return the first entry of this kind and step (and name), None if there is none."""
         found = [e for e in self.read() if e.kind == kind and e.step == step and name in (None, e.name)]
         return found[0] if found else None
 
@@ -151,7 +118,7 @@ class Journal:
             raise JournalError(f"{self.path}: entry {number} is damaged: {_REMEDY}") from None
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _errors(self) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, UnicodeDecodeError) as why:

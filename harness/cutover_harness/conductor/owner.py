@@ -1,8 +1,7 @@
-"""Which run conducts a cutover file that lies outside of the run's folder.
+"""Record of the run that conducts each route of a cutover file outside of the run's folder.
 
-A run whose cutover file is in its own folder is complete: a copy of the folder acts on its own file. One that is
-elsewhere is watched by real clients, and a copy of the folder would act on it as well. So a record beside the file
-names the folder of the run that conducts each route.
+A cutover file in the run's folder is copied with the folder. A file elsewhere is watched by real clients, and a copy of
+the folder would write it as well. So a record next to the file names the folder of the run that conducts each route.
 """
 
 from __future__ import annotations
@@ -15,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from cutover_harness.errors import UsageError
+from cutover_harness.files import write_atomic
 
 
 @dataclass(frozen=True)
 class Owner:
-    """A run as the record names it. `begun_ns`, the time of the journal's first entry, is the same in a copy."""
+    """A run in the record. `begun_ns`, the time of the journal's first entry, is the same in a copy."""
 
     folder: str
     host: str
@@ -34,7 +34,7 @@ def this_run(folder: Path, begun_ns: int) -> Owner:
 def refuse_other(cutover_file: Path, route: str, mine: Owner, ended: Callable[[Path], bool]) -> None:
     """Raise UsageError if the record names another run that is still there; changes nothing.
 
-    A run that was moved is not there any more. `ended`: whether the run in a folder has come to its end.
+    A run that was moved is not there any more. `ended`: whether the run in a folder has ended.
     """
     record = record_of(cutover_file)
     found = _read(record).get(route)
@@ -65,7 +65,7 @@ def claim(cutover_file: Path, route: str, mine: Owner) -> None:
     record = record_of(cutover_file)
     owners = _read(record) | {route: mine}
     try:
-        record.write_text(json.dumps({name: vars(owner) for name, owner in owners.items()}, indent=1), encoding="utf-8")
+        write_atomic(record, json.dumps({name: vars(owner) for name, owner in owners.items()}, indent=1))
     except OSError as why:
         raise UsageError(f"{record}: cannot be written: {why.strerror}") from None
 
@@ -76,10 +76,19 @@ def record_of(cutover_file: Path) -> Path:
 
 
 def _read(record: Path) -> dict[str, Owner]:
+    unreadable = UsageError(f"{record}: cannot be read: delete it if no other run conducts the cutover file")
+    if record.exists() and not record.is_file():  # a pipe would be waited for forever
+        raise unreadable
     try:
         found: dict[str, dict[str, Any]] = json.loads(record.read_text(encoding="utf-8"))
         return {route: Owner(str(o["folder"]), str(o["host"]), int(o["begun_ns"])) for route, o in found.items()}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise UsageError(f"{record}: cannot be read: delete it if no other run conducts the cutover file") from None
+        raise unreadable from None
+
+
+def folders_of(cutover_file: Path) -> list[Path]:
+    """Return the folders on this machine of the runs in the record. Raises UsageError if it cannot be read."""
+    here = socket.gethostname()
+    return [Path(owner.folder) for owner in _read(record_of(cutover_file)).values() if owner.host == here]

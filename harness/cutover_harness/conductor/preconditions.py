@@ -1,8 +1,8 @@
-"""What has to be so when an act is carried out, or the run proves nothing: waited for, not hoped for.
+"""Preconditions of a step, without which a run proves nothing; the conductor waits for them.
 
 A rehearsal moves clients in the middle of traffic, and some of its faults act on a mirror that lags or on a group that
-is behind. Whether that is so depends on how fast the machine is, so the conductor waits for it right before the act,
-for a bounded time, and notes what it saw. None of this makes a cutover safe: that is what gates are for.
+is behind. That depends on the speed of the machine, so the conductor waits for it right before the step, for a
+bounded time, and journals the evidence. None of this makes a cutover safe: gates do.
 """
 
 from __future__ import annotations
@@ -11,20 +11,21 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from cutover_harness.conductor.gates import Gate, Reading, forgiving, wait
-from cutover_harness.conductor.protocols import ClusterLike, MirrorLike, TopicPartitionKey
-from cutover_harness.conductor.statuses import Role
-from cutover_harness.plan.path import Place, RouteState
-from cutover_harness.plan.scenario import Precondition
+from cutover_harness.conductor.waiting import forgiving, wait
+from cutover_harness.plan.scenario import PreconditionKind
+from cutover_harness.procedure.gates import Gate, Reading
+from cutover_harness.procedure.protocols import ClusterLike, MirrorLike
+from cutover_harness.procedure.state import RouteState
+from cutover_harness.types import Location, PartitionId, Role
 
 BEHIND_S = 2.0
 """How old the log end is that a group which is behind has not reached: it commits once a second."""
 
 
-def traffic_of(role: Role, state: RouteState) -> Place | None:
-    """Return the cluster on which clients of `role` are and have traffic, None where there is none to expect.
+def traffic_of(role: Role, state: RouteState) -> Location | None:
+    """Return the cluster on which clients of `role` are and have traffic, None if none can be expected.
 
-    Consumers have some where producers are, or where the mirror copies to.
+    Consumers have traffic on the cluster of the producers, or on the one that the mirror copies to.
     """
     if role == "producer":
         return None if state.producers == "hold" else state.producers
@@ -37,7 +38,7 @@ def traffic_of(role: Role, state: RouteState) -> Place | None:
 
 @dataclass(frozen=True)
 class Preconditions:
-    """Waits for what a route's clusters and mirror have to show; its time over, nothing is missed, and it says so."""
+    """Waits for the preconditions of a route; a timeout misses no gate, and is part of the result."""
 
     groups: Sequence[str]
     mirror: MirrorLike
@@ -46,13 +47,13 @@ class Preconditions:
     clock: Callable[[], float] = time.monotonic
 
     def await_traffic(self, role: Role, state: RouteState, within_s: float) -> None:
-        """Wait until clients of `role` have traffic where they are: a move is only proved in the middle of it."""
+        """Wait until clients of `role` have traffic: a move proves something only in the middle of it."""
         place = traffic_of(role, state)
         if place is not None and within_s:
             self._await(f"traffic of {role}s", self.flows(role, place), within_s)
 
-    def await_it(self, what: Precondition, within_s: float) -> tuple[bool, str]:
-        """Wait for `what`; return whether it came to be, and what was seen last."""
+    def await_it(self, what: PreconditionKind, within_s: float) -> tuple[bool, str]:
+        """Wait for `what`; return whether it came true, and the last evidence."""
         return self._await(what, self.of(what), within_s)
 
     def _await(self, name: str, ask: Callable[[], Reading], within_s: float) -> tuple[bool, str]:
@@ -66,12 +67,12 @@ class Preconditions:
         passed = wait(Gate(name, read, within_s, waits_only=True), lambda _waits, _elapsed: None)
         return last.open, passed.evidence
 
-    def of(self, what: Precondition) -> Callable[[], Reading]:
+    def of(self, what: PreconditionKind) -> Callable[[], Reading]:
         """Return the reading of one precondition."""
         return {"lag": self._lags, "behind": self._behind(), "ahead": self._ahead, "read": self._all_read}[what]
 
-    def flows(self, role: Role, place: Place) -> Callable[[], Reading]:
-        """Open once the role's traffic on `place` was seen to go on: logs that grow, commits of every group."""
+    def flows(self, role: Role, place: Location) -> Callable[[], Reading]:
+        """Return a reading that opens when there is traffic on `place`: logs that grow, commits of every group."""
         cluster = self.source if place == "source" else self.target
         first: dict[str, object] = {}
 
@@ -98,7 +99,7 @@ class Preconditions:
         return Reading(open=total > 0, waits_for="lag 0 records", evidence=f"lag {total} records")
 
     def _behind(self) -> Callable[[], Reading]:
-        """Every group has committed less than what the source had two seconds ago."""
+        """Every group has committed less than the source had two seconds ago."""
         seen: list[tuple[float, int]] = []
 
         def read() -> Reading:
@@ -115,10 +116,10 @@ class Preconditions:
         return read
 
     def _ahead(self) -> Reading:
-        """Every group has read what is not on the target."""
+        """Every group has read records that are not on the target."""
         topics = self.mirror.topics()
         committed = {group: self.source.committed(group, topics) for group in self.groups}
-        # The ends after the lag, so that what is mirrored is never taken for less than it is.
+        # The ends after the lag, so that the number of mirrored records is never underestimated.
         lag = self.mirror.lag().records
         mirrored = {p: end - lag.get(p, 0) for p, end in self.source.end_offsets(topics).items()}
         ahead = {
@@ -136,5 +137,5 @@ class Preconditions:
         return Reading(open=not any(left.values()), waits_for=words, evidence=words)
 
 
-def _left(ends: Mapping[TopicPartitionKey, int], committed: Mapping[TopicPartitionKey, int]) -> int:
+def _left(ends: Mapping[PartitionId, int], committed: Mapping[PartitionId, int]) -> int:
     return sum(max(0, end - committed.get(partition, 0)) for partition, end in ends.items())

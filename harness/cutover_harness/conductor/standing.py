@@ -1,34 +1,46 @@
-"""Where a run stands, looked at without changing anything: its configuration, journal and cutover file agree."""
+"""Where a run stands, read without changing anything: configuration, journal and cutover file must agree."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from cutover_harness.conductor.config import CONFIG, PLAN, ConductorConfig, run_folder
+from cutover_harness.conductor.cutover_file_writer import CutoverFileWriter, RouteLocations
 from cutover_harness.conductor.inspection import inspect
 from cutover_harness.conductor.journal import Entry
-from cutover_harness.conductor.pointer import PointerFile, RoutePointer
-from cutover_harness.conductor.process import CONFIG, ConductorConfig, run_folder
 from cutover_harness.conductor.resume import reached, remaining, turned_back
-from cutover_harness.conductor.statuses import SILENT_AFTER_S, read_statuses
+from cutover_harness.conductor.statuses import StatusSource, read_statuses, topic_of
 from cutover_harness.errors import UsageError
 from cutover_harness.locks import FileLock, HeldError
-from cutover_harness.plan.path import Act, RouteState, way_back
+from cutover_harness.procedure.client_status import SILENT_AFTER_S, StatusWatch
+from cutover_harness.procedure.names import StepName
+from cutover_harness.procedure.path import way_back
+from cutover_harness.procedure.state import STAGES, RouteState
+
+_POLL_S = 0.1
+
+
+def in_words(stage: int, route: RouteLocations) -> str:
+    """Return a stage, and where the clients of a route are, in words."""
+    return f"stage {stage}, {STAGES[stage]}; producers on {route.producers}, consumers on {route.consumers}"
 
 
 @dataclass(frozen=True)
 class Standing:
-    """One conductor's folder. `state` counts an act that was begun as done: some of it may have happened."""
+    """The folder of one conductor. In `state` a step that was begun counts as done: some of it may have happened."""
 
     folder: Path
     config: ConductorConfig
     entries: Sequence[Entry]
-    cutover_file: PointerFile
+    cutover_file: CutoverFileWriter
     state: RouteState
 
     @property
-    def route(self) -> RoutePointer:
+    def route(self) -> RouteLocations:
         """The route in the cutover file."""
         return self.cutover_file.routes[self.config.route]
 
@@ -47,30 +59,66 @@ class Standing:
         """Whether nothing is left of the path, or of the way back once it was decided."""
         return not remaining(self.entries, self.config.steps)
 
-    def left(self, *, back: bool) -> list[Act]:
-        """Return the acts that are to come, `back` to the source or along the path."""
+    def left(self, *, back: bool) -> list[StepName]:
+        """Return the steps to come, `back` to the source or along the path."""
         if back and not self.turned_back:
             return way_back(self.state)
-        return [step.act for _, step in remaining(self.entries, self.config.steps)]
+        return [step.step for _, step in remaining(self.entries, self.config.steps)]
 
-    def refuse_silence(self, now: float) -> None:
-        """Raise UsageError if no client renews its status: none is there to follow what would be written."""
-        statuses = read_statuses(self.config.statuses, self.config.route)
-        if self.config.members is not None or any(now - s.updated <= SILENT_AFTER_S for s in statuses.values()):
-            return
-        last = max((status.updated for status in statuses.values()), default=0.0)
-        since = f"for {now - last:.0f} s" if statuses else "at all"
+    def refuse_silence(self, *, within_s: float = SILENT_AFTER_S) -> None:
+        """Raise UsageError if no client renews its status: no client would follow what is written.
+
+        Looks for `within_s` seconds at most; the times in the statuses do not count, as clients' clocks may be wrong.
+        """
+        config = self.config
+        if config.members is not None or (config.restarts and not config.clients):
+            return  # its clients are all restarted: none has the shim
+        watch, begin, found = StatusWatch(), time.monotonic(), False
+        with closing(self.open_statuses()) as source:
+            while True:
+                statuses = read_statuses(source, self.config.route)
+                watch.look(statuses)
+                found = found or bool(statuses)
+                if any(watch.renews(name) for name in statuses):
+                    return
+                if time.monotonic() - begin >= within_s:
+                    break
+                time.sleep(_POLL_S)
+        if source.problem is not None:
+            raise UsageError(f"{source.name}: {source.problem}")
+        since = f"for {within_s:.0f} s" if found else "at all"
         raise UsageError(
-            f"{self.config.statuses}: no client has renewed its status {since}: start the applications, or give the "
-            f"folder that they write to"
+            f"{source.name}: no client has renewed its status {since}: start the applications, or give the "
+            f"{'topic' if topic_of(self.config.statuses) else 'folder'} that they write to"
         )
 
-    def refuse_asks(self, acts: Sequence[Act]) -> None:
-        """Raise UsageError if one of the acts needs something that only the rehearsal can do, which has ended."""
-        for act, when in self.config.asks:
-            if act in acts:
+    def open_statuses(self) -> StatusSource:
+        """Return the reader of the clients' statuses; it has to be closed."""
+        return self.config.open_statuses(self.cutover_file.document(self.cutover_file.generation))
+
+    def refuse_finished(self, left: Sequence[StepName], to: str) -> None:
+        """Raise UsageError if the run has ended and no step is left `to` do; the message says where everything is."""
+        if left or self.entries[-1].kind != "end":
+            return
+        how = "back on the source" if self.turned_back else "completed"
+        raise UsageError(f"{self.folder}: the run is finished ({how}): {self.where}: nothing is left to {to}")
+
+    @property
+    def where(self) -> str:
+        """Where everything is, in words."""
+        return in_words(self.state.stage, self.route)
+
+    def refuse_asks(self, steps: Sequence[StepName]) -> None:
+        """Raise UsageError if one of the steps needs something that only the rehearsal can do, which has ended.
+
+        In the run of a plan the plan's commands do it.
+        """
+        if (run_folder(self.folder.absolute()) / PLAN).exists():
+            return
+        for step, when in self.config.asks:
+            if step in steps:
                 raise UsageError(
-                    f"{self.folder}: {act} needs the rehearsal itself (a fault, or applications that are restarted, "
+                    f"{self.folder}: {step} needs the rehearsal itself (a fault, or applications that are restarted, "
                     f"{when} it), and that has ended: rehearse again"
                 )
 
@@ -85,12 +133,13 @@ def look(folder: Path) -> Standing:
     refuse_running(folder, config)
     entries = inspect(config.journal, config.steps, config.groups)
     config.refuse_other_run(entries[0].time_ns)
-    cutover_file = PointerFile.peek(config.cutover_file)
+    cutover_file = config.peek()
+    cutover_file.close()
     if config.route not in cutover_file.routes:
         raise UsageError(f"cutover file {config.cutover_file}: has no route {config.route}: it is not that of this run")
     _compare(cutover_file, config, entries)
-    if not config.statuses.is_dir():
-        raise UsageError(f"{config.statuses}: no such folder, so no client can attest anything: restore it")
+    if isinstance(config.statuses, Path) and not config.statuses.is_dir():
+        raise UsageError(f"{config.statuses}: no such folder, so clients cannot attest anything: restore it")
     return Standing(folder, config, entries, cutover_file, reached(entries))
 
 
@@ -104,7 +153,7 @@ def _refuse_without_conductor(folder: Path) -> None:
     inside += sorted(str(file.parent) for file in folder.glob(f"batches/*/{CONFIG}"))
     named = f"{', '.join(inside[:4])}{f' and {len(inside) - 4} more' if len(inside) > 4 else ''}"
     raise UsageError(
-        f"{folder}: holds no {CONFIG}: give the folder of one run"
+        f"{folder}: contains no {CONFIG}: give the folder of one run"
         + (f", here {named}" if inside else ", such as the folder of a scenario in what `rehearse --out` wrote")
     )
 
@@ -118,8 +167,8 @@ def refuse_running(folder: Path, config: ConductorConfig) -> None:
         raise UsageError(f"{folder}: a conductor is running it, {why.holder}: stop it first: {stop}") from None
 
 
-def _compare(cutover_file: PointerFile, config: ConductorConfig, entries: Sequence[Entry]) -> None:
-    """Raise UsageError if the clients are pointed elsewhere than the journal's last act allows."""
+def _compare(cutover_file: CutoverFileWriter, config: ConductorConfig, entries: Sequence[Entry]) -> None:
+    """Raise UsageError if the cutover file's locations are not those that the journal's last step allows."""
     allowed = [reached(entries)]
     doing = [entry for entry in entries if entry.kind == "doing"]
     if doing and not any(entry.kind == "done" and entry.step == doing[-1].step for entry in entries):
@@ -132,6 +181,6 @@ def _compare(cutover_file: PointerFile, config: ConductorConfig, entries: Sequen
         if found not in expected:
             raise UsageError(
                 f"cutover file {config.cutover_file}: {who} of route {config.route} are on {found} at generation "
-                f"{cutover_file.generation}, and the journal says {' or '.join(sorted(expected))}: somebody has "
-                f"moved them by hand; write it as the journal says, with a higher generation, and repeat"
+                f"{cutover_file.generation}, and by the journal they are on {' or '.join(sorted(expected))}: they were "
+                f"moved by hand; write the file as in the journal, with a higher generation, and repeat"
             )

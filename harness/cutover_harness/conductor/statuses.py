@@ -1,118 +1,159 @@
-"""Reading the statuses that the shims write, and the barrier over them."""
+"""Statuses of the fleet's clients, from the folder or the topic that they write to."""
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Protocol
 
-from cutover_harness.plan.path import Place
+from cutover_harness.errors import UsageError
+from cutover_harness.procedure.client_status import ClientStatus, status_in
 
-Role = Literal["producer", "consumer"]
-SILENT_AFTER_S = 5.0
-"""A client that has not renewed its status for this long is called silent; the shim renews it every second."""
-GONE_AFTER_S = 30.0
-"""A client that nobody announced is taken for gone after this long. A busy machine, or a frozen process, is silent for
-seconds, and a gate that does not wait for it would open although it holds nothing."""
+TOPIC = "kafka:"
+"""Begins the name of a topic with statuses, as in the client property `cutover.status`."""
+MOST_BYTES = 1 << 20
+"""A status is a few kilobytes; anything larger than this is none."""
 
-
-@dataclass(frozen=True)
-class ClientStatus:
-    """What one client of the shim last said of itself on one route."""
-
-    instance: str
-    role: Role
-    group: str | None
-    updated: float
-    generation: int
-    desired: str
-    state: str
-    in_flight: int
-    queued: int
-    error: str | None
-    rejected: str | None
-
-    def attests(self, place: Place, generation: int) -> bool:
-        """Whether the client has followed `generation` to `place`."""
-        return self.generation >= generation and self.state == ("held" if place == "hold" else place)
-
-    def describe(self, now: float) -> str:
-        """Return what is missing, for the one who waits."""
-        parts = [f"{self.instance} is {self.state} at generation {self.generation}"]
-        if self.in_flight:
-            parts.append(f"{self.in_flight} in flight")
-        if self.error or self.rejected:
-            parts.append(str(self.error or self.rejected))
-        if now - self.updated > SILENT_AFTER_S:
-            parts.append(f"silent for {now - self.updated:.0f} s")
-        return ", ".join(parts)
+Content = Mapping[str, Any]
 
 
-def read_statuses(folder: Path, route: str) -> dict[str, ClientStatus]:
-    """Return the status on `route` of each client that wrote one, by instance. Unreadable files are left out."""
-    statuses = {}
-    for file in sorted(folder.glob("*.json")):
+class StatusSource(Protocol):
+    """Where statuses are read. `name` is for messages, as in `cutover.status`."""
+
+    name: str
+
+    def read(self) -> Mapping[str, Content]:
+        """Return the last status of each client, by instance. What is no status is left out.
+
+        What cannot be read now is returned as it was before: its client becomes silent, and is never taken for fresh.
+        """
+
+    @property
+    def problem(self) -> str | None:
+        """Why the last read was incomplete, None if it was not."""
+
+    def close(self) -> None:
+        """Release what reading needs."""
+
+
+class FolderStatuses:
+    """Statuses in a folder, one file each."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._unread: dict[str, str] = {}
+        self._closed: str | None = None
+        self.name = str(folder)
+
+    def read(self) -> Mapping[str, Content]:
+        """Return the last status of each client."""
+        found = {}
+        self._unread = {}
+        for file in self._files():
+            try:
+                content = _content(file)
+                status = None if content is None else parsed(content)
+            except (OSError, ValueError) as why:
+                name = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in file.name)
+                self._unread[name] = (why.strerror if isinstance(why, OSError) else str(why)) or "cannot be read"
+                continue
+            if status is not None:
+                found[str(status["instance"])] = status
+        return found
+
+    def _files(self) -> list[Path]:
+        self._closed = None
         try:
-            found = _status(json.loads(file.read_text(encoding="utf-8")), route)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            continue  # being replaced, or not a status: whoever is missing is named by the barrier
-        if found is not None:
-            statuses[found.instance] = found
+            return sorted(file for file in self._folder.iterdir() if file.name.endswith(".json"))
+        except (FileNotFoundError, NotADirectoryError):  # `problem` says so while it is the case
+            return []
+        except OSError as why:
+            self._closed = f"cannot be listed: {why.strerror}"
+            return []
+
+    @property
+    def problem(self) -> str | None:
+        """Why something could not be read: the report of a client may be in it."""
+        if not self._folder.is_dir():
+            return "no such folder"
+        if self._closed is not None:
+            return self._closed
+        shown = [f"{name}: {why}" for name, why in list(self._unread.items())[:3]]
+        more = len(self._unread) - len(shown)
+        return "; ".join(shown) + (f"; and {more} more" if more else "") or None
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _content(file: Path) -> bytes | None:
+    """Return a file's content, None if it is gone: it was replaced, or removed. Raises OSError and ValueError."""
+    try:
+        if not file.is_file():  # a pipe would be waited for forever
+            return None
+        with file.open("rb") as stream:
+            content = stream.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    return content
+
+
+def parsed(content: bytes) -> Content | None:
+    """Return the status in the content of a file or record, None for another document.
+
+    Raises ValueError if it is no JSON document, or a large one.
+    """
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"larger than {MOST_BYTES >> 20} MiB, so it is no status: remove it")
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        raise ValueError("not a JSON document, so it is no status: remove it") from None
+    return found if isinstance(found, dict) and isinstance(found.get("instance"), str) else None
+
+
+def read_statuses(source: StatusSource, route: str) -> dict[str, ClientStatus]:
+    """Return the status on `route` of each client that has one and has not ended, by instance."""
+    statuses = {}
+    for instance, content in source.read().items():
+        if (found := status_on(content, route)) is not None:
+            statuses[instance] = found
     return statuses
 
 
-def _status(raw: dict[str, Any], route: str) -> ClientStatus | None:
-    on_route = raw.get("routes", {}).get(route)
-    if on_route is None or raw.get("closed"):
+def status_on(content: Content, route: str) -> ClientStatus | None:
+    """Return the status on `route` in a document; None if it has none, has ended, or is no status."""
+    try:
+        return status_in(content, route)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        return None  # the barrier names who is missing
+
+
+def topic_of(place: Path | str) -> str | None:
+    """Return the topic of `kafka:TOPIC`, None for a folder. Raises UsageError if its name is missing."""
+    if isinstance(place, Path) or not place.startswith(TOPIC):
         return None
-    role: Role = "producer" if raw["role"] == "producer" else "consumer"
-    return ClientStatus(
-        instance=str(raw["instance"]),
-        role=role,
-        group=raw.get("group"),
-        updated=float(raw["updated"]),
-        generation=int(on_route["generation"]),
-        desired=str(on_route["desired"]),
-        state=str(on_route["state"]),
-        in_flight=int(on_route.get("in_flight", 0)),
-        queued=int(on_route.get("queued", 0)),
-        error=on_route.get("error"),
-        rejected=raw.get("rejected"),
-    )
+    if not (topic := place.removeprefix(TOPIC)):
+        raise UsageError(f"{place}: the name of the topic is missing: write {TOPIC}TOPIC")
+    return topic
 
 
-def joined_later(
-    statuses: Mapping[str, ClientStatus], role: Role, instances: Sequence[str], now: float | None = None
-) -> list[str]:
-    """Return the clients of `role` that are there beside the expected `instances`: a fleet may grow at any time.
+def place_of(text: str) -> Path | str:
+    """Return what the text names: `kafka:TOPIC`, or the path of a folder. Raises UsageError."""
+    if text.startswith("configmap:"):
+        raise UsageError(f"{text}: has no statuses: they are in a folder or {TOPIC}TOPIC")
+    return text if topic_of(text) is not None else Path(text)
 
-    Those that have been silent for long are left out, as nobody expects them back.
+
+def open_statuses(place: Path | str, source: Mapping[str, Any], redact: Callable[[str], str] = str) -> StatusSource:
+    """Return the reader of statuses; it has to be closed.
+
+    For a topic, `source` has the properties of the source cluster, and `redact` removes their secrets from messages.
     """
-    now = time.time() if now is None else now
-    return [
-        name
-        for name, status in statuses.items()
-        if status.role == role and name not in instances and now - status.updated <= GONE_AFTER_S
-    ]
+    topic = topic_of(place)
+    if topic is None:
+        return FolderStatuses(Path(place))
+    from cutover_harness.conductor.status_topic import TopicStatuses  # noqa: PLC0415 - a folder needs no client
 
-
-def missing(
-    statuses: Mapping[str, ClientStatus],
-    instances: Iterable[str],
-    place: Place,
-    generation: int,
-    now: float | None = None,
-) -> Sequence[str]:
-    """Return, in words, who of `instances` has not attested `place` at `generation`; empty when all have."""
-    now = time.time() if now is None else now
-    out = []
-    for instance in instances:
-        status = statuses.get(instance)
-        if status is None:
-            out.append(f"{instance} has written no status")
-        elif not status.attests(place, generation):
-            out.append(status.describe(now))
-    return out
+    return TopicStatuses(topic, source, redact)

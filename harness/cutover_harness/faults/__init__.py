@@ -1,1 +1,4 @@
-"""Faults: injected at an act of the path, recorded on the time line, each proving that it hit."""
+"""Faults that a scenario can inject: one file each, from its YAML fields to the proof that it hit.
+
+`base` has what all have in common, `union` lists them, `injector` injects them when the path reaches their step.
+"""

@@ -1,65 +1,76 @@
-"""Breaking the cutover file: torn, deleted, or an old one put back. The conductor's next write makes it good again."""
+"""A broken cutover file, until the conductor writes it next."""
 
 from __future__ import annotations
 
 import time
 import tomllib
-from collections.abc import Callable
-from pathlib import Path
+from abc import abstractmethod
+from typing import Literal
 
-from cutover_harness.conductor.statuses import read_statuses
-from cutover_harness.faults.proof import Proof
-from cutover_harness.plan.fault import Fault
+from pydantic import Field, field_validator
+
+from cutover_harness.faults.base import Fault, Injected, Proof, Rehearsed
+from cutover_harness.faults.context import CutoverFileContext, FaultContext
+from cutover_harness.waits import wait_until
 
 REFUSED_WITHIN_S = 30.0
-"""How long clients are waited for; they look at the file five times a second, and say so once a second."""
+"""How long clients may take to refuse the file; they check it five times a second and report once a second."""
+LEAVES_OPEN = {"cutover-file": "a cutover file that is torn, deleted or rewound while clients watch it"}
+PROVED_BY = (
+    "after `seconds`, within 30: every client reports in its status why it refuses the file, "
+    "and keeps the last good generation"
+)
 _POLL_S = 0.1
-_OLD = "old"
 
 
-class BrokenFile:
-    """The cutover file `path` as a victim; `statuses` is where its clients say what they make of it.
+class CutoverFileFault(Fault):
+    """A fault of the cutover file. The path waits while the file is broken; the conductor's next write fixes it."""
 
-    The file as it is now is what `rewind` puts back later, as someone would who restores a copy.
-    """
+    proved_by = PROVED_BY
+    leaves_open = LEAVES_OPEN
 
-    def __init__(self, path: Path, statuses: Path, route: str) -> None:
-        self._path = path
-        self._statuses = statuses
-        self._route = route
-        self._first = path.read_bytes()
+    of: Literal["cutover-file"]
+    seconds: float = Field(default=3.0, gt=0, le=600, description="How long the file is broken at least.")
 
-    def __call__(self, fault: Fault) -> Callable[[], Proof]:
-        """Break the file, and leave it so until all clients refuse it, `fault.seconds` at least; the path waits."""
-        good = self._path.read_bytes()
+    @field_validator("when")
+    @classmethod
+    def _before_a_write(cls, value: str) -> str:
+        if value == "after":
+            raise ValueError("the conductor's next write fixes the cutover file: break it before a step")
+        return value
+
+    def unfit(self, rehearsed: Rehearsed) -> str | None:
+        """Refuse apps that follow no cutover file, and those that follow a copy: its proof needs the file itself."""
+        if rehearsed.apps != "shim":
+            return f"{self.name} is for apps with the shim (fleet.apps)"
+        return f"{self.name}: with fleet.file_delay no app follows the file itself" if rehearsed.mounted else None
+
+    @abstractmethod
+    def damage(self, file: CutoverFileContext) -> None:
+        """Damage the file."""
+
+    def inject(self, context: FaultContext) -> Injected:
+        """Damage the file, and leave it so until all clients refuse it, for `seconds` at least."""
+        file = context.cutover_file
+        good = file.path.read_bytes()
         generation = tomllib.loads(good.decode())["generation"]
-        begin = time.monotonic()
-        self._break(fault.kind, good)
-        time.sleep(fault.seconds)
-        while True:
-            broken = not self._path.exists() or self._path.read_bytes() != good
-            proof = self._proof(generation, broken=broken)
-            if proof.held or time.monotonic() - begin > max(fault.seconds, REFUSED_WITHIN_S):
-                return lambda: proof
-            time.sleep(_POLL_S)
+        self.damage(file)
+        time.sleep(self.seconds)
 
-    def _break(self, kind: str, good: bytes) -> None:
-        if kind == "delete":
-            self._path.unlink()
-        elif kind == "tear":
-            # In place, as an editor or a full disk does it; up to the middle of a string, where it cannot be read.
-            self._path.write_bytes(good[: good.rindex(b'"', 0, len(good) // 2)])
-        else:
-            other = self._path.with_name(f".{self._path.name}.{_OLD}")
-            other.write_bytes(self._first)
-            other.replace(self._path)
+        def proof() -> Proof:
+            broken = not file.path.exists() or file.path.read_bytes() != good
+            return _proof(file, generation, broken=broken)
 
-    def _proof(self, generation: int, *, broken: bool) -> Proof:
-        """Every client has to refuse what is there, and to keep the last good generation."""
-        statuses = list(read_statuses(self._statuses, self._route).values())
-        refusing = [s for s in statuses if s.rejected is not None and s.generation == generation]
-        why = "; ".join(sorted({str(s.rejected) for s in refusing}))
-        return Proof(
-            held=broken and bool(statuses) and len(refusing) == len(statuses),
-            evidence=f"{len(refusing)} of {len(statuses)} clients refuse it and keep generation {generation}: {why}",
-        )
+        left_s = max(0.0, REFUSED_WITHIN_S - self.seconds)
+        return Injected.proved(wait_until(proof, left_s, done=lambda last: last.held, backoff_s=_POLL_S))
+
+
+def _proof(file: CutoverFileContext, generation: int, *, broken: bool) -> Proof:
+    """Every client has to refuse the file and to keep the last good generation."""
+    statuses = file.statuses()
+    refusing = [s for s in statuses if s.rejected is not None and s.generation == generation]
+    why = "; ".join(sorted({str(s.rejected) for s in refusing}))
+    return Proof(
+        held=broken and bool(statuses) and len(refusing) == len(statuses),
+        evidence=f"{len(refusing)} of {len(statuses)} clients refuse it and keep generation {generation}: {why}",
+    )

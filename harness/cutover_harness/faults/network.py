@@ -1,45 +1,54 @@
-"""Faults of a node's network: off it, or on it with delay or loss. Only some testbeds can bring them about."""
+"""Nodes whose network can be broken; only testbeds of containers have them."""
 
-# ruff: noqa: D102 - what they do is in their names
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
-from cutover_harness.faults.proof import Proof
-from cutover_harness.plan.fault import NETWORK, Fault
-from cutover_harness.testbed.base import UnavailableError
+from cutover_harness.errors import UnavailableError
+from cutover_harness.faults.base import Injected, LastingFault, Proof
+from cutover_harness.faults.context import FaultContext
 
-__all__ = ["NETWORK", "Networked", "begin"]
+PROVED_BY_KERNEL = "the kernel lists netem (`tc qdisc`)"
 
 
 @runtime_checkable
 class Networked(Protocol):
-    """A victim whose network can be worked on."""
+    """A node whose network can be broken."""
 
-    def disconnect(self) -> None: ...
-    def reconnect(self) -> None: ...
-    def disconnected(self) -> bool: ...
-    def impair(self, delay_ms: int, loss_percent: float) -> str:
-        """Return what the kernel says about the network now. Raises UnavailableError."""
+    def disconnect(self) -> None:
+        """Take it off the network."""
         ...
 
-    def heal(self) -> None: ...
+    def reconnect(self) -> None:
+        """Put it back on the network."""
+        ...
+
+    def disconnected(self) -> bool:
+        """Return whether it is off the network."""
+        ...
+
+    def impair(self, delay_ms: int, loss_percent: float) -> str:
+        """Delay or drop what it sends; return the kernel's queueing disciplines. Raises UnavailableError."""
+        ...
+
+    def heal(self) -> None:
+        """End the delay or the loss."""
+        ...
 
 
-def begin(fault: Fault, victim: object) -> tuple[Proof, Callable[[], None] | None]:
-    """Inject a fault of the network; return whether it hit, and what ends it, None where it did not begin."""
-    if not isinstance(victim, Networked):
-        return Proof(False, f"unavailable: {fault.kind} needs a testbed of containers (--testbed docker)"), None
-    if fault.kind == "disconnect":
-        victim.disconnect()
-        off = victim.disconnected()
-        return Proof(off, f"{fault.of} was {'off' if off else 'still on'} the network at {fault.at}"), victim.reconnect
-    try:
-        said = victim.impair(
-            fault.delay_ms if fault.kind == "delay" else 0, fault.loss_percent if fault.kind == "loss" else 0
-        )
-    except UnavailableError as why:
-        return Proof(False, f"unavailable: {why}"), None
-    # What tc shows where netem works has a line that begins so.
-    return Proof("qdisc netem" in said, f"the kernel at {fault.at}: {' '.join(said.split())}"), victim.heal
+class NetworkFault(LastingFault):
+    """A fault of a node's network."""
+
+    def networked(self, context: FaultContext) -> Networked:
+        """Return the victim. Raises UnavailableError if its network cannot be broken."""
+        node = context.nodes[self.of]()
+        if not isinstance(node, Networked):
+            raise UnavailableError(f"{self.kind} needs a testbed of containers (--testbed docker)")
+        return node
+
+    def impair(self, node: Networked, *, delay_ms: int = 0, loss_percent: float = 0) -> Injected:
+        """Impair what `node` sends until the fault ends. Raises UnavailableError."""
+        listed = node.impair(delay_ms, loss_percent)
+        # If netem works, tc lists a line that begins like this.
+        hit = "qdisc netem" in listed
+        return Injected.proved(Proof(hit, f"the kernel at {self.at}: {' '.join(listed.split())}"), node.heal)

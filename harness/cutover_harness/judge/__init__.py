@@ -1,4 +1,4 @@
-"""From ledgers to measures to a verdict: pure functions that know nothing of Kafka or of processes."""
+"""From ledgers to measures to a verdict: pure functions, independent of Kafka and of processes."""
 
 from cutover_harness.judge.judging import judge, measure
 from cutover_harness.judge.model import Judgement, RunFacts, Verdict

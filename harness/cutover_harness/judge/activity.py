@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from cutover_harness.judge.universe import run_heads
+from cutover_harness.judge.record_index import run_heads
 from cutover_harness.ledger.columns import Array, Int64, Mask
 
 _FINEST_NS = 1_000_000
@@ -87,7 +87,7 @@ class Activity:
 
     @property
     def filled(self) -> Mask:
-        """Where a bucket has events; shape (buckets,)."""
+        """Which buckets have events; shape (buckets,)."""
         return self.count > 0
 
     def gaps(self) -> tuple[Int64, Int64]:
@@ -129,7 +129,7 @@ def _empty(width: int, start: int, buckets: int) -> Activity:
 
 
 def merge_activity(one: Activity | None, other: Activity | None) -> Activity | None:
-    """Return the events of both, where None has none."""
+    """Return the events of both; None has none."""
     if one is None or other is None:
         return other if one is None else one
     return one.merged(other)

@@ -13,22 +13,26 @@ from cutover_harness.console import standard_output
 from cutover_harness.errors import UsageError
 from cutover_harness.judge.judging import judge
 from cutover_harness.judge.loading import load_facts
-from cutover_harness.judge.model import CAUSES, GroupMeasures, Offender, Report, RunFacts
+from cutover_harness.judge.measures import CAUSES, COUNTS, WORDS
+from cutover_harness.judge.model import GroupMeasures, Offender, Report, RunFacts
 from cutover_harness.judge.totals import exit_code
-from cutover_harness.judge.verdicts import WORDS, verdict
+from cutover_harness.judge.verdicts import verdict
 from cutover_harness.ledger.files import is_there
 from cutover_harness.ledger.reader import read_ledgers
 
 RUN, LEDGER = "run.json", "ledger"
 
 _STYLE = {"PASS": "bold green", "FAIL": "bold red", "INCONCLUSIVE": "bold yellow"}
-_SUMMARY = ("lost", "destroyed", *CAUSES, "disordered", "phantom", "aborted_read", "stranded", "offset_regression")
+#: Skipped offsets and the order of a log are left out: compaction, transaction markers and retries cause them as well.
+_SUMMARY = (
+    "lost", "destroyed", *CAUSES, *(name for name in COUNTS if name not in ("lost", "log_order", "gap_unexplained")),
+)  # fmt: skip
 
 
 def judge_command(folder: Path, as_json: bool) -> int:
     """Judge a run's folder, a folder of ledgers, or a folder of runs, print it, and return the exit code.
 
-    0 all PASS, 1 some FAIL, 3 no FAIL but some INCONCLUSIVE. Raises UsageError where there is nothing to judge.
+    0 all PASS, 1 some FAIL, 3 no FAIL but some INCONCLUSIVE. Raises UsageError if there is nothing to judge.
     """
     runs = {path.name: judge_folder(path) for path in run_folders(folder)}
     if as_json:
@@ -36,7 +40,7 @@ def judge_command(folder: Path, as_json: bool) -> int:
         found = documents if len(documents) > 1 else next(iter(documents.values()))
         sys.stdout.write(json.dumps(found, indent=1) + "\n")
     else:
-        # What is not a terminal is a file or a pipe, where a line that is cut helps nobody.
+        # Output to a file or a pipe is not cut to a width.
         console = standard_output(highlight=False)
         for name, (report, facts) in runs.items():
             _print(console, name if facts is None else facts.scenario, report)
@@ -54,7 +58,7 @@ def run_folders(folder: Path) -> list[Path]:
 
 
 def judge_folder(folder: Path) -> tuple[Report, RunFacts | None]:
-    """Judge one run. Without `run.json` every group should have had each topic that it has to do with."""
+    """Judge one run. Without `run.json` each group should have had every topic that it subscribed to."""
     ledgers = read_ledgers(folder / LEDGER if (folder / LEDGER).is_dir() else folder)
     beside = [path for path in (folder / RUN, folder.parent / RUN) if is_there(path)]
     facts = load_facts(beside[0]) if beside and (beside[0].parent == folder or folder.name == LEDGER) else None
@@ -66,7 +70,7 @@ def judge_folder(folder: Path) -> tuple[Report, RunFacts | None]:
 
 
 def summary(group: GroupMeasures) -> str:
-    """Return what was found in a group's deliveries, such as "3 lost, 2 re-read, 1 disordered"."""
+    """Return the findings in a group's deliveries, such as "3 lost, 2 re-read, 1 reordered"."""
     counts = {name: getattr(group.duplicated if name in CAUSES else group, name) for name in _SUMMARY}
     found = [f"{count:,} {WORDS[name]}" for name, count in counts.items() if count]
     if group.lost is None:

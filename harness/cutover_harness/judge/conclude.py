@@ -1,14 +1,15 @@
-"""From the merged measures of all streams to the judgement: what can be told only over the whole."""
+"""From the merged measures of all streams to the judgement: measures that need all streams."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 
-from cutover_harness.judge import felt
+from cutover_harness.judge import blackouts
 from cutover_harness.judge.exercised import doubts, notes, unmeasured
+from cutover_harness.judge.measures import CAUSES
 from cutover_harness.judge.model import (
-    CAUSES,
     DrainProof,
     Duplicated,
     GroupMeasures,
@@ -23,7 +24,7 @@ from cutover_harness.judge.model import (
 from cutover_harness.judge.offsets import OffsetSet
 from cutover_harness.judge.partial import GROUP_COUNTS, LOG_COUNTS, MAX_OFFENDERS, Log, Partial
 from cutover_harness.judge.positions import regressions
-from cutover_harness.judge.share import Question
+from cutover_harness.judge.shard import Question
 from cutover_harness.judge.stranded import Stranded, find_stranded, stranded_offenders
 from cutover_harness.ledger.columns import Int64
 from cutover_harness.ledger.format import CLUSTER_NAMES
@@ -48,8 +49,8 @@ def conclude(question: Question, partial: Partial, facts: RunFacts) -> Judgement
         run=question.ledgers.run,
         groups=groups,
         logs=_logs(partial, stranded),
-        series=felt.series(partial.activity),
-        blackouts=felt.blackouts(partial.activity, facts.cuts),
+        series=blackouts.series(partial.activity),
+        blackouts=blackouts.blackouts(partial.activity, facts.cuts),
         offenders=_named(question.ledgers, offenders),
         instances=[
             InstanceSummary(i.label, i.meta.role, i.meta.group, i.rows.count, i.torn, i.meta.closed)
@@ -63,7 +64,7 @@ def conclude(question: Question, partial: Partial, facts: RunFacts) -> Judgement
 
 
 def _while_mirroring(facts: RunFacts) -> list[LagSample]:
-    """Return the lag samples from stage 2 to stage 7 or 0, where a run has stages.
+    """Return the lag samples from stage 2 to stage 7 or 0, if the run has stages.
 
     Before, the mirror copies what was there already; after, nothing is mirrored any more.
     """
@@ -101,17 +102,9 @@ def _group(
         group=group,
         topics=sorted(topics),
         members=[i.label for i in question.ledgers.instances if i.meta.group == group],
-        sent=total["sent"],
-        acked=total["acked"],
-        delivered=total["delivered"],
-        distinct=total["distinct"],
-        missing=total["missing"],
+        **_figures(GroupMeasures, total),
         lost=certain if drained or certain or not total["missing"] else None,
-        destroyed=total["destroyed"],
-        phantom=total["phantom"],
-        aborted_read=total["aborted_read"],
         duplicated=_duplicated(total),
-        disordered=total["disordered"],
         log_order=sum(int(counts[_LOG_ORDER]) for (topic, _), counts in partial.logs.items() if topic in topics),
         stranded=stranded.of_topics(topics, drained=drained),
         offset_regression=len(back),
@@ -135,6 +128,11 @@ def _named_counts(counts: Int64) -> dict[str, int]:
     return dict(zip(GROUP_COUNTS, counts.tolist(), strict=True))
 
 
+def _figures(kind: type[GroupMeasures | PartitionMeasures], counts: Mapping[str, int]) -> dict[str, Any]:
+    """Return the counts that `kind` has a field for."""
+    return {each.name: counts[each.name] for each in fields(kind) if each.name in counts}
+
+
 def _duplicated(counts: Mapping[str, int]) -> Duplicated:
     return Duplicated(**{cause: counts[cause] for cause in CAUSES})
 
@@ -144,14 +142,8 @@ def _partition(topic: str, partition: int, counts: Int64) -> PartitionMeasures:
     return PartitionMeasures(
         topic=topic,
         partition=partition,
-        acked=named["acked"],
-        delivered=named["delivered"],
-        distinct=named["distinct"],
-        missing=named["missing"],
-        phantom=named["phantom"],
-        aborted_read=named["aborted_read"],
+        **_figures(PartitionMeasures, named),
         duplicated=_duplicated(named),
-        disordered=named["disordered"],
     )
 
 

@@ -1,4 +1,4 @@
-"""Which record a delivery is where only its content tells: fingerprints turned into sequences.
+"""Identify deliveries by their content: fingerprints become sequences.
 
 In ledgers whose identity is "fingerprint", `sequence` holds a fingerprint of the content. Within a stream the sends,
 in their order, are numbered 0, 1, 2 ..., and every other row gets the number of the send that it belongs to:
@@ -8,10 +8,10 @@ in their order, are numbered 0, 1, 2 ..., and every other row gets the number of
   there. The other positions on a cluster go to the sends that were not acknowledged there, in order. If there are
   fewer positions than sends, they are the last ones, as after a resumption; if there are more, the rest are copies of
   the last. The k-th report belongs to the k-th send.
-- content that nobody sent keeps a number of its own, and is a phantom.
+- content that no producer sent keeps a number of its own, and is a phantom.
 
-So with equal records in one stream, a loss of one and a second copy of another on the way between clusters are not
-told from none of both; `ambiguous` counts deliveries of which that could be true.
+So with equal records in one stream, a loss of one and a second copy of another between clusters look the same as
+neither; `ambiguous` counts the deliveries for which that is possible.
 """
 
 from collections import defaultdict
@@ -20,8 +20,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cutover_harness.judge.record_index import RecordIndex, run_heads
 from cutover_harness.judge.sequence import in_order
-from cutover_harness.judge.universe import Universe, run_heads
 from cutover_harness.ledger.columns import Columns
 from cutover_harness.ledger.fingerprint import LIMIT
 from cutover_harness.ledger.format import ACKED, DELIVERED, SENT
@@ -29,7 +29,7 @@ from cutover_harness.ledger.format import ACKED, DELIVERED, SENT
 
 @dataclass(frozen=True, order=True)
 class _Row:
-    """A row about content that was sent several times; `ledger` and `row` say where it is."""
+    """A row about content that was sent several times; `ledger` and `row` are its position."""
 
     time_ns: int
     ledger: int
@@ -50,20 +50,20 @@ def resolve(parts: Mapping[int, Columns]) -> tuple[dict[int, Columns], int]:
     # A tool may log acknowledgements alone; then these are the sends.
     is_sent = SENT if (sent.event == SENT).any() else ACKED
     sent = sent.take(sent.event == is_sent)
-    universe = Universe.of([sent] if len(sent) else [])
-    ids, _ = universe.ids(universe.index(sent.stream), sent.sequence)
+    record_index = RecordIndex.of([sent] if len(sent) else [])
+    ids, _ = record_index.ids(record_index.stream_numbers(sent.stream), sent.sequence)
     heads = run_heads(sent.stream)
     ordinal = np.arange(len(sent)) - np.repeat(heads, np.diff(heads, append=len(sent)))
-    first = np.zeros(universe.size, np.int64)
+    first = np.zeros(record_index.size, np.int64)
     first[ids[::-1]] = ordinal[::-1]
-    often = np.bincount(ids, minlength=universe.size) > 1
+    often = np.bincount(ids, minlength=record_index.size) > 1
     found: dict[int, Columns] = {}
     repeated: dict[int, list[_Row]] = defaultdict(list)
     for number in numbers:
         rows = parts[number]
         sequence = np.where(rows.sequence < 0, rows.sequence, rows.sequence + LIMIT)  # a phantom, unless it is known
-        if universe.size and len(rows):
-            record, known = universe.ids(universe.index(rows.stream), rows.sequence)
+        if record_index.size and len(rows):
+            record, known = record_index.ids(record_index.stream_numbers(rows.stream), rows.sequence)
             sequence[known] = first[record[known]]
             for row in np.flatnonzero(known & often[record]).tolist():
                 repeated[int(record[row])].append(_row(rows, number, row))

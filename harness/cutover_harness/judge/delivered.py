@@ -1,4 +1,4 @@
-"""What one group was delivered of some streams: in which order, which records for the first time, which again."""
+"""Deliveries of some streams to one group: their order, first deliveries and repeated ones."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from cutover_harness.judge.duplicates import FIRST, classify, produced_where
 from cutover_harness.judge.produced import Produced
+from cutover_harness.judge.record_index import Places
 from cutover_harness.judge.sequence import in_order
-from cutover_harness.judge.universe import Places
 from cutover_harness.ledger.columns import Array, Columns, Int64, Mask
 
 
@@ -15,9 +15,9 @@ from cutover_harness.ledger.columns import Array, Columns, Int64, Mask
 class Delivered:
     """A group's deliveries, by stream and in each in the order of delivery; all arrays have shape (deliveries,).
 
-    ids: the record, 0 where `is_known` is False (a phantom); is_first: the record's first delivery to the group, for
-    phantoms too; cause: as `duplicates.classify` has it; is_disordered: a first delivery that a later record of its
-    stream came before; overtaker: that record's id, shape (disordered,); instance: number of the ledger.
+    ids: the record, 0 if `is_known` is False (a phantom); is_first: the record's first delivery to the group, for
+    phantoms too; cause: as `duplicates.classify` has it; is_reordered: a first delivery that a later record of its
+    stream came before; overtaker: that record's id, shape (reordered,); instance: number of the ledger.
     """
 
     rows: Columns
@@ -26,28 +26,28 @@ class Delivered:
     is_known: Mask
     place: Int64
     is_first: Mask
-    is_disordered: Mask
+    is_reordered: Mask
     overtaker: Int64
     cause: Array
 
 
 def deliver(parts: list[Columns], instances: list[int], produced: Produced, places: Places) -> Delivered:
     """Work out a group's deliveries from the rows of its members, each sorted by stream and all of them DELIVERED."""
-    universe = produced.universe
+    record_index = produced.record_index
     rows, instance = in_order(parts, instances)
-    index = universe.index(rows.stream)
+    index = record_index.stream_numbers(rows.stream)
     place = places.of(rows)
-    ids, is_known = universe.ids(index, rows.sequence)
-    is_known &= produced.is_known[ids] if universe.size else False
+    ids, is_known = record_index.ids(index, rows.sequence)
+    is_known &= produced.is_known[ids] if record_index.size else False
     is_first, cause = _repeats(rows, ids, is_known, place, produced)
-    is_disordered = np.zeros(len(rows), np.bool_)
+    is_reordered = np.zeros(len(rows), np.bool_)
     first = is_first & is_known
     record = ids[first]
     # Ids ascend from stream to stream, and so do the rows: the maximum so far is of this stream or of an earlier one.
     latest = np.maximum.accumulate(record) if len(record) else record
     late = latest > record
-    is_disordered[first] = late
-    return Delivered(rows, instance, ids, is_known, place, is_first, is_disordered, latest[late], cause)
+    is_reordered[first] = late
+    return Delivered(rows, instance, ids, is_known, place, is_first, is_reordered, latest[late], cause)
 
 
 def _repeats(rows: Columns, ids: Int64, is_known: Mask, place: Int64, produced: Produced) -> tuple[Mask, Array]:
@@ -58,7 +58,7 @@ def _repeats(rows: Columns, ids: Int64, is_known: Mask, place: Int64, produced: 
     if len(phantom):
         record = _phantom_records(rows.take(phantom), place[phantom])
         cause[phantom] = _classify(rows, phantom, record, place, np.zeros(len(phantom), np.uint8))
-    again = _delivered_again(ids, is_known, produced.universe.size)
+    again = _delivered_again(ids, is_known, produced.record_index.size)
     if len(again):
         cause[again] = _classify(rows, again, ids[again], place, produced.sent_to(ids[again]))
     is_first[cause != FIRST] = False

@@ -15,21 +15,21 @@ def destroyed(
 ) -> Mask:
     """Return which records a fault destroyed when it deleted and recreated their topic.
 
-    Those acknowledged there before the deletion, and those that an idempotent producer took for written: its sequence
-    numbers go on from the deleted log, so its first batches in the recreated one can be acknowledged as duplicates,
-    without an offset. The latter count up to the producer's first offset in the partition; if there is none (acks=0,
-    say), none of them counts.
+    These are records acknowledged there before the deletion, and records that an idempotent producer took for written:
+    its sequence numbers continue from the deleted log, so its first batches in the recreated one can be acknowledged
+    as duplicates, without an offset. The latter count up to the producer's first offset in the partition; if there is
+    none (acks=0, say), none of them counts.
 
     since_ns: when the run can have begun at the earliest: a time before it is a clock's mistake, and excuses nothing.
     parts: the rows of the producers' ledgers, one a process, their topics as numbers in `topics`.
     """
-    gone = np.zeros(produced.universe.size, np.bool_)
+    gone = np.zeros(produced.record_index.size, np.bool_)
     code = {name: number for number, name in CLUSTER_NAMES.items()}
     for one in found:
         wanted = np.array([topic == one.topic for topic in topics] or [False])
         for rows in parts:
             acked = rows.take(wanted[rows.topic] & (rows.event == ACKED) & (rows.cluster == code[one.cluster]))
-            ids = produced.universe.ids(produced.universe.index(acked.stream), acked.sequence)[0]
+            ids = produced.record_index.ids(produced.record_index.stream_numbers(acked.stream), acked.sequence)[0]
             before = (acked.time_ns >= since_ns) & (acked.time_ns < one.until_ns)
             gone[ids[before | _unplaced(acked, one.until_ns)]] = True
     return gone

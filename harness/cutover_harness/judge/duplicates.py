@@ -5,7 +5,7 @@ import numpy as np
 from cutover_harness.ledger.columns import Array, Int64, Mask
 from cutover_harness.ledger.format import SOURCE
 
-#: Numbers of the causes, in the order of `judge.facts.CAUSES`; FIRST is no duplicate.
+#: Numbers of the causes, in the order of `judge.measures.CAUSES`; FIRST is no duplicate.
 FIRST, RE_READ, RE_READ_ACROSS, MIRRORED_TWICE, PRODUCER_RETRY = -1, 0, 1, 2, 3
 
 
@@ -31,8 +31,8 @@ def classify(record: Int64, cluster: Array, place: Int64, offset: Int64, produce
 def produced_where(sent_to: Array, cluster: Array) -> Mask:
     """Return whether a record was produced on the delivering cluster.
 
-    sent_to: bits of the clusters (as `produced.CLUSTER_BITS`) that the record was sent to or acknowledged by, 0 where
-    nobody knows: then it is taken to come from the source, where traffic comes from until a producer moved.
+    sent_to: bits of the clusters (as `produced.CLUSTER_BITS`) that the record was sent to or acknowledged by, 0 if
+    unknown: then it counts as produced on the source, since traffic comes from there until a producer moved.
     """
     bit = cluster_bit(cluster)
     found: Mask = np.where(sent_to == 0, cluster == SOURCE, sent_to & bit != 0)
@@ -47,7 +47,7 @@ def cluster_bit(cluster: Array) -> Array:
 
 
 def _repeats(*keys: Array) -> Mask:
-    """Return where all keys together occurred in an earlier row."""
+    """Return which rows repeat an earlier row in all keys."""
     order = np.lexsort(keys[::-1])  # stable: among equal keys the earliest row comes first
     equal = np.ones(len(order) - 1, np.bool_)
     for key in keys:

@@ -1,10 +1,10 @@
-"""What a judgement is about: without records, groups and rows of everybody it is about nothing, whatever it counts."""
+"""Whether a judgement rests on anything: without records, groups and complete ledgers its counts prove nothing."""
 
 from collections.abc import Iterable
 
 from cutover_harness.judge.model import Expectation, GroupMeasures, Judgement
 from cutover_harness.judge.partial import LOG_COUNTS, Partial
-from cutover_harness.judge.share import Question
+from cutover_harness.judge.shard import Question
 from cutover_harness.judge.window import describe
 from cutover_harness.ledger.format import TARGET
 from cutover_harness.ledger.reader import Ledgers
@@ -14,15 +14,15 @@ _ACKED = LOG_COUNTS.index("acked")
 
 
 def unexercised(judgement: Judgement) -> list[str]:
-    """Return in words why a judgement that found nothing wrong says nothing; empty if it does say something."""
+    """Return in words why a judgement without violations proves nothing; empty if it does prove something."""
     if not judgement.groups:
-        return ["there is no consumer group: nothing shows what anybody was delivered"]
+        return ["there is no consumer group, so there are no deliveries to judge"]
     found = []
     for group in judgement.groups:
         if not group.topics:
             found.append(
-                f"{group.group}: nothing says which topics it reads: it was delivered nothing, and neither its ledgers "
-                "nor the run's facts name any"
+                f"{group.group}: its topics are unknown: it was delivered nothing, and neither its ledgers nor "
+                "run.json list any"
             )
         elif not group.acked:
             found.append(f"{group.group}: no record was acknowledged in {_listed(group.topics)}: none could be lost")
@@ -69,8 +69,8 @@ def unmeasured(question: Question, partial: Partial, group: str, *, commits: boo
     members = [i.label for i in question.ledgers.instances if i.meta.role == "consumer" and i.meta.group == group]
     odd = sorted(set(members) & partial.odd_times.keys())
     if odd and len(members) > 1:
-        found["disordered"] = (
-            f"the clock of {_listed(odd)} is wrong (see the notes), so nothing tells which member was delivered first"
+        found["reordered"] = (
+            f"the clock of {_listed(odd)} is wrong (see the notes), so which member was delivered first is unknown"
         )
     return found
 
@@ -83,7 +83,7 @@ def measured_in_vain(judgement: Judgement, expected: Expectation, limits: Iterab
         for name in limits
         if name in group.unmeasured
     ]
-    if expected.max_blackout_ms is None and "blackout" not in expected.must_fail:
+    if expected.blackout_limit_ms() is None:
         return found
     if not judgement.blackouts:
         found.append("blackout was not measured: the run has no switch")
@@ -97,22 +97,22 @@ def measured_in_vain(judgement: Judgement, expected: Expectation, limits: Iterab
 
 
 def doubts(ledgers: Ledgers, partial: Partial) -> list[str]:
-    """Return why the ledgers may not be all that the processes logged."""
+    """Return why the ledgers may lack something that the processes logged."""
     found = [f"{each.label}: {each.doubt}" for each in ledgers.instances if each.doubt]
-    found += [f"{label}: its ledger is not there, but that of a later process of its is" for label in ledgers.absent]
+    found += [f"{label}: its ledger is missing, but that of a later process of it is there" for label in ledgers.absent]
     if partial.first_unlogged is not None:
         stream, sequence = partial.first_unlogged
         name = ledgers.names([stream]).get(stream)
         where = f"stream {stream:016x}" if name is None else f"{name.topic}, key {name.text!r}"
         found.append(
-            f"no ledger of a producer says what became of {partial.unlogged:,} records that come before others of "
+            f"no ledger of a producer has {partial.unlogged:,} records that come before others of "
             f"their stream, sequence {sequence} of {where} the first: a ledger is missing, or rows of one"
         )
     return found
 
 
 def notes(question: Question, partial: Partial, groups: Iterable[GroupMeasures]) -> list[str]:
-    """Return what a reader of the measures has to know."""
+    """Return notes on the measures, in words."""
     found = []
     torn = sum(instance.torn for instance in question.ledgers.instances)
     if torn:
@@ -125,7 +125,7 @@ def notes(question: Question, partial: Partial, groups: Iterable[GroupMeasures])
     odd = sorted(partial.odd_times.items())
     found += [
         f"{label}: {each.count:,} row(s) with a time outside of the run ({describe(question.window)}) count, but not "
-        f"in anything about time; the first: {each.row}"
+        f"in series, blackouts and recovery; the first: {each.row}"
         for label, each in odd[:_MOST]
     ]
     if len(odd) > _MOST:
@@ -134,7 +134,7 @@ def notes(question: Question, partial: Partial, groups: Iterable[GroupMeasures])
     for group in groups:
         silent = sorted(set(group.topics) - acked)
         if group.acked and silent:
-            found.append(f"{group.group}: nothing was acknowledged in {_listed(silent)}: nothing is proven about that")
+            found.append(f"{group.group}: nothing was acknowledged in {_listed(silent)}: nothing is proven about them")
     return found
 
 

@@ -1,15 +1,31 @@
 """JSON for frozen dataclasses, both ways, checked field by field."""
 
 import json
-import types
-from dataclasses import MISSING, asdict, fields, is_dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields, is_dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Self, cast, get_args, get_type_hints
+
+from pydantic import ConfigDict, GetCoreSchemaHandler, TypeAdapter, ValidationError
+from pydantic_core import CoreSchema
 
 from cutover_harness.errors import UsageError
+from cutover_harness.files import write_atomic
 from cutover_harness.ledger.files import is_there, parse_json, read_text
 
 Json = dict[str, Any]
+
+_EXPECTED = {
+    "bool_type": "bool",
+    "dataclass_type": "dict",
+    "dict_type": "dict",
+    "float_type": "float",
+    "int_type": "int",
+    "list_type": "list",
+    "string_type": "str",
+    "tuple_type": "list",
+}
 
 
 class Jsonable:
@@ -18,6 +34,17 @@ class Jsonable:
     __slots__ = ()
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
+    # Strict: "7" is no number, and neither is true.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Accept JSON's forms, which strictness refuses: a dict for a dataclass and a list for a tuple."""
+        schema = handler(source)
+        for part in _parts(handler.resolve_ref_schema(schema)):
+            if part["type"] in ("dataclass", "tuple"):
+                part["strict"] = False
+        return schema
 
     def to_json(self) -> Json:
         """Return a dict of JSON types; nested dataclasses become dicts."""
@@ -25,18 +52,19 @@ class Jsonable:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Build from what `to_json` gave. Fields with a default may be missing.
+        """Return the object from which `to_json` made `data`. Fields with a default may be missing.
 
         Raises UsageError naming the field for an unknown or missing field or a value of the wrong type.
         """
-        value: Self = _decode(cls, data, cls.__name__)
+        try:
+            value: Self = _adapter(cast("Any", cls)).validate_python(data)
+        except ValidationError as why:
+            raise UsageError(_refusal(cls, why)) from None
         return value
 
     def save(self, path: Path) -> None:
         """Write as JSON, replacing the file in one step."""
-        temporary = path.with_name(path.name + ".tmp")
-        temporary.write_text(json.dumps(self.to_json(), indent=1) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        write_atomic(path, json.dumps(self.to_json(), indent=1) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -50,65 +78,52 @@ class Jsonable:
             raise UsageError(f"{path}: {error}") from None
 
 
-def _decode(kind: Any, data: object, where: str) -> Any:
-    if is_dataclass(kind):
-        return _decode_dataclass(kind, data, where)
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin in (Union, types.UnionType):
-        if data is None and type(None) in arguments:
-            return None
-        chosen = [a for a in arguments if a is not type(None)]
-        return _decode(chosen[0], data, where)
-    if origin is list or (origin is tuple and arguments[1:] == (Ellipsis,)):
-        _expect(data, list, where) if not isinstance(data, tuple) else None
-        items = [_decode(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(_as_list(data))]
-        return items if origin is list else tuple(items)
-    if origin is dict:
-        _expect(data, dict, where)
-        return {k: _decode(arguments[1], v, f"{where}.{k}") for k, v in _as_dict(data).items()}
-    return _decode_plain(kind, data, where)
+@cache
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
-def _decode_dataclass(kind: Any, data: object, where: str) -> Any:
-    _expect(data, dict, where)
-    given = _as_dict(data)
-    known = {f.name: f for f in fields(kind)}
-    unknown = sorted(set(given) - set(known))
-    if unknown:
-        raise UsageError(f"{where}: unknown field {unknown[0]!r}; known are {', '.join(known)}")
-    hints = get_type_hints(kind)
-    values = {}
-    for name, field in known.items():
-        if name in given:
-            values[name] = _decode(hints[name], given[name], f"{where}.{name}")
-        elif field.default is MISSING and field.default_factory is MISSING:
-            raise UsageError(f"{where}: field {name!r} is missing")
-    return kind(**values)
+def _parts(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield every schema below a schema, itself included."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("type"), str):
+            yield schema
+        for name, inner in schema.items():
+            if name not in ("default", "metadata"):
+                yield from _parts(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
+            yield from _parts(inner)
 
 
-def _decode_plain(kind: Any, data: object, where: str) -> Any:
-    if get_origin(kind) is Literal:
-        if data not in get_args(kind):
-            raise UsageError(f"{where}: is {data!r:.60}; it is one of {', '.join(map(str, get_args(kind)))}")
-        return data
-    if kind is Any:
-        return data
-    if kind is float and isinstance(data, int) and not isinstance(data, bool):
-        return float(data)
-    if isinstance(data, bool) and kind is not bool:
-        raise UsageError(f"{where}: expected {kind.__name__}, found {data!r}")
-    _expect(data, kind, where)
-    return data
+def _refusal(kind: type, why: ValidationError) -> str:
+    """Return the first error in one line that names the field."""
+    first = why.errors(include_url=False)[0]
+    *holder, last = first["loc"] or ("",)
+    match first["type"]:
+        case "missing":
+            return f"{_place(kind, holder)}: field {last!r} is missing"
+        case "unexpected_keyword_argument":
+            known = ", ".join(field.name for field in fields(_class_at(kind, holder)))
+            return f"{_place(kind, holder)}: unknown field {last!r}; known are {known}"
+        case "literal_error":
+            said = f"is {first['input']!r:.60}; it is one of {first['ctx']['expected']}"
+        case refused if refused in _EXPECTED:
+            said = f"expected {_EXPECTED[refused]}, found {first['input']!r:.60}"
+        case _:
+            said = " ".join(first["msg"].split())
+    return f"{_place(kind, first['loc'])}: {said}"
 
 
-def _expect(data: object, kind: type, where: str) -> None:
-    if not isinstance(data, kind):
-        raise UsageError(f"{where}: expected {kind.__name__}, found {data!r:.60}")
+def _place(kind: type, location: Sequence[str | int]) -> str:
+    return kind.__name__ + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
 
 
-def _as_list(data: object) -> list[object]:
-    return list(data) if isinstance(data, list | tuple) else []
-
-
-def _as_dict(data: object) -> dict[str, object]:
-    return data if isinstance(data, dict) else {}
+def _class_at(kind: Any, location: Sequence[str | int]) -> Any:
+    """Return the dataclass of the object at `location`: what the fields on the way to it are declared as."""
+    for part in location:
+        if isinstance(part, str):
+            kind = get_type_hints(kind)[part]
+            while not is_dataclass(kind):
+                kind = get_args(kind)[0]
+    return kind

@@ -1,4 +1,4 @@
-"""The whole judgement: shares of the streams measured one by one or in parallel, merged, concluded."""
+"""The whole judgement: shards of the streams measured one by one or in parallel, merged, concluded."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import numpy as np
 from cutover_harness.judge.conclude import conclude
 from cutover_harness.judge.model import Judgement, RunFacts
 from cutover_harness.judge.partial import Partial
-from cutover_harness.judge.share import Question, judge_share
+from cutover_harness.judge.shard import Question, judge_shard
 from cutover_harness.ledger.reader import Ledgers
 from cutover_harness.ledger.sealed import stream_ranges
 
@@ -29,16 +29,16 @@ def judge(ledgers: Ledgers, facts: RunFacts, *, workers: int | None = None) -> J
 
 
 def measure(
-    question: Question, *, share: tuple[int, int] = (0, 1), workers: int | None = None, at_once: int = ROWS_AT_ONCE
+    question: Question, *, shard: tuple[int, int] = (0, 1), workers: int | None = None, at_once: int = ROWS_AT_ONCE
 ) -> Partial:
-    """Measure share `i` of `n` of the streams, (i, n) being `share`.
+    """Measure shard `i` of `n` of the streams, (i, n) being `shard`.
 
-    Machines that hold the same ledgers can measure a share each; their results merge to that of all streams.
+    Machines that hold the same ledgers can measure a shard each; their results merge to that of all streams.
     """
-    ranges = plan(question.ledgers, at_once, least=share[1])[share[0] :: share[1]]
+    ranges = plan(question.ledgers, at_once, least=shard[1])[shard[0] :: shard[1]]
     threads = min(workers or os.cpu_count() or 1, len(ranges))
     if threads < 2:
-        return reduce(Partial.merge, (judge_share(question, *each) for each in ranges), Partial())
+        return reduce(Partial.merge, (judge_shard(question, *each) for each in ranges), Partial())
     with ThreadPoolExecutor(threads) as pool:
         return reduce(Partial.merge, _bounded(pool, question, ranges, threads), Partial())
 
@@ -48,7 +48,7 @@ def plan(ledgers: Ledgers, at_once: int, *, least: int = 1) -> list[tuple[int, i
     rows = sum(instance.rows.count for instance in ledgers.instances)
     if rows <= at_once and least == 1:
         return stream_ranges(np.empty(0, np.uint64), rows, at_once)
-    # Each ledger's sample is as dense as any other's, so that together they show where the rows are.
+    # Each ledger's sample is as dense as any other's: together they show the times of all rows.
     step = max(1, rows // _SAMPLE)
     samples = [instance.rows.sample(max(1, instance.rows.count // step)) for instance in ledgers.instances]
     return stream_ranges(np.concatenate(samples), rows, min(at_once, max(1, rows // least)))
@@ -57,9 +57,9 @@ def plan(ledgers: Ledgers, at_once: int, *, least: int = 1) -> list[tuple[int, i
 def _bounded(
     pool: ThreadPoolExecutor, question: Question, ranges: list[tuple[int, int]], ahead: int
 ) -> Iterator[Partial]:
-    """Yield results in order with only a few shares in memory at a time."""
-    waiting = [pool.submit(judge_share, question, *each) for each in ranges[:ahead]]
+    """Yield results in order with only a few shards in memory at a time."""
+    waiting = [pool.submit(judge_shard, question, *each) for each in ranges[:ahead]]
     for each in [*ranges[ahead:], *([None] * ahead)]:
         yield waiting.pop(0).result()
         if each is not None:
-            waiting.append(pool.submit(judge_share, question, *each))
+            waiting.append(pool.submit(judge_shard, question, *each))

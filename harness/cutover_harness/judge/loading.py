@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cutover_harness.errors import UsageError
-from cutover_harness.judge.facts import CAUSES, RunFacts
+from cutover_harness.judge.facts import RunFacts
+from cutover_harness.judge.measures import CAUSES, CONTROLS, COUNTS
 from cutover_harness.ledger.format import CLUSTER_NAMES, RANGES
-
-#: Measures that a negative control can name besides counts of `Expectation` and causes.
-_BLACKOUT = "blackout"
 
 
 def load_facts(path: Path) -> RunFacts:
@@ -22,21 +20,16 @@ def load_facts(path: Path) -> RunFacts:
         if not low <= value <= high:
             raise UsageError(f"{path}: {field} is {value!r:.60}, not nanoseconds since 1970")
     expected = facts.expectation
-    for cause in expected.duplicated:
-        if cause not in CAUSES:
-            raise UsageError(f"{path}: expectation.duplicated names {cause!r:.60}; known are {', '.join(CAUSES)}")
-    measures = {*CAUSES, _BLACKOUT, *(name for name in _COUNTS if hasattr(expected, name))}
-    for name in expected.must_fail:
-        if name not in measures:
-            raise UsageError(
-                f"{path}: expectation.must_fail names {name!r:.60}; known are {', '.join(sorted(measures))}"
-            )
+    for field, names, known in (
+        ("limits", expected.limits, (*COUNTS, *CAUSES)),
+        ("must_fail", expected.must_fail, CONTROLS),
+    ):
+        for name in names:
+            if name not in known:
+                raise UsageError(
+                    f"{path}: expectation.{field} names {name!r:.60}; known are {', '.join(sorted(known))}"
+                )
     return facts
-
-
-_COUNTS = (
-    "lost", "disordered", "phantom", "stranded", "aborted_read", "log_order", "offset_regression", "gap_unexplained",
-)  # fmt: skip
 
 
 def _clusters(facts: RunFacts) -> Iterator[tuple[str, str]]:

@@ -1,31 +1,34 @@
-"""What the judge takes and gives: plain frozen dataclasses with a JSON form.
+"""Input and output of the judge: plain frozen dataclasses with a JSON form.
 
-`docs/measures.md` explains every measure to a reader; here is the exact definition.
+`docs/measures.md` explains every measure; here is the exact definition.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 
+from cutover_harness.judge import earlier
 from cutover_harness.judge.facts import (
-    CAUSES,
     SOURCE,
     TARGET,
+    Arrival,
     Copied,
     Cut,
     Destroyed,
     DrainProof,
     Expectation,
-    Guard,
     LagSample,
     Mark,
+    Precondition,
+    Reach,
     RunFacts,
+    Spread,
 )
 from cutover_harness.judge.jsonable import Json, Jsonable
 
 __all__ = [
-    "CAUSES",
     "SOURCE",
     "TARGET",
+    "Arrival",
     "Blackout",
     "Copied",
     "Cut",
@@ -34,7 +37,6 @@ __all__ = [
     "Duplicated",
     "Expectation",
     "GroupMeasures",
-    "Guard",
     "InstanceSummary",
     "Json",
     "Judgement",
@@ -43,10 +45,13 @@ __all__ = [
     "Mark",
     "Offender",
     "PartitionMeasures",
+    "Precondition",
+    "Reach",
     "Report",
     "RunFacts",
     "SecondSeries",
     "Series",
+    "Spread",
     "Verdict",
 ]
 
@@ -59,7 +64,7 @@ class Duplicated(Jsonable):
 
     re_read: the same offset of the same partition and cluster was delivered to the group before.
     mirrored_twice / producer_retry: the record was delivered before from the same cluster at another offset, so it is
-        in that log twice. producer_retry where a producer sent it to that cluster, mirrored_twice where it did not.
+        in that log twice. producer_retry if a producer sent it to that cluster, mirrored_twice if none did.
     re_read_across: it was delivered before from another cluster only: the group resumed too early on this one.
     """
 
@@ -87,12 +92,12 @@ class PartitionMeasures(Jsonable):
     phantom: int = 0
     aborted_read: int = 0
     duplicated: Duplicated = field(default_factory=Duplicated)
-    disordered: int = 0
+    reordered: int = 0
 
 
 @dataclass(frozen=True)
 class GroupMeasures(Jsonable):
-    """What one group got of the topics it should have had.
+    """Measures of one group over the topics that it should have had.
 
     sent, acked: distinct records of those topics that were sent, and acknowledged and not aborted.
     delivered: delivery events; distinct: different records delivered.
@@ -101,15 +106,15 @@ class GroupMeasures(Jsonable):
         nor lost.
         Without proof, lost is those that the group provably went past (on the acknowledging cluster it was delivered
         lower and higher offsets of that partition); None if there are none of these but records are missing.
-    phantom: different records delivered that nobody sent, or that carry no identity of this run.
+    phantom: different records delivered that no producer sent, or that carry no identity of this run.
     aborted_read: different records delivered although their transaction was aborted (read_committed groups only).
-    disordered: records whose first delivery came after the first delivery of a later record of the same stream.
+    reordered: records whose first delivery came after the first delivery of a later record of the same stream.
     log_order: records that lie in the target's log behind a record which the source's log (or the producer) has later.
-    stranded: records acknowledged on a cluster that the producers finally left, absent where they went. None: unknown.
+    stranded: records acknowledged on a cluster that the producers finally left, absent on the other. None: unknown.
     offset_regression: commits below an earlier commit of the group on the same partition and cluster.
-    gap_unexplained: offsets between the group's first and last on a partition that it skipped and where no record is
-        known to be. Transaction markers and compaction leave such gaps, so they are reported, not judged, by default.
-    unmeasured: why a measure, by its name, is 0 only because the ledgers hold nothing that it could be found in.
+    gap_unexplained: offsets between the group's first and last on a partition that it skipped and that hold no known
+        record. Transaction markers and compaction leave such gaps, so they are reported, not judged, by default.
+    unmeasured: why a measure, by its name, is 0 only because the ledgers contain nothing to measure it by.
     """
 
     group: str
@@ -125,7 +130,7 @@ class GroupMeasures(Jsonable):
     phantom: int = 0
     aborted_read: int = 0
     duplicated: Duplicated = field(default_factory=Duplicated)
-    disordered: int = 0
+    reordered: int = 0
     log_order: int = 0
     stranded: int | None = 0
     offset_regression: int = 0
@@ -138,10 +143,10 @@ class GroupMeasures(Jsonable):
 
 @dataclass(frozen=True)
 class LogMeasures(Jsonable):
-    """What the producers did on one topic and partition, over all clusters, in distinct records.
+    """Measures of the producers on one topic and partition, over all clusters, in distinct records.
 
     acked: acknowledged and not aborted; failed: an error reported and no acknowledgement; aborted: in an aborted
-    transaction and not sent again with success; in_doubt: sent, and nothing heard (the process died first).
+    transaction and not sent again with success; in_doubt: sent, without any outcome (the process died first).
     """
 
     topic: str
@@ -187,15 +192,15 @@ class Series(Jsonable):
 
 @dataclass(frozen=True)
 class Blackout(Jsonable):
-    """How a cut was felt. Milliseconds.
+    """The time without acknowledgements or deliveries around a cut, in milliseconds.
 
     longest_ms: the longest time without an ack of the whole fleet, or of the cut's route if it has one (producer cut),
         or without a delivery to the group (consumer cut) that overlaps the cut, extended by some seconds of grace after
         it. None: nothing to measure.
-    normal_ms: the 99th percentile of the time between successive events outside all cuts; None where there are none.
+    normal_ms: the 99th percentile of the time between successive events outside all cuts; None if there are none.
     worst_instance, worst_instance_ms: for a producer cut, the process that was longest without an ack.
     recovery_ms: from the end of the cut until a second began in which acks or deliveries came at 90% or more of the
-        rate in the ten seconds before the cut. None: it did not come back while the run lasted, or nothing came before.
+        rate in the ten seconds before the cut. None: the rate did not recover during the run, or there was none before.
     """
 
     role: Literal["producer", "consumer"]
@@ -252,7 +257,7 @@ class InstanceSummary(Jsonable):
 class Judgement(Jsonable):
     """Everything measured from one run's ledgers.
 
-    doubts: why the ledgers may not be all there is, in words: with any, nothing passes.
+    doubts: why the ledgers may be incomplete, in words; with any, nothing passes.
     offenders: the first ten of each kind and group, by time. worst_lag_*: of the mirror, from stage 2 on.
     """
 
@@ -269,6 +274,11 @@ class Judgement(Jsonable):
     doubts: list[str] = field(default_factory=list)
     format: int = 1
 
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Build from JSON, also with the names of an earlier version."""
+        return super().from_json(earlier.judgement(data))
+
     def group(self, name: str) -> GroupMeasures:
         """Return the measures of one group. Raises KeyError."""
         for measures in self.groups:
@@ -279,18 +289,24 @@ class Judgement(Jsonable):
 
 @dataclass(frozen=True)
 class Verdict(Jsonable):
-    """What a run is worth.
+    """The verdict on a run.
 
-    control: it is a negative control, whose run must violate what it names; caught: it did, and only that (None: not a
-    control, or unknown). reasons: why it is not a PASS, or for a control what was caught; guards: as in the facts,
-    and the judge's own.
+    control: whether it is a negative control, which must violate the measures that it names.
+    caught: whether it violated these and no others; None: not a control, or unknown.
+    reasons: why it is not a PASS, or why a control was caught.
+    preconditions: those of the facts, and the judge's own.
     """
 
     outcome: Outcome
     control: bool = False
     caught: bool | None = None
     reasons: list[str] = field(default_factory=list)
-    guards: list[Guard] = field(default_factory=list)
+    preconditions: list[Precondition] = field(default_factory=list)
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Build from JSON, also with the names of an earlier version."""
+        return super().from_json(earlier.verdict(data))
 
 
 @dataclass(frozen=True)
@@ -299,3 +315,8 @@ class Report(Jsonable):
 
     verdict: Verdict
     judgement: Judgement
+
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Build from JSON, also with the names of an earlier version."""
+        return super().from_json(earlier.report(data))

@@ -1,4 +1,4 @@
-"""The first records that violate a measure, described so that a person can find them."""
+"""The first records that violate a measure, described for a person who looks for them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -6,30 +6,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cutover_harness.judge.delivered import Delivered
-from cutover_harness.judge.model import CAUSES, Offender
+from cutover_harness.judge.measures import BY_NAME, CAUSES
+from cutover_harness.judge.model import Offender
 from cutover_harness.judge.partial import MAX_OFFENDERS
 from cutover_harness.judge.produced import Produced
-from cutover_harness.judge.universe import Places
+from cutover_harness.judge.record_index import Places
 from cutover_harness.ledger.columns import Array, Columns, Int64, Mask
 from cutover_harness.ledger.format import ACKED, CLUSTER_NAMES
-
-DETAILS = {
-    "missing": "acknowledged here, never delivered to the group",
-    "phantom": "delivered, but no producer logged it",
-    "aborted_read": "delivered, but its transaction was aborted",
-    "re_read": "delivered again from the same offset",
-    "re_read_across": "delivered before from the other cluster",
-    "mirrored_twice": "a second copy in the log of a cluster where no producer put it",
-    "producer_retry": "a second copy in the log of a cluster where a producer sent it",
-    "disordered": "delivered after sequence {overtaker} of the same stream",
-    "log_order": "lies in the target's log behind a later record of the same stream",
-    "stranded": "acknowledged here, on no log of the cluster that the producers went to",
-}
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What is needed to describe a record of a share."""
+    """The context to describe a record of a shard."""
 
     produced: Produced
     places: Places
@@ -42,7 +30,7 @@ def of_deliveries(scene: Scene, group: str, got: Delivered, chosen: dict[str, Ma
     picked = {kind: pick(got.rows, mask) for kind, mask in chosen.items() if mask.any()}
     rows = np.unique(np.concatenate([*picked.values(), np.empty(0, np.int64)]))
     seen = _seen_by(scene, got, got.ids[rows[got.is_known[rows]]])
-    overtaker = dict(zip(np.flatnonzero(got.is_disordered).tolist(), got.overtaker.tolist(), strict=True))
+    overtaker = dict(zip(np.flatnonzero(got.is_reordered).tolist(), got.overtaker.tolist(), strict=True))
     found: dict[str, list[Offender]] = {}
     for kind, numbers in picked.items():
         found[kind] = [
@@ -61,7 +49,7 @@ def of_records(
 ) -> list[Offender]:
     """Describe the first (or the latest) ten of some acknowledged records by their acknowledgement."""
     produced = scene.produced
-    wanted = np.zeros(produced.universe.size, np.bool_)
+    wanted = np.zeros(produced.record_index.size, np.bool_)
     wanted[ids] = True
     acked = wanted[produced.row_ids] & (produced.rows.event == ACKED)
     rows = pick(produced.rows, acked, latest=latest)
@@ -78,7 +66,7 @@ def of_records(
             sequence=int(produced.rows.sequence[row]),
             time_ns=int(produced.rows.time_ns[row]),
             seen_by=seen.get(int(produced.row_ids[row]), []),
-            detail=DETAILS[kind],
+            detail=BY_NAME[kind].detail,
         )
         for row in rows.tolist()
     ]
@@ -112,16 +100,16 @@ def _of_delivery(scene: Scene, kind: str, group: str, got: Delivered, row: int) 
 
 
 def _detail(scene: Scene, kind: str, overtaker: int | None) -> str:
-    if kind != "disordered" or overtaker is None:
-        return DETAILS[kind]
-    return DETAILS[kind].format(overtaker=int(scene.produced.universe.sequence_of(np.array([overtaker]))[0]))
+    if kind != "reordered" or overtaker is None:
+        return BY_NAME[kind].detail
+    return BY_NAME[kind].detail.format(overtaker=int(scene.produced.record_index.sequence_of(np.array([overtaker]))[0]))
 
 
 def _seen_by(scene: Scene, got: Delivered | None, ids: Int64) -> dict[int, list[str]]:
-    """Return by record the ledgers that know it, those of its producers first, then the group's by time."""
+    """Return by record the ledgers that contain it, those of its producers first, then the group's by time."""
     if not len(ids):
         return {}
-    wanted = np.zeros(scene.produced.universe.size, np.bool_)
+    wanted = np.zeros(scene.produced.record_index.size, np.bool_)
     wanted[ids] = True
     seen: dict[int, dict[str, None]] = {}
     for record, instance in _hits(wanted, scene.produced.row_ids, scene.produced.row_instance, None):
@@ -138,5 +126,5 @@ def _hits(wanted: Mask, ids: Int64, instance: Array, known: Mask | None) -> Iter
 
 
 def cause_masks(got: Delivered) -> dict[str, Mask]:
-    """Return where a delivery is a duplicate, by cause."""
+    """Return which deliveries are duplicates, by cause."""
     return {name: got.cause == number for number, name in enumerate(CAUSES)}

@@ -1,10 +1,10 @@
-"""Sets of offsets: bits where they are dense, numbers where they are not, so that they are small whatever they hold."""
+"""Sets of offsets: bits for dense ranges, numbers for sparse ones: small in any case."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
-from cutover_harness.judge.universe import run_heads
+from cutover_harness.judge.record_index import run_heads
 from cutover_harness.ledger.columns import Array, Int64, Mask
 
 CHUNK = 1 << 18
@@ -119,7 +119,7 @@ class OffsetSet:
         return (min(edges), max(edges)) if edges else None
 
     def _settle(self) -> None:
-        """Put what was added into chunks, where there are enough of a chunk, and the rest among the few."""
+        """Put added offsets into a chunk if there are enough for one, and the rest among the few."""
         ordered = np.unique(np.concatenate([self._few, *self._waiting]))
         self._waiting, self._added, self._few = [], 0, _NONE
         number = ordered // CHUNK

@@ -6,11 +6,11 @@ from cutover_harness.judge.produced import Produced
 from cutover_harness.ledger.columns import Int64, Mask
 from cutover_harness.ledger.format import SOURCE
 
-#: The offset of a record that nobody saw in the log.
+#: The offset of a record that was not seen in the log.
 NOWHERE = int(np.iinfo(np.int64).max)
 
 
-def log_disorder(produced: Produced, on_target: Int64) -> Int64:
+def log_reordered(produced: Produced, on_target: Int64) -> Int64:
     """Return the ids of records that the target's log has behind a later record of their stream.
 
     on_target: each record's lowest known offset there, NOWHERE if none; shape (ids,). A record that the source's log
@@ -30,7 +30,7 @@ def _behind(produced: Produced, ids: Int64, offset: Int64) -> Mask:
     """Return which records have a greater offset than some later one of the same stream, topic and partition."""
     result = np.zeros(len(ids), np.bool_)
     drop = np.flatnonzero(offset[1:] < offset[:-1])
-    stream_of = produced.universe.stream_of
+    stream_of = produced.record_index.stream_of
     touched = np.unique(stream_of(ids[drop])[stream_of(ids[drop]) == stream_of(ids[drop + 1])])
     if not len(touched):
         return result
@@ -42,7 +42,7 @@ def _behind(produced: Produced, ids: Int64, offset: Int64) -> Mask:
     segment = np.cumsum(
         np.append(0, (stream[order][1:] != stream[order][:-1]) | (place[order][1:] != place[order][:-1]))
     )
-    # Ranks, so that the offset and the segment fit in one number.
+    # Ranks: the offset and the segment then fit in one number.
     rank = np.unique(offset, return_inverse=True)[1][order]
     value = segment * len(rank) + rank
     later = np.minimum.accumulate(value[::-1])[::-1]

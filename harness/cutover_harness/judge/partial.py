@@ -1,4 +1,4 @@
-"""What judging a share of the streams leaves: counts and small sets that merge in any order and any grouping."""
+"""Measures of one shard of the streams: counts and small sets that merge in any order and any grouping."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -9,16 +9,15 @@ from typing import TypeVar
 import numpy as np
 
 from cutover_harness.judge.activity import Activity, Source, merge_activity
+from cutover_harness.judge.measures import BY_PARTITION
 from cutover_harness.judge.model import Offender
 from cutover_harness.judge.offsets import OffsetSet
 from cutover_harness.judge.window import OddTimes
 from cutover_harness.ledger.columns import Int64
+from cutover_harness.types import PartitionId
 
 #: Counts per group, topic and partition.
-GROUP_COUNTS = (
-    "sent", "acked", "delivered", "distinct", "missing", "phantom", "aborted_read", "disordered",
-    "re_read", "re_read_across", "mirrored_twice", "producer_retry", "destroyed",
-)  # fmt: skip
+GROUP_COUNTS = ("sent", "acked", "delivered", "distinct", *BY_PARTITION)
 #: Counts per topic and partition.
 LOG_COUNTS = ("sent", "acked", "failed", "aborted", "in_doubt", "log_order", "left_unplaced")
 
@@ -26,7 +25,6 @@ MAX_OFFENDERS = 10
 
 _K = TypeVar("_K")
 
-Place = tuple[str, int]
 #: Cluster, topic, partition.
 Log = tuple[int, str, int]
 
@@ -54,7 +52,7 @@ class Partial:
     groups: dict[tuple[str, str, int], Int64] = field(
         default_factory=partial(defaultdict, partial(_counts, GROUP_COUNTS))
     )
-    logs: dict[Place, Int64] = field(default_factory=partial(defaultdict, partial(_counts, LOG_COUNTS)))
+    logs: dict[PartitionId, Int64] = field(default_factory=partial(defaultdict, partial(_counts, LOG_COUNTS)))
     activity: dict[Source, Activity] = field(default_factory=dict)
     delivered: dict[tuple[str, Log], OffsetSet] = field(default_factory=partial(defaultdict, OffsetSet))
     missing: dict[tuple[str, Log], OffsetSet] = field(default_factory=partial(defaultdict, OffsetSet))
@@ -110,7 +108,7 @@ class Partial:
         return self._readers[log]
 
     def merge(self, other: "Partial") -> "Partial":
-        """Add another share's measures to this one, and return this one."""
+        """Add another shard's measures to this one, and return this one."""
         for name, counts in other.groups.items():
             self.groups[name] += counts
         for place, counts in other.logs.items():

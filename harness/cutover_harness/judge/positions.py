@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from cutover_harness.judge.measures import BY_NAME
 from cutover_harness.judge.model import Offender
-from cutover_harness.judge.universe import run_heads
+from cutover_harness.judge.record_index import run_heads
 from cutover_harness.ledger.columns import Array, Int64
 from cutover_harness.ledger.format import CLUSTER_NAMES, COMMITTED
 from cutover_harness.ledger.reader import Ledgers
@@ -48,7 +49,7 @@ def regressions(ledgers: Ledgers, group: str) -> list[Offender] | None:
             sequence=-1,
             time_ns=int(time[row]),
             seen_by=[ledgers.instances[owner[row]].label],
-            detail="committed below an earlier commit of the group",
+            detail=BY_NAME["offset_regression"].detail,
         )
         for row in below
     ]

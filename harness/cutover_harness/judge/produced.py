@@ -1,4 +1,4 @@
-"""What became of every record that the producers sent: one pass over their rows, then one value a record."""
+"""Outcome of every record that the producers sent: one pass over their rows, then one value for each record."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cutover_harness.judge.duplicates import cluster_bit
+from cutover_harness.judge.record_index import Places, RecordIndex, run_heads
 from cutover_harness.judge.sequence import steady
-from cutover_harness.judge.universe import Places, Universe, run_heads
 from cutover_harness.ledger.columns import Array, Columns, Int64, Mask, constant, take
 from cutover_harness.ledger.format import ABORTED, ACKED, FAILED, SENT, SOURCE, TARGET, UNKNOWN
 
@@ -17,17 +17,17 @@ _CLUSTER_BITS, _ACKED_SHIFT, _FAILED, _ABORTED = 0b111, 3, 1 << 6, 1 << 7
 
 @dataclass
 class Produced:
-    """The producers' rows of some streams, and for each record (by its id in `universe`) what they say about it.
+    """The producers' rows of some streams, and their facts about each record (by its id in `record_index`).
 
     rows, row_ids, row_place, row_instance: rows, their record, topic and partition, and the number of the ledger;
-        without those that only say that a record was sent which was acknowledged later.
+        without SENT rows of records that were acknowledged later.
     flags: sent to the clusters in bits 0-2 (as `cluster_bit`), acknowledged by those in bits 3-5, failed, aborted.
-    place: topic and partition, those of the acknowledgement where there is one, -1 for an id without a record.
-    offsets: by cluster, the offset that it acknowledged, -1 where it did not. Only clusters that acknowledged any.
+    place: topic and partition, those of the acknowledgement if there is one, -1 for an id without a record.
+    offsets: by cluster, the offset that it acknowledged, -1 if it did not. Only clusters that acknowledged any.
     is_acked: acknowledged and not aborted; is_aborted: in an aborted transaction and not acknowledged afterwards.
     """
 
-    universe: Universe
+    record_index: RecordIndex
     rows: Columns
     row_ids: Int64
     row_place: Int64
@@ -46,24 +46,24 @@ class Produced:
 
     @property
     def is_failed(self) -> Mask:
-        """Which records failed, as far as the producer knows."""
+        """Which records failed according to the producer."""
         failed: Mask = (self.flags & _FAILED != 0) & ~self.is_acked & ~self.is_aborted
         return failed
 
     def unlogged(self) -> tuple[int, tuple[int, int] | None]:
         """Return how many places of streams, below their last one, no row is about, and stream and sequence of one."""
-        universe = self.universe
+        record_index = self.record_index
         known = int(np.count_nonzero(self.flags))
-        places = sum(last + 1 for last in universe.last_sequences().tolist())
+        places = sum(last + 1 for last in record_index.last_sequences().tolist())
         if known == places:
             return 0, None
         ids = np.flatnonzero(self.flags)
-        stream = universe.stream_of(ids)
+        stream = record_index.stream_of(ids)
         # The first record whose sequence is not its rank among its stream's records.
         heads = run_heads(stream)
         rank = np.arange(len(ids)) - np.repeat(heads, np.diff(heads, append=len(ids)))
-        at = int((universe.sequence_of(ids) != rank).argmax())
-        return places - known, (int(universe.streams[stream[at]]), int(rank[at]))
+        at = int((record_index.sequence_of(ids) != rank).argmax())
+        return places - known, (int(record_index.streams[stream[at]]), int(rank[at]))
 
     def acked_on(self, cluster: int) -> Mask:
         """Return which records the cluster acknowledged."""
@@ -92,15 +92,15 @@ class Produced:
 
 
 def gather(parts: list[Columns], instances: list[int], places: Places) -> Produced:
-    """Work out what the rows of the producers' ledgers say; each part is sorted by stream, instances number them."""
+    """Combine the rows of the producers' ledgers; each part is sorted by stream, instances number them."""
     filled = [(part, number) for part, number in zip(parts, instances, strict=True) if len(part)]
     parts = [part for part, _ in filled]
-    universe = Universe.of(parts)
+    record_index = RecordIndex.of(parts)
     place = _joined([places.of(part) for part in parts])
-    ids = _joined([universe.ids(universe.index(part.stream), part.sequence)[0] for part in parts])
+    ids = _joined([record_index.ids(record_index.stream_numbers(part.stream), part.sequence)[0] for part in parts])
     rows = Columns.concat(parts)
-    flags = _flags(rows, ids, universe.size)
-    where = np.full(universe.size, -1, np.int32)
+    flags = _flags(rows, ids, record_index.size)
+    where = np.full(record_index.size, -1, np.int32)
     where[ids] = place
     acked = rows.event == ACKED
     where[ids[acked]] = place[acked]
@@ -108,7 +108,7 @@ def gather(parts: list[Columns], instances: list[int], places: Places) -> Produc
     for cluster in CLUSTERS:
         chosen = acked & (rows.cluster == cluster)
         if chosen.any():
-            offsets[cluster] = np.full(universe.size, -1, np.int64)
+            offsets[cluster] = np.full(record_index.size, -1, np.int64)
             offsets[cluster][ids[chosen]] = rows.offset[chosen]
     is_acked = flags & (_CLUSTER_BITS << _ACKED_SHIFT) != 0
     is_aborted = flags & _ABORTED != 0
@@ -119,10 +119,10 @@ def gather(parts: list[Columns], instances: list[int], places: Places) -> Produc
         is_acked &= ~last_aborted
         is_aborted &= ~contested | last_aborted
     instance = _joined([constant(number, len(part), np.int16) for part, number in filled])
-    # What was sent is known now; for records that were acknowledged, only that row is needed to describe them.
+    # The flags contain what was sent; only the ACKED row is needed to describe an acknowledged record.
     keep = np.flatnonzero((rows.event != SENT) | ~is_acked[ids])
     rows, ids, place, instance = rows.take(keep), ids[keep], take(place, keep), take(instance, keep)
-    return Produced(universe, rows, ids, place, instance, flags, where, offsets, is_acked, is_aborted)
+    return Produced(record_index, rows, ids, place, instance, flags, where, offsets, is_acked, is_aborted)
 
 
 def _joined(parts: list[Array]) -> Array:
@@ -133,7 +133,7 @@ def _flags(rows: Columns, ids: Int64, size: int) -> npt.NDArray[np.uint8]:
     flags = np.zeros(size, np.uint8)
     shift, extra = np.zeros((2, 256), np.uint8)
     shift[ACKED] = _ACKED_SHIFT
-    # FAILED and ABORTED name the cluster too, for a process that was told only at the end where the record went.
+    # FAILED and ABORTED name the cluster too, for a process that learns the cluster only at the end.
     extra[[FAILED, ABORTED]] = _FAILED, _ABORTED
     bit = cluster_bit(rows.cluster) << shift[rows.event]
     bit |= extra[rows.event]

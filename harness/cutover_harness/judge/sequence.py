@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cutover_harness.judge.universe import run_heads
+from cutover_harness.judge.record_index import run_heads
 from cutover_harness.ledger.columns import Array, Columns, Int64, Mask
 
 _FEW_RUNS = 1 << 10

@@ -33,10 +33,10 @@ class Stranded:
         return counts
 
     def of_topics(self, topics: frozenset[str], *, drained: bool) -> int | None:
-        """Return how many records of the topics are stranded, None where that cannot be told.
+        """Return how many records of the topics are stranded, None if that is unknown.
 
-        That nobody saw a record on the other cluster tells something only if a group read all there is on it, or if
-        the mirror's progress is known.
+        That no group was delivered a record on the other cluster proves something only if a group read all of that
+        cluster, or if the mirror's progress is known.
         """
         if any(log[1] in topics for log in self.unknown):
             return None
@@ -47,12 +47,12 @@ class Stranded:
 
 
 def find_stranded(partial: Partial, facts: RunFacts) -> Stranded:
-    """Return what lies on the logs that the producers left and, as far as can be known, nowhere else.
+    """Return the records that are in the logs that the producers left and, as far as known, in no other.
 
-    Where the facts say what was copied, that decides. Otherwise it is inferred from what groups read on the other
-    cluster: a mirror copies a partition in order, so what lies below the first record that arrived was copied too;
-    between the first and the last that arrived, and above it, what nobody was delivered there is missing there. If
-    nothing arrived: from the target nothing is copied unless the facts say so; from the source, that is unknown.
+    If the facts contain the copied offsets, these decide. Otherwise it is inferred from what groups read on the other
+    cluster: a mirror copies a partition in order, so records below the first that arrived were copied too;
+    records above it that no group was delivered there are missing there. If nothing arrived: from the target, nothing
+    is copied unless the facts contain it; from the source, that is unknown.
     """
     number = {name: code for code, name in CLUSTER_NAMES.items()}
     copied: dict[Log, list[tuple[int, int]]] = {}
@@ -73,12 +73,12 @@ def find_stranded(partial: Partial, facts: RunFacts) -> Stranded:
             unknown.add(log)
             continue
         offsets[log] = remaining
-    place = [(where, int(counts[-1])) for where, counts in partial.logs.items() if counts[-1]]
+    place = [(log, int(counts[-1])) for log, counts in partial.logs.items() if counts[-1]]
     return Stranded(offsets, dict(place), frozenset(copied), frozenset(unknown))
 
 
 def stranded_offenders(partial: Partial, stranded: Stranded) -> list[Offender]:
-    """Return the first ten that are stranded of those whose description was kept."""
+    """Return the first ten stranded records of the candidates."""
     found = {
         (log, offender.offset): replace(offender, kind="stranded")
         for (log, _), candidates in partial.candidates.items()

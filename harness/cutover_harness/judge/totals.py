@@ -1,6 +1,6 @@
-"""What a judgement and several verdicts come to: the one place where figures and outcomes are added up.
+"""Totals of a judgement and of several verdicts: the only module that adds up figures and outcomes.
 
-Terminal, report, JUnit, pytest and exit codes all take them from here, so that they cannot disagree.
+Terminal, report, JUnit, pytest and exit codes take them from here and so cannot disagree.
 """
 
 from __future__ import annotations
@@ -9,22 +9,29 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from cutover_harness.judge.model import CAUSES, Blackout, Expectation, Judgement, Verdict
+from cutover_harness import exit_codes
+from cutover_harness.judge.measures import BY_NAME, CAUSES
+from cutover_harness.judge.model import Blackout, GroupMeasures, Judgement, Verdict
 
-#: Of what was asked for: a verdict, or none.
+#: The outcome of a requested scenario: a verdict, or none.
 Outcome = Literal["PASS", "FAIL", "INCONCLUSIVE", "not rehearsed"]
 NOT_REHEARSED: Final = "not rehearsed"
-#: From the worst to the best. What was asked for and not rehearsed proves as little as a run that is inconclusive.
+#: From the worst to the best. A scenario that was not rehearsed proves as little as an inconclusive run.
 OUTCOMES: tuple[Outcome, ...] = ("FAIL", "INCONCLUSIVE", NOT_REHEARSED, "PASS")
-EXIT_CODES: dict[Outcome, int] = {"FAIL": 1, "INCONCLUSIVE": 3, NOT_REHEARSED: 3, "PASS": 0}
+EXIT_CODES: dict[Outcome, int] = {
+    "FAIL": exit_codes.FAILED,
+    "INCONCLUSIVE": exit_codes.UNPROVED,
+    NOT_REHEARSED: exit_codes.UNPROVED,
+    "PASS": 0,
+}
 
 
 @dataclass(frozen=True)
 class Totals:
     """Figures of all groups together. None: not known for some group, or there is no group.
 
-    acked: records acknowledged, whoever reads them. destroyed: what a fault destroyed on purpose, apart from lost.
-    stranded: of the group that misses most, for a record is stranded once, however many groups miss it.
+    acked: records acknowledged, whether or not a group reads them. stranded: of the group that misses most, since a
+    record is stranded once, however many groups miss it.
     """
 
     acked: int
@@ -32,7 +39,7 @@ class Totals:
     destroyed: int
     stranded: int | None
     phantom: int
-    disordered: int
+    reordered: int
     duplicated: dict[str, int]
     producer_blackout_ms: float | None
     consumer_blackout_ms: float | None
@@ -51,42 +58,44 @@ class Totals:
 def totals(judgement: Judgement) -> Totals:
     """Add up the groups of one run."""
     groups = judgement.groups
-    lost = [group.lost for group in groups]
-    stranded = [group.stranded for group in groups]
     return Totals(
         acked=sum(log.acked for log in judgement.logs),
-        lost=sum(count or 0 for count in lost) if lost and None not in lost else None,
-        destroyed=sum(group.destroyed for group in groups),
-        stranded=max(count or 0 for count in stranded) if stranded and None not in stranded else None,
-        phantom=sum(group.phantom for group in groups),
-        disordered=sum(group.disordered for group in groups),
+        lost=total(groups, "lost"),
+        destroyed=total(groups, "destroyed") or 0,
+        stranded=total(groups, "stranded"),
+        phantom=total(groups, "phantom") or 0,
+        reordered=total(groups, "reordered") or 0,
         duplicated={cause: sum(getattr(group.duplicated, cause) for group in groups) for cause in CAUSES},
-        producer_blackout_ms=longest(felt_ms(b) for b in judgement.blackouts if b.role == "producer"),
-        consumer_blackout_ms=longest(felt_ms(b) for b in judgement.blackouts if b.role == "consumer"),
+        producer_blackout_ms=longest(blackout_ms(b) for b in judgement.blackouts if b.role == "producer"),
+        consumer_blackout_ms=longest(blackout_ms(b) for b in judgement.blackouts if b.role == "consumer"),
     )
 
 
-def felt_ms(blackout: Blackout) -> float | None:
-    """Return a blackout of the whole fleet or group, or of its worst process where that is longer."""
+def total(groups: Iterable[GroupMeasures], name: str) -> int | None:
+    """Return the figure of a measure for all groups together; None if it is unknown for some group.
+
+    Without a group, a figure that can be unknown is None, any other 0.
+    """
+    measure = BY_NAME[name]
+    counts: list[int | None] = [getattr(group, name) for group in groups]
+    known = [count for count in counts if count is not None]
+    if len(known) < len(counts) or (measure.unknown and not counts):
+        return None
+    return max(known, default=0) if measure.once else sum(known)
+
+
+def blackout_ms(blackout: Blackout) -> float | None:
+    """Return a blackout of the whole fleet or group, or of its worst process if that is longer."""
     return longest((blackout.longest_ms, blackout.worst_instance_ms))
 
 
 def longest(values: Iterable[float | None]) -> float | None:
-    """Return the largest known value, None where none is known."""
+    """Return the largest known value, None if none is known."""
     return max((value for value in values if value is not None), default=None)
 
 
-def limit(expected: Expectation, name: str) -> int | None:
-    """Return the most of a measure that is allowed, None for any number.
-
-    What a control has to violate counts from the first on where no limit is given.
-    """
-    most: int | None = expected.duplicated.get(name) if name in CAUSES else getattr(expected, name)
-    return 0 if most is None and name in expected.must_fail else most
-
-
 def worst(outcomes: Iterable[Outcome]) -> Outcome | None:
-    """Return the worst of `outcomes`, None where there are none."""
+    """Return the worst of `outcomes`, None if there are none."""
     found = set(outcomes)
     return next((outcome for outcome in OUTCOMES if outcome in found), None)
 

@@ -60,9 +60,9 @@ class OddTimes:
 def time_window(ledgers: Ledgers, facts: RunFacts) -> Window:
     """Return when the run was, with some room on both sides.
 
-    The facts' start and end decide, with as much time again, or an hour, before and after. Without them it is where
-    most of a sample of all rows' times are: times that follow one another within a week belong together, and a week
-    before and after them does too.
+    The facts' start and end decide, with as much time again, or an hour, before and after. Without them it is the
+    time of most of a sample of all rows: times that follow one another within a week belong together, with a week
+    before and after.
     """
     if 0 < facts.started_ns <= facts.finished_ns:
         room = max(facts.finished_ns - facts.started_ns, _HOUR_NS)

@@ -1,4 +1,4 @@
-"""The ledger: what every application process sent, had acknowledged, was delivered and committed."""
+"""The ledger: records that each application process sent, got acknowledged, received and committed."""
 
 from cutover_harness.ledger.fingerprint import fingerprint
 from cutover_harness.ledger.format import LedgerError

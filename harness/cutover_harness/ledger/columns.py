@@ -20,7 +20,7 @@ ALL_STREAMS = (0, 2**64 - 1)
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Rows of one or more ledgers; all arrays have the same length. `topic` is an index into some tuple of names.
+    """Rows of one or more ledgers; all arrays have the same length. `topic` is an index into a tuple of names.
 
     An array in which all rows are known to be alike may be a broadcast of one value (see `constant`): most are, by
     stream, and what is not in memory costs no time. All arrays are to be taken as read-only.
@@ -55,7 +55,7 @@ class Columns:
 
     @classmethod
     def collect(cls, parts: Iterable[Self], most: int) -> Self:
-        """Return the rows of all parts, `most` at the most, holding no more than one part besides the result."""
+        """Return at most `most` rows of all parts, with no more than one part in memory besides the result."""
         found = [_Collected() for _ in fields(cls)]
         size = 0
         for part in parts:
@@ -67,7 +67,7 @@ class Columns:
 
     @classmethod
     def concat(cls, parts: Iterable[Self]) -> Self:
-        """Return the rows of all parts, one after the other."""
+        """Concatenate all parts."""
         found = [part for part in parts if len(part)]
         if len(found) == 1:
             return found[0]
@@ -76,7 +76,7 @@ class Columns:
 
 @dataclass
 class _Collected:
-    """One column while it is collected: a value for as long as all are alike, and then an array."""
+    """One column while it is collected: a single value as long as all are equal, then an array."""
 
     array: Array | None = None
     value: Any = None
@@ -96,17 +96,17 @@ class _Collected:
 
 
 def constant(value: object, size: int, dtype: npt.DTypeLike) -> Array:
-    """Return `size` equal values that take the memory of one."""
+    """Return `size` equal values in the memory of one."""
     return np.broadcast_to(np.array(value, dtype), (size,))
 
 
 def is_constant(values: Array) -> bool:
-    """Return whether the values are known to be all the same without looking at them."""
+    """Return whether the values are known to be equal without reading them."""
     return len(values) > 0 and values.strides == (0,)
 
 
 def take(values: Array, chosen: Array | slice, size: int | None = None) -> Array:
-    """Return the chosen values; of equal ones, `size` or as many as there are row numbers."""
+    """Return the chosen values; for equal ones `size`, or one per row number."""
     if isinstance(chosen, slice) or not is_constant(values):
         return values[chosen]
     return np.broadcast_to(values[0], (len(chosen) if size is None else size,))
@@ -119,13 +119,13 @@ def _concat(parts: list[Array]) -> Array:
 
 
 def is_control(event: npt.NDArray[np.uint8]) -> Mask:
-    """Return where a row is about a position or an assignment instead of a record (COMMITTED, ASSIGNED, REVOKED)."""
+    """Return the mask of rows without a record (COMMITTED, ASSIGNED, REVOKED)."""
     chosen: Mask = (event >= 5) & (event <= 7)
     return chosen
 
 
 def in_range(stream: UInt64, low: int, high: int) -> Mask:
-    """Return where `low <= stream <= high`."""
+    """Return the mask of `low <= stream <= high`."""
     chosen: Mask = (stream >= np.uint64(low)) & (stream <= np.uint64(high))
     return chosen
 

@@ -1,4 +1,4 @@
-"""Open files of which nothing is certain: a pipe, a folder, a dangling link, JSON that nests a million times."""
+"""Open untrusted files: a pipe, a folder, a dangling link, deeply nested JSON."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def is_there(path: Path) -> bool:
 
 
 def require_file(path: Path) -> None:
-    """Raise LedgerError unless `path` is a regular file. To open a pipe would wait for a writer forever."""
+    """Raise LedgerError unless `path` is a regular file. Opening a pipe would wait for a writer forever."""
     with reading(path):
         mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
@@ -34,7 +34,7 @@ def require_file(path: Path) -> None:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn what the system says about a file that cannot be read into a LedgerError."""
+    """Turn the system's error for a file that cannot be read into a LedgerError."""
     try:
         yield
     except OSError as error:
@@ -45,7 +45,7 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def read_text(path: Path) -> str:
-    """Return a file's text. Raises LedgerError for what is not a file, cannot be read or is not UTF-8."""
+    """Return a file's text. Raises LedgerError if it is not a file, cannot be read or is not UTF-8."""
     require_file(path)
     with reading(path):
         try:

@@ -1,4 +1,4 @@
-"""Find the ledgers below a folder: all of them, or say which cannot be found."""
+"""Find all ledgers below a folder, and report missing ones."""
 
 import os
 import re
@@ -14,7 +14,7 @@ _AGAIN = re.compile(r"(.+)~([0-9]{1,9})")
 
 
 def ledger_folders(folder: Path) -> list[Path]:
-    """Return the folders at or below `folder` that hold a ledger, links to folders followed.
+    """Return the folders with a ledger at or below `folder`; links to folders are followed.
 
     Raises LedgerError for a folder that cannot be listed, and for events that no `ledger.json` says the owner of: a
     ledger that is passed over in silence takes its losses with it.
@@ -24,12 +24,12 @@ def ledger_folders(folder: Path) -> list[Path]:
         if META in names:
             found.append(path)
         elif (events := next((name for name in _EVENTS if name in names), None)) and not _never_begun(path, events):
-            raise LedgerError(f"{path}: has {events} but no {META}, which says whose ledger it is")
+            raise LedgerError(f"{path}: has {events} but no {META}, which identifies the process")
     return found
 
 
 def absent_ledgers(labels: Sequence[str], folder: Path) -> tuple[str, ...]:
-    """Return labels before `x~3` in its row of `x`, `x~2` ... whose folders are not there."""
+    """Return the missing labels before `x~3` in the sequence `x`, `x~2`, ..."""
     absent = set()
     for label in labels:
         again = _AGAIN.fullmatch(label)
@@ -44,12 +44,12 @@ _LOOK_BACK = 1000
 
 
 def _has_folder(folder: Path, label: str) -> bool:
-    # Labels leave out the folder that `rehearse` keeps ledgers in.
+    # Labels omit the folder of `rehearse`'s ledgers.
     return (folder / label).is_dir() or (folder / "ledger" / label).is_dir()
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, set[str]]]:
-    """Yield each folder once, with the names in it."""
+    """Yield each folder once, with its entries."""
 
     def refuse(error: OSError) -> None:
         raise LedgerError(f"{error.filename}: cannot be listed: {error.strerror}")
@@ -58,7 +58,7 @@ def _walk(folder: Path) -> Iterator[tuple[Path, set[str]]]:
     for path, folders, files in os.walk(folder, followlinks=True, onerror=refuse):
         status = Path(path).stat()
         if (status.st_dev, status.st_ino) in seen:
-            folders.clear()  # a link to what was there already, perhaps to a folder above
+            folders.clear()  # a link to a folder seen before, perhaps a parent
             continue
         seen.add((status.st_dev, status.st_ino))
         folders.sort()
@@ -66,5 +66,5 @@ def _walk(folder: Path) -> Iterator[tuple[Path, set[str]]]:
 
 
 def _never_begun(folder: Path, events: str) -> bool:
-    """Return whether a process was killed after it made its journal and before it could append to it."""
+    """Return whether a process was killed after creating its journal and before appending to it."""
     return events == JOURNAL and measure_journal(folder / JOURNAL, MAX_TOPICS, closed_rows=None).events == 0

@@ -1,4 +1,4 @@
-"""Identity of records that can't carry our header: a fingerprint of their content."""
+"""Identity of records without the harness's header: a fingerprint of their content."""
 
 from collections.abc import Iterable
 from hashlib import blake2b
@@ -12,7 +12,7 @@ LIMIT = 1 << 62
 def fingerprint(
     value: bytes | str | None, headers: Iterable[tuple[bytes | str, bytes | str | None]] | None = ()
 ) -> int:
-    """Return a number in [0, 2^62) for a record's value and headers, to be logged in place of its sequence.
+    """Return a number in [0, 2^62) for a record's value and headers, to log instead of its sequence.
 
     The key is not part of it: together with the topic it names the stream. Each part is preceded by its length, and a
     null is not an empty value. Leave out headers that the mirror or a client adds on the way. Text stands for its

@@ -1,4 +1,4 @@
-"""Version 1 of the ledger's format: names, numbers and widths that writer, readers and imports share.
+"""Version 1 of the ledger's format: names, numbers and widths shared by writer, readers and imports.
 
 `docs/ledger.md` is the specification for those who write a ledger with another tool.
 """
@@ -50,7 +50,7 @@ HEADER_SIZE: Final = 64
 HEADER: Final = struct.pack("<8sHH", MAGIC, VERSION, ROW.size).ljust(HEADER_SIZE, b"\0")
 
 
-#: The values that a row's numbers can have; what is outside was not written by any tool that knows the format.
+#: The values that a row's numbers can have; a value outside was not written by any tool that follows the format.
 RANGES: Final = {
     "partition": (0, 2**31 - 1),
     "offset": (NO_OFFSET, 2**63 - 1),
@@ -64,7 +64,7 @@ _LONGEST_TOPIC = 249
 
 
 def is_topic(name: str) -> bool:
-    """Return whether it can be a topic's name: not empty, no longer than Kafka allows, and nothing that is not seen."""
+    """Return whether it is a possible topic name: not empty, not longer than Kafka allows, and printable."""
     return 0 < len(name) <= _LONGEST_TOPIC and name.isprintable()
 
 

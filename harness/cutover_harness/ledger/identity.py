@@ -10,7 +10,7 @@ _LAYOUT = struct.Struct(">QQQ")
 
 
 class Identity(NamedTuple):
-    """Which record this is: `sequence` counts from 0 within `stream`, which is one key of one topic."""
+    """The identity of a record: `sequence` counts from 0 within `stream`, which is one key of one topic."""
 
     run: int
     stream: int
@@ -24,7 +24,7 @@ def stream_id(topic: str, key: bytes | str | None, partition: int) -> int:
 
 
 def to_bytes(text: bytes | str) -> bytes:
-    """Return what a client sends for text: UTF-8, and for bytes that were no UTF-8 (PEP 383) those bytes."""
+    """Return a client's bytes for text: UTF-8, and the original bytes for surrogate escapes (PEP 383)."""
     return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
 
 

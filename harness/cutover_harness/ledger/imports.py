@@ -1,4 +1,4 @@
-"""Ledgers that an application team logged by itself, as CSV or JSON lines."""
+"""Ledgers written by an application team, as CSV or JSON lines."""
 
 import csv
 import re
@@ -40,7 +40,7 @@ _WHOLE = re.compile(r"\s*[+-]?[0-9]{1,20}\s*", re.ASCII)
 
 @dataclass
 class MemoryRows:
-    """Rows that are in memory; `topics` are the names of the numbers in `columns.topic`."""
+    """Rows in memory; `topics` are the names of the numbers in `columns.topic`."""
 
     columns: Columns
     topics: tuple[str, ...]
@@ -52,12 +52,12 @@ class MemoryRows:
         return len(self.columns)
 
     def records(self, low: int, high: int) -> Columns:
-        """Return the rows about records of the streams in [low, high], by stream, each in the ledger's order."""
+        """Return the rows of records in the streams [low, high], by stream, each in the ledger's order."""
         chosen = ~is_control(self.columns.event) & in_range(self.columns.stream, low, high)
         return by_stream(self.columns.take(chosen))
 
     def control(self) -> Columns:
-        """Return the rows about positions and assignments in the ledger's order."""
+        """Return the rows of commits and assignments in the ledger's order."""
         return self.columns.take(is_control(self.columns.event))
 
     def everything(self) -> Columns:
@@ -84,7 +84,7 @@ def read_csv(path: Path, *, rows: int | None = None) -> MemoryRows:
     that was cut off. A file without a single byte has no rows: whether that says anything is not for the reader.
     """
     require_file(path)
-    # Bytes that are not UTF-8 stay what they are: a key may be any bytes, and all other fields are checked.
+    # Bytes that are not UTF-8 are kept: a key may be any bytes, and all other fields are checked.
     with reading(path), path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         lines = _Lines(file)
         reader = csv.reader(lines, strict=True)
@@ -96,13 +96,13 @@ def read_csv(path: Path, *, rows: int | None = None) -> MemoryRows:
     if lines.cut:
         raise LedgerError(
             f"{path}: line {lines.number} does not end with a line break: cut off? Copy the file again; if the process "
-            "was killed while it wrote the line, remove the line; if the line is whole, add a line break"
+            "was killed while it wrote the line, remove the line; if the line is complete, add a line break"
         )
     return _counted(path, found, rows)
 
 
 def read_json_lines(path: Path, *, rows: int | None = None) -> MemoryRows:
-    """Read one JSON object a line with the same fields as CSV. Raises LedgerError naming line and field."""
+    """Read one JSON object per line with the same fields as CSV. Raises LedgerError naming line and field."""
     require_file(path)
     with reading(path), path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
         return _counted(path, _rows(path, _objects(path, file)), rows)
@@ -148,7 +148,7 @@ def _entries(path: Path, reader: Any, header: list[str]) -> Iterator[tuple[int, 
             continue  # an empty line
         if len(row) != len(header):
             raise LedgerError(
-                f"{path}: line {reader.line_num}: {len(row)} fields where the header has {len(header)}: cut off?"
+                f"{path}: line {reader.line_num}: {len(row)} fields, but the header has {len(header)}: cut off?"
             )
         yield reader.line_num, dict(zip(header, row, strict=True))
 
@@ -205,7 +205,7 @@ def _row(entry: Mapping[str, object], topics: dict[str, int], names: dict[int, S
 
 def _given(entry: Mapping[str, object], name: str, otherwise: object) -> object:
     value = entry.get(name)
-    return otherwise if value is None or value == "" else value  # an empty CSV field is one that is not there
+    return otherwise if value is None or value == "" else value  # an empty CSV field is missing
 
 
 def _needed(entry: Mapping[str, object], name: str) -> object:
@@ -265,7 +265,7 @@ def _time(entry: Mapping[str, object]) -> int:
     text = str(_needed(entry, "time"))
     try:
         moment = datetime.fromisoformat(text)
-        # What is not in UTC may be outside of the years that there are.
+        # A time with an offset may be outside of the valid years in UTC.
         since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
     except (ValueError, OverflowError):
         raise ValueError(f"time is {text!r:.60}, not ISO 8601") from None

@@ -1,4 +1,4 @@
-"""The journal as it stands on disk while a process runs or after it was killed."""
+"""The journal on disk, while a process runs or after it was killed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Extent:
-    """How much of a journal's file counts. slots: rows' places up to the last valid row; events: valid rows.
+    """The valid part of a journal's file. slots: row positions up to the last valid row; events: valid rows.
 
     torn: rows that a kill left unfinished, in the tail or, with several threads, between valid rows.
     """
@@ -46,7 +46,7 @@ class Extent:
 
 
 class JournalRows:
-    """Rows of a journal, memory-mapped: what is not asked for is not read."""
+    """Rows of a journal, memory-mapped: only requested rows are read."""
 
     def __init__(self, path: Path, topics: tuple[str, ...], extent: Extent) -> None:
         self.path = path
@@ -59,7 +59,7 @@ class JournalRows:
         return self.extent.events
 
     def records(self, low: int, high: int) -> Columns:
-        """Return the rows about records of the streams in [low, high], by stream, each in the ledger's order."""
+        """Return the rows of records in the streams [low, high], by stream, each in the ledger's order."""
         everything = (low, high) == ALL_STREAMS
         parts = []
         for rows in self._chunks():
@@ -72,7 +72,7 @@ class JournalRows:
         return by_stream(Columns.concat(parts))
 
     def control(self) -> Columns:
-        """Return the rows about positions and assignments in the ledger's order."""
+        """Return the rows of commits and assignments in the ledger's order."""
         parts = []
         for rows in self._chunks():
             chosen = is_control(np.ascontiguousarray(rows["event"]))

@@ -22,7 +22,7 @@ class Meta:
     isolation: a read_uncommitted group may be delivered aborted records without being at fault.
     identity: "fingerprint" where `sequence` is a fingerprint of the content, for records that carry no header.
     topics: the names of the topics that the process subscribed to; None if it does not say.
-    drained: by what the process knows that it read everything there was; None claims nothing.
+    drained: the evidence of the process that it read everything there was; None claims nothing.
     rows: places in the journal, or rows of a CSV or JSON lines file, written down at a clean close.
     torn: unfinished rows cut off when it was sealed. sealed: bytes and CRC-32 of `events.parquet`.
     """

@@ -1,4 +1,4 @@
-"""The names beside a journal: topics by number, and the keys of streams."""
+"""The names next to a journal: topics by number, and the keys of streams."""
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +11,7 @@ from cutover_harness.ledger.format import MAX_TOPICS, NAMES, LedgerError, is_top
 
 @dataclass(frozen=True)
 class StreamName:
-    """What a stream is: a key of a topic, or a partition where the key is null."""
+    """The topic and key of a stream, or its partition if the key is null."""
 
     topic: str
     key: bytes | None
@@ -43,7 +43,7 @@ def read_topics(folder: Path) -> tuple[str, ...]:
 
 
 def find_streams(folder: Path, wanted: Iterable[int]) -> dict[int, StreamName]:
-    """Return the names of those of the wanted streams that this process named."""
+    """Return the names of the wanted streams, as far as this process named them."""
     sought = {f"{stream:016x}" for stream in wanted}
     found = {}
     for number, entry in _entries(folder / NAMES):
@@ -69,7 +69,7 @@ def _entries(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
     with reading(path), path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
-                return  # torn by a kill: no row can use a name that was still being written
+                return  # torn by a kill: no row uses an unfinished name
             place = f"{path}: line {number}"
             try:
                 text = line.decode()

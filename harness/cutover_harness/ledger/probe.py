@@ -1,7 +1,7 @@
-"""Read Parquet files of other tools in a process that may die of it, before this one relies on them.
+"""Read Parquet files of other tools in a separate process first, as a damaged one may crash it.
 
 Arrow aborts the process, instead of raising an error, where certain bytes of a file are damaged. Files that were sealed
-here have a checksum; for others nothing tells before they are read.
+here have a checksum; damage of others shows only when they are read.
 
     python -m cutover_harness.ledger.probe FILE...
 """
@@ -18,7 +18,7 @@ _AT_ONCE = 200
 
 
 def require_readable(paths: Sequence[Path]) -> None:
-    """Raise LedgerError if one of the files is damaged in a way that ends the process which reads it."""
+    """Raise LedgerError if one of the files is damaged such that it crashes its reader."""
     for start in range(0, len(paths), _AT_ONCE):
         some = paths[start : start + _AT_ONCE]
         status, read = _run(some)
@@ -47,7 +47,7 @@ def _run(paths: Sequence[Path]) -> tuple[int, int]:
     finally:
         os.close(writer)
     with os.fdopen(reader, "rb") as pipe:
-        read = len(pipe.read())  # a byte a file
+        read = len(pipe.read())  # one byte per file
     _, status = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(status), read
 
@@ -58,7 +58,7 @@ def _main(paths: Sequence[str]) -> None:
             for _ in ParquetRows(Path(path)).parts():
                 pass
         except LedgerError:
-            pass  # this one is told by whoever reads the file next
+            pass  # the next reader of the file reports it
         os.write(1, b".")
 
 

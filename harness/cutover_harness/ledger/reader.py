@@ -1,4 +1,4 @@
-"""The reading side: the ledgers of all processes of a run, whatever form each has."""
+"""The reading side: the ledgers of all processes of a run, in any form."""
 
 import json
 import os
@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from cutover_harness.files import PRIVATE, write_atomic
 from cutover_harness.ledger.columns import Array, Columns, Int64, UInt64, constant, is_constant
 from cutover_harness.ledger.files import is_there, require_file
 from cutover_harness.ledger.finding import absent_ledgers, ledger_folders
@@ -20,11 +21,10 @@ from cutover_harness.ledger.meta import Meta, read_meta
 from cutover_harness.ledger.names import StreamName, find_streams, read_topics
 from cutover_harness.ledger.probe import require_readable
 from cutover_harness.ledger.sealed import ParquetRows, checksum, require_intact, sealed_parts, write_sealed
-from cutover_harness.privacy import write_private
 
 
 class Rows(Protocol):
-    """Where a ledger's rows come from."""
+    """The source of a ledger's rows."""
 
     @property
     def count(self) -> int:
@@ -35,10 +35,10 @@ class Rows(Protocol):
         """Names of the numbers in `Columns.topic`."""
 
     def records(self, low: int, high: int) -> Columns:
-        """Return the rows about records of the streams in [low, high], by stream, each in the ledger's order."""
+        """Return the rows of records in the streams [low, high], by stream, each in the ledger's order."""
 
     def control(self) -> Columns:
-        """Return the rows about positions and assignments in the ledger's order."""
+        """Return the rows of commits and assignments in the ledger's order."""
 
     def everything(self) -> Columns:
         """Return all rows."""
@@ -65,7 +65,7 @@ class InstanceLedger:
     doubt: str = ""
 
     def names(self, streams: Iterable[int]) -> dict[int, StreamName]:
-        """Return the names of those of the streams that this process named."""
+        """Return the names of the streams, as far as this process named them."""
         if isinstance(self.rows, MemoryRows):
             return {s: self.rows.names[s] for s in streams if s in self.rows.names}
         return find_streams(self.folder, streams) if self.folder is not None else {}
@@ -73,7 +73,7 @@ class InstanceLedger:
 
 @dataclass(frozen=True)
 class Ledgers:
-    """The ledgers of all processes of one run, ordered by label. `topics` are the names that all of them use.
+    """The ledgers of all processes of one run, ordered by label. `topics` are their common topic names.
 
     absent: labels of ledgers that were there, by the names of others, and are not. Raises LedgerError for more topics
     or ledgers than rows can have numbers of.
@@ -105,7 +105,7 @@ class Ledgers:
         return constant(numbers[topic[0]], len(topic), np.uint16) if is_constant(topic) else numbers[topic]
 
     def names(self, streams: Iterable[int]) -> dict[int, StreamName]:
-        """Return what is known about the streams."""
+        """Return the known names of the streams."""
         missing = set(streams)
         found: dict[int, StreamName] = {}
         for instance in self.instances:
@@ -126,7 +126,7 @@ def read_ledgers(folder: Path) -> Ledgers:
         raise LedgerError(f"{folder}: no such folder")
     found = ledger_folders(folder)
     if not found:
-        raise LedgerError(f"{folder}: holds no ledger (no {META} in it or below it)")
+        raise LedgerError(f"{folder}: contains no ledger (no {META} in it or below it)")
     metas = {path: read_meta(path / META) for path in found}
     _require_parquet(metas)
     instances = [_opened(path, _label(path, folder), meta) for path, meta in metas.items()]
@@ -140,10 +140,10 @@ def read_ledgers(folder: Path) -> Ledgers:
         if other.meta.identity != first.meta.identity:
             raise LedgerError(
                 f"{folder}: {first.label} identifies records by {first.meta.identity} and {other.label} by "
-                f"{other.meta.identity}; one run needs one way"
+                f"{other.meta.identity}; one run needs one kind of identity"
             )
     if not any(instance.rows.count for instance in instances):
-        raise LedgerError(f"{folder}: its {len(instances)} ledger(s) hold no event")
+        raise LedgerError(f"{folder}: its {len(instances)} ledger(s) contain no event")
     return Ledgers(tuple(instances), absent_ledgers([i.label for i in instances], folder))
 
 
@@ -155,31 +155,40 @@ def read_ledger(folder: Path, *, label: str | None = None) -> InstanceLedger:
 
 
 def seal_ledgers(folder: Path) -> int:
-    """Turn the journals below `folder` into Parquet, and return how many. Call it when the processes have ended.
+    """Turn the journals below `folder` into Parquet, and return their number. Call it after the processes have ended.
 
-    A journal goes away once its sealed form is complete. The number of torn rows is kept in `ledger.json`.
+    A journal goes away once its sealed form is complete. The number of torn rows is kept in `ledger.json`. Raises
+    LedgerError if the disk is full; the journals that are left count as before.
     """
     sealed = 0
     for path in sorted(folder.rglob(JOURNAL)):
         ledger = read_ledger(path.parent)
         if isinstance(ledger.rows, JournalRows):
-            partial = path.with_name(SEALED + ".tmp")
-            write_sealed(partial, ledger.rows.topics, sealed_parts(ledger.rows))
-            # First the checksum: until the file has its name the journal counts, and then the checksum is there.
-            note_seal(path.parent / META, checksum(partial), torn=ledger.torn)
-            partial.replace(path.with_name(SEALED))
+            _seal(path.with_name(SEALED), ledger.rows, ledger.torn)
         path.unlink()
         sealed += 1
     return sealed
 
 
+def _seal(file: Path, rows: JournalRows, torn: int) -> None:
+    partial = file.with_name(f"{file.name}.tmp")
+    try:
+        write_sealed(partial, rows.topics, sealed_parts(rows))
+        # First the checksum: the journal counts until the file has its name, which then has a checksum.
+        note_seal(file.with_name(META), checksum(partial), torn=torn)
+        partial.replace(file)
+    except OSError as why:
+        partial.unlink(missing_ok=True)
+        raise LedgerError(
+            f"ledger {file}: cannot be written: {why.strerror or why}: make room, then run again"
+        ) from why
+
+
 def note_seal(path: Path, sealed: tuple[int, int], *, torn: int = 0) -> None:
-    """Write down in a `ledger.json` what `events.parquet` has to be."""
+    """Write the checksum of `events.parquet` into a `ledger.json`."""
     data = json.loads(path.read_text(encoding="utf-8"))
     data |= {"torn": torn, "sealed": dict(zip(("bytes", "crc32"), sealed, strict=True))}
-    temporary = path.with_name(path.name + ".tmp")
-    write_private(temporary, json.dumps(data) + "\n")
-    temporary.replace(path)
+    write_atomic(path, json.dumps(data) + "\n", mode=PRIVATE)
 
 
 def _label(path: Path, folder: Path) -> str:
@@ -189,7 +198,7 @@ def _label(path: Path, folder: Path) -> str:
 
 
 def _require_parquet(metas: Mapping[Path, Meta]) -> None:
-    """Raise LedgerError for sealed ledgers that are not what they were, before Arrow sees a damaged byte."""
+    """Raise LedgerError for changed sealed ledgers, before Arrow reads a damaged byte."""
     files = {folder / SEALED: meta.sealed for folder, meta in metas.items() if is_there(folder / SEALED)}
     ours = {path: sealed for path, sealed in files.items() if sealed is not None}
     with ThreadPoolExecutor(min(len(ours), os.cpu_count() or 1) or 1) as pool:
@@ -202,7 +211,7 @@ def _require_parquet(metas: Mapping[Path, Meta]) -> None:
 
 
 def _opened(folder: Path, label: str, meta: Meta) -> InstanceLedger:
-    # A complete sealed form wins: the journal may only have been left behind by a kill between the two.
+    # A complete sealed form takes precedence: a kill between the two steps leaves the journal behind.
     if is_there(folder / SEALED):
         return InstanceLedger(label, meta, ParquetRows(folder / SEALED), meta.torn, folder)
     if is_there(folder / JOURNAL):

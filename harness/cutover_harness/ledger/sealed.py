@@ -63,7 +63,7 @@ SCHEMA = pa.schema(
 
 
 class ParquetRows:
-    """Rows of a sealed ledger; reads the row groups that hold the wanted streams and no others.
+    """Rows of a sealed ledger; reads only the row groups with the wanted streams.
 
     Arrow ends the process for some damaged files instead of raising an error, and most damage it does not notice: call
     `require_intact` first, or `probe.require_readable` for a file of another tool.
@@ -79,7 +79,7 @@ class ParquetRows:
             self.sorted = notes.get(SORTED_KEY) == SORTED_VALUE
             column = {metadata.schema.column(i).path: i for i in range(metadata.num_columns)}
             groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-            # Where a row group's statistics say that a column holds one value, it need not be read.
+            # A column need not be read if a row group's statistics show a single value.
             self._sizes = [group.num_rows for group in groups]
             self._constants = [
                 {name: v for name in _OFTEN_CONSTANT if (v := _only_value(group.column(column[name]))) is not None}
@@ -90,18 +90,18 @@ class ParquetRows:
             self.topics = _named_topics(path, notes[TOPICS_KEY]) if TOPICS_KEY in notes else _topics(path, file)
 
     def records(self, low: int, high: int) -> Columns:
-        """Return the rows about records of the streams in [low, high], by stream, each in the ledger's order."""
+        """Return the rows of records in the streams [low, high], by stream, each in the ledger's order."""
         wanted = [
             i
             for i, (first, last) in enumerate(self._bounds)
             if not self._is_control[i] and first <= high and last >= low
         ]
         parts = (self._chosen(columns, low, high) for columns in self._read(wanted))
-        # Copied one by one: a row group that was decoded goes away before the next one is.
+        # Copied one by one: a decoded row group is freed before the next one.
         return by_stream(Columns.collect(parts, sum(self._sizes[i] for i in wanted)))
 
     def control(self) -> Columns:
-        """Return the rows about positions and assignments in the ledger's order."""
+        """Return the rows of commits and assignments in the ledger's order."""
         wanted = [i for i, only in enumerate(self._is_control) if only or not self.sorted]
         return Columns.concat(c.take(is_control(c.event)) for c in self._read(wanted))
 
@@ -143,7 +143,7 @@ class ParquetRows:
         if is_constant(columns.stream):
             return columns  # the row group was chosen by its stream
         if not (columns.stream[1:] >= columns.stream[:-1]).all():
-            raise LedgerError(f"{self.path}: damaged: says that it is sorted by stream and is not")
+            raise LedgerError(f"{self.path}: damaged: marked as sorted by stream, but is not")
         start = int(np.searchsorted(columns.stream, np.uint64(low)))
         end = int(np.searchsorted(columns.stream, np.uint64(high), side="right"))
         return columns.take(slice(start, end))
@@ -171,14 +171,14 @@ def sealed_parts(rows: JournalRows) -> Iterator[Columns]:
 
 
 def write_sealed(path: Path, topics: tuple[str, ...], parts: Iterable[Columns]) -> None:
-    """Write rows that come in the sealed form's order: those about positions and assignments first, then by stream."""
-    write_private(path, "")  # Arrow keeps the mode of a file that is there
+    """Write rows in the sealed form's order: commits and assignments first, then by stream."""
+    write_private(path, "")  # Arrow keeps the mode of an existing file
     with pq.ParquetWriter(
         path,
         SCHEMA.with_metadata({SORTED_KEY: SORTED_VALUE, TOPICS_KEY: json.dumps(topics)}),
         compression="none",
         use_dictionary=["event", "cluster", "topic", "partition", "stream"],
-        # Within a stream these grow steadily: smaller than compressed, and several times as fast to read.
+        # These increase within a stream: delta encoding is smaller than compression, and several times as fast to read.
         column_encoding=dict.fromkeys(("offset", "sequence", "time_ns"), "DELTA_BINARY_PACKED"),
     ) as writer:
         for columns in parts:
@@ -198,7 +198,7 @@ def checksum(path: Path) -> tuple[int, int]:
 
 
 def require_intact(path: Path, sealed: tuple[int, int]) -> None:
-    """Raise LedgerError unless the file has the length and the CRC-32 with which it was sealed."""
+    """Raise LedgerError unless the file has the length and CRC-32 of its seal."""
     found = checksum(path)
     if found[0] != sealed[0]:
         raise LedgerError(f"{path}: truncated: {found[0]} bytes of {sealed[0]}; copy it again")
@@ -207,7 +207,7 @@ def require_intact(path: Path, sealed: tuple[int, int]) -> None:
 
 
 def stream_ranges(sample: UInt64, count: int, at_once: int) -> list[tuple[int, int]]:
-    """Cut all streams into ranges [low, high] that hold about `at_once` of `count` rows; no stream is cut."""
+    """Split all streams into ranges [low, high] of about `at_once` of `count` rows; no stream is split."""
     low, high = ALL_STREAMS
     pieces = -(-count // at_once)
     if pieces < 2 or not len(sample):
@@ -233,7 +233,7 @@ def _open(path: Path) -> pq.ParquetFile:
         raise LedgerError(f"{path}: truncated or not Parquet: {_line(error)}") from error
 
 
-# Arrow raises whatever comes first when bytes are not what they should be, in the statistics too.
+# Arrow raises various errors for damaged bytes, also in the statistics.
 _DECODING_ERRORS = (
     pa.ArrowException,
     OSError,
@@ -255,7 +255,7 @@ def _decoding(path: Path) -> Iterator[None]:
 
 
 def _check_columns(path: Path, schema: pa.Schema) -> None:
-    """Raise LedgerError unless each column is there once, of a type whose values are what they seem."""
+    """Raise LedgerError unless each column exists once, with an unambiguous type."""
     for field in SCHEMA:
         found = [schema.field(i) for i in range(len(schema.names)) if schema.names[i] == field.name]
         if not found:
@@ -276,7 +276,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _check_values(path: Path, columns: Columns) -> None:
-    """Raise LedgerError for numbers that no tool that knows the format writes."""
+    """Raise LedgerError for numbers that are invalid in the format."""
     for name in ("partition", "offset", "sequence"):
         values = getattr(columns, name)
         low = RANGES[name][0]
@@ -319,7 +319,7 @@ def _bounds(column: Any) -> tuple[int, int]:
 
 
 def _only_value(column: Any) -> Any:
-    """Return the only value in a row group's column, None where there may be several or none."""
+    """Return the only value in a row group's column, None if there may be several or none."""
     statistics = column.statistics
     if statistics is None or not statistics.has_min_max or statistics.null_count or statistics.min != statistics.max:
         return None

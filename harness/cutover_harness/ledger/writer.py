@@ -1,18 +1,20 @@
-"""The writing side of the ledger: a memory-mapped journal that keeps what was appended when the process is killed."""
+"""The writing side of the ledger: a memory-mapped journal that survives a kill of the process."""
 
 import base64
+import contextlib
 import json
 import mmap
 import os
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from cutover_harness.files import PRIVATE, write_atomic
 from cutover_harness.ledger.columns import Array
 from cutover_harness.ledger.format import (
     ABORTED,
@@ -37,7 +39,6 @@ from cutover_harness.ledger.format import (
     LedgerError,
 )
 from cutover_harness.ledger.identity import to_bytes
-from cutover_harness.privacy import write_private
 
 _FIRST_CHUNK = 1 << 18
 _LAST_CHUNK = 1 << 26
@@ -48,11 +49,12 @@ class LedgerWriter:
 
     An event whose method has returned is in the file, whatever happens to the process (the page cache outlives it; a
     power cut is another matter). `cluster` is 0 for the source, 1 for the target, 255 for unknown; `offset` -1 and
-    `sequence` -1 mean unknown and none. Several threads may append. Many events at once take a tenth of the time.
+    `sequence` -1 mean unknown and none. Several threads may append. Many events in one call take a tenth of the time.
 
     topics: what a consumer subscribes to: a judge has to know what it should have had even if it was delivered nothing.
 
-    Raises LedgerError if the folder holds a ledger already: a restarted process keeps one of its own.
+    Raises LedgerError if the folder holds a ledger already, as a restarted process keeps one of its own, and if a file
+    cannot be written; the events until then are in the ledger.
     """
 
     def __init__(
@@ -67,8 +69,9 @@ class LedgerWriter:
         identity: Literal["header", "fingerprint"] = "header",
         topics: Iterable[str] | None = None,
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        with self._writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         self._meta: dict[str, object] = {
             "format": VERSION,
             "instance": instance,
@@ -84,15 +87,17 @@ class LedgerWriter:
         if topics is not None:
             self._meta["topics"] = [topic for topic in topics if not topic.startswith("^")]  # names, no patterns
         try:
-            self._file = os.open(folder / JOURNAL, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            with self._writing(folder / JOURNAL):
+                self._file = os.open(folder / JOURNAL, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+                os.posix_fallocate(self._file, 0, _FIRST_CHUNK)
+                os.pwrite(self._file, HEADER, 0)
         except FileExistsError:
-            raise LedgerError(f"{folder}: holds a ledger already; give every process a folder of its own") from None
-        os.posix_fallocate(self._file, 0, _FIRST_CHUNK)
-        os.pwrite(self._file, HEADER, 0)
+            raise LedgerError(f"{folder}: contains a ledger already; give every process its own folder") from None
         self._map = mmap.mmap(self._file, _FIRST_CHUNK)
         self._size = _FIRST_CHUNK
         self._end = HEADER_SIZE
-        self._names = os.open(folder / NAMES, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with self._writing(folder / NAMES):
+            self._names = os.open(folder / NAMES, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._topics: dict[str, int] = {}
         self._streams: set[int] = set()
         self._lock = threading.Lock()
@@ -100,41 +105,41 @@ class LedgerWriter:
         self._write_meta()
 
     def sent(self, topic: str, partition: int, stream: int, sequence: int, cluster: int) -> None:
-        """Append that the record was handed to the client."""
+        """Append: the record was passed to the client."""
         self._append(NO_OFFSET, sequence, stream, partition, topic, cluster, SENT)
 
     def acked(self, topic: str, partition: int, offset: int, stream: int, sequence: int, cluster: int) -> None:
-        """Append that the record was acknowledged; in a transaction, call it once the transaction is committed."""
+        """Append: the record was acknowledged; in a transaction, call it after the commit."""
         self._append(offset, sequence, stream, partition, topic, cluster, ACKED)
 
     def failed(self, topic: str, partition: int, stream: int, sequence: int, cluster: int) -> None:
-        """Append that the client reported an error for the record, which may be in the log nevertheless."""
+        """Append: the client reported an error for the record, which may be in the log nevertheless."""
         self._append(NO_OFFSET, sequence, stream, partition, topic, cluster, FAILED)
 
     def aborted(
         self, topic: str, partition: int, stream: int, sequence: int, cluster: int, offset: int = NO_OFFSET
     ) -> None:
-        """Append that the transaction which the record was sent in was aborted."""
+        """Append: the record's transaction was aborted."""
         self._append(offset, sequence, stream, partition, topic, cluster, ABORTED)
 
     def delivered(self, topic: str, partition: int, offset: int, stream: int, sequence: int, cluster: int) -> None:
-        """Append that the application got the record; sequence -1 for one without an identity of this run."""
+        """Append: the application got the record; sequence -1 for one without an identity of this run."""
         self._append(offset, sequence, stream, partition, topic, cluster, DELIVERED)
 
     def committed(self, topic: str, partition: int, offset: int, cluster: int) -> None:
-        """Append that the group's position was committed; `offset` is the next one to read."""
+        """Append: the group's position was committed; `offset` is the next one to read."""
         self._append(offset, NO_SEQUENCE, 0, partition, topic, cluster, COMMITTED)
 
     def assigned(self, topic: str, partition: int, cluster: int) -> None:
-        """Append that the partition was assigned to this process."""
+        """Append: the partition was assigned to this process."""
         self._append(NO_OFFSET, NO_SEQUENCE, 0, partition, topic, cluster, ASSIGNED)
 
     def revoked(self, topic: str, partition: int, cluster: int) -> None:
-        """Append that the partition was taken from this process."""
+        """Append: the partition was revoked from this process."""
         self._append(NO_OFFSET, NO_SEQUENCE, 0, partition, topic, cluster, REVOKED)
 
     def name_stream(self, stream: int, topic: str, key: bytes | str | None, partition: int) -> None:
-        """Keep the stream's key, so that reports can name it. Naming it again costs a look-up."""
+        """Store the stream's key for reports. A repeated call costs a look-up."""
         if stream in self._streams:
             return
         self._streams.add(stream)
@@ -142,14 +147,14 @@ class LedgerWriter:
         self._write_name({"stream": f"{stream:016x}", "topic": topic, "key": coded, "partition": partition})
 
     def topic_number(self, topic: str) -> int:
-        """Return the number that stands for the topic in this ledger's rows."""
+        """Return the topic's number in this ledger's rows."""
         code = self._topics.get(topic)
         return self._name_topic(topic) if code is None else code
 
     def append_rows(self, rows: Array, event: int) -> int:
-        """Append an event for each of `rows` (of ROW_DTYPE, topics by `topic_number`); returns where the first stands.
+        """Append an event for each of `rows` (of ROW_DTYPE, topics by `topic_number`); return the first position.
 
-        Fills in event and time, in `rows` too. Where it is killed in between, the first so many of them count.
+        Fills in event and time, in `rows` too. If it is killed in between, the first of them count.
         """
         rows["time_ns"] = time.time_ns()
         rows["event"] = 0
@@ -162,7 +167,7 @@ class LedgerWriter:
             written = np.frombuffer(self._map, ROW_DTYPE, len(rows), place)
             written[:] = rows
             written["event"] = event  # last, as in a single row
-            del written  # the map cannot grow while an array looks into it
+            del written  # the map cannot grow while an array refers to it
         rows["event"] = event
         return place
 
@@ -202,8 +207,9 @@ class LedgerWriter:
         """Make room up to `end`; the caller has the lock."""
         while end > self._size:
             step = min(self._size, _LAST_CHUNK)
-            # Reserved, not sparse: a full disk is an OSError here instead of a SIGBUS at some later write.
-            os.posix_fallocate(self._file, self._size, step)
+            # Reserved, not sparse: a full disk raises OSError here instead of SIGBUS at a later write.
+            with self._writing(self._folder / JOURNAL):
+                os.posix_fallocate(self._file, self._size, step)
             self._size += step
         self._map.resize(self._size)
 
@@ -219,9 +225,21 @@ class LedgerWriter:
             return code
 
     def _write_name(self, entry: dict[str, object]) -> None:
-        os.write(self._names, json.dumps(entry, separators=(",", ":")).encode() + b"\n")
+        line = json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+        with self._writing(self._folder / NAMES):
+            while line:  # a disk that is nearly full takes a part
+                line = line[os.write(self._names, line) :]
 
     def _write_meta(self) -> None:
-        temporary = self._folder / (META + ".tmp")
-        write_private(temporary, json.dumps(self._meta) + "\n")
-        temporary.replace(self._folder / META)
+        with self._writing(self._folder / META):
+            write_atomic(self._folder / META, json.dumps(self._meta) + "\n", mode=PRIVATE)
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _writing(file: Path) -> Iterator[None]:
+        try:
+            yield
+        except FileExistsError:
+            raise
+        except OSError as why:
+            raise LedgerError(f"ledger {file}: cannot be written: {why.strerror}: make room, then run again") from why

@@ -1,30 +1,25 @@
-"""`kafka-cutover load`: replay as a Locust load, in this process, in several, or on several machines."""
+"""`kafka-cutover load`: replay as a Locust load, in one process, in several, or on several machines."""
 
 from __future__ import annotations
 
-import os
 import secrets
-import socket
-import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
 from cutover_harness.capture.clock import clock_of
 from cutover_harness.capture.format import CaptureReader
-from cutover_harness.capture.properties import read_properties
 from cutover_harness.capture.units import span_s
 from cutover_harness.errors import UsageError
 from cutover_harness.inputs import check_folder, read_text_input
-from cutover_harness.load.connection import VARIABLE as CONNECTION
 from cutover_harness.load.connection import Connection
-from cutover_harness.load.handover import hand_over
-from cutover_harness.load.secret import VARIABLE as SECRET
+from cutover_harness.load.locust_process import own_port, run_locust
 from cutover_harness.load.secret import check_open, read_secret
-from cutover_harness.load.settings import VARIABLE, LoadSettings
+from cutover_harness.load.settings import LoadSettings
 from cutover_harness.load.topics import check_topics
+from cutover_harness.properties_file import read_properties
 from cutover_harness.replay.config import ReplayOptions
 
 app = typer.Typer(add_completion=False)
@@ -35,43 +30,41 @@ _LOCAL = "127.0.0.1"
 @app.command("load", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def load(
     context: typer.Context,
-    capture: Annotated[Path | None, typer.Option(help="Recorded traffic; default: the sample capture.")] = None,
-    cutover_file: Annotated[Path | None, typer.Option(help="The cutover file that the clients follow.")] = None,
-    status: Annotated[Path | None, typer.Option(help="Folder for the clients' statuses.")] = None,
+    capture: Annotated[Path | None, typer.Option(help="Recorded traffic (default: the sample capture).")] = None,
+    cutover_file: Annotated[Path | None, typer.Option(help="Cutover file that the clients follow.")] = None,
+    status: Annotated[Path | None, typer.Option(help="Folder for the clients' status files.")] = None,
     bootstrap: Annotated[str | None, typer.Option(help="Without a cutover file: HOST:PORT,... of the cluster.")] = None,
     cluster: Annotated[Path | None, typer.Option(help="Without a cutover file: librdkafka properties.")] = None,
-    producers: Annotated[int, typer.Option(min=0, help="Producers; they share the capture by key.")] = 2,
+    producers: Annotated[int, typer.Option(min=0, help="Number of producers; they share the capture by key.")] = 2,
     group: Annotated[
-        list[str] | None, typer.Option(help="Consumer group and its members, such as billing:2; repeatable.")
+        list[str] | None, typer.Option(help="Consumer group and its number of members, such as billing:2; repeatable.")
     ] = None,
-    speed: Annotated[str, typer.Option(help="Times the recorded rhythm, or max.")] = "1",
-    scale: Annotated[int, typer.Option(min=1, help="Copies of each record, each with a key of its own.")] = 1,
-    topic_prefix: Annotated[str, typer.Option(help="Put before the recorded topics' names.")] = "",
-    once: Annotated[bool, typer.Option("--once", help="End with the capture, instead of starting it again.")] = False,
-    run_time: Annotated[str | None, typer.Option(help="End after: 90s, 10m, 2h. Then records are drained.")] = None,
-    web: Annotated[bool, typer.Option("--web", help="With Locust's web page, instead of headless.")] = False,
+    speed: Annotated[str, typer.Option(help="Replay speed factor, or max (default: 1, as recorded).")] = "1",
+    scale: Annotated[int, typer.Option(min=1, help="Copies of each record, each with its own key.")] = 1,
+    topic_prefix: Annotated[str, typer.Option(help="Prefix for the recorded topics' names.")] = "",
+    once: Annotated[bool, typer.Option("--once", help="End with the capture instead of repeating it.")] = False,
+    run_time: Annotated[str | None, typer.Option(help="End after this time, such as 90s, 10m, 2h; then drain.")] = None,
+    web: Annotated[bool, typer.Option("--web", help="Show Locust's web page instead of running headless.")] = False,
     web_host: Annotated[str, typer.Option(help="Address of the web page.")] = _LOCAL,
-    master: Annotated[bool, typer.Option("--master", help="Run no clients; workers connect and run them.")] = False,
+    master: Annotated[bool, typer.Option("--master", help="Run no clients; connected workers run them.")] = False,
     master_bind_host: Annotated[
-        str, typer.Option(help="Address for workers to connect to; others than 127.0.0.1 need --secret.")
+        str, typer.Option(help="Address for workers to connect to; any but 127.0.0.1 needs --secret.")
     ] = _LOCAL,
-    worker: Annotated[bool, typer.Option("--worker", help="Be a worker of the master at --master-host.")] = False,
-    master_host: Annotated[str, typer.Option(help="Where a worker finds its master.")] = _LOCAL,
+    worker: Annotated[bool, typer.Option("--worker", help="Run as a worker of the master at --master-host.")] = False,
+    master_host: Annotated[str, typer.Option(help="Address of the master, for a worker.")] = _LOCAL,
     secret: Annotated[
-        Path | None, typer.Option(help="File with the secret that master and workers share (16 bytes or more).")
+        Path | None, typer.Option(help="File with the shared secret of master and workers (16 bytes or more).")
     ] = None,
-    report: Annotated[Path | None, typer.Option(help="File for the result, as JSON.")] = None,
-    drain: Annotated[
-        str, typer.Option(help="How long to wait for deliveries at the end, without any progress.")
-    ] = "60s",
+    report: Annotated[Path | None, typer.Option(help="Write the result as JSON to this file.")] = None,
+    drain: Annotated[str, typer.Option(help="Longest wait for deliveries at the end without progress.")] = "60s",
     client: Annotated[
         list[str] | None, typer.Option(help="librdkafka property of all clients, name=value; repeatable.")
     ] = None,
 ) -> None:
-    """Replay a capture as a Locust load and judge it: nothing lost, nothing out of order.
+    """Replay a capture as a Locust load and judge it: nothing lost, nothing reordered.
 
-    Further options go to Locust: --processes 4, --master --expect-workers 8, --master-host HOST, --html FILE, --csv
-    NAME, --web-port PORT. Clients follow --cutover-file, so a switchover can be conducted while the load runs.
+    Other options are passed to Locust: --processes 4, --master --expect-workers 8, --master-host HOST, --html FILE,
+    --csv NAME, --web-port PORT. Clients follow --cutover-file, so you can switch over while the load runs.
     """
     shared = None if secret is None else read_secret(str(secret))
     if worker:
@@ -99,9 +92,9 @@ def load(
         run_time_s=None if run_time is None else span_s("--run-time", run_time),
     )
     if not web and run_time is None and not once:
-        raise UsageError("load: for how long? Give --run-time 10m, --once, or --web")
+        raise UsageError("load: no duration: give --run-time 10m, --once, or --web")
     if report is not None and (report.is_dir() or not report.absolute().parent.is_dir()):
-        raise UsageError(f"load: --report {report}: is a folder, or in one that is not there")
+        raise UsageError(f"load: --report {report}: is a folder, or its folder does not exist")
     check_topics(settings)
     users = str(settings.producers + len(settings.members))
     arguments = ["--users", users, "--spawn-rate", users, "--stop-timeout", str(_STOP_TIMEOUT_S)]
@@ -113,8 +106,8 @@ def load(
     if master:
         arguments.append("--master")
     if processes:
-        arguments += _own_port(context.args)
-        shared = shared or secrets.token_bytes(32)  # other users of this machine reach the port, too
+        arguments += own_port(context.args)
+        shared = shared or secrets.token_bytes(32)  # other users of this machine can reach the port
     run_locust([*arguments, *context.args], settings, shared)
 
 
@@ -136,7 +129,7 @@ def settings_of(
     drain_s: float = 60.0,
     run_time_s: float | None = None,
 ) -> LoadSettings:
-    """Return the settings that the options mean; raises UsageError where they mean none, or the capture is unusable."""
+    """Return the settings from the options. Raises UsageError for invalid options or an unusable capture."""
     if capture is None:
         from cutover_scenarios import sample_capture  # noqa: PLC0415 - data that other captures do not need
 
@@ -169,13 +162,13 @@ def settings_of(
         first = why.errors()[0]
         raise UsageError(f"load: {'.'.join(map(str, first['loc']))}: {first['msg']}") from why
     except ValueError as why:
-        raise UsageError(f"load: --speed {speed}: neither a number nor max") from why
+        raise UsageError(f"load: --speed {speed}: expected a number or max") from why
 
 
 def connection_of(
     cutover_file: Path | None, status: Path | None, bootstrap: str | None, cluster: Path | None, client: list[str]
 ) -> Connection:
-    """Return how the clients of this process reach their cluster; raises UsageError."""
+    """Return the connection of this process's clients to their cluster. Raises UsageError."""
     if sum(each is not None for each in (cutover_file, bootstrap, cluster)) != 1:
         raise UsageError(
             "load: give one of --cutover-file FILE, --bootstrap HOST:PORT and --cluster FILE, to each worker as well: "
@@ -198,31 +191,6 @@ def connection_of(
         status_dir=None if status is None else status.absolute(),
         endpoint=endpoint,
     )
-
-
-def run_locust(arguments: list[str], given: LoadSettings | Connection, secret: bytes | None) -> NoReturn:
-    """Become Locust with the load's locustfile: signals and the exit code are its own from here on."""
-    import cutover_harness.load  # noqa: PLC0415 - for its place
-
-    locustfile = Path(cutover_harness.load.__file__).with_name("locustfile.py")
-    environment = {**os.environ}
-    environment[VARIABLE if isinstance(given, LoadSettings) else CONNECTION] = hand_over(
-        given.model_dump_json().encode()
-    )
-    if secret is not None:
-        environment[SECRET] = hand_over(secret)
-    command = [sys.executable, "-m", "locust", "--locustfile", str(locustfile), *arguments]
-    sys.stdout.flush()
-    os.execve(sys.executable, command, environment)  # noqa: S606 - a list that we built
-
-
-def _own_port(arguments: list[str]) -> list[str]:
-    """Return options for a port that is free, as all workers are children of this master: two loads never meet."""
-    if any(each.split("=")[0] in ("--master-bind-port", "--master-port") for each in arguments):
-        return []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = str(server.getsockname()[1])
-    return ["--master-bind-port", port, "--master-port", port]
 
 
 def _members(text: str) -> tuple[str, int]:

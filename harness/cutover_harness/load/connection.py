@@ -1,4 +1,4 @@
-"""The clusters that the clients of one process connect to; nothing of it goes over the wire to another machine."""
+"""The clusters of one process's clients; never sent to another machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _UNUSED = Path("unused")
 
 
 class ProducerPart(ConfigFile):
-    """What the master gives to a worker for one producer."""
+    """The master's message to a worker about one producer."""
 
     what = "a producer's part of a load"
 
@@ -30,7 +30,7 @@ class ProducerPart(ConfigFile):
 
 
 class ConsumerPart(ConfigFile):
-    """What the master gives to a worker for one member of a group."""
+    """The master's message to a worker about one member of a group."""
 
     what = "a consumer's part of a load"
 
@@ -61,7 +61,7 @@ class Connection(ConfigFile):
 
     @property
     def shim(self) -> bool:
-        """Whether the clients are on the shim."""
+        """Whether the clients use the shim."""
         return self.cutover_file is not None
 
     def producer_of(self, part: ProducerPart) -> ProducerConfig:
@@ -106,13 +106,13 @@ class Connection(ConfigFile):
 
     @classmethod
     def given(cls) -> Connection | None:
-        """Return the connection that this worker was started with, None without one; raises UsageError."""
+        """Return the connection from this worker's options, None without them. Raises UsageError."""
         named = os.environ.get(VARIABLE)
         return None if named is None else Connection.load_from(named)
 
     @classmethod
     def load_from(cls, reference: str) -> Self:
-        """Return the configuration that `reference` stands for: a file's name or what `hand_over` returned."""
+        """Return the configuration in `reference`: a file's name or a value of `hand_over`."""
         if is_handed_over(reference):
             return cls.parse(take(reference, cls.what), reference)
         return super().load(Path(reference))

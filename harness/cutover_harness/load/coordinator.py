@@ -1,4 +1,4 @@
-"""The master's side of a load: it gives out shares, ends the load in order, and judges it."""
+"""The master's side of a load: it distributes the clients, ends the load cleanly, and judges it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ import logging
 import secrets
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import gevent
 
+from cutover_harness import exit_codes
 from cutover_harness.load.connection import ConsumerPart, ProducerPart
 from cutover_harness.load.messages import COUNTS, PHASE, SLOT, SLOT_WANTED, SUMMARY
 from cutover_harness.load.settings import LoadSettings
 from cutover_harness.load.summary import GroupResult, GroupSummary, ProducerSummary, compare
+from cutover_harness.waits import wait_until
 
 log = logging.getLogger(__name__)
-EXIT_FAIL, EXIT_USAGE, EXIT_INCONCLUSIVE = 1, 2, 3
 _START_AFTER_NS = 2_000_000_000
 _POLL_S = 0.2
 _ALL_STARTED_S = 60.0
@@ -28,7 +30,7 @@ _SUMMARY_S = 60.0
 
 @dataclass
 class LoadResult:
-    """What a load came to: PASS, FAIL or INCONCLUSIVE, why, and the counts."""
+    """The result of a load: PASS, FAIL or INCONCLUSIVE, the reasons, and the counts."""
 
     outcome: str
     reasons: list[str]
@@ -40,18 +42,18 @@ class LoadResult:
 
     @property
     def exit_code(self) -> int:
-        """The exit code that the outcome has."""
-        return {"PASS": 0, "FAIL": EXIT_FAIL}.get(self.outcome, EXIT_INCONCLUSIVE)
+        """The exit code of the outcome."""
+        return {"PASS": 0, "FAIL": exit_codes.FAILED}.get(self.outcome, exit_codes.UNPROVED)
 
     def lines(self) -> list[str]:
-        """Return the result in words."""
+        """Return the result as lines of text."""
         head = f"load: {self.outcome}: {self.sent:,} sent, {self.acked:,} acknowledged, {self.failed:,} failed"
         out = [f"{head}, in {self.seconds:.0f} s"]
         for group in self.groups:
             again = ", ".join(f"{count:,} {cause}" for cause, count in sorted(group.duplicated.items())) or "0"
             out.append(
                 f"  group {group.group}: {group.delivered:,} of {group.expected:,} delivered, {group.lost:,} lost, "
-                f"{group.phantom:,} phantom, {group.disordered:,} disordered, delivered again: {again}"
+                f"{group.phantom:,} phantom, {group.reordered:,} reordered, delivered again: {again}"
             )
             out += [f"    lost: {example}" for example in group.examples]
         return out + [f"  {reason}" for reason in self.reasons]
@@ -59,7 +61,7 @@ class LoadResult:
 
 @dataclass
 class _Worker:
-    """What is known of a worker: which clients it has, and its latest counts."""
+    """A worker's clients and its latest counts."""
 
     clients: list[str] = field(default_factory=list)
     counts: dict[str, Any] = field(default_factory=dict)
@@ -67,7 +69,7 @@ class _Worker:
 
 
 class Coordinator:
-    """Runs in the master, or in the one process of a local run."""
+    """Runs in the master, or in the only process of a local run."""
 
     def __init__(self, environment: Any, settings: LoadSettings) -> None:
         self.result: LoadResult | None = None
@@ -82,13 +84,13 @@ class Coordinator:
             gevent.spawn(self._end_with_the_capture)
 
     def started(self) -> None:
-        """Begin a load: its clients are being started."""
+        """Begin a load: Locust starts its clients."""
         self.begin()
         if self._settings.run_time_s is not None:
             gevent.spawn(self._end_in_time, self._run, self._settings.run_time_s)
 
     def begin(self) -> None:
-        """Forget the load before: all slots are free, and records get a number of their own."""
+        """Reset after the previous load: all slots are free, and records get a new run number."""
         self.result = None
         self._finishing = False
         self._workers: dict[str, _Worker] = {}
@@ -120,7 +122,7 @@ class Coordinator:
         self._workers.setdefault(msg.node_id, _Worker()).summary = msg.data
 
     def finish(self) -> LoadResult | None:
-        """End the load in order, once: producers flush, consumers catch up, summaries come in. None if none ran."""
+        """End the load once: producers flush, consumers catch up, workers send summaries. Return None if none ran."""
         if self._finishing or not self._workers:
             return self.result
         self._finishing = True
@@ -144,10 +146,10 @@ class Coordinator:
             file.write_text(json.dumps(asdict(result), indent=1, default=str), encoding="utf-8")
         except OSError as why:
             print(f"kafka-cutover: --report {file}: cannot be written ({why.strerror})", file=sys.stderr, flush=True)
-            self._environment.process_exit_code = EXIT_USAGE
+            self._environment.process_exit_code = exit_codes.REFUSED
 
     def _end_with_the_capture(self) -> None:
-        """Quit once every producer was started and has come to the end of its share."""
+        """Quit when every producer was started and has reached the end of its part."""
         while self._taken["producer"] < self._settings.producers or any(
             worker.counts.get("producing", 1) for worker in self._workers.values()
         ):
@@ -156,9 +158,9 @@ class Coordinator:
             self._environment.runner.quit()
 
     def _end_in_time(self, run: int, run_time_s: float) -> None:
-        """Quit, or with a web page stop, so long after all clients of the load `run` were started.
+        """Quit, or stop if there is a web page, `run_time_s` after all clients of the load `run` were started.
 
-        By the monotonic clock: the event loop's own stands still while Locust starts, and ends the time early.
+        It uses the monotonic clock: the event loop's own clock stops while Locust starts, so the time would end early.
         """
         self._wait(_ALL_STARTED_S, lambda: self._all_taken and time.time_ns() >= self._start_ns)
         self._begun = time.monotonic()
@@ -191,16 +193,11 @@ class Coordinator:
         return [worker for name, worker in self._workers.items() if worker.clients and name not in gone]
 
     @staticmethod
-    def _wait(seconds: float, condition: Any) -> bool:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > deadline:
-                return False
-            gevent.sleep(_POLL_S)
-        return True
+    def _wait(seconds: float, condition: Callable[[], bool]) -> bool:
+        return wait_until(condition, seconds, backoff_s=_POLL_S, sleep=gevent.sleep)
 
     def _wait_for_deliveries(self) -> None:
-        """Wait until every group was delivered as many records as were acknowledged, or nothing comes any more."""
+        """Wait until every group was delivered as many records as were acknowledged, or until there is no progress."""
         quiet_since, before = time.monotonic(), -1
         groups = list(self._settings.groups)
         while time.monotonic() - quiet_since < self._settings.drain_s:
@@ -216,11 +213,11 @@ class Coordinator:
     def _judge(self, *, flushed: bool) -> LoadResult:
         producers = ProducerSummary()
         groups = {group: GroupSummary() for group in self._settings.groups}
-        reasons = [] if flushed else ["producers did not come to an end in time, so later acknowledgements are missing"]
+        reasons = [] if flushed else ["producers did not finish in time, so later acknowledgements are missing"]
         for worker in self._workers.values():
             if worker.summary is None:
                 if worker.clients:
-                    reasons.append(f"a worker went away, and what it knew: {', '.join(worker.clients)}")
+                    reasons.append(f"lost a worker and its statistics: {', '.join(worker.clients)}")
                 continue
             reasons += worker.summary["errors"]
             for wire in worker.summary["producers"]:
@@ -235,10 +232,10 @@ class Coordinator:
             reasons.append("nothing was acknowledged")
         results = [compare(producers, group, summary, None) for group, summary in groups.items()]
         outcome = "INCONCLUSIVE" if reasons else "PASS"
-        bad = [r for r in results if r.lost or r.phantom or r.disordered]
+        bad = [r for r in results if r.lost or r.phantom or r.reordered]
         if bad and not reasons:
             outcome = "FAIL"
-            reasons = [f"group {r.group}: {r.lost} lost, {r.phantom} phantom, {r.disordered} disordered" for r in bad]
+            reasons = [f"group {r.group}: {r.lost} lost, {r.phantom} phantom, {r.reordered} reordered" for r in bad]
         return LoadResult(
             outcome,
             reasons,

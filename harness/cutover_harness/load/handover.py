@@ -1,6 +1,6 @@
-"""Handing text to the process that takes this one's place, and to its children, without a file that others could find.
+"""Pass bytes to the process that replaces this one, and to its children, without a file that others could find.
 
-It is in an open file that has no name any more. What stands in the environment is the number of its descriptor.
+They are in an open file without a name. The environment contains the number of its descriptor.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _BLOCK = 1 << 20
 
 
 def hand_over(content: bytes) -> str:
-    """Return a reference to `content` for `take` in a process that this one starts or becomes; raises UsageError."""
+    """Return a reference to `content` for `take` in a process that this one starts or becomes. Raises UsageError."""
     try:
-        descriptor, name = tempfile.mkstemp(prefix="kafka-cutover-load-")  # 0600, a name that nobody can guess
+        descriptor, name = tempfile.mkstemp(prefix="kafka-cutover-load-")  # 0600, with an unpredictable name
         Path(name).unlink()
         with os.fdopen(os.dup(descriptor), "wb") as file:
             file.write(content)
@@ -30,18 +30,18 @@ def hand_over(content: bytes) -> str:
 
 
 def is_handed_over(reference: str) -> bool:
-    """Return whether `hand_over` returned it; otherwise it is the name of a file."""
+    """Return whether `reference` is from `hand_over`; otherwise it is the name of a file."""
     return reference.startswith(_PREFIX) and reference.removeprefix(_PREFIX).isdecimal()
 
 
 def take(reference: str, what: str) -> bytes:
-    """Return what `reference` stands for, which may also be the name of a file; raises UsageError naming `what`."""
+    """Return the content of `reference`, which may also be the name of a file. Raises UsageError naming `what`."""
     if not is_handed_over(reference):
         return read_input(Path(reference), what)
     number = reference.removeprefix(_PREFIX)
     content = b""
     try:
-        # By position: processes that were forked share the descriptor's own.
+        # By offset: forked processes share the descriptor's position.
         while block := os.pread(int(number), _BLOCK, len(content)):
             content += block
     except OSError as why:

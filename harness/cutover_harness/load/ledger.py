@@ -1,4 +1,4 @@
-"""A ledger that keeps a summary of itself, and measures latencies on the way."""
+"""A ledger that stores only a summary, and measures latencies."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ class _Ledger:
         self.meter = Meter()
 
     def committed(self, topic: str, partition: int, offset: int, cluster: int) -> None:
-        """Forget it: a summary has no use for positions."""
+        """Ignore it: the summary contains no positions."""
 
     def assigned(self, topic: str, partition: int, cluster: int) -> None:
-        """Forget it."""
+        """Ignore it."""
 
     def revoked(self, topic: str, partition: int, cluster: int) -> None:
-        """Forget it."""
+        """Ignore it."""
 
 
 class ProducerLedger(_Ledger):
-    """The ledger of one producer user, written to in its thread alone. `done`: records acknowledged."""
+    """The ledger of one producer user, written only in its thread. `done`: records acknowledged."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,19 +37,19 @@ class ProducerLedger(_Ledger):
         self.summary.names[stream] = (topic, key)
 
     def sent(self, topic: str, partition: int, stream: int, sequence: int, cluster: int) -> None:  # noqa: ARG002
-        """Account for a record, and start its clock."""
+        """Count a record, and start its latency clock."""
         self.summary.sent[stream] = sequence + 1
         self._sent_at[stream, sequence] = time.monotonic()
 
     def acked(self, topic: str, partition: int, offset: int, stream: int, sequence: int, cluster: int) -> None:  # noqa: ARG002
-        """Account for an acknowledgement."""
+        """Count an acknowledgement."""
         ms = (time.monotonic() - self._sent_at.pop((stream, sequence))) * 1e3
         self.summary.acked[stream].add(sequence)
         self.done += 1
         self.meter.add(topic, ms, 0, time.time())
 
     def failed(self, topic: str, partition: int, stream: int, sequence: int, cluster: int) -> None:  # noqa: ARG002
-        """Account for a record that was not acknowledged."""
+        """Count a record that was not acknowledged."""
         self._sent_at.pop((stream, sequence), None)
         self.summary.failed += 1
         self.meter.fail(topic, time.time())
@@ -59,12 +59,12 @@ class ProducerLedger(_Ledger):
         self._sent_at.pop((stream, sequence), None)
 
     def delivered(self, *_: Any) -> None:
-        """Refuse: producers are delivered nothing."""
+        """Refuse: producers get no deliveries."""
         raise NotImplementedError
 
 
 class ConsumerLedger(_Ledger):
-    """The ledger of one consumer user, written to in its thread alone. `done`: different records delivered."""
+    """The ledger of one consumer user, written only in its thread. `done`: different records delivered."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,11 +73,11 @@ class ConsumerLedger(_Ledger):
         self._tracker = MemberTracker(self.summary)
 
     def delivered(self, topic: str, partition: int, offset: int, stream: int, sequence: int, cluster: int) -> None:
-        """Account for a delivery."""
+        """Count a delivery."""
         self.done += self._tracker.delivered(topic, partition, offset, stream, sequence, cluster)
 
     def observe(self, message: Any) -> None:
-        """Measure a message's way: from its timestamp, which the replay sets to when it was due."""
+        """Measure a message's latency from its timestamp, which the replay sets to its due time."""
         now = time.time()
         self.meter.add(message.topic(), max(0.0, now * 1e3 - message.timestamp()[1]), len(message), now)
 

@@ -7,7 +7,7 @@ from cutover_harness.load.users import ConsumerUser, ProducerUser
 
 __all__ = ["ConsumerUser", "ProducerUser"]
 
-if VARIABLE in os.environ:  # a worker on another machine is told by the master
+if VARIABLE in os.environ:  # a worker on another machine gets its part from the master
     _settings = LoadSettings.load()
     ProducerUser.fixed_count = _settings.producers
     ConsumerUser.fixed_count = len(_settings.members)

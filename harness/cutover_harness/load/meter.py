@@ -1,4 +1,4 @@
-"""Counting in the thread of a client, for statistics that are shown elsewhere."""
+"""Count in a client's thread, for statistics in another thread."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PUSH_S = 0.5
 
 @dataclass
 class Count:
-    """Requests of one name: latencies (ms) as a histogram, sizes (bytes), and how many in which second."""
+    """Requests of one name: a histogram of latencies (ms), sizes (bytes), and counts per second."""
 
     requests: int = 0
     failures: int = 0
@@ -25,7 +25,7 @@ class Count:
 
 
 class Meter:
-    """Gathers counts, and hands them over through a queue about twice a second. For one thread; `take` for another."""
+    """Collects counts in one thread, passes them on about twice per second; another thread calls `take`."""
 
     def __init__(self) -> None:
         self._counts: dict[str, Count] = {}
@@ -58,14 +58,14 @@ class Meter:
         count.failed_per_second[second] = count.failed_per_second.get(second, 0) + 1
 
     def push(self, now: float | None = None) -> None:
-        """Hand over what was gathered."""
+        """Pass on the collected counts."""
         self._next = (time.time() if now is None else now) + PUSH_S
         if self._counts:
             self._ready.append(self._counts)
             self._counts = {}
 
     def take(self) -> list[dict[str, Count]]:
-        """Return, once, what was handed over."""
+        """Return the counts passed on since the last call."""
         taken = []
         while self._ready:
             taken.append(self._ready.popleft())

@@ -38,7 +38,7 @@ class _Relay(logging.Handler):
 
 
 def prepare() -> None:
-    """Make this process fit for `start`; call it once, from a greenlet."""
+    """Prepare this process for `start`; call it once, from a greenlet."""
     pa.enable_signal_handlers(False)
     warm_up()
     logging.logThreads = False
@@ -51,7 +51,7 @@ def prepare() -> None:
 
 
 def start(run: Callable[..., Any], *arguments: Any) -> Any:
-    """Run a function in a thread of its own; returns gevent's AsyncResult of it."""
+    """Run a function in its own thread; return gevent's AsyncResult of it."""
     return ThreadPool(1).spawn(run, *arguments)
 
 

@@ -1,4 +1,4 @@
-"""A worker's side of a load (and of a local run): the clients' threads, and the talk with the master."""
+"""A worker's side of a load (and of a local run): the clients' threads, and messages to and from the master."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import time
 import uuid
 from collections import defaultdict
-from typing import Any, Literal
+from typing import Any
 
 import gevent
 from gevent.event import AsyncResult
@@ -21,9 +21,9 @@ from cutover_harness.replay.consumer import consume
 from cutover_harness.replay.process import Stop
 from cutover_harness.replay.producer import replay_share
 from cutover_harness.replay.sequences import Earlier
+from cutover_harness.types import Role
 
 log = logging.getLogger(__name__)
-Role = Literal["producer", "consumer"]
 _SLOT_WAIT_S = 30
 _COUNTS_S = 1.0
 
@@ -54,7 +54,7 @@ class Client:
 
     @property
     def error(self) -> str | None:
-        """What the thread ended with, None where it ended well or has not ended."""
+        """The error that ended the thread, None if it ended normally or still runs."""
         if not self._running.ready() or self._running.exception is None:
             return None
         return f"{self.config.instance}: {self._running.exception}"
@@ -80,7 +80,7 @@ class Node:
         gevent.spawn(self._report)
 
     def open(self, role: Role) -> Client | None:
-        """Start a client for a user: the next one that the master has to give, None where all are taken."""
+        """Start a client for a user: the master's next one, None if all are taken."""
         name = uuid.uuid4().hex
         self._waiting[name] = AsyncResult()
         self._environment.runner.send_message(SLOT_WANTED, {"user": name, "role": role})
@@ -115,7 +115,7 @@ class Node:
         self._clients = []
 
     def carry(self) -> None:
-        """Carry what the clients counted since the last time to Locust's statistics."""
+        """Add the clients' new counts to Locust's statistics."""
         for client in self._clients:
             for counts in client.ledger.meter.take():
                 for name, count in counts.items():
@@ -134,7 +134,7 @@ class Node:
         return {"producers": producers, "groups": groups, "errors": errors}
 
     def _report(self) -> None:
-        """Tell the statistics and the master, for as long as the process lives, how far its clients are."""
+        """Report the clients' progress to the statistics and to the master, until the process ends."""
         while True:
             gevent.sleep(_COUNTS_S)
             if not self._clients:

@@ -1,4 +1,4 @@
-"""The secret that master and workers share, and where one is needed."""
+"""The shared secret of master and workers, and the addresses that need it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LEAST_BYTES = 16
 
 
 def read_secret(reference: str) -> bytes:
-    """Return the secret in a file (or what was handed over); raises UsageError that does not show it."""
+    """Return the secret in a file (or handed over). Raises UsageError, which does not contain it."""
     secret = take(reference, "--secret").strip()
     if len(secret) < LEAST_BYTES:
         raise UsageError(
@@ -24,7 +24,7 @@ def read_secret(reference: str) -> bytes:
 
 
 def is_local(host: str) -> bool:
-    """Return whether only this machine is reached at `host`."""
+    """Return whether `host` is an address of this machine only."""
     if host in ("", "*"):
         return False
     try:
@@ -39,7 +39,7 @@ def is_local(host: str) -> bool:
 
 
 def check_open(option: str, host: str, secret: bytes | None) -> None:
-    """Raise UsageError if `host` is not of this machine and there is no secret."""
+    """Raise UsageError if other machines can reach `host` and there is no secret."""
     if secret is None and not is_local(host):
         raise UsageError(
             f"load: {option} {host}: is open to other machines: give --secret FILE (the same on each), "

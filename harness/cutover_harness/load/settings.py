@@ -1,4 +1,4 @@
-"""What a load is: which traffic, how many clients, on which clusters."""
+"""Settings of a load: traffic, number of clients, clusters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VARIABLE = "CUTOVER_LOAD"
 
 
 class LoadSettings(Connection):
-    """The settings of a load, as the master has them; workers get from it their parts of the traffic.
+    """The settings of a load in the master; it sends each worker its part of the traffic.
 
     Clients are on the shim if `cutover_file` is given, otherwise plain ones on the cluster at `endpoint`.
     """
@@ -39,7 +39,7 @@ class LoadSettings(Connection):
         return [group for group, count in self.groups.items() for _ in range(count)]
 
     def producer_part(self, index: int, run: int, start_ns: int) -> ProducerPart:
-        """Return what a producer (from 0) is told."""
+        """Return the part of a producer (from 0)."""
         return ProducerPart(
             instance=f"load-producer-{index + 1}",
             run=run,
@@ -49,7 +49,7 @@ class LoadSettings(Connection):
         )
 
     def consumer_part(self, index: int, run: int) -> ConsumerPart:
-        """Return what a consumer (from 0, over all groups) is told."""
+        """Return the part of a consumer (from 0, over all groups)."""
         group = self.members[index]
         number = index - self.members.index(group) + 1
         return ConsumerPart(
@@ -71,10 +71,12 @@ class LoadSettings(Connection):
 
     @classmethod
     def load(cls, file: Path | None = None) -> Self:
-        """Return the settings in `file`, by default those that CUTOVER_LOAD names; raises UsageError."""
+        """Return the settings in `file` (default: the file that CUTOVER_LOAD names). Raises UsageError."""
         if file is not None:
             return cls.load_from(str(file))
         named = os.environ.get(VARIABLE)
         if not named:
-            raise UsageError(f"load: the variable {VARIABLE} names no file of settings; see `kafka-cutover load`")
+            raise UsageError(
+                f"load: the environment variable {VARIABLE} names no settings file; see `kafka-cutover load`"
+            )
         return cls.load_from(named)

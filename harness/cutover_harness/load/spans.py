@@ -1,4 +1,4 @@
-"""Sets of sequence numbers as spans: what was acknowledged or delivered of a stream is nearly always one span."""
+"""Sets of sequence numbers as spans: the acknowledged or delivered records of a stream are nearly always one span."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Spans:
 
     @property
     def last(self) -> int:
-        """The largest member, -1 where there is none."""
+        """The largest member, -1 if there is none."""
         return self.flat[-1] - 1 if self.flat else -1
 
     def add(self, number: int) -> bool:
-        """Add `number`; returns False where it was there already. Fast at the end, where numbers mostly come."""
+        """Add `number`; return False if it is already a member. Fast at the end, where most numbers are added."""
         flat = self.flat
         if flat and number == flat[-1]:
             flat[-1] = number + 1
@@ -50,7 +50,7 @@ class Spans:
         return True
 
     def union(self, other: Spans) -> Spans:
-        """Return the members of either."""
+        """Return the union."""
         flat: list[int] = []
         for start, end in sorted([*self, *other]):
             if flat and start <= flat[-1]:
@@ -60,7 +60,7 @@ class Spans:
         return Spans(flat)
 
     def minus(self, other: Spans) -> Spans:
-        """Return the members that `other` lacks."""
+        """Return the members that are not in `other`."""
         flat: list[int] = []
         for start, end in self:
             at = start

@@ -1,8 +1,8 @@
-"""The ledger of a load, summarised as it happens: as large as the streams are many, however long the load lasts.
+"""The ledger of a load, summarised while it runs: its size depends on the number of streams, not on the duration.
 
 It is written like a ledger. Workers send their summaries to the master, which merges them and compares what was
-acknowledged with what was delivered. Disorder is counted within one member of a group, and duplicates by what one
-member can know of their cause; a full ledger and the judge say more.
+acknowledged with what was delivered. Reordered records are counted within one member of a group, and duplicates by the
+cause that one member can see; a full ledger and the judge find more.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Wire = dict[str, Any]
 
 @dataclass
 class ProducerSummary:
-    """What one producer sent and had acknowledged. `names`: topic and key of a stream."""
+    """Records that one producer sent and got acknowledged. `names`: topic and key of each stream."""
 
     sent: dict[int, int] = field(default_factory=dict)
     acked: dict[int, Spans] = field(default_factory=lambda: defaultdict(Spans))
@@ -38,7 +38,7 @@ class ProducerSummary:
         }
 
     def merge_wire(self, wire: Wire) -> None:
-        """Add what another producer sent; producers never share a stream, but may share it over time."""
+        """Add the summary of another producer; two producers never have a stream at the same time."""
         for stream, count in wire["sent"]:
             self.sent[stream] = max(count, self.sent.get(stream, 0))
         for stream, flat in wire["acked"]:
@@ -50,12 +50,12 @@ class ProducerSummary:
 
 @dataclass
 class GroupSummary:
-    """What one member, or all members, of a group were delivered."""
+    """Deliveries to one member, or to all members, of a group."""
 
     delivered: dict[int, Spans] = field(default_factory=lambda: defaultdict(Spans))
     deliveries: int = 0
     unknown: int = 0
-    disordered: int = 0
+    reordered: int = 0
     duplicated: Counter[str] = field(default_factory=Counter)
 
     def to_wire(self) -> Wire:
@@ -64,12 +64,12 @@ class GroupSummary:
             "delivered": [(stream, spans.flat) for stream, spans in self.delivered.items()],
             "deliveries": self.deliveries,
             "unknown": self.unknown,
-            "disordered": self.disordered,
+            "reordered": self.reordered,
             "duplicated": dict(self.duplicated),
         }
 
     def merge_wire(self, wire: Wire) -> None:
-        """Add another member's; what both were delivered counts as a duplicate."""
+        """Add another member's summary; records delivered to both count as duplicates."""
         for stream, flat in wire["delivered"]:
             mine, other = self.delivered[stream], Spans(flat)
             both = mine.union(other)
@@ -79,7 +79,7 @@ class GroupSummary:
             self.delivered[stream] = both
         self.deliveries += wire["deliveries"]
         self.unknown += wire["unknown"]
-        self.disordered += wire["disordered"]
+        self.reordered += wire["reordered"]
         self.duplicated.update(wire["duplicated"])
 
 
@@ -92,7 +92,7 @@ class MemberTracker:
         self._clusters: dict[str, set[int]] = defaultdict(set)
 
     def delivered(self, topic: str, partition: int, offset: int, stream: int, sequence: int, cluster: int) -> bool:
-        """Account for one delivery; returns whether it was the record's first."""
+        """Count one delivery; return whether it was the record's first."""
         summary = self._summary
         summary.deliveries += 1
         log = (cluster, topic, partition)
@@ -112,26 +112,26 @@ class MemberTracker:
             summary.duplicated[SAME_CLUSTER if offset <= highest else OTHER_CLUSTER if across else NEW_COPY] += 1
             return False
         if sequence < last:
-            summary.disordered += 1
+            summary.reordered += 1
         return True
 
 
 @dataclass(frozen=True)
 class GroupResult:
-    """What became of a group. Counts of records; `lost`: acknowledged, not delivered; `examples`: some of them."""
+    """Result of a group, in records. `lost`: acknowledged, not delivered; `examples`: some of them."""
 
     group: str
     expected: int
     delivered: int
     lost: int
     phantom: int
-    disordered: int
+    reordered: int
     duplicated: Mapping[str, int]
     examples: Sequence[str]
 
 
 def compare(producers: ProducerSummary, group: str, summary: GroupSummary, topics: Iterable[str] | None) -> GroupResult:
-    """Return what of the acknowledged records of `topics` (None: all) was delivered to the group."""
+    """Compare the acknowledged records of `topics` (None: all) with the deliveries to the group."""
     wanted = None if topics is None else set(topics)
     expected = lost = phantom = 0
     examples: list[str] = []
@@ -153,7 +153,7 @@ def compare(producers: ProducerSummary, group: str, summary: GroupSummary, topic
         delivered=sum(map(len, summary.delivered.values())),
         lost=lost,
         phantom=phantom,
-        disordered=summary.disordered,
+        reordered=summary.reordered,
         duplicated=dict(summary.duplicated),
         examples=examples,
     )

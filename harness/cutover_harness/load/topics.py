@@ -1,4 +1,4 @@
-"""Whether the topics of a load are there, asked once before any client is started."""
+"""Check that the topics of a load exist, before any client is started."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SHOWN = 5
 
 
 def check_topics(settings: LoadSettings) -> None:
-    """Raise UsageError if a cluster does not answer, or a topic that is written to is missing there."""
+    """Raise UsageError if a cluster does not answer, or lacks a topic that producers write to."""
     if settings.cutover_file is None:
         _check(settings.endpoint or {}, settings.topics)
         return
@@ -28,7 +28,7 @@ def check_topics(settings: LoadSettings) -> None:
 
 
 def _by_cluster(file: Path, topics: Iterable[str]) -> list[tuple[Mapping[str, Any], list[str]]]:
-    """Return the topics whose producers are on each cluster now, or were before they were held."""
+    """Return the topics by the current cluster of their producers; held producers count for the source."""
     try:
         cutover = parse(read_text_input(file, "load: --cutover-file"))
     except CutoverFileError as why:
@@ -51,6 +51,6 @@ def _check(properties: Mapping[str, Any], topics: Iterable[str]) -> None:
     if missing:
         more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
         raise UsageError(
-            f"load: cluster {view.where}: has no topic {', '.join(missing[:_SHOWN])}{more}: create what is missing, "
+            f"load: cluster {view.where}: has no topic {', '.join(missing[:_SHOWN])}{more}: create them, "
             "or give the --topic-prefix of the topics to use"
         )

@@ -1,8 +1,8 @@
-"""The wire between a master and its workers: encrypted and closed to everybody without the shared secret.
+"""Messages between a master and its workers: encrypted, and refused without the shared secret.
 
 Locust's own wire is plain: whoever reaches the port may register as a worker. With a secret both ends use CURVE (the
 protocol of ZeroMQ), whose keys follow from it: a peer without the secret cannot even finish the handshake, reads
-nothing and is heard by nobody. Without a secret only addresses of this machine are used.
+nothing and reaches no client. Without a secret only addresses of this machine are used.
 """
 
 from __future__ import annotations
@@ -18,27 +18,26 @@ import zmq
 from locust.rpc import zmqrpc
 from zmq.utils import z85
 
+from cutover_harness import exit_codes
 from cutover_harness.errors import UsageError
 from cutover_harness.load.secret import VARIABLE, check_open, read_secret
-
-EXIT_USAGE = 2
 
 
 @dataclass(frozen=True)
 class Keys:
-    """The key pairs of both ends; each end has both, as it has the secret that they follow from."""
+    """The key pairs of both ends; each end has both, as it has the secret that they are derived from."""
 
     server_secret: bytes
     client_secret: bytes
 
     @classmethod
     def of(cls, secret: bytes) -> Self:
-        """Return the keys of a secret; slow on purpose."""
+        """Return the keys derived from a secret; slow on purpose."""
         key = hashlib.scrypt(secret, salt=b"kafka-cutover load", n=1 << 14, r=8, p=1, dklen=64)
         return cls(z85.encode(key[:32]), z85.encode(key[32:]))
 
     def secure(self, each: Any, *, server: bool) -> None:
-        """Have a ZeroMQ socket that is not connected yet use the keys."""
+        """Set the keys on a ZeroMQ socket that is not connected yet."""
         if server:
             each.curve_server = True
             each.curve_secretkey = self.server_secret
@@ -50,7 +49,7 @@ class Keys:
 
 
 def install() -> None:
-    """Have Locust use the secret that the environment names; call it before a runner is made."""
+    """Make Locust use the secret that the environment names; call it before Locust creates a runner."""
     try:
         secret = read_secret(os.environ[VARIABLE]) if VARIABLE in os.environ else None
     except UsageError as why:
@@ -83,4 +82,4 @@ def _check_first(kind: Any, option: str, secret: bytes | None) -> None:
 
 def _end(why: UsageError) -> NoReturn:
     print(f"kafka-cutover: {why}", file=sys.stderr, flush=True)
-    sys.exit(EXIT_USAGE)
+    sys.exit(exit_codes.REFUSED)

@@ -1,6 +1,6 @@
-"""Locust users that replay a capture: import them into a locustfile of your own, or run `kafka-cutover load`.
+"""Locust users that replay a capture: import them into your own locustfile, or run `kafka-cutover load`.
 
-Each user is one client of the shim, in a thread of its own; its greenlet only watches it.
+Each user is one client of the shim, in its own thread; the user's greenlet only monitors it.
 Users beyond the number of producers and members that the settings name have nothing to do, and end.
 """
 
@@ -16,17 +16,19 @@ from locust import User, constant, events, runners, task
 from locust.exception import StopUser
 from locust.runners import WorkerRunner
 
+from cutover_harness import exit_codes
 from cutover_harness.errors import UsageError
 from cutover_harness.load import transport
 from cutover_harness.load.connection import Connection
 from cutover_harness.load.coordinator import Coordinator
-from cutover_harness.load.node import Client, Node, Role
+from cutover_harness.load.node import Client, Node
 from cutover_harness.load.settings import LoadSettings
+from cutover_harness.types import Role
 
 log = logging.getLogger(__name__)
 _TICK_S = 1.0
 _MISSED_BEATS = 30
-"""Seconds. With Locust's own 3 a worker that loads its clients on a busy machine counts as lost."""
+"""Seconds. With Locust's default of 3 a worker that starts its clients on a busy machine counts as lost."""
 
 
 class _KafkaUser(User):
@@ -46,7 +48,7 @@ class _KafkaUser(User):
 
     @task
     def watch(self) -> None:
-        """Report a client that broke; end the user where its client has ended."""
+        """Report a client that failed; end the user if its client has ended."""
         client = self._client
         if client is None:
             raise StopUser
@@ -66,7 +68,7 @@ class _KafkaUser(User):
 
 
 class ProducerUser(_KafkaUser):
-    """Replays a share of the capture. Response time: from sending to acknowledgement."""
+    """Replays its part of the capture. Response time: from sending to acknowledgement."""
 
     role = "producer"
 
@@ -78,16 +80,16 @@ class ConsumerUser(_KafkaUser):
 
 
 def _on_init(environment: Any, **_: Any) -> None:
-    """Make the environment ready for the users above, whatever locustfile imports them."""
+    """Prepare the environment for the users above, whichever locustfile imports them."""
     runner = environment.runner
     if runner is None:
         return
-    gevent.get_hub().loop.update_now()  # it stood still while everything was loaded
+    gevent.get_hub().loop.update_now()  # its clock stopped while everything was loaded
     try:
         _prepare(environment, runner)
     except UsageError as why:
         print(f"kafka-cutover: {why}", file=sys.stderr, flush=True)
-        sys.exit(transport.EXIT_USAGE)
+        sys.exit(exit_codes.REFUSED)
 
 
 def _prepare(environment: Any, runner: Any) -> None:

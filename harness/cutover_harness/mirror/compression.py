@@ -1,4 +1,4 @@
-"""Whether a topic's records are compressed: by how many bytes come over the wire for how many of records."""
+"""Whether a topic's records are compressed: bytes over the wire against bytes of records."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from cutover_harness.admin import CLIENT_DEFAULTS, Partition
-from cutover_harness.mirror.clients import librdkafka
+from cutover_harness.admin import CLIENT_DEFAULTS
+from cutover_harness.mirror.client_properties import librdkafka
+from cutover_harness.types import PartitionId
 
 _STATISTICS_MS = 50
 _TOPIC_LIMIT_S = 3.0
@@ -21,11 +22,11 @@ _COMPRESSED_BELOW = 0.9
 
 
 def any_compressed(
-    config: Mapping[str, str], topics: Iterable[str], starts: Mapping[Partition, int], ends: Mapping[Partition, int]
+    config: Mapping[str, str], topics: Iterable[str], starts: Mapping[PartitionId, int], ends: Mapping[PartitionId, int]
 ) -> bool:
     """Return whether records of one of `topics`, on the cluster with these properties, are compressed.
 
-    The beginnings of the logs are looked at, where the mirror begins, in at most 20 topics with the longest logs.
+    The beginnings of the logs are sampled, because the mirror begins there, in the 20 topics with the longest logs.
     """
     lengths = {p: end - starts.get(p, 0) for p, end in ends.items() if end > starts.get(p, 0)}
     totals = {topic: sum(n for (name, _), n in lengths.items() if name == topic) for topic in set(topics)}
@@ -39,7 +40,7 @@ def any_compressed(
 
 
 def _sample(config: Mapping[str, str], partitions: Sequence[TopicPartition]) -> tuple[int, int]:
-    """Return bytes received and bytes of keys and values in them, when no more are coming."""
+    """Return bytes received and bytes of keys and values in them, after the last ones have arrived."""
     seen: list[tuple[int, int]] = []
     consumer = Consumer(
         {
@@ -66,7 +67,7 @@ def _sample(config: Mapping[str, str], partitions: Sequence[TopicPartition]) -> 
             if len(seen) > 2 and seen[-1][1] and seen[-1][1] == seen[-2][1] == seen[-3][1]:
                 break
     except KafkaException:
-        return 0, 0  # it is answered for by what needs the cluster more
+        return 0, 0  # a caller that needs the cluster reports the error
     finally:
         consumer.close()
     wire, content = seen[-1] if seen else (0, 0)

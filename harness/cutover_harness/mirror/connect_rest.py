@@ -8,15 +8,16 @@ from typing import Any
 
 import httpx
 
-from cutover_harness.mirror.connect_text import one_line, secrets_of, trace_reason
+from cutover_harness.mirror.connect_access import OPEN, ConnectAccess
+from cutover_harness.mirror.connect_messages import one_line, secrets_of, trace_reason
 from cutover_harness.mirror.errors import MirrorError
-from cutover_harness.mirror.secrets import SecretFiles
+from cutover_harness.mirror.secret_files import SecretFiles
 
-# What a worker answers that has just started, or while its group rebalances, without meaning it.
+# Temporary answers of a worker that has just started, or whose group rebalances.
 _NOT_YET = frozenset({HTTPStatus.CONFLICT, HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE})
 _RETRY_S = 0.1
-# Connect itself answers a request that changes something after 90 s at the latest. One that is given up earlier is
-# carried out all the same, so that sending it again would do it twice.
+# Connect answers a request that changes something within 90 s. It carries out a request that the client has given up
+# before that, so that a repeated one would be carried out twice.
 _CHANGE_TIMEOUT_S = 95.0
 
 
@@ -26,15 +27,16 @@ class Status:
 
     connector: str
     tasks: tuple[str, ...]
-    # Why the first that failed did, with all causes, in one line.
+    # The reason of the first one that FAILED, with all causes, in one line.
     failure: str | None
 
 
 class Connect:
-    """One Connect cluster. Methods retry what passes and raise MirrorError for the rest after `patience_s` seconds.
+    """One Connect cluster. Methods repeat a request after a temporary error, for `patience_s` seconds at most.
 
-    `secrets` are masked in everything that Connect answers, next to those of configurations that are sent. With
-    `files` those of configurations stay in files that the worker reads.
+    Then, and after other errors, they raise MirrorError. `secrets`, and those of configurations that are sent, are
+    masked in everything that Connect answers. With `files` secrets of configurations stay in files that the worker
+    reads. `access`: TLS and the login.
     """
 
     def __init__(
@@ -45,23 +47,26 @@ class Connect:
         timeout_s: float = 5.0,
         secrets: Collection[str] = (),
         files: SecretFiles | None = None,
+        access: ConnectAccess = OPEN,
     ) -> None:
         self._files = files
         self.url = httpx.URL(url)
-        self._secrets = frozenset(secrets)
+        self._secrets = frozenset(secrets) | access.secrets()
         self.patience_s = patience_s
-        # Proxies of the environment are for the world outside, and a Connect on this machine isn't there.
+        # Proxies of the environment cannot reach a Connect on this machine.
         is_local = self.url.host in {"127.0.0.1", "localhost", "::1"}
-        self._client = httpx.Client(base_url=self.url, timeout=timeout_s, trust_env=not is_local)
+        self._client = httpx.Client(
+            base_url=self.url, timeout=timeout_s, trust_env=not is_local, **access.client_options()
+        )
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
     def put_config(self, name: str, config: Mapping[str, str]) -> None:
-        """Create the connector, or change its configuration; the one that it has is not sent again.
+        """Create the connector, or change its configuration; a configuration that it already has is not sent.
 
-        Each PUT restarts the connector and its tasks, also one that changes nothing.
+        Each PUT restarts the connector and its tasks, even if it changes nothing.
         """
         config, changed = self._without_secrets(name, config)
         path, wanted = f"/connectors/{name}/config", {**config, "name": name}
@@ -75,7 +80,7 @@ class Connect:
         )
 
     def create_stopped(self, name: str, config: Mapping[str, str]) -> None:
-        """Create the connector in state STOPPED (KIP-980, Kafka 3.7), or stop the one that exists and configure it."""
+        """Create the connector in state STOPPED (KIP-980, Kafka 3.7), or stop and configure it if it exists."""
         if self.status(name) is None:
             content, _ = self._without_secrets(name, config)
             body = {"name": name, "config": content, "initial_state": "STOPPED"}
@@ -91,13 +96,13 @@ class Connect:
             self.put_config(name, config)
 
     def delete(self, name: str) -> None:
-        """Delete the connector where it exists."""
+        """Delete the connector if it exists."""
         self._change("DELETE", f"/connectors/{name}", missing_is_fine=True)
         if self._files is not None:
             self._files.remove(name)
 
     def set_state(self, name: str, action: str) -> None:
-        """Ask for a state: `action` is pause, resume or stop (KIP-875). Takes effect later."""
+        """Request a state, which the connector reaches later: `action` is pause, resume or stop (KIP-875)."""
         self._change("PUT", f"/connectors/{name}/{action}")
 
     def restart_failed(self, name: str) -> None:
@@ -105,7 +110,7 @@ class Connect:
         self._change("POST", f"/connectors/{name}/restart?includeTasks=true&onlyFailed=true")
 
     def status(self, name: str) -> Status | None:
-        """Return the states, None where there is no such connector (or the worker has not heard of it yet)."""
+        """Return the states, None if there is no such connector (or if the worker has not learned of it yet)."""
         answer = self._call("GET", f"/connectors/{name}/status", missing_is_fine=True)
         if answer is None:
             return None
@@ -119,12 +124,52 @@ class Connect:
         return Status(states[0], tuple(states[1:]), failure)
 
     def config(self, name: str) -> dict[str, str] | None:
-        """Return a connector's configuration, None where there is no such connector."""
+        """Return a connector's configuration, None if there is no such connector."""
         answer = self._call("GET", f"/connectors/{name}/config", missing_is_fine=True)
         return None if answer is None else {str(key): str(value) for key, value in answer.items()}
 
+    def root(self) -> dict[str, Any]:
+        """Return what Connect says of itself: its version and the id of the cluster that it keeps its state on."""
+        return self._object("/")
+
+    def names(self) -> list[str]:
+        """Return the names of all connectors."""
+        return [str(name) for name in self._array("/connectors")]
+
+    def plugins(self) -> list[str]:
+        """Return the class names of the connectors that its workers have."""
+        return [str(each.get("class")) for each in self._array("/connector-plugins") if isinstance(each, dict)]
+
+    def validate(self, config: Mapping[str, str]) -> list[str]:
+        """Return the errors that Connect finds in a connector's configuration; creates nothing."""
+        self._secrets |= secrets_of([config])
+        plugin = config["connector.class"]
+        path = f"/connector-plugins/{plugin}/config/validate"
+        answer = self._call("PUT", path, {**config, "name": "validated"})
+        try:
+            values = [each["value"] for each in answer["configs"]]
+            return [one_line(f"{each['name']}: {error}", self._secrets) for each in values for error in each["errors"]]
+        except (KeyError, TypeError):
+            raise self._error("PUT", path, "answered with no validation") from None
+
+    def delete_offsets(self, name: str) -> None:
+        """Delete the stored offsets of a stopped source connector (Kafka 3.6)."""
+        self._change("DELETE", f"/connectors/{name}/offsets", missing_is_fine=True)
+
+    def _object(self, path: str) -> dict[str, Any]:
+        answer = self._call("GET", path)
+        if not isinstance(answer, dict):
+            raise self._error("GET", path, "answered with something that is not Connect's")
+        return answer
+
+    def _array(self, path: str) -> list[Any]:
+        answer = self._call("GET", path)
+        if not isinstance(answer, list):
+            raise self._error("GET", path, "answered with something that is not Connect's")
+        return answer
+
     def offsets(self, name: str) -> list[tuple[dict[str, Any], dict[str, Any] | None]]:
-        """Return a source connector's stored (partition, offset) pairs (KIP-875), nothing where it has none."""
+        """Return a source connector's stored (partition, offset) pairs (KIP-875), empty if it has none."""
         answer = self._call("GET", f"/connectors/{name}/offsets", missing_is_fine=True) or {}
         try:
             return [(dict(each["partition"]), each["offset"]) for each in answer.get("offsets", ())]
@@ -151,7 +196,7 @@ class Connect:
         missing_is_fine: bool = False,
         done: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Send a request that changes something, unless it is `done`: before it is sent, and before it is repeated."""
+        """Send a request that changes something; `done` is checked before it is sent and before it is repeated."""
         if done():
             return
         patient = httpx.Timeout(_CHANGE_TIMEOUT_S, connect=self._client.timeout.connect)

@@ -1,7 +1,7 @@
-"""What may go wrong between the harness and a mirror."""
+"""The error of this package."""
 
 from cutover_harness.errors import UsageError
 
 
 class MirrorError(UsageError):
-    """Connect refused or failed what was asked of it, or a cluster does not answer; one line, free of secrets."""
+    """A request that Connect or a cluster refused, failed or did not answer: one line, without secrets."""

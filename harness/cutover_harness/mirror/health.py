@@ -12,19 +12,19 @@ States = Mapping[str, Status | None]
 
 
 def states(connect: Connect, names: Iterable[str]) -> States:
-    """Ask Connect for the states of connectors. MirrorError if it does not answer."""
+    """Return the states of connectors by Connect. Raises MirrorError if it does not answer."""
     return {name: connect.status(name) for name in names}
 
 
 def waits(found: States, need_tasks: Collection[str] = ()) -> list[str]:
-    """Return what is not RUNNING, in words; `need_tasks`: the connectors that have to have a task.
+    """Return, in words, what is not RUNNING; `need_tasks`: the connectors that have to have a task.
 
-    RUNNING is no evidence of progress: it outlasts a partition of the network, and a killed worker by seconds.
+    RUNNING is no evidence of progress: it stays during a network partition, and for seconds after a worker is killed.
     """
     words = []
     for name, status in found.items():
         if status is None:
-            words.append(f"{name} does not exist")
+            words.append(f"{name} does not exist, or Connect is still starting")  # it answers 404 for both
         elif status.failure is not None:
             words.append(f"{name} FAILED: {status.failure}")
         elif status.connector != "RUNNING":
@@ -43,9 +43,9 @@ def failed(found: States) -> list[str]:
 
 @dataclass
 class Stall:
-    """For how long a mirror that is RUNNING has copied nothing although records wait.
+    """Measures for how long a mirror that is RUNNING has copied nothing although records wait.
 
-    Time in which it was not known to run does not count, nor time in which a cluster did not answer.
+    Time in which it was not known to run, or in which a cluster did not answer, does not count.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -53,7 +53,7 @@ class Stall:
     _progress: object = field(default=None, init=False)
 
     def note(self, *, running: bool, waiting: bool, progress: object) -> None:
-        """Take note of one look; `progress` is another value after each record that was copied."""
+        """Note one look; `progress`: a value that changes with each record that is copied."""
         if not running or not waiting or self._since is None or progress != self._progress:
             self._since = self.clock() if running and waiting else None
         self._progress = progress

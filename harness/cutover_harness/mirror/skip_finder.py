@@ -1,14 +1,14 @@
-"""Reads from both clusters what `cutover_harness.mirror.skipped` judges."""
+"""Finds the records that groups would skip: reads from both clusters what `cutover_harness.mirror.skipped` judges."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cutover_harness.admin import Admin, Partition
+from cutover_harness.admin import Admin
 from cutover_harness.mirror.errors import MirrorError
-from cutover_harness.mirror.lockstep import Pair
-from cutover_harness.mirror.logs import LogReader, Record, answering
-from cutover_harness.mirror.offsets_topics import OffsetSync
+from cutover_harness.mirror.log_reader import LogReader, Record, answering
+from cutover_harness.mirror.mm2_topics import OffsetSync
+from cutover_harness.mirror.resume_search import OffsetPair
 from cutover_harness.mirror.skipped import (
     Resume,
     Seen,
@@ -19,6 +19,7 @@ from cutover_harness.mirror.skipped import (
     resume,
     unread,
 )
+from cutover_harness.types import PartitionId
 
 # Source records of a partition that one look reads; a count that reaches it is "at least".
 _LIMIT = 20_000
@@ -31,7 +32,7 @@ class _Search:
     at: Resume
     # The target's first record; None if it has none there.
     first: Record | None
-    # Its source offset, as far as it is known; without such a record what is known to be mirrored ends there.
+    # Its source offset if it is known; without such a record, the end of what is known to be mirrored.
     found: int | None
     compacted: bool
     seen: list[Seen] = field(default_factory=list)
@@ -39,7 +40,7 @@ class _Search:
     ended: bool = False
 
     def visit(self, record: Record) -> bool:
-        """Take a source record from the group's offset on; return whether to read on."""
+        """Take a source record from the group's offset on; return whether to read more."""
         if self.found is None and self.first is not None and record.same_as(self.first):
             self.found = record.offset
         self.seen.append(Seen(record.offset, record.key, record.value is None))
@@ -53,10 +54,10 @@ class _Search:
 
 @dataclass
 class SkipFinder:
-    """Finds what groups would skip on the target. Methods raise MirrorError if a cluster does not answer.
+    """Finds the records that groups would skip. Methods raise MirrorError if a cluster does not answer.
 
     `syncs` returns MirrorMaker 2's pairs of offsets, `stored` Connect's stored offsets; it may raise MirrorError.
-    Not for several threads at once.
+    Not thread-safe.
     """
 
     source: Admin
@@ -64,14 +65,14 @@ class SkipFinder:
     source_log: LogReader
     target_log: LogReader
     syncs: Callable[[], Iterable[OffsetSync]]
-    stored: Callable[[], Mapping[Partition, int]]
+    stored: Callable[[], Mapping[PartitionId, int]]
 
     def find(self, groups: Sequence[str], topics: Iterable[str], *, offsets: bool = True) -> list[Skipped]:
-        """Return what each group would skip in `topics`; nothing is the proof that it would skip none.
+        """Return what each group would skip in `topics`; empty proves that it would skip nothing.
 
         Without `offsets` the groups' offsets on the target do not count: only what the target has removed.
         """
-        # The target's offsets first: they are translations of what the source had by then, or before.
+        # The target's offsets first: the source's, read later, are the same or newer.
         if not (wanted := list(topics)):
             raise MirrorError("the source lists no topic of the batch")
         with answering("target"):
@@ -86,7 +87,7 @@ class SkipFinder:
         with answering("target"):
             target_starts, target_ends = self.target.start_offsets(wanted), self.target.end_offsets(wanted)
         found = []
-        pairs: Mapping[Partition, Sequence[Pair]] | None = None
+        pairs: Mapping[PartitionId, Sequence[OffsetPair]] | None = None
         for group in groups:
             suspects = []
             for partition, at in _positions(committed[group], starts):
@@ -108,8 +109,8 @@ class SkipFinder:
                 found += self._search(left, pairs, starts, ends) if left else []
         return found
 
-    def _pairs(self) -> dict[Partition, list[Pair]]:
-        pairs: dict[Partition, list[Pair]] = defaultdict(list)
+    def _pairs(self) -> dict[PartitionId, list[OffsetPair]]:
+        pairs: dict[PartitionId, list[OffsetPair]] = defaultdict(list)
         for sync in self.syncs():
             pairs[sync.topic, sync.partition].append((sync.upstream, sync.downstream))
         return pairs
@@ -117,9 +118,9 @@ class SkipFinder:
     def _search(
         self,
         suspects: Sequence[Resume],
-        pairs: Mapping[Partition, Sequence[Pair]],
-        starts: Mapping[Partition, int],
-        ends: Mapping[Partition, int],
+        pairs: Mapping[PartitionId, Sequence[OffsetPair]],
+        starts: Mapping[PartitionId, int],
+        ends: Mapping[PartitionId, int],
     ) -> list[Skipped]:
         compacted = self._compacted({its.partition[0] for its in suspects})
         first = self.target_log.read({its.partition: its.resumes for its in suspects}, lambda _p, _r: False)
@@ -140,7 +141,7 @@ class SkipFinder:
             before = search.found if search.found is not None else at_least
             count = unread(search.seen, before, compacted=search.compacted)
             if count and search.compacted and not search.ended:
-                found.append(search.at.unclear())  # what is behind may replace what was counted
+                found.append(search.at.unclear())  # a later record may replace one that was counted
             elif count:
                 exact = search.exact and search.found is not None and not self._more(search, ends[partition])
                 found.append(search.at.missing(count, exact=exact))
@@ -148,8 +149,10 @@ class SkipFinder:
                 unproved[partition] = search
         return found + self._behind(unproved, pairs, starts)
 
-    def _guess(self, searches: Mapping[Partition, _Search], pairs: Mapping[Partition, Sequence[Pair]]) -> None:
-        """Look where the pair before the target's record says that its source record is."""
+    def _guess(
+        self, searches: Mapping[PartitionId, _Search], pairs: Mapping[PartitionId, Sequence[OffsetPair]]
+    ) -> None:
+        """Look for the source record where the pair before the target's record predicts it."""
         guesses = {
             partition: guess
             for partition, search in searches.items()
@@ -163,15 +166,15 @@ class SkipFinder:
 
     def _mirrored(
         self,
-        searches: Mapping[Partition, _Search],
-        pairs: Mapping[Partition, Sequence[Pair]],
-        ends: Mapping[Partition, int],
+        searches: Mapping[PartitionId, _Search],
+        pairs: Mapping[PartitionId, Sequence[OffsetPair]],
+        ends: Mapping[PartitionId, int],
     ) -> None:
-        """Without a record on the target from there on, all that was mirrored is before it."""
+        """Find the end of what was mirrored, if the target has no record where the group would resume."""
         empty = [search for search in searches.values() if search.first is None]
         try:
             stored = self.stored() if empty else {}
-        except MirrorError:  # the pairs still tell
+        except MirrorError:  # the pairs are left
             stored = {}
         for search in empty:
             partition = search.at.partition
@@ -182,21 +185,21 @@ class SkipFinder:
 
     @staticmethod
     def _more(search: _Search, end: int) -> bool:
-        """Whether more may be missing than is counted: what was mirrored may reach farther than is known."""
+        """Return whether more may be missing than is counted: more may have been mirrored than is known."""
         return search.first is None and search.found is not None and search.found < end
 
     def _behind(
         self,
-        unproved: Mapping[Partition, _Search],
-        pairs: Mapping[Partition, Sequence[Pair]],
-        starts: Mapping[Partition, int],
+        unproved: Mapping[PartitionId, _Search],
+        pairs: Mapping[PartitionId, Sequence[OffsetPair]],
+        starts: Mapping[PartitionId, int],
     ) -> list[Skipped]:
-        """Look for the target's record before the group's offset, where it is if the group skips nothing."""
+        """Look for the target's record before the group's offset: it is there if the group skips nothing."""
         if not unproved:
             return []
         proved = set()
 
-        def visit(partition: Partition, record: Record) -> bool:
+        def visit(partition: PartitionId, record: Record) -> bool:
             search = unproved[partition]
             if record.offset >= search.at.committed:
                 return False
@@ -215,13 +218,13 @@ class SkipFinder:
         left = {partition: search for partition, search in unproved.items() if partition not in proved}
         return [search.at.unclear() for search in self._younger(left, starts)]
 
-    def _younger(self, unproved: Mapping[Partition, _Search], starts: Mapping[Partition, int]) -> list[_Search]:
-        """Leave out those of which the target has the source's first record: it has more of them than the source."""
+    def _younger(self, unproved: Mapping[PartitionId, _Search], starts: Mapping[PartitionId, int]) -> list[_Search]:
+        """Leave out partitions in which the target still has the source's first record: it lost nothing else."""
         cut = {partition: starts[partition] for partition in unproved if starts[partition] > 0}
         oldest = self.source_log.read(cut, lambda _p, _r: False) if cut else {}
         seen, older = dict.fromkeys(oldest, 0), set()
 
-        def visit(partition: Partition, record: Record) -> bool:
+        def visit(partition: PartitionId, record: Record) -> bool:
             seen[partition] += 1
             if oldest[partition] and record.same_as(oldest[partition][0]):
                 older.add(partition)
@@ -240,8 +243,10 @@ class SkipFinder:
         return found
 
 
-def _positions(committed: Mapping[Partition, int], starts: Mapping[Partition, int]) -> Iterable[tuple[Partition, int]]:
-    """Return where a group reads on: in all partitions of its topics, also in those that it has not committed."""
+def _positions(
+    committed: Mapping[PartitionId, int], starts: Mapping[PartitionId, int]
+) -> Iterable[tuple[PartitionId, int]]:
+    """Return a group's next offset in all partitions of its topics, also in those that it has not committed."""
     topics = {topic for topic, _ in committed}
     for partition, start in sorted(starts.items()):
         if partition[0] in topics:

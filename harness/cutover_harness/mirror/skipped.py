@@ -8,13 +8,13 @@ correct either: it moves offsets only forward.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from cutover_harness.admin import Partition
-from cutover_harness.mirror.lockstep import Pair
+from cutover_harness.mirror.resume_search import OffsetPair
+from cutover_harness.types import PartitionId
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """What a group would skip in one partition, in words. `sure` is False if the logs do not show it either way."""
+    """Records that a group would skip in one partition, in words. `sure`: False if the logs do not show it."""
 
     words: str
     sure: bool = True
@@ -25,13 +25,13 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Resume:
-    """Where a group stands in one partition. `committed` on the source, `resumes` on the target: next offset to read.
+    """A group in one partition: its next offset to read on the source (`committed`) and on the target (`resumes`).
 
-    `removed`: the target's log starts at `resumes`, behind the group's own offset or without one.
+    `removed`: the target's log starts at `resumes`, which is behind the group's own offset, or the group has none.
     """
 
     group: str
-    partition: Partition
+    partition: PartitionId
     committed: int
     resumes: int
     removed: bool
@@ -66,7 +66,7 @@ class Resume:
 
 
 def resume(
-    group: str, partition: Partition, committed: int, on_target: int | None, target_start: int, *, offsets: bool
+    group: str, partition: PartitionId, committed: int, on_target: int | None, target_start: int, *, offsets: bool
 ) -> Resume:
     """Return where the group would resume: at its offset on the target, or at the log's start if that is later.
 
@@ -76,30 +76,30 @@ def resume(
     return Resume(group, partition, committed, max(own, target_start), removed=target_start > own)
 
 
-def proved_early(at: Resume, pairs: Iterable[Pair]) -> bool:
+def proved_early(at: Resume, pairs: Iterable[OffsetPair]) -> bool:
     """Return whether pairs of offsets alone prove that nothing before `resumes` is unread.
 
-    A pair says that source record u is target record d. MirrorMaker 2's own translations are all proved by this.
+    A pair (u, d): source record u is target record d. All of MirrorMaker 2's own translations are proved by them.
     """
     return at.resumes <= max(
         (down + 1 if up < at.committed else down for up, down in pairs if up <= at.committed), default=0
     )
 
 
-def first_possible(resumes: int, pairs: Iterable[Pair], source_start: int) -> int:
+def first_possible(resumes: int, pairs: Iterable[OffsetPair], source_start: int) -> int:
     """Return the lowest source offset that the target's record at or behind `resumes` can have."""
     return max((up + 1 for up, down in pairs if down < resumes), default=source_start)
 
 
-def expected(target_offset: int, pairs: Iterable[Pair]) -> int | None:
-    """Return the source offset of a target record if no record is missing or twice since the pair before it."""
+def expected(target_offset: int, pairs: Iterable[OffsetPair]) -> int | None:
+    """Return the source offset of a target record if no record is missing or duplicated since the pair before it."""
     before = max(((down, up) for up, down in pairs if down <= target_offset), default=None)
     return None if before is None else before[1] + target_offset - before[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A source record, as far as compaction looks at it."""
+    """The parts of a source record that matter to compaction."""
 
     offset: int
     key: bytes | None
@@ -119,5 +119,5 @@ def unread(records: Sequence[Seen], before: int, *, compacted: bool) -> int:
     return sum(last[record.key] == record.offset and not record.tombstone for record in below)
 
 
-def _name(partition: Partition) -> str:
+def _name(partition: PartitionId) -> str:
     return f"{partition[0]}-{partition[1]}"

@@ -1,4 +1,4 @@
-"""Topics on the target, created before MirrorMaker 2 does: it would lose what the source's brokers set for them."""
+"""Topics on the target, created before MirrorMaker 2 creates them without the settings of the source's brokers."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from confluent_kafka.admin import ConfigEntry, ConfigSource  # type: ignore[attr
 
 from cutover_harness.admin import Admin
 from cutover_harness.mirror.errors import MirrorError
-from cutover_harness.mirror.logs import answering
+from cutover_harness.mirror.log_reader import answering
 from cutover_harness.mirror.topic_settings import Setting, left_out, wanted
 
 _REFUSED_CONFIG = frozenset({KafkaError.INVALID_CONFIG, KafkaError.INVALID_REQUEST})
 
 
 class TargetTopics:
-    """Gives the target the source's topics with the source's values in force.
+    """Creates the source's topics on the target, with the source's values in force.
 
-    A topic that the target had before is left as it is: nobody asked for its properties to be changed. `notes` are
-    lines about properties that could not be taken over.
+    A topic that the target had before stays as it is. `notes`: lines about properties that could not be copied.
     """
 
     def __init__(self, source: Admin, target: Admin) -> None:
@@ -33,9 +32,9 @@ class TargetTopics:
         self.unknown: frozenset[str] = frozenset()
 
     def follow(self, topics: Mapping[str, int]) -> bool:
-        """Create what the target lacks of `topics` (name -> partitions); return whether any was new since last time.
+        """Create the topics (name -> partitions) that the target lacks; return whether any is new since the last call.
 
-        MirrorMaker 2 may have been faster with a topic that has just appeared; then its properties are set afterwards.
+        MirrorMaker 2 may have created a new topic earlier; then its properties are set afterwards.
         """
         new = {name: count for name, count in topics.items() if name not in self._done}
         if not new:
@@ -55,10 +54,10 @@ class TargetTopics:
         return True
 
     def _compare_names(self, topic: str, source: Mapping[str, Mapping[str, Setting]]) -> None:
-        """Note which of the source's properties the target's version or vendor does not know."""
+        """Note which of the source's properties the target's version or vendor does not have."""
         with answering("target"):
             known = self._target.topic_configs([topic])[topic]
-        # What is added alone changes the connector's configuration, which restarts it.
+        # Only new names: each change of the connector's configuration restarts it.
         self.unknown |= {name for each in source.values() for name in each if name not in known}
 
     def _provide(self, name: str, count: int, source: Mapping[str, Setting], *, exists: bool) -> None:
@@ -81,10 +80,10 @@ class TargetTopics:
                 config = accepted
         lacking = sorted({*left_out(source), *(wanted(source).keys() - config.keys())})
         if lacking:
-            self.notes.append(f"topic {name}: not taken over to the target: {', '.join(lacking)}")
+            self.notes.append(f"topic {name}: not copied to the target: {', '.join(lacking)}")
 
     def _accepted(self, name: str, count: int, config: Mapping[str, str]) -> dict[str, str]:
-        """Return the properties that the target takes, each asked for by itself and once."""
+        """Return the properties that the target accepts; each one is checked separately, and once."""
         for entry in config.items():
             if entry not in self._verdicts:
                 refused = self._target.try_topic(name, count, dict([entry]), only_check=True)

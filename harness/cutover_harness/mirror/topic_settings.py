@@ -1,7 +1,7 @@
-"""Properties that a topic needs on the target, and what is different there. Pure.
+"""Properties that a topic needs on the target, and differences there. Pure.
 
-MirrorMaker 2 copies what is set on the topic itself. What the source has as a broker's setting (`message.max.bytes`,
-`log.retention.*`, `log.cleanup.policy`, `message.timestamp.type`) is lost on the way: the target's own default applies.
+MirrorMaker 2 copies properties that are set on the topic. It does not copy settings of the source's brokers
+(`message.max.bytes`, `log.retention.*`, `log.cleanup.policy`, `message.timestamp.type`): the target's defaults apply.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from enum import StrEnum
 _FOR_EVER = str((1 << 63) - 1)
 DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
 
-# What decides which records a topic keeps, takes and stores how; the value in force counts, wherever it was set.
+# Properties that decide which records a topic keeps and accepts and how it stores them; the value in force counts.
 FOLLOWED = (
     "cleanup.policy",
     "compression.type",
@@ -27,9 +27,9 @@ FOLLOWED = (
     "retention.bytes",
     "retention.ms",
 )
-# Records that the source took long ago break a limit that has been set since, and the mirror's task would fail.
+# Older records may exceed a limit that was set after them, and the mirror's task would fail.
 _TIMESTAMP_LIMITS = ("message.timestamp.before.max.ms", "message.timestamp.after.max.ms")
-# Of the source's brokers or its vendor; never copied, even if it is set on the topic.
+# Properties of the source's brokers or its vendor; never copied, even if they are set on the topic.
 NOT_COPIED = (
     r"follower\.replication\.throttled\.replicas",
     r"leader\.replication\.throttled\.replicas",
@@ -52,21 +52,21 @@ _NOT_COPIED = re.compile("|".join(NOT_COPIED))
 
 @dataclass(frozen=True)
 class Setting:
-    """A property's value in force, and whether it was set on the topic itself."""
+    """A property's value in force, and whether it is set on the topic."""
 
     value: str
     of_topic: bool
 
 
 class Harm(StrEnum):
-    """What a difference can do."""
+    """Possible harm of a difference."""
 
     LOSS = "loss"
-    """Records are removed on the target that the source keeps."""
+    """The target removes records that the source keeps."""
     STALL = "stall"
-    """The target refuses records that the source has, so the mirror stops."""
+    """The target refuses records that the source has, so that the mirror stops."""
     BEHAVIOUR = "behaviour"
-    """Applications find something else than on the source."""
+    """Applications see other behaviour than on the source."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Difference:
 def wanted(source: Mapping[str, Setting]) -> dict[str, str]:
     """Return the properties to create a topic with on the target, from all of the topic's on the source.
 
-    Records may be of any age while they are mirrored, so limits on timestamps are lifted.
+    Mirrored records may have any age, so limits on timestamps are lifted.
     """
     found = {name: source[name].value for name in FOLLOWED if name in source}
     found |= {
@@ -107,8 +107,8 @@ def left_out(source: Mapping[str, Setting]) -> list[str]:
 def differences(source: Mapping[str, str], target: Mapping[str, str]) -> list[Difference]:
     """Compare a topic's values in force on both clusters, the most harmful difference first.
 
-    Only what decides which records are kept, taken and stored how; what one side does not know is no difference, nor
-    is a limit on timestamps that the target lacks.
+    Only properties that decide which records are kept and accepted and how they are stored. A property that one side
+    does not have is no difference, nor is a limit on timestamps that the target lacks.
     """
     found = []
     for name in FOLLOWED:
@@ -136,7 +136,7 @@ def _harm(name: str, source: str, target: str) -> Harm:
 
 
 def _keeps_less(source: str, target: str) -> Harm:
-    """A negative limit is none."""
+    """Return the harm of a limit; a negative one means unlimited."""
     here, there = int(source), int(target)
     return Harm.LOSS if there >= 0 and (here < 0 or there < here) else Harm.BEHAVIOUR
 

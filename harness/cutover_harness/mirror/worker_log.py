@@ -1,6 +1,6 @@
 """The last thing that a Connect worker's log reported about a connector, as WARN or ERROR.
 
-Connect keeps a connector RUNNING while its producer retries for ever: why it makes no progress is in the log alone.
+Connect keeps a connector RUNNING while its producer retries forever: only the log contains the reason.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _MAX_AGE_S = 60.0
 _MAX_LENGTH = 600
 # Kafka's own log4j configurations and the testbeds' begin a line with the time, in brackets or not, and the level.
 _LINE = re.compile(r"^\[?(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)[,.]?\d*\]?\s+(WARN|ERROR)\s+(.*)$")
-# Reported at each start of a client, whatever it is for.
+# Logged at each start of any client.
 _NOISE = re.compile(r"supplied but|isn't a known config|Ignoring (?:empty|redefinition)|deprecated")
 
-# Follows from something else: an earlier batch that was refused, or a broker that is away for a moment.
+# A consequence of something else: an earlier batch that was refused, or a broker that is temporarily away.
 _CONSEQUENCE = re.compile(
     r"OUT_OF_ORDER_SEQUENCE|NOT_LEADER|NETWORK_EXCEPTION|invalid metadata|could not be established"
 )

@@ -1,1 +1,1 @@
-"""What a rehearsal walks: acts and stages (`path`), scenario files (`scenario`, `load`)."""
+"""Scenario files: models (`scenario`, `batch`, `traffic`, `expect`), loading (`load`), earlier versions (`earlier`)."""

@@ -1,36 +1,70 @@
-"""What moves when: the batches of a migration, and how its topics grow meanwhile."""
+"""Batches of a migration: topics and groups that move together, and topics that grow during the path."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cutover_harness.errors import UsageError
 from cutover_harness.globs import matches
-from cutover_harness.plan.path import Act
+from cutover_harness.plan.path import Gates, PathStep
 from cutover_harness.plan.traffic import TopicName
+from cutover_harness.procedure.names import StepName
 
 Pattern = Annotated[str, Field(pattern=r"^[A-Za-z0-9._*?\[\]!-]+$", max_length=249)]
 Group = Annotated[str, Field(pattern=r"^[^\p{C}]+$", max_length=249)]
 """Kafka allows any text; control characters are a mistake."""
 
 WHOLE = "all"
-"""The route of a scenario without batches: everything moves together."""
+"""Route of a scenario without batches: everything moves together."""
 STAYS = "stays"
-"""The route of what is in no batch: it stays on the source."""
+"""Route of what is in no batch: it stays on the source."""
+
+
+class Restarts(BaseModel):
+    """Clients of a batch that are stopped and started on the other cluster; the others follow the cutover file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    groups: tuple[Group, ...] = ()
+    producers: int = Field(default=0, ge=0, description="How many of the batch's producers.")
 
 
 class Batch(BaseModel):
-    """Topics and groups that move together; batches walk the path one after the other."""
+    """Topics and groups that move together; batches run the path one after the other."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     topics: tuple[Pattern, ...] = Field(min_length=1, description="Names or globs.")
     exclude: tuple[Pattern, ...] = Field(default=(), description="Names or globs that stay on the source.")
     groups: tuple[Group, ...] = Field(min_length=1, description="Groups of the fleet; each reads the batch's topics.")
+    reads: dict[Group, tuple[TopicName, ...]] = Field(
+        default={}, description="Topics of groups that do not read all of the batch's topics."
+    )
+    producers: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="Producers that send to the batch's topics alone; null: fleet.producers send to them.",
+    )
+    restarts: Restarts | None = Field(
+        default=None, description="Clients that are restarted although fleet.apps is shim."
+    )
+    path: tuple[PathStep, ...] | None = Field(default=None, min_length=1, description="null: the scenario's.")
+    gates: Gates | None = Field(default=None, description="null: the scenario's.")
+
+    @model_validator(mode="after")
+    def _restarts_its_own(self) -> Self:
+        if self.restarts is not None:
+            for group in self.restarts.groups:
+                if group not in self.groups:
+                    raise ValueError(f"restarts: {group} is not among the batch's groups")
+            if self.restarts.producers > (self.producers or 0):
+                raise ValueError("restarts: producers is more than the batch's own producers: set producers")
+        return self
 
     def has(self, topic: str) -> bool:
         """Return whether a topic of this name belongs to the batch."""
@@ -38,22 +72,24 @@ class Batch(BaseModel):
 
 
 class Growth(BaseModel):
-    """A topic that appears while the path is walked, and partitions that are added, both with traffic."""
+    """A topic that appears while the path runs, and partitions that are added, both with traffic."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    at: Act = Field(description="The act of the path at which it happens.")
+    at: StepName = Field(description="Step of the path at which it happens.")
     when: Literal["before", "after"] = "after"
-    like: TopicName = Field(description="The topic that gets more partitions, and whose traffic what is new gets.")
-    topic: TopicName = Field(description="The new topic, with as many partitions as `like` had.")
-    partitions: int = Field(default=2, ge=1, le=100, description="How many partitions `like` gets more.")
+    like: TopicName = Field(
+        description="Topic that gets more partitions; its traffic is repeated for the new topic and partitions."
+    )
+    topic: TopicName = Field(description="New topic, with as many partitions as `like` had.")
+    partitions: int = Field(default=2, ge=1, le=100, description="Number of partitions that `like` gets in addition.")
 
 
 @dataclass(frozen=True)
-class Route:
-    """A batch, or what is in none of them, on the topics of a capture.
+class ResolvedBatch:
+    """A batch, or the rest that is in no batch, with the topics of a capture. Its name is that of its route.
 
-    `patterns`: names or globs; `topics`: those of the capture that belong to it.
+    patterns: names or globs. topics: those of the capture that belong to it. of: the scenario's batch, None without.
     """
 
     name: str
@@ -61,25 +97,41 @@ class Route:
     exclude: tuple[str, ...]
     groups: tuple[str, ...]
     topics: tuple[str, ...]
+    of: Batch | None = None
 
     def has(self, topic: str) -> bool:
         """Return whether a topic of this name, recorded or not, belongs to it."""
         return matches(topic, self.patterns) and not matches(topic, self.exclude)
 
+    def read_by(self, group: str, topics: Iterable[str]) -> list[str]:
+        """Return those of `topics`, all of the batch, that a group of it reads."""
+        own = None if self.of is None else self.of.reads.get(group)
+        return [topic for topic in topics if own is None or topic in own]
+
+    @property
+    def producers(self) -> int | None:
+        """The number of its own producers, None if those of the fleet send to its topics."""
+        return None if self.of is None else self.of.producers
+
+    @property
+    def restarts(self) -> Restarts | None:
+        """Its clients that are restarted, None if all of them move as the fleet does."""
+        return None if self.of is None else self.of.restarts
+
     @property
     def moves(self) -> bool:
-        """Whether it walks the path."""
+        """Whether it runs the path."""
         return self.name != STAYS
 
 
-def routes(batches: Mapping[str, Batch], topics: Iterable[str], groups: Iterable[str]) -> list[Route]:
-    """Return the routes in the order in which they move; without batches it is one with everything.
+def resolve(batches: Mapping[str, Batch], topics: Iterable[str], groups: Iterable[str]) -> list[ResolvedBatch]:
+    """Return the batches in the order in which they move; without batches, one with everything.
 
-    Raises UsageError where a topic is in two batches, a batch has no topic, or a group has nothing to read.
+    Raises UsageError if a topic is in two batches, a batch has no topic, or a group has nothing to read.
     """
     names, readers = sorted(topics), list(groups)
     if not batches:
-        return [Route(WHOLE, tuple(names), (), tuple(readers), tuple(names))]
+        return [ResolvedBatch(WHOLE, tuple(names), (), tuple(readers), tuple(names))]
     found = []
     owner: dict[str, str] = {}
     for name, batch in batches.items():
@@ -89,12 +141,15 @@ def routes(batches: Mapping[str, Batch], topics: Iterable[str], groups: Iterable
         for topic in its:
             if owner.setdefault(topic, name) != name:
                 raise UsageError(f"batches.{name}.topics: {topic} is in batch {owner[topic]} too: keep it in one")
-        found.append(Route(name, batch.topics, batch.exclude, batch.groups, its))
+        for group, read in batch.reads.items():
+            if absent := [topic for topic in read if topic not in its]:
+                raise UsageError(f"batches.{name}.reads: {group} reads {absent[0]}, which is no topic of the batch")
+        found.append(ResolvedBatch(name, batch.topics, batch.exclude, batch.groups, its, batch))
     left = tuple(topic for topic in names if topic not in owner)
     idle = tuple(group for group in readers if all(group not in batch.groups for batch in batches.values()))
     if idle and not left:
         raise UsageError(f"fleet.groups: {idle[0]} is in no batch, and no topic is left for it to read")
     if left:
         # By name: a name wins over the globs of the batches that leave it out.
-        found.append(Route(STAYS, left, (), idle, left))
+        found.append(ResolvedBatch(STAYS, left, (), idle, left))
     return found

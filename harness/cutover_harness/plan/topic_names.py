@@ -1,4 +1,4 @@
-"""Names that Kafka allows for topics, so that what it refuses is refused before brokers are started."""
+"""Check of topic names, so that those that Kafka refuses are refused before brokers are started."""
 
 from __future__ import annotations
 

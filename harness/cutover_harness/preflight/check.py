@@ -13,6 +13,6 @@ _WEIGHT = list(Severity)
 
 
 def check(inventory: Inventory) -> list[Finding]:
-    """Return what the rules find, the heaviest first, and otherwise in the order of the rules."""
+    """Return all findings, most severe first, then in the order of the rules."""
     found = [finding for rule in RULES for finding in rule(inventory)]
     return sorted(found, key=lambda finding: _WEIGHT.index(finding.severity))

@@ -1,4 +1,4 @@
-"""Rules about the clients of applications, by their own properties; values that may be secret are never repeated."""
+"""Rules about the clients of applications, by their own properties; values that may be secret are never printed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 
 from cutover_harness.preflight.clusters import CLOUD, MEASURED
-from cutover_harness.preflight.model import Client, Finding, Group, Inventory, Severity, listed, number
+from cutover_harness.preflight.model import Client, Finding, Group, Inventory, Severity, number
+from cutover_harness.words import listed
 
 ADVICE = "AutoMQ's advice on clients"
-# A broker that was killed and started again, the only one of its cluster: so long nothing was acknowledged.
+# Time without acknowledgements while the only broker of a cluster is killed and restarted.
 OUTAGE_MS = 25_000
 _AMPLE_MS = 60_000
 UNKNOWN_PRODUCER_S = 120
@@ -34,7 +35,7 @@ _METADATA = ("metadata.max.age.ms", "topic.metadata.refresh.interval.ms")
 
 
 def acknowledgements(inventory: Inventory) -> Iterator[Finding]:
-    """Find producers that do not wait for the upload."""
+    """Find producers that do not wait for the upload of the log."""
     of_file = inventory.plan.target_acks
     if of_file in _UNSAFE:
         yield _unsafe("cutover file", of_file, 'set "acks" = "all" under [clusters.target]')
@@ -47,7 +48,7 @@ def acknowledgements(inventory: Inventory) -> Iterator[Finding]:
                 f"client {file}",
                 f"has acks={acks}, and the cutover file sets acks={of_file} for the target",
                 MEASURED,
-                "make sure that this client uses the shim: the cutover file changes nothing for another one",
+                "make sure that this client uses the shim: the cutover file does not affect others",
             )
         elif acks in _UNSAFE:
             yield _unsafe(
@@ -80,7 +81,7 @@ def _unsafe(subject: str, acks: str | None, remedy: str) -> Finding:
 
 
 def delivery_timeout(inventory: Inventory) -> Iterator[Finding]:
-    """Compare how long a producer tries with how long nothing is acknowledged when the only broker dies."""
+    """Compare a producer's delivery timeout with the outage of a killed single broker."""
     for file, client in inventory.clients.items():
         timeout = client.number(*_DELIVERY)
         if timeout is not None and 0 < timeout < _AMPLE_MS:
@@ -89,16 +90,16 @@ def delivery_timeout(inventory: Inventory) -> Iterator[Finding]:
                 "delivery-timeout",
                 Severity.WARNING if short else Severity.NOTE,
                 f"client {file}",
-                f"gives a record up after {timeout / 1000:g} s: when an AutoMQ broker was killed and started again, "
-                "nothing was acknowledged for about 25 s (no record was lost)"
-                + ("" if short else ", and a hold of the switch comes on top"),
+                f"fails a record after {timeout / 1000:g} s: when an AutoMQ broker was killed and restarted, nothing "
+                "was acknowledged for about 25 s (no record was lost)"
+                + ("" if short else ", plus the hold during the switch"),
                 MEASURED,
                 f"set delivery.timeout.ms to {_AMPLE_MS} or more, plus the longest hold",
             )
 
 
 def giving_up(inventory: Inventory) -> Iterator[Finding]:
-    """Find other limits that end a producer's patience before its delivery timeout."""
+    """Find other limits that make a producer fail before its delivery timeout."""
     for file, client in inventory.clients.items():
         retries = client.number("retries", "message.send.max.retries")
         block = client.number("max.block.ms")
@@ -123,7 +124,7 @@ def giving_up(inventory: Inventory) -> Iterator[Finding]:
 
 
 def unknown_producer(inventory: Inventory) -> Iterator[Finding]:
-    """Find idempotent producers, whose next write a log that has just been opened may refuse."""
+    """Find idempotent producers, whose next write may be refused after a partition was opened."""
     for file, client in inventory.clients.items():
         if (client.get("enable.idempotence") or "").lower() == "true" or client.get("transactional.id"):
             yield Finding(
@@ -140,14 +141,14 @@ def unknown_producer(inventory: Inventory) -> Iterator[Finding]:
 
 
 def one_at_a_time(inventory: Inventory) -> Iterator[Finding]:
-    """Find clients that wait for each write before the next: as slow as the write-ahead log."""
+    """Find clients that wait for each write: they are as slow as the write-ahead log."""
     for file, client in inventory.clients.items():
         if client.number(*_IN_FLIGHT) == 1:
             yield Finding(
                 "one-in-flight",
                 Severity.WARNING,
                 f"client {file}",
-                f"has one request in flight: with {COMMIT_MS} ms a write that is 4 requests a second and connection",
+                f"has one request in flight: with {COMMIT_MS} ms per write that is 4 requests/s per connection",
                 MEASURED,
                 "set enable.idempotence=true and max.in.flight.requests.per.connection=5, which keeps the order too",
             )
@@ -156,10 +157,10 @@ def one_at_a_time(inventory: Inventory) -> Iterator[Finding]:
                 "sync-commit",
                 Severity.WARNING,
                 f"client {file}",
-                f"commits by itself: each synchronous commit takes {COMMIT_MS} ms, so one after every record is 4 "
-                "records a second",
+                f"commits by itself: each synchronous commit takes {COMMIT_MS} ms, so a commit after every "
+                "record allows 4 records per second",
                 MEASURED,
-                "commit asynchronously, or once a batch; measure it in a rehearsal with the application's own commits",
+                "commit asynchronously, or per batch; measure it in a rehearsal with the application's own commits",
             )
 
 
@@ -174,7 +175,7 @@ def transactions(inventory: Inventory) -> Iterator[Finding]:
                 Severity.WARNING,
                 f"client {file}",
                 f"is transactional: a small transaction takes {TRANSACTION_MS / 1000:g} s, init_transactions 1.2 s"
-                + (f", and transaction.timeout.ms={timeout} is over before a killed broker is back" if short else ""),
+                + (f", and transaction.timeout.ms={timeout} expires before a killed broker is back" if short else ""),
                 MEASURED,
                 "put more records into a transaction"
                 + (f", and set transaction.timeout.ms to {_AMPLE_MS}" if short else ""),
@@ -182,7 +183,7 @@ def transactions(inventory: Inventory) -> Iterator[Finding]:
 
 
 def recommended(inventory: Inventory) -> Iterator[Finding]:
-    """Compare with the settings that AutoMQ recommends."""
+    """Compare clients with AutoMQ's recommended settings."""
     for file, client in inventory.clients.items():
         advice = [
             *(_of_producers(client) if client.produces else ()),
@@ -217,7 +218,7 @@ def _of_consumers(client: Client) -> Iterator[str]:
 
 
 def client_id(inventory: Inventory) -> Iterator[Finding]:
-    """Find client ids that AutoMQ fails to read: it decodes one with = like a query string."""
+    """Find client ids that AutoMQ cannot decode: it decodes an id with = like a query string."""
     for file, client in inventory.clients.items():
         given = client.get("client.id") or ""
         if "=" in given and _MALFORMED_ESCAPE.search(given):
@@ -225,15 +226,15 @@ def client_id(inventory: Inventory) -> Iterator[Finding]:
                 "client-id",
                 Severity.BLOCKER,
                 f"client {file}",
-                f"has client.id={given}, with = and a % that no two hexadecimal digits follow: AutoMQ drops every "
-                "request of this client",
+                f"has client.id={given}, with = and a % that is not followed by two hexadecimal digits: AutoMQ drops "
+                "every request of this client",
                 MEASURED,
                 "choose a client.id without %, or without =",
             )
 
 
 def offset_reset(inventory: Inventory) -> Iterator[Finding]:
-    """Find consumers that start at the end where they have no offset."""
+    """Find consumers that start at the end of partitions without an offset."""
     for file, client in inventory.clients.items():
         group = client.get("group.id")
         reset = (client.get("auto.offset.reset") or "").lower()
@@ -251,7 +252,7 @@ def offset_reset(inventory: Inventory) -> Iterator[Finding]:
         if reset in _FAILS:
             happens = f"{where.rstrip(',')} it fails on the target"
         else:
-            happens = f"{where} it starts at the end on the target and skips what is there"
+            happens = f"{where} it starts at the end on the target and skips the records before"
         yield Finding(
             "offset-reset",
             Severity.NOTE if known is not None and known.offsets and not missing else Severity.WARNING,
@@ -274,7 +275,7 @@ def _never_committed(group: Group, inventory: Inventory) -> list[str]:
 
 
 def only_compressed(inventory: Inventory) -> Iterator[Finding]:
-    """Find producers whose records may fit into their topics only because they are compressed."""
+    """Find producers whose records may fit into their topics only if compressed."""
     for file, client in inventory.clients.items():
         codec = (client.get("compression.type", "compression.codec") or "none").lower()
         limit = client.number(*_REQUEST) or _DEFAULT_REQUEST
@@ -298,7 +299,7 @@ def only_compressed(inventory: Inventory) -> Iterator[Finding]:
 
 
 def fetch_limit(inventory: Inventory) -> Iterator[Finding]:
-    """Find consumers that ask for more than AutoMQ Cloud gives at once."""
+    """Find consumers whose fetches exceed AutoMQ Cloud's limit."""
     for file, client in inventory.clients.items():
         most = client.number("fetch.max.bytes")
         if most is not None and most > _CLOUD_FETCH:
@@ -308,7 +309,7 @@ def fetch_limit(inventory: Inventory) -> Iterator[Finding]:
                 f"client {file}",
                 f"has fetch.max.bytes={most}, above AutoMQ Cloud's 55 MB",
                 CLOUD,
-                "nothing for AutoMQ of one's own; expect smaller answers from AutoMQ Cloud",
+                "nothing for self-hosted AutoMQ; expect smaller answers from AutoMQ Cloud",
             )
 
 

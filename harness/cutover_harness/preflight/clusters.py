@@ -8,21 +8,25 @@ from itertools import chain
 from cutover_harness import internal_topics
 from cutover_harness.features import AUTOMQ
 from cutover_harness.globs import matches
-from cutover_harness.mirror.config import untranslatable
-from cutover_harness.preflight.model import Finding, Inventory, Severity, Version, listed, number
+from cutover_harness.mirror.spec import untranslatable
+from cutover_harness.preflight.model import Finding, Inventory, Plan, Severity, Version, number
+from cutover_harness.words import listed
 
 MEASURED = "measured on AutoMQ 1.7.3"
-GUIDE = "AutoMQ's migration guide"
+GUIDE = "AutoMQ's migration guide (its page Prerequisites names servers of Kafka 0.11 to 3.9)"
 RELEASE = "AutoMQ 1.7.3, which is based on Kafka 3.9.1"
 CLOUD = "AutoMQ Cloud's limits"
-# Kafka versions that the migration guide names, and what the release is based on.
-GUIDE_LATEST: Version = (3, 4)
+# The oldest Kafka in the migration guide; its latest one is the base of the release.
+GUIDE_OLDEST: Version = (0, 11)
 RELEASE_BASE: Version = (3, 9)
+# The first Kafka with topic ids, and the oldest that clients from 4.0 on accept (KIP-896).
+TOPIC_IDS: Version = (2, 8)
+CLIENTS_BASE: Version = (2, 1)
 _CLOUD_OFFSETS_H = 7 * 24
 
 
 def target_kind(inventory: Inventory) -> Iterator[Finding]:
-    """Find a target that is not AutoMQ, or may not be: the rules are about AutoMQ."""
+    """Find a target that is not AutoMQ, or possibly not: the rules are for AutoMQ."""
     target = inventory.target
     if target is None or target.automq:
         return
@@ -30,7 +34,7 @@ def target_kind(inventory: Inventory) -> Iterator[Finding]:
         "target-kind",
         Severity.NOTE if target.automq is False else Severity.WARNING,
         "target",
-        "is Apache Kafka: findings about AutoMQ are about what it stands in for"
+        "is Apache Kafka: findings about AutoMQ apply to the AutoMQ that it stands in for"
         if target.automq is False
         else "may be AutoMQ or not: its finalized features could not be read",
         f"AutoMQ has the finalized feature {AUTOMQ}, Apache Kafka does not",
@@ -48,29 +52,52 @@ def source_version(inventory: Inventory) -> Iterator[Finding]:
             "source-version",
             Severity.NOTE,
             "source",
-            "does not tell its version",
-            f"{GUIDE} names 0.9 to 3.4",
-            "check that it is between 0.9 and 3.9",
+            "does not report its version",
+            GUIDE,
+            "check that it is between 0.11 and 3.9",
         )
     elif version[:2] > RELEASE_BASE:
         yield Finding(
             "source-version",
             Severity.WARNING,
             f"source, Kafka {_text(version)}",
-            "is newer than the Kafka that AutoMQ is based on: clients and topics go backwards",
-            RELEASE,
-            "check that no application relies on what came after 3.9 (KIP-848 groups, share groups, newer APIs), and "
-            "rehearse with the clients that are in production",
+            "is newer than the Kafka that AutoMQ is based on: clients and topics would be downgraded",
+            f"{RELEASE}; {GUIDE}",
+            "check that no application relies on features newer than 3.9 (KIP-848 groups, share groups, newer APIs), "
+            "and rehearse with the clients that are in production and with --source-version 4.4.0",
         )
-    elif version[:2] > GUIDE_LATEST:
+    elif version[:2] < GUIDE_OLDEST:
         yield Finding(
             "source-version",
-            Severity.NOTE,
+            Severity.BLOCKER,
             f"source, Kafka {_text(version)}",
-            "is newer than what the migration guide names (0.9 to 3.4), and no newer than what AutoMQ is based on",
-            f"{GUIDE}; {RELEASE}",
-            "nothing; rehearse with this version as the source",
+            "is older than the oldest of the migration guide: its brokers serve neither DescribeConfigs, with which "
+            "MirrorMaker 2 reads topic configurations, nor Fetch 4, with which it reads committed records only; "
+            "Kafka's clients up to 3.9 speak to brokers from 0.10 on",
+            GUIDE,
+            "upgrade the source's brokers, to 2.8 or later if possible",
         )
+    elif version[:2] < TOPIC_IDS:
+        yield Finding(
+            "source-version",
+            Severity.WARNING,
+            f"source, Kafka {_text(version)}, or inter.broker.protocol.version is set to it",
+            "has no topic ids: a topic that is deleted and created again during the migration is not noticed by its "
+            f"id, so no gate can prove that topics are those that were mirrored first. {_spoken(version)}",
+            f"KIP-516 (topic ids), KIP-896 (protocol versions); {GUIDE}",
+            "recreate no topic until the mirror is deleted, keep the mirror's Connect at 3.9, and rehearse with "
+            "--source-version 2.8.2, the oldest there is; or upgrade the brokers first",
+        )
+
+
+def _spoken(version: Version) -> str:
+    """Return, in words, which clients speak to brokers that old."""
+    if version[:2] < CLIENTS_BASE:
+        return (
+            "Connect and MirrorMaker 2 up to 3.9 and librdkafka 2.16 speak to it; Connect 4 and Java clients 4 do not, "
+            "as they dropped what is older than 2.1"
+        )
+    return "Connect and MirrorMaker 2 3.9, as well as 4, and librdkafka 2.16 speak to it"
 
 
 def groups_of_the_new_protocol(inventory: Inventory) -> Iterator[Finding]:
@@ -99,7 +126,7 @@ def _new_protocol(subject: str) -> Finding:
 
 
 def untranslatable_groups(inventory: Inventory) -> Iterator[Finding]:
-    """Find groups whose names MirrorMaker 2 cannot hand to its tasks."""
+    """Find groups whose names MirrorMaker 2 cannot pass to its tasks."""
     found = sorted(
         name
         for name, group in inventory.source.groups.items()
@@ -112,7 +139,7 @@ def untranslatable_groups(inventory: Inventory) -> Iterator[Finding]:
             f"groups {listed([repr(name) for name in found])}",
             "have a comma in their names, or a blank at an end: their offsets never arrive on the target, so that they "
             "start at auto.offset.reset there",
-            "MirrorMaker 2 hands names of groups to its tasks in a comma-separated list",
+            "MirrorMaker 2 passes names of groups to its tasks in a comma-separated list",
             "rename them on the source first, or set their offsets on the target by hand",
         )
 
@@ -125,9 +152,7 @@ def groups_across_batches(inventory: Inventory) -> Iterator[Finding]:
     for name, group in sorted(inventory.source.groups.items()):
         of_batch = {topic: _batch_of(topic, batches) for topic in group.topics if topic in inventory.source.topics}
         if len(set(of_batch.values())) > 1:
-            where = ", ".join(
-                f"{topic} in {'none' if batch is None else f'batch {batch + 1}'}" for topic, batch in of_batch.items()
-            )
+            where = ", ".join(f"{topic} in {_batch_name(inventory.plan, batch)}" for topic, batch in of_batch.items())
             yield Finding(
                 "group-spans-batches",
                 Severity.BLOCKER,
@@ -138,15 +163,21 @@ def groups_across_batches(inventory: Inventory) -> Iterator[Finding]:
             )
 
 
+def _batch_name(plan: Plan, batch: int | None) -> str:
+    if batch is None:
+        return "none"
+    return f"batch {plan.names[batch] if plan.names else batch + 1}"
+
+
 def _batch_of(topic: str, batches: tuple[tuple[str, ...], ...]) -> int | None:
-    """Return the batch of a topic: as in the cutover file, one that names it wins over one whose glob matches it."""
+    """Return the batch of a topic; as in the cutover file, a name takes precedence over a glob."""
     by_name = (index for index, globs in enumerate(batches) if topic in globs)
     by_glob = (index for index, globs in enumerate(batches) if matches(topic, globs))
     return next(chain(by_name, by_glob), None)
 
 
 def offsets_retention(inventory: Inventory) -> Iterator[Finding]:
-    """Compare how long committed offsets live with the time that the migration takes, and with the cloud's limit."""
+    """Compare the retention of committed offsets with the duration of the migration, and with the cloud's limit."""
     minutes = number(inventory.source.broker.get("offsets.retention.minutes"))
     if minutes is None:
         return
@@ -156,24 +187,25 @@ def offsets_retention(inventory: Inventory) -> Iterator[Finding]:
             "offsets-retention",
             Severity.WARNING,
             "source",
-            f"forgets the offsets of a group {hours:g} h after its last member left, and the migration is to take "
-            f"{inventory.plan.hours:g} h: consumers that come back start from auto.offset.reset",
+            f"forgets the offsets of a group {hours:g} h after its last member left, and the migration takes "
+            f"{inventory.plan.hours:g} h: consumers that return start at auto.offset.reset",
             "Kafka's offsets.retention.minutes",
-            "raise offsets.retention.minutes on the source until no rollback is wanted any more",
+            "raise offsets.retention.minutes on the source until the rollback window has ended",
         )
     elif hours > _CLOUD_OFFSETS_H:
         yield Finding(
             "offsets-retention",
             Severity.NOTE,
             "source",
-            f"keeps offsets for {hours / 24:g} days, AutoMQ Cloud for 7: groups that pause for longer start anew",
+            f"keeps offsets for {hours / 24:g} days, AutoMQ Cloud for 7: groups that pause for longer start at "
+            "auto.offset.reset",
             CLOUD,
             "look for groups that run less than once a week",
         )
 
 
 def automq_topics(inventory: Inventory) -> Iterator[Finding]:
-    """Find AutoMQ's own topics among those that are to move."""
+    """Find AutoMQ's own topics among the topics to move."""
     found = sorted(set(internal_topics.AUTOMQ) & inventory.source.topics.keys())
     if found:
         yield Finding(

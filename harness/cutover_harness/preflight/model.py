@@ -1,8 +1,8 @@
-"""What is known before a migration, and what is found in it."""
+"""The input of the rules, and their findings."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -13,19 +13,24 @@ Version = tuple[int, ...]
 
 
 class Severity(StrEnum):
-    """How much a finding weighs, the heaviest first."""
+    """The severity of a finding, most severe first."""
 
     BLOCKER = "blocker"
-    """The migration fails, or loses data, unless this is dealt with."""
+    """The migration fails or loses data unless you resolve it."""
+    UNKNOWN = "unknown"
+    """It could not be checked, which is not a pass."""
     WARNING = "warning"
-    """Something behaves differently, and somebody has to decide what to do about it."""
+    """A difference in behaviour that needs a decision."""
     NOTE = "note"
     """Worth knowing."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found: by which `rule`, in what (`subject`), why it matters, where the rule is from, what to do."""
+    """A finding of `rule` about `subject`: why it matters (`reason`), the `source` of the rule, and the `remedy`.
+
+    `batch`: the batch of a plan that it belongs to, None for the whole plan and without one.
+    """
 
     rule: str
     severity: Severity
@@ -33,6 +38,7 @@ class Finding:
     reason: str
     source: str
     remedy: str
+    batch: str | None = None
 
     def to_json(self) -> dict[str, str]:
         """Return it as a JSON object."""
@@ -43,14 +49,15 @@ class Finding:
             "reason": self.reason,
             "source": self.source,
             "remedy": self.remedy,
+            **({} if self.batch is None else {"batch": self.batch}),
         }
 
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic, with the configuration in force; `own` are the properties that are set on the topic itself.
+    """A topic with its effective configuration; `own`: the properties that are set on the topic itself.
 
-    `records` is how many offsets its logs span, None if nobody has looked.
+    `records`: the number of offsets in its logs, None if not read.
     """
 
     partitions: int
@@ -61,17 +68,17 @@ class Topic:
 
     @property
     def settings(self) -> dict[str, Setting]:
-        """The configuration as the mirror looks at it."""
+        """The configuration in the mirror's form."""
         return {name: Setting(value, name in self.own) for name, value in self.config.items()}
 
     @property
     def compacted(self) -> bool:
-        """Whether its records are compacted, deleted as well or not."""
+        """Whether its records are compacted (and possibly deleted as well)."""
         return "compact" in self.config.get("cleanup.policy", "delete")
 
     @property
     def retention_ms(self) -> int | None:
-        """How long it keeps records, -1 for ever; None where nothing is deleted by age, or nothing is known of it."""
+        """Retention time in ms, -1 for unlimited; None if records are not deleted by age or it is unknown."""
         if "delete" not in self.config.get("cleanup.policy", "delete"):
             return None
         return number(self.config.get("retention.ms"))
@@ -79,9 +86,9 @@ class Topic:
 
 @dataclass(frozen=True)
 class Group:
-    """A consumer group; `protocol` is "classic" or "consumer" (KIP-848), `topics` what it has committed offsets of.
+    """A consumer group; `protocol` is "classic" or "consumer" (KIP-848).
 
-    `offsets` are its committed offsets by topic and partition. `active`: it has members.
+    `topics` are those with committed offsets, `offsets` these offsets by topic and partition. `active`: it has members.
     """
 
     topics: tuple[str, ...] = ()
@@ -92,10 +99,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster as read. `version` is Kafka's, None if it does not tell; `broker` is one broker's configuration.
+    """A cluster as read. `version` is Kafka's, None if unknown; `broker` is one broker's configuration.
 
     `features` are its finalized features, None if they could not be read. `mirrored_into`: MirrorMaker 2 has written
-    there before, as its topics of offset pairs show.
+    there before, as its offset-syncs topics show.
     """
 
     topics: Mapping[str, Topic] = field(default_factory=dict)
@@ -113,7 +120,7 @@ class Cluster:
 
     @property
     def kind(self) -> str:
-        """What it is and how that is known, in words."""
+        """Its kind, with the evidence, in words."""
         if self.features is None:
             return "unknown (its finalized features could not be read)"
         if AUTOMQ in self.features:
@@ -132,7 +139,7 @@ class Client:
         return next((self.properties[name] for name in names if name in self.properties), None)
 
     def number(self, *names: str) -> int | None:
-        """Return the first of these that is set, where it is a whole number."""
+        """Return the first of these that is set, None if it is no integer."""
         return number(self.get(*names))
 
     @property
@@ -188,38 +195,40 @@ _CONSUMER = frozenset(
 
 @dataclass(frozen=True)
 class Plan:
-    """What is intended: mirrored `hours` long, with exactly-once or not, in `batches` of topic names or globs.
+    """The planned migration: mirrored for `hours`, with exactly-once or not, in `batches` of topic names or globs.
 
-    `automq` is the version of AutoMQ that it goes to, None if nobody has said. `target_acks` is what the cutover file
-    sets for the target, None if it sets nothing or was not given.
+    `names`: of the batches, empty if they have none. `automq`: AutoMQ's version, None if not given. `target_acks`:
+    `acks` of the cutover file for the target, None if not set or no file was given.
     """
 
     hours: float = 24.0
     exactly_once: bool = False
     batches: tuple[tuple[str, ...], ...] = ()
+    names: tuple[str, ...] = ()
     automq: Version | None = None
     target_acks: str | None = None
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """All that the rules look at. `source.topics` are what is to move; `target` is None where it was not read."""
+    """The input of the rules. `source.topics`: the topics to move; `target`: None if not read."""
 
     source: Cluster
     target: Cluster | None = None
     clients: Mapping[str, Client] = field(default_factory=dict)
     plan: Plan = field(default_factory=Plan)
 
+    def on_both_sides(self) -> Iterator[tuple[str, Topic, Topic]]:
+        """Yield name, source and target of the topics that exist on both, by name."""
+        found = {} if self.target is None else self.target.topics
+        for name, topic in sorted(self.source.topics.items()):
+            if name in found:
+                yield name, topic, found[name]
+
 
 def number(text: str | None) -> int | None:
-    """Return a whole number that is written in a configuration, None for anything else."""
+    """Return the integer in a configuration value, None for anything else."""
     try:
         return int(text) if text is not None else None
     except ValueError:
         return None
-
-
-def listed(names: list[str], most: int = 5) -> str:
-    """Return names for a sentence, the first few of many."""
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

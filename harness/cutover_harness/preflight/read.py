@@ -1,4 +1,4 @@
-"""What the rules look at, read from real clusters and files."""
+"""Read clusters and client files for the rules."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from cutover_harness.admin import TIMEOUT_S, Admin, connect
 from cutover_harness.errors import UsageError
 from cutover_harness.features import finalized_features
 from cutover_harness.globs import matches
+from cutover_harness.inputs import read_text_input
 from cutover_harness.internal_topics import OFFSET_SYNCS, internal
 from cutover_harness.preflight.model import Client, Cluster, Group, Topic, Version
 
@@ -62,7 +63,7 @@ def read_cluster(name: str, config: Mapping[str, str], globs: Sequence[str], *, 
     return Cluster(
         topics,
         groups,
-        _version(broker),
+        kafka_version(broker),
         broker,
         len(found.brokers),
         features=finalized_features(config),
@@ -76,9 +77,7 @@ def read_target_acks(file: Path) -> str | None:
     Raises UsageError naming the file.
     """
     try:
-        found = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as why:
-        raise UsageError(f"--cutover-file {file}: cannot be read ({getattr(why, 'strerror', None) or why})") from why
+        found = tomllib.loads(read_text_input(file, "--cutover-file"))
     except (tomllib.TOMLDecodeError, RecursionError) as why:
         raise UsageError(f"--cutover-file {file}: not TOML ({why})") from why
     clusters = found.get("clusters")
@@ -90,29 +89,26 @@ def read_target_acks(file: Path) -> str | None:
 
 
 def read_client(file: Path) -> Client:
-    """Return an application's client properties as they stand in the file, of a Java client or of librdkafka.
+    """Return the properties in an application's client file, with names of the Java client or of librdkafka.
 
     Raises UsageError naming file and line, never a value.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as why:
-        raise UsageError(f"--client {file}: cannot be read ({getattr(why, 'strerror', None) or why})") from why
+    text = read_text_input(file, "--client")
     found: dict[str, str] = {}
     pending = ""
     for number, line in enumerate(text.splitlines(), start=1):
         line = pending + line.strip()  # noqa: PLW2901 - continued
-        # A backslash at its end continues a line of Java's properties.
+        # In a Java properties file a backslash at the end continues the line.
         pending = line[:-1] if line.endswith("\\") else ""
         if pending or not line or line[0] in "#!":
             continue
-        # As in Java a blank separates too.
+        # As in Java, a blank also separates.
         parts = re.fullmatch(r"([^=:\s]+)(?:\s*[=:]\s*|\s+)(.*)", line)
         if parts is None:
             raise UsageError(f"--client {file}, line {number}: expected name=value")
         found[parts[1]] = parts[2]
     if not found:
-        raise UsageError(f"--client {file}: holds no property")
+        raise UsageError(f"--client {file}: contains no property")
     return Client(found)
 
 
@@ -129,7 +125,7 @@ def _topic_entries(client: AdminClient, topics: Iterable[str]) -> dict[str, dict
 
 
 def _records(admin: Admin, topics: Sequence[str]) -> dict[str, int]:
-    """Return how many offsets the logs of each topic span; markers of transactions count."""
+    """Return the number of offsets in the logs of each topic, transaction markers included."""
     starts, ends = admin.start_offsets(topics), admin.end_offsets(topics)
     found = dict.fromkeys(topics, 0)
     for partition, end in ends.items():
@@ -138,7 +134,7 @@ def _records(admin: Admin, topics: Sequence[str]) -> dict[str, int]:
 
 
 def _broker_config(client: AdminClient, broker: int) -> dict[str, str]:
-    """Return a broker's configuration, nothing where it may not be read: rules say what they do not know."""
+    """Return a broker's configuration, empty without permission to read it: rules report it as unknown."""
     resource = ConfigResource(ConfigResource.Type.BROKER, str(broker))
     try:
         entries = client.describe_configs([resource], request_timeout=TIMEOUT_S)[resource].result()
@@ -147,16 +143,16 @@ def _broker_config(client: AdminClient, broker: int) -> dict[str, str]:
     return {name: entry.value for name, entry in entries.items() if entry.value is not None and not entry.is_sensitive}
 
 
-def _version(broker: Mapping[str, str]) -> Version | None:
+def kafka_version(broker: Mapping[str, str]) -> Version | None:
     """Return Kafka's version: the default of this setting is the broker's own (3.x and before), and 4.0 removed it."""
-    if told := re.match(r"(\d+)\.(\d+)", broker.get("inter.broker.protocol.version", "")):
-        return int(told[1]), int(told[2])
+    if version := re.match(r"(\d+)\.(\d+)", broker.get("inter.broker.protocol.version", "")):
+        return int(version[1]), int(version[2])
     return (4,) if "process.roles" in broker else None
 
 
 def _groups(client: AdminClient) -> dict[str, Group]:
     listed = client.list_consumer_groups(request_timeout=TIMEOUT_S).result().valid
-    # All are asked at once: a cluster may have thousands.
+    # All requests in parallel: a cluster may have thousands.
     asked = {
         group.group_id: client.list_consumer_group_offsets(
             [ConsumerGroupTopicPartitions(group.group_id)], request_timeout=TIMEOUT_S
@@ -167,7 +163,7 @@ def _groups(client: AdminClient) -> dict[str, Group]:
     for group in listed:
         try:
             committed = asked[group.group_id].result().topic_partitions or []
-        except KafkaException:  # gone meanwhile, or not allowed: a group without topics breaks no rule
+        except KafkaException:  # just deleted, or no permission: a group without topics violates no rule
             committed = []
         offsets = {(each.topic, each.partition): each.offset for each in committed if each.offset >= 0}
         kind = getattr(getattr(group, "type", None), "name", "CLASSIC")

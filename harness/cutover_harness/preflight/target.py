@@ -1,4 +1,4 @@
-"""Rules about the target's state: what is there already, and what topics become that are not there yet."""
+"""Rules about the target's state: existing records, offsets and members, and topics that do not exist yet."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from cutover_harness.mirror.topic_settings import FOLLOWED, Difference, Harm, differences, left_out, wanted
 from cutover_harness.preflight.clusters import MEASURED
-from cutover_harness.preflight.model import Cluster, Finding, Inventory, Severity, Topic, listed, number
+from cutover_harness.preflight.model import Cluster, Finding, Inventory, Severity, Topic, number
+from cutover_harness.words import listed
 
 COMPARED = "comparison of source and target"
 # A topic's property -> the broker's that is its default; retention.ms has several.
@@ -32,7 +33,7 @@ _CONSEQUENCE = {
 
 
 def defaults(broker: Mapping[str, str]) -> dict[str, str]:
-    """Return the properties that a new topic has, by a broker's configuration."""
+    """Return the properties of a new topic by a broker's configuration."""
     found = {name: broker[default] for name, default in _BROKERS.items() if default in broker}
     for name, ms in _RETENTION:
         if (value := number(broker.get(name))) is not None:
@@ -41,14 +42,14 @@ def defaults(broker: Mapping[str, str]) -> dict[str, str]:
 
 
 def created(topic: Topic, broker: Mapping[str, str]) -> list[Difference]:
-    """Return what differs in a topic that MirrorMaker 2 alone creates: it copies only what is set on the topic."""
+    """Return the differences of a topic created by MirrorMaker 2 alone: it copies only properties set on the topic."""
     not_copied = {*left_out(topic.settings), "message.timestamp.type"}
     copied = {name: value for name, value in topic.config.items() if name in topic.own - not_copied}
     return differences(topic.config, defaults(broker) | copied)
 
 
 def missing_topics(inventory: Inventory) -> Iterator[Finding]:
-    """Find topics that the target lacks, and what they become there."""
+    """Find topics that are missing on the target, and how they would be created there."""
     target = inventory.target
     if target is None:
         return
@@ -62,7 +63,7 @@ def missing_topics(inventory: Inventory) -> Iterator[Finding]:
             "are not on the target yet"
             + ("" if target.broker else ", and the target's defaults could not be read to compare them"),
             COMPARED,
-            "nothing: the mirror creates them; create them yourself if they have to be there before",
+            "nothing: the mirror creates them; create them yourself if they must exist earlier",
         )
     for name, found in wrong.items():
         yield Finding(
@@ -71,21 +72,16 @@ def missing_topics(inventory: Inventory) -> Iterator[Finding]:
             f"topic {name}",
             f"is not on the target yet, and MirrorMaker 2 alone creates it with the target's defaults: "
             f"{_shown(found)} ({_CONSEQUENCE[found[0].harm]})",
-            f"{COMPARED}; MirrorMaker 2 copies only what is set on the topic itself, without message.timestamp.type",
+            f"{COMPARED}; MirrorMaker 2 copies only properties set on the topic itself, without message.timestamp.type",
             f"let kafka-cutover create it with the source's values, or create it yourself with {_as_on_source(found)}",
         )
 
 
 def harmful_differences(inventory: Inventory) -> Iterator[Finding]:
     """Find topics on both sides whose properties lose records, or stop the mirror."""
-    if inventory.target is None:
-        return
-    for name, topic in sorted(inventory.source.topics.items()):
-        there = inventory.target.topics.get(name)
-        if there is None:
-            continue
+    for name, topic, there in inventory.on_both_sides():
         found = [each for each in differences(topic.config, there.config) if each.harm != Harm.BEHAVIOUR]
-        # MirrorMaker 2 goes on copying what is set on the topic itself.
+        # MirrorMaker 2 keeps copying properties set on the topic itself.
         stays = [each for each in found if each.name not in wanted_of_topic(topic)]
         if found:
             yield Finding(
@@ -118,13 +114,13 @@ def tiered(inventory: Inventory) -> Iterator[Finding]:
             "have remote.storage.enable=true: AutoMQ refuses to create such a topic (INVALID_CONFIG), and "
             "MirrorMaker 2 by itself copies that property",
             MEASURED,
-            "mirror with kafka-cutover, which leaves remote.* and local.* out, or create them on the target without; "
-            "and allow for the time that records from the remote tier take to be read",
+            "mirror with kafka-cutover, which omits remote.* and local.*, or create the topics on the target without "
+            "them; reading records from the remote tier takes extra time",
         )
 
 
 def records(inventory: Inventory) -> Iterator[Finding]:
-    """Find topics that hold records on the target already."""
+    """Find topics that already have records on the target."""
     if inventory.target is None:
         return
     found = [
@@ -137,14 +133,13 @@ def records(inventory: Inventory) -> Iterator[Finding]:
             "records-on-target",
             inventory.target,
             f"topics {listed(found)}",
-            "hold records on the target: they are mixed with what is mirrored, and a group without an offset reads "
-            "them too",
+            "have records on the target: they mix with the mirrored ones, and a group without an offset reads them too",
             "delete these topics on the target, or leave them out of the migration",
         )
 
 
 def offsets(inventory: Inventory) -> Iterator[Finding]:
-    """Find groups that have offsets on the target already."""
+    """Find groups that already have offsets on the target."""
     if inventory.target is None:
         return
     for name in sorted(inventory.source.groups.keys() & inventory.target.groups.keys()):
@@ -155,8 +150,8 @@ def offsets(inventory: Inventory) -> Iterator[Finding]:
                 "offsets-on-target",
                 inventory.target,
                 f"group {name}",
-                f"has offsets in {listed(topics)} on the target: MirrorMaker 2 never moves an offset back, so one "
-                "that is ahead of its translation skips records",
+                f"has offsets in {listed(topics)} on the target: MirrorMaker 2 never moves an offset back, so an "
+                "offset that is ahead of its translation skips records",
                 "delete the group's offsets on the target (kafka-consumer-groups --delete-offsets)",
             )
         if group.active and set(inventory.source.groups[name].topics) & inventory.source.topics.keys():
@@ -164,14 +159,14 @@ def offsets(inventory: Inventory) -> Iterator[Finding]:
                 "members-on-target",
                 Severity.BLOCKER,
                 f"group {name}",
-                "has members on the target: they read what is mirrored and commit it before the group is switched",
+                "has members on the target: they read mirrored records and commit before the group is switched",
                 COMPARED,
                 "stop them; use another group.id for tests on the target",
             )
 
 
 def _there_already(rule: str, target: Cluster, subject: str, reason: str, remedy: str) -> Finding:
-    """Return a blocker, or a warning if an earlier mirror task may have left it."""
+    """Return a blocker, or a warning if an earlier mirror may have left it."""
     return Finding(
         rule,
         Severity.WARNING if target.mirrored_into else Severity.BLOCKER,

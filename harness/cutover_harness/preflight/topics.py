@@ -1,22 +1,23 @@
-"""Rules about topics: what is not mirrored, what looks different afterwards, what may be gone too soon."""
+"""Rules about topics: not mirrored, different on the target, or removed too early."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from cutover_harness.mirror.config import Batch
+from cutover_harness.mirror.spec import Batch
 from cutover_harness.mirror.topic_settings import Harm, differences
 from cutover_harness.preflight.clusters import CLOUD, MEASURED
-from cutover_harness.preflight.model import Finding, Inventory, Severity, Version, listed, number
+from cutover_harness.preflight.model import Finding, Inventory, Severity, Version, number
+from cutover_harness.words import listed
 
 COMPACTION_FIXED: Version = (1, 7, 0)
 _EVERYTHING = Batch("preflight", ("*",), ())
 _HOUR_MS = 3_600_000
 _CLOUD_RETENTION_MS = (_HOUR_MS, 60 * 24 * _HOUR_MS)
-# What AutoMQ sets by itself: no difference that anybody made.
+# Set by AutoMQ itself: no difference that a user made.
 _EXPECTED_PREFIXES = ("automq.", "elasticstream.")
 _EXPECTED_NAMES = frozenset({"index.interval.bytes", "min.insync.replicas"})
-# What follows from the brokers, or does nothing on the other side.
+# Set by the brokers, or without effect on the other side.
 _IGNORED_PREFIXES = ("follower.replication.", "leader.replication.", "remote.", "local.", "confluent.")
 _IGNORED_NAMES = frozenset({"message.format.version", "unclean.leader.election.enable"})
 
@@ -32,12 +33,12 @@ def never_mirrored(inventory: Inventory) -> Iterator[Finding]:
             "MirrorMaker 2 never mirrors a topic of such a name (it ends in .internal or -internal, begins with __ or "
             "a dot, or is heartbeats), whatever is configured",
             "Kafka's ReplicationPolicy.isInternalTopic",
-            "leave them out, or move them another way",
+            "leave them out, or move them by other means",
         )
 
 
 def compaction_bug(inventory: Inventory) -> Iterator[Finding]:
-    """Find compacted topics where the target loses records of such."""
+    """Find compacted topics if the target can lose their records."""
     found = sorted(name for name, topic in inventory.source.topics.items() if topic.compacted)
     version = inventory.plan.automq
     if not found or (version is not None and version >= COMPACTION_FIXED):
@@ -47,15 +48,14 @@ def compaction_bug(inventory: Inventory) -> Iterator[Finding]:
         "compaction-data-loss",
         Severity.BLOCKER if known else Severity.WARNING,
         f"compacted topics {listed(found)}",
-        "AutoMQ before 1.7.0 can lose records of compacted topics"
-        + ("" if known else ", and nothing was said of the version"),
+        "AutoMQ before 1.7.0 can lose records of compacted topics" + ("" if known else ", and no version was given"),
         "AutoMQ issue 3336",
-        "use AutoMQ 1.7.0 or later" + ("" if known else ", and say so with --automq-version"),
+        "use AutoMQ 1.7.0 or later" + ("" if known else ", and give its version with --automq-version"),
     )
 
 
 def replication(inventory: Inventory) -> Iterator[Finding]:
-    """Find topics with replicas: AutoMQ has one, and durability from its store."""
+    """Find topics with replicas: AutoMQ has one, and its store provides durability."""
     found = sorted(
         name
         for name, topic in inventory.source.topics.items()
@@ -73,12 +73,9 @@ def replication(inventory: Inventory) -> Iterator[Finding]:
 
 
 def partition_counts(inventory: Inventory) -> Iterator[Finding]:
-    """Compare partition counts: with another count keys go to other partitions."""
-    if inventory.target is None:
-        return
-    for name, topic in sorted(inventory.source.topics.items()):
-        there = inventory.target.topics.get(name)
-        if there is None or there.partitions == topic.partitions:
+    """Compare partition counts: with another count keys map to other partitions."""
+    for name, topic, there in inventory.on_both_sides():
+        if there.partitions == topic.partitions:
             continue
         fewer = there.partitions < topic.partitions
         yield Finding(
@@ -87,7 +84,7 @@ def partition_counts(inventory: Inventory) -> Iterator[Finding]:
             f"topic {name}",
             f"has {topic.partitions} partitions on the source and {there.partitions} on the target: "
             + (
-                "records and offsets of the others have no place"
+                "records and offsets of the others cannot be mirrored"
                 if fewer
                 else "producers that have moved send keys to other partitions than the mirror, which breaks their order"
             ),
@@ -97,13 +94,8 @@ def partition_counts(inventory: Inventory) -> Iterator[Finding]:
 
 
 def configuration(inventory: Inventory) -> Iterator[Finding]:
-    """Compare the configuration of topics that are on both sides; what AutoMQ sets by itself is no difference."""
-    if inventory.target is None:
-        return
-    for name, topic in sorted(inventory.source.topics.items()):
-        there = inventory.target.topics.get(name)
-        if there is None:
-            continue
+    """Compare the configuration of topics on both sides; values that AutoMQ sets itself are no difference."""
+    for name, topic, there in inventory.on_both_sides():
         harmful = {each.name for each in differences(topic.config, there.config) if each.harm != Harm.BEHAVIOUR}
         if found := [key for key in different(topic.config, there.config) if key not in harmful]:
             shown = listed(
@@ -120,7 +112,7 @@ def configuration(inventory: Inventory) -> Iterator[Finding]:
 
 
 def different(source: Mapping[str, str], target: Mapping[str, str]) -> list[str]:
-    """Return the names of settings that differ and that somebody made different.
+    """Return the names of settings whose difference a user made.
 
     What only one side has is no difference: brokers of other versions know other settings.
     """
@@ -134,7 +126,7 @@ def different(source: Mapping[str, str], target: Mapping[str, str]) -> list[str]
 
 
 def retention(inventory: Inventory) -> Iterator[Finding]:
-    """Find topics that forget records before the migration has ended."""
+    """Find topics that remove records before the migration ends."""
     hours = inventory.plan.hours
     found = sorted(
         f"{name} ({topic.retention_ms / _HOUR_MS:g} h)"
@@ -146,15 +138,15 @@ def retention(inventory: Inventory) -> Iterator[Finding]:
             "retention",
             Severity.WARNING,
             f"topics {listed(found)}",
-            f"keep records for less than the {hours:g} h that the migration takes: what is removed before the mirror "
-            "or a consumer read it is lost, and a way back finds less",
+            f"keep records for less than the {hours:g} h of the migration: records removed before the mirror or a "
+            "consumer read them are lost, and a rollback finds fewer",
             "Kafka's retention.ms",
-            "raise retention.ms on the source until no rollback is wanted any more",
+            "raise retention.ms on the source until the rollback window has ended",
         )
 
 
 def cloud_retention(inventory: Inventory) -> Iterator[Finding]:
-    """Find retention times that AutoMQ Cloud does not take."""
+    """Find retention times that AutoMQ Cloud does not accept."""
     low, high = _CLOUD_RETENTION_MS
     found = sorted(
         name
@@ -166,9 +158,9 @@ def cloud_retention(inventory: Inventory) -> Iterator[Finding]:
             "cloud-retention",
             Severity.NOTE,
             f"topics {listed(found)}",
-            "have a retention time below 1 hour or above 60 days, or keep records for ever",
+            "have a retention time below 1 hour or above 60 days, or unlimited retention",
             CLOUD,
-            "nothing for AutoMQ of one's own; for AutoMQ Cloud ask which limits are in force",
+            "nothing for self-hosted AutoMQ; for AutoMQ Cloud ask which limits apply",
         )
 
 

@@ -1,1 +1,1 @@
-"""Rehearsals: a scenario walked on a testbed by a fleet that replays a capture, then judged."""
+"""Rehearsals: a scenario run on a testbed by a fleet that replays a capture, then judged."""

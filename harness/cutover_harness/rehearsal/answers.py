@@ -1,82 +1,106 @@
-"""What the rehearsal does when its conductor asks: inject a fault, or move apps that have to be restarted."""
+"""Answers to a conductor: inject a fault, let topics grow, or move apps that have to be restarted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
-from cutover_harness.conductor.conductor import When
-from cutover_harness.faults.inject import Injector, Victim
-from cutover_harness.plan.path import Act, moves
+from cutover_harness.conductor.journalled_gates import When
+from cutover_harness.faults.injector import Injector
+from cutover_harness.plan.batch import ResolvedBatch
 from cutover_harness.plan.scenario import Scenario
+from cutover_harness.procedure.names import StepName
+from cutover_harness.procedure.steps import STEPS, step_of
 from cutover_harness.rehearsal.growth import Growing
 from cutover_harness.replay.fleet import Fleet
-from cutover_harness.testbed import Testbed
 
 NEW = "-new"
-"""Suffix of the members that are started on the target beside the old ones."""
+"""Suffix of members that start on the target next to the old ones."""
 
 
-def asks(scenario: Scenario, *, faults: bool = True, growth: bool = True) -> list[tuple[Act, When]]:
-    """Return what a conductor of `scenario` has to ask for; `faults`, `growth`: whether they happen on its route."""
-    wanted: list[tuple[Act, When]] = [(f.at, f.when) for f in scenario.faults if faults]
+@dataclass(frozen=True)
+class Restarted:
+    """Clients of a batch that are stopped and started, since they follow no cutover file."""
+
+    groups: Sequence[str]
+    producers: Collection[str]
+
+
+def restarted(scenario: Scenario, batch: ResolvedBatch, fleet: Fleet) -> Restarted | None:
+    """Return the clients of a batch that are restarted, None if all of them follow the cutover file."""
+    if scenario.fleet.apps == "restart":
+        return Restarted(batch.groups, fleet.instances("producer"))
+    if batch.restarts is None:
+        return None
+    producers = producers_of(scenario, batch, fleet)
+    return Restarted(batch.restarts.groups, producers[len(producers) - batch.restarts.producers :])
+
+
+def producers_of(scenario: Scenario, batch: ResolvedBatch, fleet: Fleet) -> list[str]:
+    """Return the instances of the producers that send to a batch's topics."""
+    if not scenario.batches or not fleet.shape.sets:
+        return fleet.instances("producer")
+    own = [name for name, each in scenario.batches.items() if each.producers is not None]
+    # Producers of batches without their own are the last set.
+    return fleet.producer_names(own.index(batch.name) if batch.name in own else len(own))
+
+
+def asks(
+    scenario: Scenario, *, faults: bool = True, growth: bool = True, restarts: bool = False
+) -> list[tuple[StepName, When]]:
+    """Return what a conductor of `scenario` has to ask for.
+
+    faults, growth: whether they happen to its batch. restarts: whether clients of its batch are restarted.
+    """
+    wanted: list[tuple[StepName, When]] = [(f.at, f.when) for f in scenario.faults if faults]
     if growth and scenario.growth is not None:
         wanted.append((scenario.growth.at, scenario.growth.when))
-    if scenario.fleet.apps == "restart":
-        # Any act may be needed: a path can be turned back.
-        wanted += [(act, "move") for act in Act if moves(act) or act == Act.OVERLAP_CONSUMERS]
+    if restarts:
+        # Any step may be needed: a path can be turned back.
+        wanted += [(step.name, "move") for step in STEPS if step.moves_apps]
     return wanted
 
 
 class Answers:
-    """Answers a conductor. `restarts`: whether it moves the apps itself, since they know no cutover file."""
+    """Answers the conductor of a batch. `moved`: the clients that it moves, None if all follow the cutover file."""
 
-    def __init__(self, injector: Injector, fleet: Fleet, restarts: bool, growing: Growing | None = None) -> None:
+    def __init__(
+        self, injector: Injector, fleet: Fleet, moved: Restarted | None, growing: Growing | None = None
+    ) -> None:
         self._injector = injector
         self._growing = growing
         self._fleet = fleet
-        self._restarts = restarts
+        self._moved = moved
         self._overlap = False
 
-    def __call__(self, act: Act, when: When) -> None:
-        """Do what is asked for at `act`."""
+    def __call__(self, step: StepName, when: When) -> None:
+        """Do what the conductor asks for at a step."""
         if when != "move":
-            if self._growing is not None and (self._growing.growth.at, self._growing.growth.when) == (act, when):
+            if self._growing is not None and (self._growing.growth.at, self._growing.growth.when) == (step, when):
                 self._growing.grow()
-            self._injector(act, when)
-        elif self._restarts:
-            self._move(act)
+            self._injector.inject(step, when)
+        elif self._moved is not None:
+            self._move(step, self._moved)
 
-    def _move(self, act: Act) -> None:
-        """Stop apps, or start them on a cluster; new members beside the old ones leave the old ones as they are."""
-        fleet = self._fleet
-        match act:
-            case Act.STOP_CONSUMERS:
-                fleet.stop_consumers()
-            case Act.STOP_PRODUCERS:
-                fleet.stop_producers()
-            case Act.OVERLAP_CONSUMERS:
-                fleet.start_consumers(cluster="target", suffix=NEW)
-                self._overlap = True
-            case Act.CONSUMERS_TO_TARGET | Act.CONSUMERS_TO_SOURCE if self._overlap:
-                ends_new = act == Act.CONSUMERS_TO_SOURCE
-                fleet.stop_instances(i for i in fleet.instances("consumer") if i.endswith(NEW) == ends_new)
+    def _move(self, name: StepName, moved: Restarted) -> None:
+        """Stop apps, or start them on a cluster; overlapping members do not affect the old ones."""
+        fleet, step = self._fleet, step_of(name)
+        match step.moves, step.destination:
+            case "consumers", "hold":
+                fleet.stop_consumers(moved.groups)
+            case "producers", "hold":
+                fleet.stop_instances(moved.producers)
+            case "consumers", ("source" | "target") as cluster if self._overlap:
+                ends_new = cluster == "source"
+                members = [name for group in moved.groups for name in fleet.instances("consumer", group)]
+                fleet.stop_instances(name for name in members if name.endswith(NEW) == ends_new)
                 self._overlap = False
-            case Act.CONSUMERS_TO_TARGET | Act.CONSUMERS_TO_SOURCE:
-                fleet.stop_consumers()
-                fleet.start_consumers(cluster="target" if act == Act.CONSUMERS_TO_TARGET else "source")
-            case Act.PRODUCERS_TO_TARGET | Act.PRODUCERS_TO_SOURCE:
-                fleet.stop_producers()
-                fleet.start_producers(cluster="target" if act == Act.PRODUCERS_TO_TARGET else "source")
-            case _:
-                pass
-
-
-def victims(testbed: Testbed, fleet: Fleet) -> dict[str, Callable[[], Victim]]:
-    """Return what each victim of a fault means: the first instance of a role stands for the role."""
-    return {
-        "connect": lambda: testbed.worker,
-        "source": lambda: testbed.source,
-        "target": lambda: testbed.target,
-        "producer": lambda: fleet.member(fleet.instances("producer")[0]),
-        "consumer": lambda: fleet.member(fleet.instances("consumer")[0]),
-    }
+            case "consumers", ("source" | "target") as cluster:
+                fleet.stop_consumers(moved.groups)
+                fleet.start_consumers(moved.groups, cluster=cluster)
+            case "producers", ("source" | "target") as cluster:
+                fleet.stop_instances(moved.producers)
+                fleet.start_producers(moved.producers, cluster=cluster)
+            case _ if name == StepName.OVERLAP_CONSUMERS:
+                fleet.start_consumers(moved.groups, cluster="target", suffix=NEW)
+                self._overlap = True

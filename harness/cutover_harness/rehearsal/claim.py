@@ -1,4 +1,4 @@
-"""The output folder: claimed by one rehearsal at a time, and what an earlier one left in it is kept."""
+"""The output folder: claimed by one rehearsal at a time; the results of an earlier one in it are kept."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ EARLIER = "earlier_runs"
 """Folder in the output folder for what earlier rehearsals left; no scenario can have this name."""
 REPORTS = ("report.html", "report.md", "report.json", "junit.xml")
 POLICY = "policy.toml"
+APPLIED_POLICY = "applied-policy.toml"
+"""Copy of the policy that a rehearsal was given by an option or its plan."""
 _BEFORE_THE_PATH = {"logs", "testbed", "traffic.parquet", "failed_start", "error.txt"}
 
 
@@ -24,21 +26,21 @@ _BEFORE_THE_PATH = {"logs", "testbed", "traffic.parquet", "failed_start", "error
 class Claim:
     """An output folder that is ours until the process ends or `release` is called.
 
-    `said`: what became of an earlier run in it, in one line; None where there was none.
+    `notice`: one line on what was done with an earlier run in it; None if there was none.
     """
 
     lock: int
-    said: str | None = None
+    notice: str | None = None
 
     def release(self) -> None:
-        """Let others have the folder."""
+        """Release the folder for other rehearsals."""
         os.close(self.lock)
 
 
 def claim(out: Path, *, replace: bool = False) -> Claim:
-    """Make `out` ours: absent, empty, or an earlier run's folder. What that run left is moved into `EARLIER` in it.
+    """Claim `out`: absent, empty, or the folder of an earlier run, whose files are moved into `EARLIER` in it.
 
-    `replace` removes it instead. Files of others stay where they are. Raises UsageError, with nothing changed.
+    `replace` removes them instead. Other files are not touched. Raises UsageError, with nothing changed.
     """
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out {out}: is a file; give a folder")
@@ -49,13 +51,13 @@ def claim(out: Path, *, replace: bool = False) -> Claim:
         out.mkdir(parents=True, exist_ok=True)
         lock = _lock(out)
         try:
-            said = _make_room(out, replace=replace)
+            notice = _make_room(out, replace=replace)
         except BaseException:
             os.close(lock)
             raise
     except OSError as why:
         raise UsageError(f"--out {out}: cannot be used: {why.strerror or why} ({why.filename})") from None
-    return Claim(lock, said)
+    return Claim(lock, notice)
 
 
 def _lock(out: Path) -> int:
@@ -83,7 +85,7 @@ def _make_room(out: Path, *, replace: bool) -> str | None:
     kept = out / EARLIER / _free(out / EARLIER, f"{when:%Y-%m-%dT%H-%M-%SZ}")
     kept.mkdir(parents=True)
     _move(found, kept)
-    if (out / POLICY).is_file():  # its report can be written again by the policy that it was written by
+    if (out / POLICY).is_file():  # so that its report can be written again with the same policy
         shutil.copy2(out / POLICY, kept / POLICY)
     runs = sum(entry.is_dir() for entry in (out / EARLIER).iterdir())
     return (
@@ -93,16 +95,16 @@ def _make_room(out: Path, *, replace: bool) -> str | None:
 
 
 def _left(out: Path) -> list[Path]:
-    """Return what an earlier rehearsal left in `out`: facts, reports and scenarios' folders."""
+    """Return the files of an earlier rehearsal in `out`: facts, reports and scenarios' folders."""
     if not (out / FACTS).exists():
         return []
     listed = _listed(out)
-    files = [out / name for name in (FACTS, *REPORTS) if (out / name).exists()]
+    files = [out / name for name in (FACTS, *REPORTS, APPLIED_POLICY) if (out / name).exists()]
     return [*files, *(entry for entry in sorted(out.iterdir()) if _is_run(entry, listed))]
 
 
 def _is_run(folder: Path, listed: set[str]) -> bool:
-    """Whether a rehearsal left this, however early it ended."""
+    """Whether this is the folder of a scenario, however early its rehearsal ended."""
     if not folder.is_dir() or folder.is_symlink() or folder.name == EARLIER:
         return False
     content = {path.name for path in folder.iterdir()}
@@ -118,7 +120,7 @@ def _listed(out: Path) -> set[str]:
 
 
 def _started(out: Path) -> datetime:
-    """Return when the earlier rehearsal began; where its facts cannot be read, when they were written."""
+    """Return when the earlier rehearsal began; if its facts cannot be read, when they were written."""
     try:
         started = datetime.fromisoformat(json.loads((out / FACTS).read_text(encoding="utf-8"))["started"])
         return started.astimezone(UTC)

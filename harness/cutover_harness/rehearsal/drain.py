@@ -1,4 +1,4 @@
-"""The drain proof: nothing was left to deliver when the consumers stopped, so what is missing is lost."""
+"""The drain proof: no record was left to deliver when the consumers stopped, so a missing record is lost."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from cutover_harness.admin import Admin
-from cutover_harness.conductor.gates import Gate, Progress, Reading, seldom, wait
-from cutover_harness.conductor.protocols import ClusterLike, TopicPartitionKey
+from cutover_harness.conductor.waiting import Progress, wait
 from cutover_harness.judge.model import Copied, DrainProof
 from cutover_harness.mirror import Mirror
-from cutover_harness.mirror.logs import LogReader
-from cutover_harness.mirror.overtaken import without
+from cutover_harness.mirror.gaps import without
+from cutover_harness.mirror.log_reader import LogReader
+from cutover_harness.procedure.gates import Gate, Reading, seldom
+from cutover_harness.procedure.protocols import ClusterLike
+from cutover_harness.types import ClusterName, PartitionId
 
 POLL_S = 0.2
 
 
 def prove(
     cluster: Admin,
-    where: str,
+    cluster_name: ClusterName,
     groups: Sequence[str],
     topics: Sequence[str],
     patience_s: float,
@@ -29,10 +31,10 @@ def prove(
 ) -> list[DrainProof]:
     """Wait until each group has committed up to the log end of every partition; return what could be proved.
 
-    Behind its last commit there may be markers of transactions and aborted records, which nobody is delivered.
+    Behind its last commit there may be markers of transactions and aborted records, which no consumer receives.
 
-    Only meaningful once no producer writes any more. It goes on as long as groups read on; a group that is still behind
-    when none has come nearer to the end for `patience_s` has no proof, and the evidence says by how much.
+    Only meaningful once no producer writes any more. The wait lasts as long as groups make progress; a group that is
+    still behind when none has come nearer to the end for `patience_s` has no proof; the evidence states by how much.
     """
     progress = Progress(patience_s, clock)
     while True:
@@ -40,7 +42,7 @@ def prove(
         behind = {}
         for group in groups:
             committed = cluster.committed(group, topics)
-            behind[group] = _with_records(cluster, where, _behind(ends, committed), ends, committed)
+            behind[group] = _with_records(cluster, cluster_name, _behind(ends, committed), ends, committed)
         if not any(behind.values()) or progress.stuck(sum(sum(rows.values()) for rows in behind.values())):
             break
         sleep(POLL_S)
@@ -49,10 +51,10 @@ def prove(
             group=group,
             held=not rows,
             evidence=(
-                f"{sum(rows.values())} records in {len(rows)} partitions of {where} left, "
+                f"{sum(rows.values())} records in {len(rows)} partitions of {cluster_name} left, "
                 f"no progress for {patience_s:.0f} s"
                 if rows
-                else f"committed = log end in {len(ends)} partitions on {where}"
+                else f"committed = log end in {len(ends)} partitions on {cluster_name}"
             ),
         )
         for group, rows in behind.items()
@@ -60,11 +62,11 @@ def prove(
 
 
 def prove_copied(mirror: Mirror, source: ClusterLike, topics: Sequence[str], patience_s: float) -> list[Copied]:
-    """Wait until the mirror is at zero and return what that proves to be on the target: all that the source has.
+    """Wait until the mirror is at zero; return the offsets that are then proved to be on the target: all of the source.
 
-    What retention removed before it was mirrored is left out, as far as it was seen.
+    Records that retention removed before they were mirrored are left out, as far as that was noticed.
 
-    Raises GateMissedError where it makes no progress for `patience_s`. Only meaningful once no producer writes to the
+    Raises GateMissedError if it makes no progress for `patience_s`. Only meaningful once no producer writes to the
     source any more.
     """
 
@@ -81,23 +83,23 @@ def prove_copied(mirror: Mirror, source: ClusterLike, topics: Sequence[str], pat
 
 def _with_records(
     cluster: Admin,
-    where: str,
-    behind: dict[TopicPartitionKey, int],
-    ends: Mapping[TopicPartitionKey, int],
-    committed: Mapping[TopicPartitionKey, int],
-) -> dict[TopicPartitionKey, int]:
-    """Return those of the partitions that are behind in which there is a record left to deliver, or no telling."""
+    cluster_name: ClusterName,
+    behind: dict[PartitionId, int],
+    ends: Mapping[PartitionId, int],
+    committed: Mapping[PartitionId, int],
+) -> dict[PartitionId, int]:
+    """Return those of the partitions that are behind in which a record is left to deliver, or may be."""
     short = {key: max(committed.get(key, 0), 0) for key in behind if committed.get(key, 0) < ends[key]}
     if not short:
         return behind
-    with contextlib.closing(LogReader(cluster.config, where)) as log:
+    with contextlib.closing(LogReader(cluster.config, cluster_name)) as log:
         left = log.read(short, lambda _partition, _record: False)
     return {key: count for key, count in behind.items() if key not in short or left[key]}
 
 
-def _behind(ends: Mapping[TopicPartitionKey, int], at: Mapping[TopicPartitionKey, int]) -> dict[TopicPartitionKey, int]:
+def _behind(ends: Mapping[PartitionId, int], at: Mapping[PartitionId, int]) -> dict[PartitionId, int]:
     """Return how far from the log's end each partition's offset is.
 
-    Beyond the end is no proof either: such an offset is of a topic that was deleted and has been made again.
+    Beyond the end is no proof either: such an offset is of a topic that was deleted and recreated.
     """
     return {key: abs(end - max(at.get(key, 0), 0)) for key, end in ends.items() if at.get(key, 0) != end}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cutover_harness.judge.measures import CAUSES, COUNTS
 from cutover_harness.judge.model import Expectation
 from cutover_harness.plan.scenario import Scenario
 
@@ -10,11 +11,7 @@ def expectation(scenario: Scenario) -> Expectation:
     """Return the expectation that the judge decides by."""
     expect = scenario.expect
     return Expectation(
-        lost=expect.lost,
-        phantom=expect.phantom,
-        disordered=expect.disordered,
-        stranded=expect.stranded,
-        duplicated={str(cause): most for cause, most in expect.duplicated.items()},
+        limits={name: expect.limit(name) for name in (*COUNTS, *CAUSES)},
         must_fail=expect.must_fail,
         documented=scenario.documented,
         max_blackout_ms=expect.max_blackout_ms,

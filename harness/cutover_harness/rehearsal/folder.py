@@ -1,4 +1,4 @@
-"""The folder that a rehearsal of one or several scenarios leaves, and the report in it."""
+"""The run folder of a rehearsal of one or several scenarios, and the report in it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Any
@@ -15,29 +16,31 @@ from typing import Any
 import psutil
 
 from cutover_harness import runs
-from cutover_harness.capture.clock import clock_of
-from cutover_harness.capture.format import CaptureReader
 from cutover_harness.errors import UsageError
+from cutover_harness.files import write_atomic
+from cutover_harness.inputs import read_text_input
 from cutover_harness.plan.scenario import Scenario
-from cutover_harness.plan.topic_names import problem
-from cutover_harness.rehearsal.claim import FACTS, claim
+from cutover_harness.rehearsal.claim import APPLIED_POLICY, FACTS, claim
+from cutover_harness.rehearsal.replay_input import capture_facts
 from cutover_harness.rehearsal.settings import Settings
 
 
 class RunFolder:
-    """`settings.out`, claimed: `rehearsal.json` in it says what was asked for, what came of it, and on what it ran.
+    """`settings.out`, claimed, with `rehearsal.json`: the requested scenarios, their results, and the environment.
 
-    It lists every scenario that was asked for from the beginning, so that one that is not rehearsed is missed whatever
-    ends the rehearsal. Its methods may be called from any thread. Raises UsageError where the folder or the capture
-    cannot be used.
+    Every requested scenario is listed from the beginning, so that a report misses one that is not rehearsed, however
+    the rehearsal ends. Methods may be called from any thread. Raises UsageError if the folder or the capture cannot be
+    used.
     """
 
     def __init__(self, settings: Settings, asked: Iterable[Scenario] = ()) -> None:
-        capture = _capture(settings.capture)
+        plan = settings.plan
+        capture = capture_facts(settings)
+        policy = None if settings.policy is None else read_text_input(settings.policy, "policy")
         self._claim = claim(settings.out, replace=settings.replace)
         runs.begin("rehearse", settings.out)
         self.path = settings.out
-        self.said = self._claim.said
+        self.notice = self._claim.notice
         self._lock = threading.Lock()
         self._facts: dict[str, Any] = {
             "format": 1,
@@ -45,19 +48,24 @@ class RunFolder:
             "finished": None,
             "command": settings.command,
             "seed": settings.seed,
-            # Figures that were measured side by side are disturbed.
+            # Timings get longer if scenarios run in parallel.
             "jobs": settings.jobs,
             "versions": {"kafka-cutover": version("kafka-cutover"), "confluent-kafka": version("confluent-kafka")},
             "environment": {"host": _host()},
             "target_kind": None,
             "capture": capture,
+            **({} if plan is None else {"plan": dict(plan.facts)}),
+            **({} if settings.policy is None else {"policy": settings.policy.name}),
             "scenarios": [],
             "asked": {},
             "not_rehearsed": {},
         }
         for scenario in asked:
             self._announce(scenario.name, _about(scenario))
-        self.save()  # from now on it is known as a rehearsal's, however this one ends
+        if policy is not None:
+            # A copy, so that the report can be written again when the file has changed, or is not at hand.
+            write_atomic(self.path / APPLIED_POLICY, policy)
+        self.save()  # marks the folder as a rehearsal's, however this one ends
 
     def _announce(self, name: str, about: Mapping[str, Any]) -> None:
         self._facts["scenarios"].append(name)
@@ -72,7 +80,7 @@ class RunFolder:
             self._list(scenario)
 
     def add_error(self, scenario: str, why: str) -> None:
-        """Add a scenario that was not rehearsed, and why: a report has to miss it."""
+        """Add a scenario that was not rehearsed, and the reason, so that a report lists it as missing."""
         with self._lock:
             self._facts["not_rehearsed"][scenario] = why
             self._list(scenario)
@@ -84,7 +92,7 @@ class RunFolder:
         self._write()
 
     def finish(self) -> None:
-        """Say that everything was done."""
+        """Record that everything was done."""
         with self._lock:
             self._facts["finished"] = _now()
             self._write()
@@ -95,36 +103,44 @@ class RunFolder:
             self._write()
 
     def release(self) -> None:
-        """Let another rehearsal have the folder."""
+        """Release the folder for another rehearsal."""
         self._claim.release()
 
     def _write(self) -> None:
-        # In one step: a rehearsal that is killed leaves the file whole.
-        temporary = self.path / f".{FACTS}.tmp"
         try:
-            temporary.write_text(json.dumps(self._facts, indent=2), encoding="utf-8")
-            temporary.replace(self.path / FACTS)
+            write_atomic(self.path / FACTS, json.dumps(self._facts, indent=2))
         except OSError as why:
             raise UsageError(f"{self.path / FACTS}: cannot be written: {why.strerror or why}") from None
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What the report decides on the cutover, in a word and in a sentence."""
+    """The report's decision on the cutover, in a word and in a sentence."""
 
     word: str
     headline: str
 
     @property
     def blocks(self) -> bool:
-        """Whether it is a no."""
+        """Whether it is a NO-GO."""
         return self.word == "NO-GO"
 
 
-def write_report(out: Path) -> Decision | None:
-    """Have the installed report package render the run folder `out`; return what it decides, None without a package.
+def check_policy(out: Path, given: Path | None = None) -> None:
+    """Have the installed report package check the policy before anything starts: `given`, or the one in `out`.
 
-    Raises UsageError where its policy is not valid or the report cannot be written.
+    Raises UsageError.
+    """
+    for entry in entry_points(group="kafka_cutover.report", name="default"):
+        check = getattr(import_module(entry.module), "check_policy", None)
+        if check is not None:
+            check(out, given)
+
+
+def write_report(out: Path) -> Decision | None:
+    """Render the run folder `out` with the installed report package; return the decision, None without a package.
+
+    Raises UsageError if its policy is not valid or the report cannot be written.
     """
     for entry in entry_points(group="kafka_cutover.report", name="default"):
         report = entry.load()(out)
@@ -133,29 +149,14 @@ def write_report(out: Path) -> Decision | None:
 
 
 def _about(scenario: Scenario) -> dict[str, Any]:
-    """Return what a report says of a scenario that it has no evidence of."""
+    """Return the description that a report shows of a scenario without evidence."""
     return {
         "title": scenario.title,
-        "path": [str(step.act) for step in scenario.path],
-        "faults": [f"{fault.kind} {fault.of}" for fault in scenario.faults],
+        "path": [str(step.step) for step in scenario.path],
+        "faults": [fault.name for fault in scenario.faults],
         "must_fail": list(scenario.expect.must_fail),
         "documented": scenario.documented,
     }
-
-
-def _capture(path: Path) -> dict[str, Any]:
-    with CaptureReader(path) as capture:
-        clock = clock_of(capture)
-        warning = clock.warning()
-        if (why := problem(capture.info.topics)) is not None:
-            raise UsageError(f"capture {path}: {why}")
-        return {
-            "name": path.name,
-            "records": capture.records,
-            "topics": len(capture.info.topics),
-            "span_s": clock.span_s,
-            **({} if warning is None else {"timestamps": warning}),
-        }
 
 
 def _host() -> str:

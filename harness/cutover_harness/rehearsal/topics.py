@@ -1,4 +1,4 @@
-"""Creating the recorded topics on the source: properties that its brokers do not accept are left out and named."""
+"""Creation of the recorded topics on the source; properties that its brokers do not accept are left out and listed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ IN_SYNC = "min.insync.replicas"
 
 
 class Cluster(Protocol):
-    """What is asked of the cluster; all raise KafkaException."""
+    """The cluster's methods that are needed; all raise KafkaException."""
 
     def brokers(self) -> int:
         """Return the number of brokers."""
@@ -45,9 +45,9 @@ class LeftOut:
 def create(
     cluster: Cluster, topics: Mapping[str, TopicInfo], origin: str
 ) -> tuple[dict[str, TopicInfo], list[LeftOut]]:
-    """Create `topics` and return what they were created with and what was left out.
+    """Create `topics`; return them with the properties that they got, and those that were left out.
 
-    Raises UsageError, in which `origin` names where the topics come from, if one cannot be created at all.
+    Raises UsageError, which begins with `origin`, if one cannot be created at all.
     """
     created, left = {}, []
     for name, info in topics.items():
@@ -62,7 +62,7 @@ def create(
 
 
 def _accepted(cluster: Cluster, topic: str, info: TopicInfo) -> tuple[dict[str, str], list[LeftOut]]:
-    """Return the topic's properties that the brokers accept; they alone know which these are."""
+    """Return the topic's properties that the brokers accept, found by asking them."""
     config, left = dict(info.config), list[LeftOut]()
     in_sync = config.get(IN_SYNC, "1")
     if in_sync.isdecimal() and int(in_sync) > (brokers := cluster.brokers()):

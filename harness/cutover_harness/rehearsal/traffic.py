@@ -1,4 +1,4 @@
-"""Making the capture of a scenario that brings its own traffic: pure, from the seed alone."""
+"""The capture of a scenario with its own traffic: generated, the same for the same seed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PATTERN = bytes(range(256))
 
 
 @dataclass(frozen=True)
-class Made:
+class GeneratedRecord:
     """One record; `at_ms` from the start."""
 
     at_ms: int
@@ -32,7 +32,7 @@ class Made:
     headers: list[Header] | None
 
 
-def records_of(topic: str, shape: TopicTraffic, seed: int) -> Iterator[Made]:
+def records_of(topic: str, shape: TopicTraffic, seed: int) -> Iterator[GeneratedRecord]:
     """Yield the records of one topic, in the order of their times."""
     chance = random.Random(f"{seed}/{topic}")  # noqa: S311 - the same traffic for the same seed
     for number in range(max(1, round(shape.per_second * TARGET_RUN_S))):
@@ -43,40 +43,40 @@ def records_of(topic: str, shape: TopicTraffic, seed: int) -> Iterator[Made]:
         own: list[Header] | None = None
         if chance.random() < shape.headers:
             own = [("trace", b"%016x" % chance.getrandbits(64)), ("raw", chance.randbytes(16)), ("none", None)]
-        place = number if key is None else zlib.crc32(key)
-        yield Made(int(number * 1000 / shape.per_second), topic, place % shape.partitions, key, value, own)
+        spread = number if key is None else zlib.crc32(key)
+        yield GeneratedRecord(int(number * 1000 / shape.per_second), topic, spread % shape.partitions, key, value, own)
 
 
 def write_traffic(traffic: Mapping[str, TopicTraffic], seed: int, path: Path) -> Path:
     """Write the capture of `traffic`, 30 seconds of it, and return its path."""
-    made = sorted(
+    records = sorted(
         (record for topic, shape in traffic.items() for record in records_of(topic, shape, seed)),
         key=lambda record: record.at_ms,
     )
     offsets: dict[tuple[str, int], int] = {}
     with CaptureWriter(path) as writer:
-        for first in range(0, len(made), _ROWS):
-            writer.write(_batch(made[first : first + _ROWS], offsets))
+        for first in range(0, len(records), _ROWS):
+            writer.write(_batch(records[first : first + _ROWS], offsets))
         info = {topic: TopicInfo(shape.partitions, shape.properties) for topic, shape in traffic.items()}
         writer.close(CaptureInfo(recorded="made by the scenario", topics=info))
     return path
 
 
-def _batch(made: list[Made], offsets: dict[tuple[str, int], int]) -> pa.RecordBatch:
+def _batch(records: list[GeneratedRecord], offsets: dict[tuple[str, int], int]) -> pa.RecordBatch:
     numbers = []
-    for record in made:
+    for record in records:
         at = offsets.get((record.topic, record.partition), 0)
         numbers.append(at)
         offsets[record.topic, record.partition] = at + 1
     return record_batch(
-        [record.topic for record in made],
-        [record.partition for record in made],
+        [record.topic for record in records],
+        [record.partition for record in records],
         numbers,
-        [_EPOCH_MS + record.at_ms for record in made],
-        [1] * len(made),
-        [record.key for record in made],
-        [record.value for record in made],
-        [record.headers for record in made],
+        [_EPOCH_MS + record.at_ms for record in records],
+        [1] * len(records),
+        [record.key for record in records],
+        [record.value for record in records],
+        [record.headers for record in records],
     )
 
 

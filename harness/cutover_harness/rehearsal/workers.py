@@ -1,4 +1,4 @@
-"""Tasks in several threads at once that an interruption of the tool ends."""
+"""Tasks in parallel threads, which an interruption of the tool ends."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from queue import SimpleQueue
 from cutover_harness.processes import Process, started, stop_all
 
 CLEAN_UP_S = 15.0
-"""How long interrupted tasks may take to stop what they started, before it is stopped for them."""
+"""How long interrupted tasks may take to stop their processes, before these are stopped for them."""
 
 
-def run_at_once(tasks: Sequence[Callable[[], None]], jobs: int) -> None:
+def run_in_parallel(tasks: Sequence[Callable[[], None]], jobs: int, clean_up_s: float = CLEAN_UP_S) -> None:
     """Run `tasks`, begun in their order, at most `jobs` at the same time; return when all have ended.
 
-    What one raises is raised here, once the others are ended as well: KeyboardInterrupt is raised in their threads, so
-    that each cleans up as it would at a Ctrl-C, and then no process that they started is left. A KeyboardInterrupt
-    here, in the main thread, does the same.
+    If one raises, the others are interrupted, and then its exception is raised here: KeyboardInterrupt is raised in
+    their threads, so that each cleans up as it does after Ctrl-C, and no process that they started is left. A
+    KeyboardInterrupt here, in the main thread, does the same. clean_up_s: how long each may take for that.
     """
     waiting = deque(tasks)
     others = started()
@@ -31,10 +31,10 @@ def run_at_once(tasks: Sequence[Callable[[], None]], jobs: int) -> None:
             while (task := _take(waiting)) is not None:
                 task()
             ended.put(None)
-        except BaseException as why:  # noqa: BLE001 - raised again by whoever waits for the tasks
+        except BaseException as why:  # noqa: BLE001 - raised again by `run_in_parallel`
             ended.put(why)
 
-    # Daemons, as the tool must be able to end although one of them is stuck.
+    # Daemons, because the tool must be able to exit even if one of them hangs.
     threads = [
         threading.Thread(target=work, name=f"worker-{number}", daemon=True) for number in range(min(jobs, len(tasks)))
     ]
@@ -43,10 +43,10 @@ def run_at_once(tasks: Sequence[Callable[[], None]], jobs: int) -> None:
             thread.start()
         failure = _wait(ended, len(threads))
     except BaseException:
-        _end(waiting, threads, others)
+        _end(waiting, threads, others, clean_up_s)
         raise
     if failure is not None:
-        _end(waiting, threads, others)
+        _end(waiting, threads, others, clean_up_s)
         raise failure
 
 
@@ -58,7 +58,7 @@ def _take(waiting: deque[Callable[[], None]]) -> Callable[[], None] | None:
 
 
 def _wait(ended: SimpleQueue[BaseException | None], count: int) -> BaseException | None:
-    """Return when `count` have ended well, or the first has not."""
+    """Wait until `count` threads have ended, or one has failed; return its exception."""
     for _ in range(count):
         failure = ended.get()
         if failure is not None:
@@ -66,18 +66,23 @@ def _wait(ended: SimpleQueue[BaseException | None], count: int) -> BaseException
     return None
 
 
-def _end(waiting: deque[Callable[[], None]], threads: Sequence[threading.Thread], others: Sequence[Process]) -> None:
-    """Interrupt the tasks, then stop what they started: all processes but `others`, which were there before."""
-    # A task whose clean-up fails ends with an error of its own instead of the interruption: no other one may follow.
+def _end(
+    waiting: deque[Callable[[], None]],
+    threads: Sequence[threading.Thread],
+    others: Sequence[Process],
+    clean_up_s: float,
+) -> None:
+    """Interrupt the tasks, then stop their processes: all but `others`, which were there before."""
+    # A task whose clean-up fails ends with its own error instead of the interruption: no further task may start then.
     waiting.clear()
     for thread in threads:
         if thread.is_alive() and thread.ident is not None:
-            # Python delivers signals to the main thread alone; this is how its C API interrupts another one. A thread
-            # that sleeps or waits in C notices when it is back.
+            # Python delivers signals to the main thread only; its C API interrupts other threads in this way. A thread
+            # that sleeps or waits in C notices it when the call returns.
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
                 ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt)
             )
-    _join(threads, CLEAN_UP_S)
+    _join(threads, clean_up_s)
     stop_all([process for process in started() if process not in others])
     _join(threads, 1.0)
 

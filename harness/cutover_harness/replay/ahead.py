@@ -1,4 +1,4 @@
-"""Reading ahead in a thread, so that whoever has to be on time does not wait for the disk or for decompression."""
+"""Read ahead in a thread, so that a punctual consumer does not wait for the disk or for decompression."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ T = TypeVar("T")
 
 
 class Ahead(Generic[T]):
-    """Iterates over `source`, up to `depth` items ahead. An error of the source is raised where its item would come.
+    """Iterates over `source`, up to `depth` items ahead. An error of the source is raised in place of its item.
 
-    Leaving the context ends the thread. Without one where gevent is in the process: locks are not for both worlds.
+    Leaving the context ends the thread. No thread if gevent is in the process: its locks do not work in threads.
     """
 
     def __init__(self, source: Iterator[T], depth: int = 4) -> None:
@@ -42,7 +42,7 @@ class Ahead(Generic[T]):
                 continue
 
     def wait(self) -> None:
-        """Return once the first item is there."""
+        """Wait for the first item."""
         if self._thread is not None and self._first is None:
             self._first = self._queue.get()
 

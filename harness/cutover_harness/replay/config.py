@@ -1,4 +1,4 @@
-"""Configuration of one app instance of a replay: one JSON file, as the fleet writes it and the process reads it."""
+"""Configuration of one application instance of a replay: a JSON file from the fleet for the process."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from cutover_harness.configfile import ConfigFile
+from cutover_harness.types import ClusterName
 
 Property = str | int | float | bool
-ClusterName = Literal["source", "target"]
 
 
 class _Config(ConfigFile):
@@ -18,7 +18,7 @@ class _Config(ConfigFile):
 
 
 class Share(_Config):
-    """Which part of a capture's streams an instance replays: those whose id is `index` modulo `of`."""
+    """The part of a capture's streams that an instance replays: those whose id is `index` modulo `of`."""
 
     index: int = Field(default=0, ge=0)
     of: int = Field(default=1, ge=1)
@@ -35,8 +35,11 @@ class _App(_Config):
     run: int = Field(ge=0, lt=1 << 64)
     ledger: Path = Field(description="Folder of this instance's ledger; created.")
     client: dict[str, Property] = Field(default={}, description="librdkafka properties.")
+    prefix: str = Field(default="", description="Prefix of the client id and the transactional id.")
     use_shim: bool = True
     cutover_file: Path | None = None
+    channel: str | None = Field(default=None, description="Where it reads documents besides the file: kafka:TOPIC.")
+    key_file: Path | None = Field(default=None, description="File with the key that documents are signed with.")
     status_dir: Path | None = None
     cluster: ClusterName | None = Field(
         default=None, description="Without the shim: which cluster `client` connects to."
@@ -52,18 +55,20 @@ class _App(_Config):
 
 
 class ReplayOptions(_Config):
-    """What is replayed, and how."""
+    """Traffic and speed of a replay."""
 
     capture: Path
     topics: dict[str, str] = Field(
         default={}, description="Recorded topic -> topic to write; empty: all, by their names."
     )
-    speed: float | None = Field(default=1.0, gt=0, description="Times the recorded rhythm; null: as fast as possible.")
-    start_ns: int | None = Field(default=None, description="Epoch ns at which the first record is due; null: at once.")
+    speed: float | None = Field(default=1.0, gt=0, description="Speed factor; null: as fast as possible.")
+    start_ns: int | None = Field(
+        default=None, description="Epoch ns at which the first record is due; null: immediately."
+    )
     loop: bool = Field(default=False, description="Start again at the end, until SIGTERM.")
     scale: int = Field(default=1, ge=1, description="Copies of every record, each with a key of its own.")
     clock_ms: tuple[int, int] | None = Field(
-        default=None, description="The span of the capture's timestamps that set the rhythm; null: it is looked for."
+        default=None, description="Span of the capture's timestamps by which records are sent; null: determined."
     )
     from_s: float | None = Field(default=None, ge=0, description="Replay from this second of the capture on.")
     to_s: float | None = Field(default=None, gt=0, description="Replay up to this second of the capture.")
@@ -74,12 +79,12 @@ class ReplayOptions(_Config):
 
 
 class Transactions(_Config):
-    """How a transactional producer puts records into transactions."""
+    """The transactions of a transactional producer."""
 
     records: int = Field(default=100, ge=1, description="A transaction is ended after this many records, …")
     ms: float = Field(default=1000.0, gt=0, description="… or this long after its first one, whichever comes first.")
     abort_every: int | None = Field(
-        default=None, ge=2, description="Every so manieth transaction is aborted on purpose; null: none."
+        default=None, ge=2, description="Abort every Nth transaction on purpose; null: none."
     )
 
 
@@ -87,7 +92,8 @@ class ProducerConfig(_App):
     """A producer instance. With `transactions`, or a `transactional.id` in `client`, it sends in transactions.
 
     The transactional id that the brokers see is `transactional.id`, or `kafka-cutover` without one, and the instance's
-    name: unique in a fleet, and the same again after a restart, so that what a killed process left open is fenced.
+    name, after the prefix: unique in a fleet, and the same again after a restart, so that what a killed process left
+    open is fenced.
     """
 
     replay: ReplayOptions
@@ -97,7 +103,7 @@ class ProducerConfig(_App):
 
     @property
     def in_transactions(self) -> Transactions | None:
-        """The shape of its transactions; None where it uses none."""
+        """Its transactions; None if it uses none."""
         if self.transactions is None and self.client.get("transactional.id"):
             return Transactions()
         return self.transactions

@@ -1,4 +1,4 @@
-"""A member of a consumer group of the app fleet: `python -m cutover_harness.replay.consumer CONFIG.json`.
+"""A member of a consumer group of the application fleet: `python -m cutover_harness.replay.consumer CONFIG.json`.
 
 Polls, works, commits, and keeps a ledger of all of it. SIGTERM: commit, leave the group, exit with 0.
 """
@@ -29,7 +29,7 @@ NO_STREAM, NO_SEQUENCE = 0, -1
 
 
 class Receiver:
-    """The consuming side of the replay step: polls, and writes to the ledger what was delivered and committed."""
+    """The consuming side of a replay: polls, and logs deliveries and commits."""
 
     def __init__(
         self, ledger: EventLog, run: int, *, manual: bool, observe: Callable[[Any], None] | None = None
@@ -43,12 +43,12 @@ class Receiver:
         self._consumer: Any = None
 
     def attach(self, consumer: Any, topics: list[str]) -> None:
-        """Subscribe `consumer`, and account for it."""
+        """Subscribe `consumer`, and log its assignments."""
         self._consumer = consumer
         consumer.subscribe(topics, on_assign=self._assigned, on_revoke=self._revoked)
 
     def receive(self, timeout: float) -> bool:
-        """Poll once; returns whether a record was delivered."""
+        """Poll once; return whether a record was delivered."""
         message = self._consumer.poll(timeout)
         if message is None:
             return False
@@ -67,19 +67,19 @@ class Receiver:
         return True
 
     def commit(self) -> None:
-        """Commit the positions, and account for what was committed; does nothing where nothing is new."""
+        """Commit the positions and log them; do nothing if there are no new ones."""
         if not self.uncommitted:
             return
         try:
             self.committed(None, self._consumer.commit(asynchronous=False) or [])
-        except KafkaException as why:  # nothing to commit, a rebalance, a broker away: the next commit covers it
+        except KafkaException as why:  # nothing to commit, a rebalance, a broker down: the next commit covers it
             if why.args[0].code() != KafkaError._NO_OFFSET:  # noqa: SLF001 - the client's name
                 log.warning("commit: %s", why)
             return
         self.uncommitted = 0
 
     def committed(self, error: Any, partitions: list[Any]) -> None:
-        """Account for a commit; the client's on_commit callback."""
+        """Log a commit; the client's on_commit callback."""
         if error is not None:
             log.warning("commit: %s", error)
             return
@@ -94,7 +94,7 @@ class Receiver:
             self._ledger.assigned(each.topic, each.partition, CLUSTERS[self._consumer.cutover_cluster(each.topic)])
 
     def _revoked(self, _: Any, partitions: list[Any]) -> None:
-        if self._manual:  # or the next owner would read again what was delivered since the last commit
+        if self._manual:  # otherwise the next owner reads again from the last commit
             self.commit()
         for each in partitions:
             self._ledger.revoked(each.topic, each.partition, CLUSTERS[self._consumer.cutover_cluster(each.topic)])
@@ -115,7 +115,7 @@ def identity(headers: list[tuple[str, bytes]] | None, run: int) -> tuple[int, in
 
 
 def run(config: ConsumerConfig, stop: Stop) -> None:
-    """Consume until `stop`, then commit and leave the group; keep a ledger of its own."""
+    """Consume until `stop`, then commit and leave the group; write a ledger."""
     uncommitted = config.client.get("isolation.level") == "read_uncommitted"
     ledger = LedgerWriter(
         next_folder(config.ledger),
@@ -133,7 +133,7 @@ def run(config: ConsumerConfig, stop: Stop) -> None:
 
 
 def consume(config: ConsumerConfig, stop: Stop, ledger: EventLog, observe: Callable[[Any], None] | None = None) -> None:
-    """Consume as `config` says until `stop`, writing to `ledger`; `observe` gets each message that was delivered."""
+    """Consume as `config` says until `stop`, writing to `ledger`; `observe` gets each delivered message."""
     manual = config.commit == "manual"
     receiver = Receiver(ledger, config.run, manual=manual, observe=observe)
     consumer = open_consumer(config, **({} if manual else {"on_commit": receiver.committed}))
@@ -152,7 +152,7 @@ def consume(config: ConsumerConfig, stop: Stop, ledger: EventLog, observe: Calla
 
 
 def main() -> None:
-    """Run the consumer that the file in the first argument describes."""
+    """Run the consumer of the configuration file in the first argument."""
     run_app(lambda stop: run(ConsumerConfig.load(Path(sys.argv[1])), stop))
 
 

@@ -1,4 +1,4 @@
-"""The app fleet of a rehearsal: producers and members of consumer groups, one operating-system process each."""
+"""The application fleet of a rehearsal: producers and members of consumer groups, one process each."""
 
 from __future__ import annotations
 
@@ -6,53 +6,34 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cutover_harness.errors import UsageError
 from cutover_harness.processes import Process, spawn, tail
 from cutover_harness.replay.config import (
-    ClusterName,
     ConsumerConfig,
     ProducerConfig,
     Property,
     ReplayOptions,
     Share,
-    Transactions,
 )
 from cutover_harness.replay.instances import stems
+from cutover_harness.replay.shape import FleetShape, Following
+from cutover_harness.types import ClusterName
 
 _STOP_GRACE_S = 30.0
 _START_AFTER_NS = 1_000_000_000
-"""Producers get a common start this far ahead, the time that a process needs to come up."""
+"""Producers get a common start this many seconds ahead: the start-up time of a process."""
 
 
 class FleetError(UsageError):
-    """An instance is not there, or ended when it should not have; the message has the end of its log."""
-
-
-@dataclass(frozen=True)
-class FleetShape:
-    """How many of which apps.
-
-    `groups`: members by group. Clients: librdkafka properties beyond the replay's defaults. `transactions`: producers
-    send in transactions of this shape; a `transactional.id` in `producer_client` does the same with the default one.
-    """
-
-    producers: int = 2
-    groups: Mapping[str, int] = field(default_factory=lambda: {"billing": 2, "audit": 1})
-    producer_client: Mapping[str, Property] = field(default_factory=dict)
-    consumer_client: Mapping[str, Property] = field(default_factory=dict)
-    group_topics: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    commit: Literal["manual", "auto"] = "manual"
-    work_ms: float = 0.0
-    transactions: Transactions | None = None
+    """An instance is missing or ended unexpectedly; the message contains the end of its log."""
 
 
 class Member:
-    """One instance of the fleet: a configuration, and the process that runs it. Also what a fault hits."""
+    """One instance of the fleet: its configuration and its process. A possible victim of faults."""
 
     def __init__(
         self, instance: str, role: Literal["producer", "consumer"], group: str | None, config: Path, log: Path
@@ -65,13 +46,13 @@ class Member:
         self._process: Process | None = None
 
     def start(self) -> None:
-        """Start the process; it goes on where an earlier one of the same instance was, in a ledger of its own."""
+        """Start the process; it continues after earlier processes of the instance, with its own ledger."""
         args = [sys.executable, "-P", "-m", f"cutover_harness.replay.{self.role}", str(self._config)]
         self._process = spawn(args, env={**os.environ, "PYTHONUNBUFFERED": "1"}, stdout=self.log)
 
     @property
     def process(self) -> Process:
-        """The latest process; raises FleetError where it was never started."""
+        """The latest process. Raises FleetError if it was never started."""
         if self._process is None:
             raise FleetError(f"{self.instance} was not started")
         return self._process
@@ -98,13 +79,13 @@ class Member:
         self.process.thaw()
 
     def stop(self) -> str | None:
-        """Have it end in good order; return in words that it was killed, where it did not."""
+        """Stop it cleanly; return a message if it had to be killed."""
         if self.running and self.process.stop(grace=_STOP_GRACE_S) == -signal.SIGKILL:
             return f"not ended {_STOP_GRACE_S:.0f} s after SIGTERM, so it was killed (SIGKILL)"
         return None
 
     def restart(self) -> None:
-        """Start it again, after a clean stop where it still runs."""
+        """Start it again, after a clean stop if it still runs."""
         self.stop()
         self.start()
 
@@ -113,8 +94,9 @@ class Fleet:
     """Starts, stops and hits the instances of a rehearsal, named `producer-1`, … and `<group>-1`, … (`stems`).
 
     Everything goes below `folder` (the run's): `apps/`, `status/`, `ledger/<instance>/`, `logs/<instance>.log`. With
-    the shim the cutover file says where each route is, so it has to be there before the start. Without it
-    (`cutover_file` None) `endpoints` has the properties of each cluster, and each start says to which cluster.
+    the shim the cutover file says where each route is, so it has to be there before the start. Without the shim
+    (`follows` None) `endpoints` has the properties of each cluster, and each start says to which cluster. `prefix`:
+    of the groups' names, of client ids and of transactional ids; instances are named without it.
     """
 
     def __init__(
@@ -125,8 +107,9 @@ class Fleet:
         folder: Path,
         run: int,
         topics: Sequence[str],
-        cutover_file: Path | None,
+        follows: Following | None,
         endpoints: Mapping[ClusterName, Mapping[str, Property]] | None = None,
+        prefix: str = "",
     ) -> None:
         self.shape = shape
         self.folder = folder.absolute()
@@ -134,22 +117,24 @@ class Fleet:
         self._replay = replay
         self._run = run
         self._topics = list(topics)
-        self._cutover_file = cutover_file
+        self._follows = follows
         self._endpoints = endpoints or {}
-        self._stems = stems(shape.groups)
+        self._prefix = prefix
+        short = stems(group.removeprefix(prefix) for group in shape.groups)
+        self._stems = {group: short[group.removeprefix(prefix)] for group in shape.groups}
 
     @property
     def status_dir(self) -> Path:
-        """Where the shims write their statuses."""
+        """Folder of the shims' status files."""
         return self.folder / "status"
 
     @property
     def ledger_dir(self) -> Path:
-        """Where the ledgers are."""
+        """Folder of the ledgers."""
         return self.folder / "ledger"
 
     def instances(self, role: Literal["producer", "consumer"] | None = None, group: str | None = None) -> list[str]:
-        """Return the names of the instances that were started, of one role or group."""
+        """Return the names of the started instances, of one role or group."""
         return [m.instance for m in self.members.values() if role in (None, m.role) and group in (None, m.group)]
 
     def start(self, *, cluster: ClusterName = "source") -> None:
@@ -157,19 +142,36 @@ class Fleet:
         self.start_consumers(cluster=cluster)
         self.start_producers(cluster=cluster)
 
-    def start_producers(self, *, cluster: ClusterName = "source") -> None:
-        """Start the producers; `cluster` matters only without the shim. They begin the capture together."""
+    def producer_names(self, number: int) -> list[str]:
+        """Return the instances of the set `number` (from 0) of producers."""
+        sets = self.shape.producer_sets
+        first = sum(each.count for each in sets[:number])
+        return [f"producer-{first + index + 1}" for index in range(sets[number].count)]
+
+    def start_producers(self, names: Collection[str] | None = None, *, cluster: ClusterName = "source") -> None:
+        """Start the producers, or those in `names`; `cluster` matters only without the shim.
+
+        They start the capture together.
+        """
         replay = self._replay
         if replay.start_ns is None:
             replay = replay.model_copy(update={"start_ns": time.time_ns() + _START_AFTER_NS})
-            self._replay = replay  # producers that are started again later keep the fleet's schedule
-        for index in range(self.shape.producers):
-            share = Share(index=index, of=self.shape.producers)
-            self._start_producer(f"producer-{index + 1}", replay, share, cluster)
+            self._replay = replay  # producers that are restarted later keep the fleet's schedule
+        for number, its in enumerate(self.shape.producer_sets):
+            own = replay if its.topics is None else replay.model_copy(update={"topics": self._replayed(its.topics)})
+            for index, instance in enumerate(self.producer_names(number)):
+                if names is None or instance in names:
+                    share = Share(index=index, of=its.count)
+                    self._start_producer(instance, own, share, cluster, restarts=index >= its.count - its.restarts)
+
+    def _replayed(self, written: Collection[str]) -> dict[str, str]:
+        """Return recorded topics with the names that are written to, for these of the latter."""
+        known = self._replay.topics or {topic: topic for topic in written}
+        return {recorded: name for recorded, name in known.items() if name in written}
 
     def add_producer(self, instance: str, capture: Path) -> None:
-        """Start one more producer where the cutover file says; it replays a capture of its own at the fleet's speed."""
-        replay = self._replay.model_copy(update={"capture": capture, "start_ns": None})
+        """Start one more producer on the cutover file's cluster; it replays its own capture at the fleet's speed."""
+        replay = self._replay.model_copy(update={"capture": capture, "start_ns": None, "topics": {}})
         self._start_producer(instance, replay, Share(), "source")
 
     def start_consumers(
@@ -177,7 +179,7 @@ class Fleet:
     ) -> list[str]:
         """Start all members of `groups` (all groups by default) and return their names.
 
-        `suffix` tells another generation of the same group apart, as where new members start on the target before the
+        `suffix` marks another generation of the same group, such as new members that start on the target before the
         old ones have left.
         """
         names = []
@@ -189,19 +191,19 @@ class Fleet:
         return names
 
     def add_member(self, group: str) -> str:
-        """Start one more member of `group` where the cutover file says, and return its name."""
+        """Start one more member of `group` on the cutover file's cluster, and return its name."""
         instance = f"{self._stems[group]}-{len(self.instances('consumer', group)) + 1}"
         self._start_consumer(instance, group, "source")
         return instance
 
     def stop_producers(self, grace: float = 60.0) -> None:
-        """Have the producers flush and end; raises FleetError where one did not end well."""
+        """Let the producers flush and end. Raises FleetError if one did not end cleanly."""
         self._stop([m for m in self.members.values() if m.role == "producer"], grace)
 
     def stop_consumers(self, groups: Iterable[str] | None = None, grace: float = 60.0) -> None:
-        """Have the members of `groups` (all by default) commit and leave.
+        """Let the members of `groups` (all by default) commit and leave.
 
-        Raises FleetError where one did not end well.
+        Raises FleetError if one did not end well.
         """
         chosen = None if groups is None else set(groups)
         self._stop(
@@ -209,7 +211,7 @@ class Fleet:
         )
 
     def stop_instances(self, instances: Iterable[str], grace: float = 60.0) -> None:
-        """Have these end in good order. Raises FleetError where one did not, or where there is none of that name."""
+        """Stop these cleanly. Raises FleetError if one did not end cleanly, or does not exist."""
         self._stop([self.member(instance) for instance in instances], grace)
 
     def stop(self, grace: float = 60.0) -> None:
@@ -222,17 +224,17 @@ class Fleet:
         return {name: member.running for name, member in self.members.items()}
 
     def finished(self) -> bool:
-        """Whether every producer has come to the end of the capture (never with `loop`)."""
+        """Whether every producer has reached the end of the capture (never with `loop`)."""
         return not any(m.running for m in self.members.values() if m.role == "producer")
 
     def check(self) -> None:
-        """Raise FleetError naming an instance that ended by itself with an error, with the end of its log."""
+        """Raise FleetError for an instance that ended with an error, with the end of its log."""
         for member in self.members.values():
             if not member.running and member.process.returncode not in (0, None):
                 self._complain(member)
 
     def member(self, instance: str) -> Member:
-        """Return an instance; raises FleetError where there is none of that name."""
+        """Return an instance. Raises FleetError if there is none of that name."""
         try:
             return self.members[instance]
         except KeyError:
@@ -251,19 +253,39 @@ class Fleet:
         self.member(instance).thaw()
 
     def restart(self, instance: str) -> None:
-        """Start an instance again, where it stopped or was killed."""
+        """Restart an instance that was stopped or killed."""
         self.member(instance).restart()
 
-    def _start_producer(self, instance: str, replay: ReplayOptions, share: Share, cluster: ClusterName) -> None:
+    def recreate(self, instance: str) -> None:
+        """Stop an instance, and start it with the present cutover file, as a pod that is recreated."""
+        member = self.member(instance)
+        member.stop()
+        if self._follows is not None:
+            self._follows.file_of(instance)
+        member.start()
+
+    def _followed_by(self, instance: str, cluster: ClusterName, *, restarts: bool) -> dict[str, Any]:
+        """Return the part of a configuration that decides how documents reach the instance."""
+        if self._follows is None or restarts:
+            return {"use_shim": False, "cluster": cluster}
+        return {
+            "use_shim": True,
+            "cutover_file": self._follows.file_of(instance),
+            "channel": self._follows.channel,
+            "key_file": self._follows.key_file,
+        }
+
+    def _start_producer(
+        self, instance: str, replay: ReplayOptions, share: Share, cluster: ClusterName, *, restarts: bool = False
+    ) -> None:
         config = ProducerConfig(
             instance=instance,
             run=self._run,
             ledger=self.ledger_dir / instance,
-            client=self._client(self.shape.producer_client, cluster),
-            use_shim=self._cutover_file is not None,
-            cutover_file=self._cutover_file,
+            client=self._client(self.shape.producer_client, cluster, restarts=restarts),
+            **self._followed_by(instance, cluster, restarts=restarts),
             status_dir=self.status_dir,
-            cluster=cluster if self._cutover_file is None else None,
+            prefix=self._prefix,
             replay=replay,
             share=share,
             stats=self.folder / "apps" / f"{instance}.stats.json",
@@ -272,15 +294,15 @@ class Fleet:
         self._launch(instance, "producer", None, config)
 
     def _start_consumer(self, instance: str, group: str, cluster: ClusterName) -> None:
+        restarts = group in self.shape.restarts
         config = ConsumerConfig(
             instance=instance,
             run=self._run,
             ledger=self.ledger_dir / instance,
-            client=self._client(self.shape.consumer_client, cluster),
-            use_shim=self._cutover_file is not None,
-            cutover_file=self._cutover_file,
+            client=self._client(self.shape.consumer_client, cluster, restarts=restarts),
+            **self._followed_by(instance, cluster, restarts=restarts),
             status_dir=self.status_dir,
-            cluster=cluster if self._cutover_file is None else None,
+            prefix=self._prefix,
             group=group,
             topics=list(self.shape.group_topics.get(group, self._topics)),
             commit=self.shape.commit,
@@ -288,8 +310,10 @@ class Fleet:
         )
         self._launch(instance, "consumer", group, config)
 
-    def _client(self, overrides: Mapping[str, Property], cluster: ClusterName) -> dict[str, Property]:
-        endpoint = {} if self._cutover_file is not None else self._endpoints[cluster]
+    def _client(
+        self, overrides: Mapping[str, Property], cluster: ClusterName, *, restarts: bool
+    ) -> dict[str, Property]:
+        endpoint = self._endpoints[cluster] if self._follows is None or restarts else {}
         return {**endpoint, **overrides}
 
     def _launch(

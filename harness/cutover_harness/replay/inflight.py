@@ -1,4 +1,4 @@
-"""Records that the client has and has not reported on yet: rows of a ledger, in slots that are used again."""
+"""Records without a delivery report yet: rows of a ledger, in reused slots."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ _FIRST = 4096
 
 
 class InFlight:
-    """Rows in slots. Memory: the most that ever were in flight at once, 48 bytes each."""
+    """Rows in slots. Memory: 48 bytes for each of the most records ever in flight."""
 
     def __init__(self) -> None:
         self._rows: Array = np.empty(_FIRST, ROW_DTYPE)
         self._free: Int64 = np.arange(_FIRST)[::-1].copy()
-        self._left = _FIRST  # so many of `_free` are, from its beginning
+        self._left = _FIRST  # number of free slots, at the beginning of `_free`
 
     def __len__(self) -> int:
         return len(self._rows) - self._left
 
     @property
     def slots(self) -> int:
-        """How many slots there are, taken and free."""
+        """Number of slots, used and free."""
         return len(self._rows)
 
     def put(self, rows: Array) -> list[int]:
-        """Keep rows; returns the slot of each."""
+        """Store rows; return the slot of each."""
         while len(rows) > self._left:
             self._grow()
         self._left -= len(rows)
@@ -37,7 +37,7 @@ class InFlight:
         return out
 
     def take(self, slots: list[int]) -> Array:
-        """Return the rows in `slots`, which are free then."""
+        """Return the rows in `slots`, and free them."""
         chosen = np.array(slots, np.int64)
         self._free[self._left : self._left + len(slots)] = chosen
         self._left += len(slots)

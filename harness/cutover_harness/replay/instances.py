@@ -11,13 +11,13 @@ _TAKEN = ("producer", "producer-of-new")
 
 
 def stems(groups: Iterable[str]) -> dict[str, str]:
-    """Return what the names of each group's instances begin with: the group's name, if it is fit for that.
+    """Return the prefix of each group's instance names: the group's name, if it is suitable.
 
     Other characters become `_`, and what two groups would have in common gets a number.
     """
     taken = set(_TAKEN)
     found: dict[str, str] = {}
-    # Names that are fit keep them, whatever comes before.
+    # Suitable names keep their own prefix.
     for group in sorted(groups, key=lambda name: _plain(name) != name):
         stem, number = _plain(group), 1
         while stem in taken:

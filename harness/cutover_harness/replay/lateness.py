@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cutover_harness.files import write_atomic
 from cutover_harness.ledger.columns import Int64
 
 BUCKET_NS = 100_000
@@ -21,7 +22,7 @@ class Lateness:
         self._max = 0
 
     def add(self, late_ns: Int64) -> None:
-        """Count records; being early counts as on time."""
+        """Count records; early ones count as on time."""
         self._max = max(self._max, int(late_ns.max()))
         np.add.at(self._counts, np.clip(late_ns // BUCKET_NS, 0, _BUCKETS - 1), 1)
 
@@ -43,4 +44,4 @@ class Lateness:
             },
             **counts,
         }
-        file.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+        write_atomic(file, json.dumps(figures, indent=1))

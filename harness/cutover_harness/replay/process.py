@@ -1,4 +1,4 @@
-"""What the app processes of a replay have in common: signals, the log of problems, the exit code."""
+"""Common parts of a replay's processes: signals, the log of problems, the exit code."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from cutover_harness.errors import UsageError, refusal
 
 _monkey = sys.modules.get("gevent.monkey")
 native_sleep: Callable[[float], None] = _monkey.get_original("time", "sleep") if _monkey is not None else time.sleep
-"""Sleeping in an operating-system thread, also where gevent has patched `time` for the greenlets of another one."""
+"""Sleep in an operating-system thread, even if gevent has patched `time` for another thread's greenlets."""
 
 
 def patched() -> bool:
-    """Return whether gevent has put its own into the place of threads and locks."""
+    """Return whether gevent has replaced threads and locks."""
     return _monkey is not None
 
 
 def core_wait_ns() -> int | None:
-    """Return for how long (ns) this thread was ready to run and had no core; None where the system does not tell."""
+    """Return how long (ns) this thread was runnable without a core; None if the system does not report it."""
     try:
         with open("/proc/thread-self/schedstat", encoding="ascii") as file:  # noqa: PTH123 - no path object is needed
             return int(file.read().split()[1])
@@ -36,12 +36,12 @@ class Stop:
         self.wanted = False
 
     def __call__(self, *_: object) -> None:
-        """Ask; also a signal handler."""
+        """Ask it to end; also a signal handler."""
         self.wanted = True
 
 
 def run_app(run: Callable[[Stop], None]) -> None:
-    """Call `run`, telling it of SIGTERM; exits with 0, or with 2 after printing a UsageError.
+    """Call `run` with a flag that SIGTERM sets; exit with 0, or with 2 after printing a UsageError.
 
     SIGINT is ignored: the terminal sends it to the whole group, and the tool then stops its children in order.
     """

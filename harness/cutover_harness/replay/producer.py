@@ -1,4 +1,4 @@
-"""A producer instance of the app fleet: `python -m cutover_harness.replay.producer CONFIG.json`.
+"""A producer instance of the application fleet: `python -m cutover_harness.replay.producer CONFIG.json`.
 
 Replays its share of a capture on time and keeps a ledger. SIGTERM: no more records, then wait until the last one is
 acknowledged or failed, and exit with 0. Standard error has problems only.
@@ -29,24 +29,24 @@ from cutover_harness.replay.sequences import Earlier, earlier
 from cutover_harness.replay.transactions import TransactionalSender
 
 _CHUNK = 64
-"""So many records at the most between two looks at the clock and at what the client has to report."""
+"""Most records between two checks of the clock and of the client's reports."""
 _CHUNK_UNTIMED = 512
 _IDLE_POLL_S = 0.05
 _SPIN_NS = 2_000_000
 
 
 class Pacer:
-    """Sends records when they are due, and serves the client in between. Late is what the client gets late."""
+    """Sends records when they are due, and serves the client in between. Lateness is measured at the client."""
 
     def __init__(self, sender: Sender, stop: Stop) -> None:
         self.lateness = Lateness()
         self._sender = sender
         self._stop = stop
-        # Due times are in wall clock time, which may be stepped; the pace is kept by the clock that is not.
+        # Due times are wall clock time, which may be stepped; the monotonic clock keeps the pace.
         self._wall_minus_mono = time.time_ns() - time.monotonic_ns()
 
     def send(self, batch: Prepared, *, timed: bool) -> bool:
-        """Send all of `batch`, each when it is due where `timed`; returns False when told to stop before the end."""
+        """Send all of `batch`, each when it is due if `timed`; return False if stopped before the end."""
         sender, due = self._sender, batch.due_ns
         at, count, chunk = 0, len(batch), _CHUNK if timed else _CHUNK_UNTIMED
         while at < count:
@@ -69,7 +69,7 @@ class Pacer:
         return time.monotonic_ns() + self._wall_minus_mono
 
     def _wait(self, due_ns: int) -> bool:
-        """Serve the client until `due_ns` has come; False when told to stop."""
+        """Serve the client until `due_ns`; return False if stopped."""
         while not self._stop.wanted:
             ahead = due_ns - self._now()
             if ahead <= 0:
@@ -84,7 +84,7 @@ class Pacer:
 
 
 def run(config: ProducerConfig, stop: Stop) -> None:
-    """Replay until the end of the capture or `stop`, then flush; keep a ledger of its own."""
+    """Replay until the end of the capture or `stop`, then flush; write a ledger."""
     folder, before = earlier(config.ledger)
     ledger = LedgerWriter(folder, instance=config.instance, role="producer", group=None, run=config.run)
     try:
@@ -95,7 +95,7 @@ def run(config: ProducerConfig, stop: Stop) -> None:
 
 
 def replay_share(config: ProducerConfig, stop: Stop, ledger: EventLog, before: Earlier) -> None:
-    """Replay what `config` says, from after what was sent `before`, writing to `ledger`; then flush and close."""
+    """Replay `config` after the records sent `before`, writing to `ledger`; then flush and close."""
     options = config.replay
     with CaptureReader(options.capture) as reader, Ahead(passes(reader, loop=options.loop)) as batches:
         producer: ReplayProducer = open_producer(config)
@@ -106,7 +106,7 @@ def replay_share(config: ProducerConfig, stop: Stop, ledger: EventLog, before: E
 
         sender = _sender(config, producer, ledger, before, serve)
         warm_up()
-        batches.wait()  # what was to be sent at once is not late because it had to be read first
+        batches.wait()  # reading the first records does not count as lateness
         schedule = schedule_of(reader, options, options.start_ns or time.time_ns())
         pacer = Pacer(sender, stop)
         waited = core_wait_ns()
@@ -136,7 +136,7 @@ def _sender(
 
 
 def _flush(sender: Sender, delivery_timeout_s: float) -> None:
-    """Wait until nothing is in flight; the client fails a record at the latest after its delivery timeout."""
+    """Wait until nothing is in flight; the client fails a record after its delivery timeout at the latest."""
     deadline = time.monotonic() + delivery_timeout_s + 5
     while len(sender.producer) and time.monotonic() < deadline:
         sender.flush(0.5)
@@ -147,7 +147,7 @@ def _flush(sender: Sender, delivery_timeout_s: float) -> None:
 
 
 def main() -> None:
-    """Run the producer that the file in the first argument describes."""
+    """Run the producer of the configuration file in the first argument."""
     run_app(lambda stop: run(ProducerConfig.load(Path(sys.argv[1])), stop))
 
 

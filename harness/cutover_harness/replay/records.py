@@ -1,4 +1,4 @@
-"""Reading an instance's share of a capture, batch by batch, in columns that are ready to be sent."""
+"""Read an instance's share of a capture in batches of columns that are ready to be sent."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Headers = list[tuple[str, bytes | None]]
 _CACHED_STREAMS = 200_000
 _BIG = 2048
 BATCH_ROWS = 2048
-"""Making a batch ready takes a few milliseconds, in which nothing is sent."""
+"""Preparing a batch takes a few milliseconds, during which nothing is sent."""
 
 
 @dataclass(frozen=True)
 class Records:
     """Columns of equal length: the records of one batch that are this instance's.
 
-    `due_ns`: when each is to be sent (epoch ns; 0 at once). `stamps_ms`: the timestamp to produce with.
+    `due_ns`: when each is to be sent (epoch ns; 0: immediately). `stamps_ms`: the timestamp to produce with.
     """
 
     topics: list[str]
@@ -53,7 +53,7 @@ class Records:
 
 
 class StreamIds:
-    """Stream ids of records, remembered: traffic repeats its keys, and a look-up is cheaper than a hash."""
+    """Cached stream ids of records: traffic repeats its keys, and a look-up is cheaper than a hash."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, bytes | int | None], int] = {}
@@ -75,12 +75,12 @@ class StreamIds:
 
 
 def warm_up() -> None:
-    """Have Arrow look for pandas now: at its first conversion it imports it, behind a lock, and for 0.15 s."""
+    """Make Arrow import pandas now: its first conversion imports it under a lock, which takes 0.15 s."""
     pc.take(pa.array([0]), pa.array([0]))
 
 
 def schedule_of(reader: CaptureReader, options: ReplayOptions, start_ns: int) -> Schedule:
-    """Return the schedule of the slice of `reader` that `options` ask for."""
+    """Return the schedule of the slice of `reader` in `options`."""
     clock = clock_of(reader) if options.clock_ms is None else Clock(*options.clock_ms)
     first, last = clock.first_ms, clock.last_ms
     low = first if options.from_s is None else first + round(options.from_s * 1000)
@@ -94,7 +94,7 @@ def schedule_of(reader: CaptureReader, options: ReplayOptions, start_ns: int) ->
 
 
 def passes(reader: CaptureReader, *, loop: bool) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Yield the batches of a capture with the number of the pass (from 0), once or with `loop` for ever.
+    """Yield the batches of a capture with the number of the pass (from 0), once, or endlessly with `loop`.
 
     Memory: one row group.
     """
@@ -114,9 +114,9 @@ def replay(
     skip: int = 0,
     batches: Iterable[tuple[int, pa.RecordBatch]] | None = None,
 ) -> Iterator[Records]:
-    """Yield the share's records in order, for ever with `options.loop`, less the first `skip`.
+    """Yield the share's records in order, endlessly with `options.loop`, without the first `skip`.
 
-    `batches`: what `passes` yields, where it is read elsewhere. Raises CaptureError where the slice or the topics
+    `batches`: what `passes` yields, if it is read elsewhere. Raises CaptureError if the slice or the topics
     leave nothing to send.
     """
     if options.topics:
@@ -126,7 +126,7 @@ def replay(
                 f"capture {reader.path}: has no topic {absent[0]!r} (it has {', '.join(reader.info.topics)})"
             )
     ids = StreamIds()
-    seen = latest = 0  # records of the slice, whoever's share they are
+    seen = latest = 0  # records of the slice, of all shares
     before: int | None = None
     for loop, batch in passes(reader, loop=options.loop) if batches is None else batches:
         if loop != latest:
@@ -153,7 +153,7 @@ def replay(
 
 def _check_any(reader: CaptureReader, seen: int) -> None:
     if not seen:
-        raise CaptureError(f"capture {reader.path}: the topics and the slice that were asked for hold no records")
+        raise CaptureError(f"capture {reader.path}: the requested topics and slice contain no records")
 
 
 def _wanted(batch: pa.RecordBatch, largest: np.ndarray, options: ReplayOptions, schedule: Schedule) -> np.ndarray:
@@ -195,7 +195,7 @@ def _select(
         return Records(topics, partitions, keys, values, headers, streams, due, stamped)
     mine = [n for n, stream in enumerate(streams) if stream % share.of == share.index]
     source = [copies[n] for n in mine]
-    taken = pc.take(batch, pa.array(np.array(source, np.int64)))  # Arrow would import pandas to see what a list is
+    taken = pc.take(batch, pa.array(np.array(source, np.int64)))  # Arrow would import pandas for a list
     return Records(
         topics=[topics[n] for n in mine],
         partitions=[partitions[n] for n in mine],
@@ -216,7 +216,7 @@ def _dictionary(topic: pa.Array) -> tuple[list[str], np.ndarray]:
 
 
 def copy_key(key: bytes | None, number: int) -> bytes | None:
-    """Return the key of the copy `number` (from 0) of a record: the recorded one for 0, else with a suffix."""
+    """Return the key of the copy `number` (from 0) of a record: the recorded one for 0, otherwise with a suffix."""
     return key if key is None or number == 0 else key + b"~%d" % number
 
 
@@ -233,7 +233,7 @@ def binary_list(column: pa.Array) -> list[bytes | None]:
         if len(used) < _BIG * count:
             raw = used.to_pybytes()
             out = [raw[start:end] for start, end in pairwise(places)]
-        else:  # each step takes longer, but there is one copy less
+        else:  # each step takes longer, but saves one copy
             view = memoryview(used)
             out = [view[start:end].tobytes() for start, end in pairwise(places)]
     if column.null_count:
@@ -243,7 +243,7 @@ def binary_list(column: pa.Array) -> list[bytes | None]:
 
 
 def header_lists(column: pa.Array) -> list[Headers | None]:
-    """Return each record's headers, in order, None where it has none (much faster than Arrow's nested conversion)."""
+    """Return each record's headers, in order, None if it has none (much faster than Arrow's nested conversion)."""
     if column.null_count == len(column):
         return [None] * len(column)
     structs = column.flatten()

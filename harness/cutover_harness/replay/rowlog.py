@@ -1,4 +1,4 @@
-"""Writing what became of records, many at a time: to a ledger as it is, to any other log of events one by one."""
+"""Log events of many records at a time: to a ledger directly, to any other log of events one by one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cutover_harness.ledger.format import ABORTED, ACKED, FAILED, SENT
 
 
 class EventLog(Protocol):
-    """Where events are written to: a LedgerWriter, or a summary of what would be in one."""
+    """A log of events: a LedgerWriter, or a summary of one."""
 
     def sent(self, topic: str, partition: int, stream: int, sequence: int, cluster: int) -> None:
         """As LedgerWriter's."""
@@ -49,7 +49,7 @@ class EventLog(Protocol):
 
 
 class RowLog(Protocol):
-    """A log of events that takes many at once."""
+    """A log of events that takes many per call."""
 
     def topic_number(self, topic: str) -> int:
         """As LedgerWriter's."""
@@ -69,7 +69,7 @@ class RowLog(Protocol):
 
 
 def row_log(log: EventLog) -> RowLog:
-    """Return `log` itself where it takes rows, else something that hands them to it one by one."""
+    """Return `log` itself if it takes rows, otherwise an adapter that passes events one by one."""
     whole: Any = log
     return whole if hasattr(log, "append_rows") else _OneByOne(log)
 
@@ -102,4 +102,4 @@ class _OneByOne:
         return 0
 
     def set_cluster(self, place: int, count: int, cluster: int) -> None:
-        """Do nothing: events that are gone cannot be corrected."""
+        """Do nothing: passed events cannot be corrected."""

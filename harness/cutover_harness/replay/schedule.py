@@ -1,4 +1,4 @@
-"""When a record is due: pure functions from recorded timestamps to times of the replay.
+"""Due times: pure functions from recorded timestamps to times of the replay.
 
 A record is due when the largest timestamp up to it, in the order of the capture, has come, odd ones left out. So due
 times never go back, bursts stay bursts, and no record overtakes another.
@@ -41,13 +41,13 @@ class Schedule:
         return span + max(1.0, span / max(1, self.records - 1))
 
     def due_ns(self, largest_ms: Times, loop: int) -> Times:
-        """Return when the records of a batch are due in the `loop`th pass (from 0)."""
+        """Return the due times of a batch's records in the `loop`th pass (from 0)."""
         if self.speed is None:
             return np.zeros(len(largest_ms), np.int64)
         return self.start_ns + self._after_ns(largest_ms, loop)
 
     def stamps_ms(self, timestamps: Times, loop: int) -> Times:
-        """Return the timestamps to produce with: the recorded distances, scaled by speed, from the start on.
+        """Return the timestamps to produce: the recorded distances, scaled by speed, from the start on.
 
         With `speed` None they are the recorded ones shifted so that the last one is at the start: brokers refuse the
         far future (`message.timestamp.after.max.ms`), and records of the distant past would fall to retention.

@@ -1,4 +1,4 @@
-"""The replay step: records onto the wire, accounted for. Used by the producer process and by Locust users."""
+"""Send records and log them. Used by the producer process and by Locust users."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from cutover_harness.ledger.identity import HEADER
 from cutover_harness.replay.inflight import InFlight
 from cutover_harness.replay.records import Headers, Records
 from cutover_harness.replay.rowlog import EventLog, row_log
+from cutover_harness.types import ClusterName
 
 __all__ = ["CLUSTERS", "EventLog", "Prepared", "ReplayProducer", "Sender"]
 
 log = logging.getLogger(__name__)
 
-CLUSTERS: dict[str | None, int] = {"source": 0, "target": 1, None: UNKNOWN}
-"""The ledger's numbers of what `cutover_cluster()` returns."""
+CLUSTERS: dict[ClusterName | None, int] = {"source": 0, "target": 1, None: UNKNOWN}
+"""The ledger's numbers for the values of `cutover_cluster()`."""
 FULL_WAIT_S = 0.05
 
 
 class ReplayProducer(Protocol):
-    """What the replay needs of a client: the shim's Producer, or the raw one with its cluster's name added."""
+    """The client interface of a replay: the shim's Producer, or the plain one with its cluster's name."""
 
     def produce(
         self,
@@ -52,7 +53,7 @@ class ReplayProducer(Protocol):
         """As the client's."""
         ...
 
-    def cutover_cluster(self, topic: str | None = ...) -> str | None:
+    def cutover_cluster(self, topic: str | None = ...) -> ClusterName | None:
         """As the shim's."""
         ...
 
@@ -61,7 +62,7 @@ class ReplayProducer(Protocol):
 
 @dataclass(frozen=True)
 class Prepared:
-    """A batch that needs nothing but sending: what `produce()` is given, and the rows that go into the ledger."""
+    """A batch ready for sending: the arguments of `produce()`, and the rows for the ledger."""
 
     topics: list[str]
     values: list[bytes | None]
@@ -77,9 +78,9 @@ class Prepared:
 
 
 class Sender:
-    """Sends records with their identity, and writes to the ledger what was sent and what became of it.
+    """Sends records with their identity, and logs each send and its result.
 
-    `sequences`: the next sequence number by stream, to go on from. `wait`: called while the client's queue is full, to
+    `sequences`: the next sequence number by stream. `wait`: called while the client's queue is full, to
     serve it; returns False to give the record up (it then counts as failed).
 
     The client is to be served by `poll` and `flush` of the sender. Reports are gathered while the client is served and
@@ -109,18 +110,19 @@ class Sender:
         self._wait = wait or self._serve
         self._in_flight = InFlight()
         self._topics: dict[str, int] = {}
-        self._slots: list[int] = []  # of the records that were acknowledged since settle(), and where
+        self._slots: list[int] = []  # of the records acknowledged since settle(), with their offsets
         self._offsets: list[int] = []
         self._partitions: list[int] = []
         self._acked_by: list[int] = []
         self._lost: list[tuple[int, int, int, str]] = []
-        # A client that never changes its cluster need not be asked for each record.
-        self._only: int | None = CLUSTERS.get(getattr(producer, "only_cluster", ""))
+        # A client that never changes its cluster is not asked for each record.
+        only: ClusterName | None = getattr(producer, "only_cluster", None)
+        self._only = None if only is None else CLUSTERS[only]
         self._report = self._reporter()
         self._reports: list[MethodType] = []  # the callback for each slot
 
     def prepare(self, records: Records) -> Prepared:
-        """Number the records of a batch and make them ready. Each batch is prepared once, in order."""
+        """Number the records of a batch and prepare them. Each batch is prepared once, in order."""
         count = len(records)
         rows = np.zeros(count, ROW_DTYPE)
         identity = np.empty((count, 3), ">u8")
@@ -134,7 +136,7 @@ class Sender:
                 all_.extend(own or ())
         placed = records.partitions
         if not self._keep_partition:
-            # An unkeyed record's stream is its partition, so it keeps that one whoever places the others.
+            # An unkeyed record's stream is its partition, so it keeps it, whatever partitions the others get.
             placed = [p if key is None else -1 for p, key in zip(placed, records.keys, strict=True)]
         for topic in set(records.topics) - self._topics.keys():
             self._topics[topic] = self._ledger.topic_number(topic)
@@ -182,31 +184,31 @@ class Sender:
                 produce(topic, value, key, placed, done, None, stamp, headers)  # by position: twice as fast
             except BufferError:
                 self._again(topic, value, key, placed, done, None, stamp, headers)
-            except KafkaException as why:  # this record is refused, as for its size; the next one may be fine
+            except KafkaException as why:  # only this record is refused, for example for its size
                 self._refused(done, topic, why)
         if self._only is None and self._clusters(topics) != before:
-            # The cluster changed on the way: which of them went where, their acknowledgements say.
+            # The cluster changed in between: the acknowledgements contain each record's cluster.
             self._ledger.set_cluster(place, len(rows), UNKNOWN)
 
     def poll(self, timeout: float) -> None:
-        """Serve the client for up to so many seconds, and write down what it reported."""
+        """Serve the client for at most this many seconds, and log its reports."""
         self.producer.poll(timeout)
         self.settle()
 
     def flush(self, timeout: float) -> int:
-        """Flush the client for up to so many seconds, and write down what it reported; returns how many are left."""
+        """Flush the client for at most this many seconds, log its reports, and return how many records are left."""
         left = self.producer.flush(timeout)
         self.settle()
         return left
 
     def tick(self) -> None:
-        """Do what is due at this time, between two records; nothing, unless there are transactions."""
+        """Do what is due now between two records; only transactions need it."""
 
     def finish(self) -> None:
-        """End what is open, after the last record."""
+        """End an open transaction after the last record."""
 
     def settle(self) -> None:
-        """Write down what the client reported since the last time."""
+        """Log the client's reports since the last call."""
         if self._slots:
             rows = self._in_flight.take(self._slots)
             rows["offset"] = self._offsets
@@ -235,7 +237,7 @@ class Sender:
         self._ledger.append_rows(rows, FAILED)
 
     def _clusters(self, topics: list[str]) -> int | list[int]:
-        """Return the cluster that records of each topic would go to now; one where it is the same for all."""
+        """Return the current cluster for records of each topic; a single one if it is the same for all."""
         if self._only is not None:
             return self._only
         ask = self.producer.cutover_cluster
@@ -245,7 +247,7 @@ class Sender:
         return [known[topic] for topic in topics]
 
     def _reporter(self) -> Callable[[int, Any, Any], None]:
-        """Make the function that is each record's callback, bound to the record's slot: the hot path, so no method."""
+        """Return the callback function that is bound to each record's slot: a hot path, so no method."""
         add_slot, add_offset, lose = self._slots.append, self._offsets.append, self._lost.append
         add_partition, add_cluster = self._partitions.append, self._acked_by.append
         ask, only, moved = self.producer.cutover_cluster, self._only, not self._keep_partition
@@ -257,7 +259,7 @@ class Sender:
                 return
             add_slot(slot)
             offset = message.offset()
-            # None: a retry found it in the log already, and the broker has not said where.
+            # None: a retry found it already in the log, and the broker did not return the offset.
             add_offset(NO_OFFSET if offset is None else offset)
             if moved:
                 add_partition(message.partition())
@@ -271,7 +273,7 @@ class Sender:
         return True
 
     def _again(self, topic: str, *rest: Any) -> None:
-        """Produce a record that the client had no room for."""
+        """Produce a record again that the client's full queue refused."""
         report = rest[3]
         while True:
             self.full += 1

@@ -1,4 +1,4 @@
-"""Going on after an app process was started again: which ledger it writes, and which records it has sent already."""
+"""Continue after an application process was restarted: its new ledger, and the records sent before."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cutover_harness.ledger.format import META, SENT
 
 @dataclass(frozen=True)
 class Earlier:
-    """What earlier processes of an instance sent: the number of records, and the next sequence number by stream."""
+    """Records sent by earlier processes of an instance: their number, and the next sequence number by stream."""
 
     sent: int = 0
     sequences: dict[int, int] = field(default_factory=dict)
@@ -43,7 +43,7 @@ def earlier(ledger: Path) -> tuple[Path, Earlier]:
     sequences: dict[int, int] = {}
     for folder in folders(ledger):
         if not (folder / META).exists():
-            continue  # killed before it had begun
+            continue  # killed before it started
         rows = read_ledger(folder).rows.everything()
         of_sent = rows.event == SENT
         sent += int(of_sent.sum())

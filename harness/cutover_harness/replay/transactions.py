@@ -1,4 +1,4 @@
-"""The replay step in transactions: an application that commits every so many records, and aborts some on purpose.
+"""Replay in transactions: an application that commits after every N records, and aborts some on purpose.
 
 A record is accounted for as acknowledged once its transaction is committed, with the offset that its delivery report
 had, and as aborted once it is aborted. What was aborted is not sent again, whether on purpose or after an error: like a
@@ -22,7 +22,7 @@ from cutover_harness.replay.sender import EventLog, Prepared, ReplayProducer, Se
 
 log = logging.getLogger(__name__)
 STEP_S = 5.0
-"""How long one call of the client may take before the log says that it is waited for."""
+"""Duration of a client call after which the log reports the wait."""
 INIT_S = 120.0
 
 
@@ -54,7 +54,7 @@ class TransactionalSender(Sender):
     """Sends in transactions of `transactions.records` records or `.ms` ms, whichever is reached first.
 
     Making one fences what an earlier process of the same instance left open. `aborted`: records of aborted
-    transactions. Raises TransactionError where the client says that it cannot go on.
+    transactions. Raises TransactionError if the client reports that it cannot continue.
     """
 
     producer: TransactionalProducer
@@ -81,7 +81,7 @@ class TransactionalSender(Sender):
         self._insist("init_transactions", producer.init_transactions, lambda: time.monotonic() > deadline)
 
     def send(self, batch: Prepared, start: int, end: int) -> None:
-        """Send records, in transactions that are begun for them where none is open, and ended where they are full."""
+        """Send records, in transactions that are begun if none is open, and ended if they are full."""
         while start < end:
             if not self._count:
                 self._insist("begin_transaction", lambda _: self.producer.begin_transaction())
@@ -94,15 +94,15 @@ class TransactionalSender(Sender):
                 self.finish()
 
     def tick(self) -> None:
-        """End the open transaction where its time has come."""
+        """End the open transaction if its time is over."""
         if self._count and time.monotonic_ns() >= self._end_ns:
             self.finish()
 
     def finish(self) -> None:
-        """End the open transaction: commit it, or abort it where it is one of those to be aborted."""
+        """End the open transaction: commit it, or abort it if it is its turn."""
         if not self._count:
             return
-        while self.flush(STEP_S):  # ends: the client fails a record once its delivery timeout is over
+        while self.flush(STEP_S):  # ends: the client fails a record after its delivery timeout
             pass
         number = self.commits + self.aborts + 1
         on_purpose = self._shape.abort_every is not None and number % self._shape.abort_every == 0
@@ -110,13 +110,13 @@ class TransactionalSender(Sender):
             self._committed()
         else:
             self._insist("abort_transaction", self.producer.abort_transaction)
-            self.flush(STEP_S)  # reports of what was purged
+            self.flush(STEP_S)  # reports of purged records
             self._aborted()
         self._count = 0
         self._acks, self._failures = [], []
 
     def _commit(self) -> bool:
-        """Commit; False where the transaction has to be aborted."""
+        """Commit; return False if the transaction must be aborted."""
         try:
             self._insist("commit_transaction", self.producer.commit_transaction)
         except KafkaException as why:
@@ -125,8 +125,9 @@ class TransactionalSender(Sender):
         return True
 
     def _insist(self, name: str, call: Callable[[float], None], late: Callable[[], bool] = lambda: False) -> None:
-        """Call until it is done. Raises KafkaException where the transaction is to be aborted, else TransactionError.
+        """Repeat the call until it succeeds.
 
+        Raises KafkaException if the transaction must be aborted, otherwise TransactionError.
         A call that can be repeated is repeated for as long as it takes: a route may be held, a coordinator away.
         """
         complained = False
@@ -156,7 +157,7 @@ class TransactionalSender(Sender):
         self.commits += 1
         for rows in self._acks:
             super()._acknowledge(rows)
-        for rows in self._failures:  # refused before they were part of it, or it could not have been committed
+        for rows in self._failures:  # refused before they were part of it; otherwise the commit would have failed
             super()._fail(rows)
 
     def _aborted(self) -> None:
@@ -166,6 +167,6 @@ class TransactionalSender(Sender):
             self.aborted += len(rows)
 
     def _in_doubt(self) -> None:
-        """Write down that nobody knows what became of the open transaction."""
+        """Log the records of the open transaction as unknown."""
         for rows in [*self._acks, *self._failures]:
             super()._fail(rows)

@@ -1,4 +1,4 @@
-"""What a testbed is, whatever it is made of: two clusters and a Kafka Connect that mirrors between them."""
+"""Protocols of a testbed of any kind: two clusters and a Kafka Connect that mirrors between them."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -6,20 +6,23 @@ from types import TracebackType
 from typing import Literal, Protocol, Self
 
 from cutover_harness.errors import UsageError
+from cutover_harness.mirror.connect_access import OPEN, ConnectAccess
+from cutover_harness.types import ClusterName
 
 Progress = Callable[[str], None]
-ClusterName = Literal["source", "target"]
+
+
+def silent(_message: str) -> None:
+    """Drop the message: the progress of a caller that shows none."""
+
+
 TargetKind = Literal["stand-in", "AutoMQ"]
 
 
 class TestbedError(UsageError):
-    """A part of the testbed did not come up or went away; the message says which, and what its log says about it."""
+    """A part of the testbed did not come up or went away; the message names it and quotes its log."""
 
     __test__ = False  # the name is not a test's
-
-
-class UnavailableError(Exception):
-    """A fault that this testbed, or the machine below it, cannot bring about; the message says why."""
 
 
 class Node(Protocol):
@@ -30,23 +33,23 @@ class Node(Protocol):
         ...
 
     def freeze(self) -> None:
-        """Let it stand still with its connections open (SIGSTOP)."""
+        """Freeze it with its connections open (SIGSTOP)."""
         ...
 
     def thaw(self) -> None:
-        """Go on after `freeze`."""
+        """Resume it after `freeze`."""
         ...
 
     def stopped(self) -> bool:
-        """Tell whether it stands still or does not run right now."""
+        """Return whether it is frozen or does not run."""
         ...
 
     def stop(self) -> str | None:
-        """Shut it down in good order; return in words that it was killed, where it did not end by itself."""
+        """Shut it down; return a text that it was killed if it did not end by itself, otherwise None."""
         ...
 
     def restart(self) -> None:
-        """Shut it down in good order where it runs, start it at the same address, return when it serves."""
+        """Shut it down if it runs, start it at the same address, return when it serves."""
         ...
 
 
@@ -78,6 +81,14 @@ class Cluster(Node, Protocol):
         ...
 
 
+class OwnClusters:
+    """What a testbed has whose clusters are the run's own: no prefix, an open Connect, nothing to remove."""
+
+    prefix = ""
+    access = OPEN
+    left: Sequence[str] = ()
+
+
 class Testbed(Protocol):
     """Two clusters and a Connect worker, with a folder for everything that they write.
 
@@ -86,12 +97,22 @@ class Testbed(Protocol):
 
     @property
     def kind(self) -> str:
-        """What it is made of, such as "process"."""
+        """The kind of its nodes, such as "process"."""
         ...
 
     @property
     def target_kind(self) -> TargetKind:
         """Whether the target is AutoMQ or stands in for it."""
+        ...
+
+    @property
+    def prefix(self) -> str:
+        """The prefix of every name that a run creates on its clusters; empty if the clusters are the run's own."""
+        ...
+
+    @property
+    def access(self) -> ConnectAccess:
+        """The access to Connect's REST interface."""
         ...
 
     @property
@@ -125,7 +146,12 @@ class Testbed(Protocol):
         ...
 
     def reverse_connect_url(self) -> str:
-        """Return the address of a Connect that can mirror from target to source; UsageError where there is none."""
+        """Return the address of a Connect that can mirror from target to source; raises UsageError if there is none."""
+        ...
+
+    @property
+    def left(self) -> Sequence[str]:
+        """What `stop` could not remove from clusters that go on to exist, in words."""
         ...
 
     @property
@@ -144,15 +170,15 @@ class Testbed(Protocol):
         ...
 
     def describe(self) -> dict[str, str]:
-        """Return what a report has to say about it: label -> text, free of secrets."""
+        """Return its description for the report: label -> text, without secrets."""
         ...
 
     def start(self, progress: Progress = ...) -> None:
-        """Start everything and return when it serves. Raises UsageError where the environment is not fit for it."""
+        """Start everything and return when it serves. Raises UsageError if the environment lacks something."""
         ...
 
     def stop(self) -> None:
-        """End everything that `start` started; once more does nothing."""
+        """End everything that `start` started; a second call does nothing."""
         ...
 
     def __enter__(self) -> Self: ...

@@ -42,7 +42,7 @@ def versions(role: str) -> list[str]:
 def classpaths(roles: Iterable[tuple[str, str]], progress: Progress) -> dict[tuple[str, str], list[Path]]:
     """Return the class path of each (role, version), after fetching the jars that are not in the cache yet.
 
-    Raises UsageError for a version that is not known, and where a jar can be had neither from the cache nor from the
+    Raises UsageError for a version that is not known, and if a jar can be had neither from the cache nor from the
     network, or is not the one that was pinned.
     """
     checksums, all_roles = _lock()
@@ -71,7 +71,7 @@ def _intact(path: Path, checksum: str) -> bool:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest() == checksum
     except OSError:
-        return False  # where it can't be put right, fetching says why
+        return False  # if it cannot be repaired, fetching reports the reason
 
 
 def _fetch(coordinates: list[str], checksums: dict[str, str], folder: Path, progress: Progress) -> None:
@@ -114,7 +114,7 @@ def _fetch(coordinates: list[str], checksums: dict[str, str], folder: Path, prog
     progress(f"fetching {len(coordinates)} jars of Kafka into {folder} (once)")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Beside the jars, so that a finished one is moved into place in one step whoever else is fetching.
+        # Next to the jars, so that a complete file is moved into place in one step, also if another process fetches it.
         with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as scratch:
             settings = GlobalSettings.load()
             context = MavenContext(

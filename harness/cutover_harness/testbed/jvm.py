@@ -62,7 +62,7 @@ class ClassCache:
         self._file.unlink(missing_ok=True)
 
     def new_record(self) -> Path | None:
-        """Return the file that a JVM is to leave its record in, None where there is a cache or no place for one."""
+        """Return the file that a JVM is to leave its record in, None if there is a cache or no place for one."""
         if self.exists or not self._kept:
             return None
         try:
@@ -103,7 +103,7 @@ class ClassCache:
                     file.unlink(missing_ok=True)
 
     def _prune(self) -> None:
-        """Remove what nobody used for long: caches of removed environments, records of runs that were killed."""
+        """Remove what was not used for long: caches of removed environments, records of runs that were killed."""
         for file in self._folder.glob(f"{self._name}-*"):
             with contextlib.suppress(OSError):
                 limit = _UNUSED_S if file.suffix == ".aot" else _UNFINISHED_S
@@ -112,7 +112,7 @@ class ClassCache:
 
 
 def assemble_in_background(records: Sequence[tuple[ClassCache, Path]]) -> None:
-    """Make caches one after the other; the tool does not exit before they are made (seconds, once a machine)."""
+    """Create caches one after the other; the tool does not exit before they exist (seconds, once a machine)."""
 
     def work() -> None:
         for cache, record in records:
@@ -120,7 +120,7 @@ def assemble_in_background(records: Sequence[tuple[ClassCache, Path]]) -> None:
                 cache.assemble(record)
 
     if records:
-        # Said explicitly, as a thread is a daemon where the one that starts it is.
+        # Explicit, because a thread is a daemon if the one that starts it is.
         threading.Thread(target=work, name="class-caches", daemon=False).start()
 
 

@@ -11,14 +11,16 @@ from pathlib import Path
 
 from jgo.maven import MavenContext
 
-BROKERS = ("3.4.1", "3.9.1", "3.9.2")
+BROKERS = ("2.8.2", "3.4.1", "3.9.1", "3.9.2", "4.4.0")
 CONNECT = ("3.9.2",)
 ROOTS = {
     "broker": ("org.apache.kafka:kafka_2.13:{version}",),
     "connect": ("org.apache.kafka:connect-runtime:{version}", "org.apache.kafka:connect-mirror:{version}"),
 }
-# Without a binding of slf4j there are no logs at all.
-LOGGING = ("org.slf4j:slf4j-reload4j:1.7.36",)
+# Without a binding of slf4j there are no logs at all. Kafka before 4 calls log4j 1 itself, which reload4j replaces
+# without the known vulnerabilities of log4j 1.
+LOG4J1 = "org.slf4j:slf4j-reload4j:1.7.36"
+LOG4J2 = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.5"
 # Never loaded by what a testbed runs (`-Xlog:class+load` of brokers and Connect under the cluster tests): ZooKeeper's
 # transport, tiered storage, tools of the command line, annotations. A seventh of the download.
 UNUSED = frozenset(
@@ -50,6 +52,8 @@ UNUSED = frozenset(
         "zookeeper-jute",
     }
 )
+# Loaded by some versions alone: the tool that formats storage, and a ZooKeeper that runs.
+USED = {"2.8.2": {"zookeeper-jute"}, "4.4.0": {"argparse4j"}}
 
 
 def resolve(context: MavenContext, coordinates: list[str]) -> list[tuple[str, str, str]]:
@@ -65,8 +69,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         context = MavenContext(repo_cache=Path(folder))
         for role, version in [("broker", v) for v in BROKERS] + [("connect", v) for v in CONNECT]:
-            coordinates = [root.format(version=version) for root in ROOTS[role]] + list(LOGGING)
-            jars = [jar for jar in resolve(context, coordinates) if jar[1] not in UNUSED]
+            unused = UNUSED - USED.get(version, set())
+            logging = LOG4J1 if version < "4" else LOG4J2
+            # Apart, or versions that log4j's parent manages would replace those of Kafka's own dependencies.
+            kafka = resolve(context, [root.format(version=version) for root in ROOTS[role]])
+            found = {jar[:2]: jar for jar in [*kafka, *resolve(context, [logging])]}
+            jars = [jar for jar in sorted(found.values()) if jar[1] not in unused]
             for group, artifact, its_version in jars:
                 path = context.project(group, artifact).at_version(its_version).artifact().resolve()
                 checksums[f"{group}:{artifact}:{its_version}"] = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""Brokers and the Connect worker of the process testbed: one JVM each, started, broken and started again."""
+"""Brokers and the Connect worker of the process testbed: one JVM each, which start, fail and start again."""
 
 import contextlib
 import re
@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cutover_harness.processes import Process, spawn, tail
-from cutover_harness.testbed.base import ClusterName, TestbedError
+from cutover_harness.testbed.base import TestbedError
 from cutover_harness.testbed.jvm import ClassCache, environment
 from cutover_harness.testbed.timing import TIMINGS
+from cutover_harness.types import ClusterName
 
 READY_LIMIT_S = 90.0
 _STARTS_MOST = 5
@@ -19,24 +20,24 @@ STOP_GRACE_S = 3.0  # at the end of a testbed, whose data are not needed any mor
 _RECORD_GRACE_S = 15.0
 _END_S = 3.0  # from the farewell to the end of the process
 _CACHE_UNUSABLE = "An error has occurred while processing the AOT cache"
-_TELLING = re.compile(r"ERROR|FATAL|Exception|Caused by|Error:|^Error|Unrecognized")
+_CAUSE = re.compile(r"ERROR|FATAL|Exception|Caused by|Error:|^Error|Unrecognized")
 
 
 @dataclass(frozen=True)
 class Program:
-    """What a node runs, and where."""
+    """The program of a node, its files and its folder."""
 
     label: str
     main: str
     properties: Path
     workdir: Path
     log: Path
-    # The last line of its log when it shuts down in good order.
+    # The last line of its log after a graceful shutdown.
     farewell: str
     options: tuple[str, ...] = ()
     # What it finds in its environment beyond what every JVM does; may hold secrets.
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
-    # How long it may take to end in good order when it is restarted.
+    # How long a graceful shutdown may take when it is restarted, in seconds.
     stop_grace_s: float = TIMINGS["stand-in"].stop_grace_s
 
 
@@ -57,7 +58,7 @@ class JvmNode:
         return self._process is not None and self._process.running
 
     def stopped(self) -> bool:
-        """Whether it stands still or does not run."""
+        """Return whether it is frozen or does not run."""
         return self._process is None or self._process.stopped()
 
     @property
@@ -86,7 +87,7 @@ class JvmNode:
         while not self._serves():
             if not self.running:
                 if used_cache and self._cache.exists:
-                    self._cache.discard()  # damaged beyond what the JVM notices: once more, without
+                    self._cache.discard()  # damaged in a way that the JVM does not notice: start without it
                     used_cache = False
                     self.launch()
                     continue
@@ -107,24 +108,24 @@ class JvmNode:
             self._process.kill()
 
     def freeze(self) -> None:
-        """Let it stand still with its connections open (SIGSTOP)."""
+        """Freeze it with its connections open (SIGSTOP)."""
         if self._process is not None:
             self._process.freeze()
 
     def thaw(self) -> None:
-        """Go on after `freeze` (SIGCONT)."""
+        """Resume it after `freeze` (SIGCONT)."""
         if self._process is not None:
             self._process.thaw()
 
     def stop(self) -> str | None:
-        """Shut it down in good order; return in words that it was killed, where it did not end by itself."""
+        """Shut it down; return a text that it was killed if it did not end by itself, otherwise None."""
         if self._process is None:
             return None
         self._process.terminate()
         begin, said = time.monotonic(), None
         while self._process.running:
             now = time.monotonic()
-            # A JVM that records says farewell seconds before it ends; AutoMQ's may never end.
+            # A JVM that records logs its last line seconds before it ends; AutoMQ's may never end.
             if said is None and self._program.farewell in self._log_of_this_start(tail_only=True):
                 said = now
             if said is not None and (self._record is not None or now - said > _END_S):
@@ -138,7 +139,7 @@ class JvmNode:
         return "shut down, but its process stayed and was killed (SIGKILL)" if lingered else None
 
     def restart(self) -> None:
-        """Stop it where it runs, start it again, return when it serves."""
+        """Stop it if it runs, start it again, return when it serves."""
         self.stop()
         self.launch()
         self.await_ready()
@@ -151,7 +152,7 @@ class JvmNode:
     def finish(self, deadline: float, *, keep_record: bool) -> tuple[ClassCache, Path] | None:
         """After `terminate`: wait for the end until `deadline` (monotonic clock), then force it.
 
-        Returns the class cache to make and its record where this run was the first; that is worth a longer wait.
+        Returns the class cache to create and its record if this run was the first; that is worth a longer wait.
         """
         if self._process is None:
             return None
@@ -179,12 +180,12 @@ class JvmNode:
             return log.read().decode(errors="replace")
 
     def _failure(self, what: str) -> TestbedError:
-        return TestbedError(f"{self._program.label} {what}; {self._program.log} says:\n{self._explanation()}")
+        return TestbedError(f"{self._program.label} {what}; {self._program.log} contains:\n{self._explanation()}")
 
     def _explanation(self, lines: int = 12) -> str:
-        telling = [line for line in self._log_of_this_start().splitlines() if _TELLING.search(line)]
+        causes = [line for line in self._log_of_this_start().splitlines() if _CAUSE.search(line)]
         # Of a cascade of errors the first is the cause.
-        return "\n".join(telling[:lines]) or tail(self._program.log, lines) or "(nothing)"
+        return "\n".join(causes[:lines]) or tail(self._program.log, lines) or "(nothing)"
 
 
 class Broker(JvmNode):
@@ -218,7 +219,7 @@ def launch_all(nodes: Sequence[JvmNode]) -> None:
 
 
 def stop_all(nodes: Sequence[JvmNode], *, keep_records: bool) -> list[tuple[ClassCache, Path]]:
-    """Stop them at the same time; returns the class caches that can be made now, with their records."""
+    """Stop them at the same time; returns the class caches that can be created now, with their records."""
     for node in nodes:
         node.terminate()
     deadline = time.monotonic() + STOP_GRACE_S

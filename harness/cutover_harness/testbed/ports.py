@@ -25,7 +25,7 @@ class Ports:
         self._held: dict[int, IO[bytes]] = {}
 
     def take(self, wanted: int | None = None) -> int:
-        """Reserve the wanted port, or any. Raises UsageError where it is in use, or none is free."""
+        """Reserve the wanted port, or any. Raises UsageError if it is in use, or if none is free."""
         if wanted is not None:
             if not self._reserve(wanted):
                 raise UsageError(
@@ -67,7 +67,7 @@ class Ports:
 
 
 def _folder() -> Path:
-    """Return a folder that no other user can write to: of this log-in, or in the cache where there is none."""
+    """Return a folder that no other user can write to: of this log-in session, or in the cache if there is none."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime and (place := Path(runtime)).is_dir() and place.stat().st_uid == os.getuid():
         return place / "kafka-cutover" / "ports"

@@ -9,16 +9,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from cutover_harness.mirror.secrets import provider_properties, usable
 from cutover_harness.processes import Process, spawn
-from cutover_harness.testbed import probe, settings, slow
-from cutover_harness.testbed.base import ClusterName, Progress, TargetKind
+from cutover_harness.testbed import connect_secrets, probe, settings, slow, versions, zookeeper
+from cutover_harness.testbed.base import OwnClusters, Progress, TargetKind, silent
 from cutover_harness.testbed.connect_ready import connect_serves
 from cutover_harness.testbed.jars import classpaths
 from cutover_harness.testbed.jvm import JAVA_VERSION, ClassCache, assemble_in_background
 from cutover_harness.testbed.nodes import Broker, JvmNode, Program, launch_all, stop_all
 from cutover_harness.testbed.ports import Ports
+from cutover_harness.testbed.storage import format_storage
 from cutover_harness.testbed.timing import TIMINGS
+from cutover_harness.testbed.zookeeper import BrokerOnZooKeeper
+from cutover_harness.types import ClusterName
 
 CONNECT_VERSION = "3.9.2"
 DEFAULT_SOURCE_VERSION = "3.9.2"
@@ -29,11 +31,7 @@ _WORKER, _REVERSE_WORKER = "connect", "connect-reverse"
 NodeT = TypeVar("NodeT", bound=JvmNode)
 
 
-def _silent(_message: str) -> None:
-    """Report nothing."""
-
-
-class ProcessTestbed:
+class ProcessTestbed(OwnClusters):
     """Source and target cluster of one broker each, and a distributed Connect worker of one process.
 
     Everything is written below `workdir`, which is created and left behind; shared downloads are in the user's cache
@@ -74,6 +72,7 @@ class ProcessTestbed:
         self._connect_url = ""
         self._connect_classpath: list[Path] = []
         self._reverse: tuple[JvmNode, str] | None = None
+        self._zookeeper: JvmNode | None = None
 
     @property
     def source(self) -> Broker:
@@ -103,16 +102,15 @@ class ProcessTestbed:
     @property
     def secrets_folder(self) -> Path | None:
         """The folder from which its Connect workers read secrets; None if references cannot name it."""
-        folder = self.workdir / "connect-secrets"
-        return folder if usable(folder) else None
+        return connect_secrets.folder_of(self.workdir)
 
     def describe(self) -> dict[str, str]:
-        """Return what a report has to say about the testbed."""
+        """Return the testbed's description for the report."""
         exactly_once = "exactly-once" if self.exactly_once else "at-least-once"
         slowed = f", acknowledgements delayed by {self._ack_delay_ms} ms" if self._ack_delay_ms else ""
         return {
             "testbed": "local JVM processes, one broker a cluster",
-            "source": f"Apache Kafka {self._versions['source']}",
+            "source": _title(self._versions["source"]),
             "target": f"{self._target_title()}{slowed}",
             "connect": f"Kafka Connect {CONNECT_VERSION}, MirrorMaker 2, {exactly_once}",
             "java": JAVA_VERSION,
@@ -120,12 +118,12 @@ class ProcessTestbed:
             "python": platform.python_version(),
         }
 
-    def start(self, progress: Progress = _silent) -> None:
-        """Start all three and return when they serve; UsageError (TestbedError with the log's reason) where not."""
+    def start(self, progress: Progress = silent) -> None:
+        """Start all three and return when they serve. Raises UsageError (TestbedError with the log's reason)."""
         paths = self._fetch(progress)
         self.logs.mkdir(parents=True, exist_ok=True)
         (self.workdir / "tmp").mkdir(exist_ok=True)
-        (self.workdir / "log4j.properties").write_text(settings.LOGGING)
+        settings.write_logging(self.workdir)
         progress(f"starting {self.describe()['source']}, {self._target_title()} and Connect")
         try:
             for name, path in paths.items():
@@ -154,7 +152,7 @@ class ProcessTestbed:
         return self._reverse[1]
 
     def stop(self) -> None:
-        """Stop everything within seconds; once more does nothing."""
+        """Stop everything within seconds; a second call does nothing."""
         self._end(keep_records=True)
 
     def __enter__(self) -> Self:
@@ -165,7 +163,7 @@ class ProcessTestbed:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Who interrupts does not want to wait for what serves the next run.
+        # A user who interrupts does not want to wait for something that only the next run needs.
         self._end(keep_records=kind is None)
 
     @staticmethod
@@ -182,10 +180,13 @@ class ProcessTestbed:
             nodes.append(self._reverse[0])
         try:
             records = stop_all(nodes, keep_records=keep_records)
+            if self._zookeeper is not None:  # a broker that shuts down needs it
+                records += stop_all([self._zookeeper], keep_records=keep_records)
         finally:
             if self._proxy is not None:
                 self._proxy.kill()
             self._ports.release()
+            connect_secrets.remove(self.secrets_folder)
         assemble_in_background(records)
 
     def _target_title(self) -> str:
@@ -202,17 +203,45 @@ class ProcessTestbed:
         return {name: paths[role] for name, role in roles.items()}
 
     def _new_broker(self, name: ClusterName, classpath: list[Path]) -> Broker:
-        port, controller_port = self._ports.take(self._wanted_ports[name]), self._ports.take()
-        version = self._versions[name]
+        version, port = self._versions[name], self._ports.take(self._wanted_ports[name])
+        data = self.workdir / name
         properties = self.workdir / f"{name}.properties"
-        if name == "target" and self._ack_delay_ms:
-            behind = self._start_proxy(port)
-            settings.write_broker(properties, self.workdir / name, self._ports.take(), controller_port, (port, behind))
-        else:
-            settings.write_broker(properties, self.workdir / name, port, controller_port)
-        program = self._program(f"{name} broker", name, "kafka.Kafka", properties, "App info kafka.server for 1")
+        logging = settings.logging_option(self.workdir, log4j2=versions.logs_by_log4j2(version))
+        program = self._program(
+            f"{name} broker", name, "kafka.Kafka", properties, "App info kafka.server for 1", logging=logging
+        )
+        cache = ClassCache(f"broker-{version}", classpath)
         serves = functools.partial(probe.serves, "127.0.0.1", port)
-        return Broker(name, version, port, program, ClassCache(f"broker-{version}", classpath), serves)
+        if versions.on_zookeeper(version):
+            zookeeper_port = self._start_zookeeper(version, classpath)
+            zookeeper.write_broker(properties, data, port, zookeeper_port)
+            return BrokerOnZooKeeper(zookeeper_port, data, name, version, port, program, cache, serves)
+        controller_port = self._ports.take()
+        formatted = not versions.needs_format(version)
+        own_port, proxy = port, None
+        if name == "target" and self._ack_delay_ms:
+            own_port, proxy = self._ports.take(), (port, self._start_proxy(port))
+        settings.write_broker(properties, data, own_port, controller_port, proxy, formatted=formatted)
+        if not formatted:
+            self._format(name, cache, properties, logging)
+        return Broker(name, version, port, program, cache, serves)
+
+    def _format(self, name: ClusterName, cache: ClassCache, properties: Path, logging: str | None = None) -> None:
+        options = [logging or settings.logging_option(self.workdir)]
+        format_storage(name, cache, properties, options, self.logs / f"{name}-format.log")
+
+    def _start_zookeeper(self, version: str, classpath: list[Path]) -> int:
+        """Start the source's ZooKeeper and return its port when it serves."""
+        port = self._ports.take()
+        properties = self.workdir / "zookeeper.properties"
+        zookeeper.write_server(properties, self.workdir / "zookeeper", port)
+        program = self._program(
+            "ZooKeeper", "zookeeper", zookeeper.MAIN, properties, zookeeper.FAREWELL, options=zookeeper.JVM_OPTIONS
+        )
+        cache = ClassCache(f"zookeeper-{version}", classpath)
+        self._zookeeper = JvmNode(program, cache, functools.partial(zookeeper.serves, port))
+        launch_all([self._zookeeper])
+        return port
 
     def _start_proxy(self, port: int) -> int:
         """Start the proxy that clients reach the target through; returns the port that it passes them on to."""
@@ -224,10 +253,8 @@ class ProcessTestbed:
     def _new_worker(self, name: str, bootstrap: str, port: int) -> tuple[JvmNode, str]:
         url = f"http://127.0.0.1:{port}"
         properties = self.workdir / f"{name}.properties"
-        provider: dict[str, str] = {}
-        if (secrets := self.secrets_folder) is not None:
-            secrets.mkdir(mode=0o700, exist_ok=True)
-            provider = provider_properties(secrets)
+        connect_secrets.create(self.secrets_folder)
+        provider = connect_secrets.worker_properties(self.secrets_folder)
         settings.write_connect(properties, bootstrap, port, exactly_once=self.exactly_once, more=provider)
         main = "org.apache.kafka.connect.cli.ConnectDistributed"
         program = self._program("Connect worker", name, main, properties, "Kafka Connect stopped")
@@ -244,6 +271,7 @@ class ProcessTestbed:
         farewell: str,
         *,
         options: tuple[str, ...] = (),
+        logging: str | None = None,
         env: Mapping[str, str] | None = None,
         stop_grace_s: float = TIMINGS["stand-in"].stop_grace_s,
     ) -> Program:
@@ -255,7 +283,7 @@ class ProcessTestbed:
             log=self.logs / f"{log}.log",
             farewell=farewell,
             options=(
-                f"-Dlog4j.configuration=file:{self.workdir / 'log4j.properties'}",
+                logging or settings.logging_option(self.workdir),
                 f"-Djava.io.tmpdir={self.workdir / 'tmp'}",
                 f"-XX:ErrorFile={self.logs / log}-crash.log",
                 *options,
@@ -263,3 +291,7 @@ class ProcessTestbed:
             env=env or {},
             stop_grace_s=stop_grace_s,
         )
+
+
+def _title(version: str) -> str:
+    return f"Apache Kafka {version}" + (" with ZooKeeper" if versions.on_zookeeper(version) else "")

@@ -24,7 +24,7 @@ _BATCH = 1000  # what one DeleteObjects takes
 
 @dataclass(frozen=True)
 class S3Store:
-    """Where a store is, and how to get in."""
+    """The address of a store, and credentials for it."""
 
     endpoint: str
     region: str
@@ -35,14 +35,14 @@ class S3Store:
 def given_store(endpoint: str, region: str, credentials: Path | None, env: Mapping[str, str]) -> S3Store:
     """Return the store at `endpoint`, with the credentials of a file or of the environment.
 
-    Raises UsageError for an address that is none, and where no credentials are found.
+    Raises UsageError for an invalid address, and if no credentials are found.
     """
     parts = urllib.parse.urlsplit(endpoint)
     where = f"--s3-endpoint {parts._replace(netloc=parts.netloc.rpartition('@')[2]).geturl()}"
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.path.strip("/"):
         raise UsageError(f"{where}: expected http://HOST:PORT or https://HOST, without a bucket")
     if parts.username is not None:
-        raise UsageError(f"{where}: holds credentials; leave them to --s3-credentials or the environment")
+        raise UsageError(f"{where}: contains credentials; put them into --s3-credentials or the environment")
     keys = _from_file(credentials) if credentials is not None else _from_environment(env)
     return S3Store(endpoint.rstrip("/"), region, *keys)
 
@@ -73,9 +73,9 @@ def _from_environment(env: Mapping[str, str]) -> tuple[str, str]:
 
 
 class Buckets:
-    """Two new buckets, for data and for operations, with a name that nobody else has.
+    """Two new buckets, for data and for operations, with unique names.
 
-    Every method raises UsageError with the store's own reason where it refuses or does not answer.
+    Every method raises UsageError with the store's own reason if it refuses or does not answer.
     """
 
     def __init__(self, store: S3Store) -> None:
@@ -146,7 +146,7 @@ class Buckets:
                 read_timeout=_TIMEOUT_S,
                 retries={"max_attempts": 2},
                 s3={"addressing_style": "path"},
-                # No proxy stands before loopback, whatever the environment says.
+                # Loopback needs no proxy, whatever the environment contains.
                 proxies={} if urllib.parse.urlsplit(store.endpoint).hostname in _LOOPBACK else None,
             ),
         )

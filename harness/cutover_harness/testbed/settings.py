@@ -24,11 +24,38 @@ log4j.logger.org.apache.kafka.clients.admin.AdminClientConfig=WARN
 log4j.logger.org.apache.kafka.connect.runtime=INFO
 """
 
-# What one node needs, and how topics and groups are to behave in a rehearsal's seconds, whoever the broker is of.
-NODE: Mapping[str, str] = {
+# The same for log4j 2, which Kafka uses since 4.0.
+LOGGING_2 = """\
+status=error
+appender.out.type=Console
+appender.out.name=out
+appender.out.layout.type=PatternLayout
+appender.out.layout.pattern=%d{DEFAULT} %-5p %X{connector.context}%m (%c{1})%n
+rootLogger.level=INFO
+rootLogger.appenderRef.out.ref=out
+"""
+
+_LOGGING_1_FILE, _LOGGING_2_FILE = "log4j.properties", "log4j2.properties"
+LOGGING_FILES: Mapping[str, str] = {_LOGGING_1_FILE: LOGGING, _LOGGING_2_FILE: LOGGING_2}
+
+# A broker that is its own controller (KRaft).
+QUORUM: Mapping[str, str] = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
+    "broker.heartbeat.interval.ms": "250",
+    # Kafka's default: a broker that a busy machine or a fault stops for seconds must not count as dead, or
+    # its clients learn that there is no broker, and librdkafka's may wait for their coordinator for minutes.
+    "broker.session.timeout.ms": "9000",
+    "controller.quorum.election.timeout.ms": "200",
+    "controller.quorum.election.backoff.max.ms": "100",
+    "controller.quorum.fetch.timeout.ms": "1000",
+    "initial.broker.registration.timeout.ms": "30000",
+}
+
+# Settings of one node, and how topics and groups behave in a rehearsal's seconds, on a broker of any kind.
+NODE: Mapping[str, str] = {
+    **{name: QUORUM[name] for name in ("process.roles", "node.id", "controller.listener.names")},
     "inter.broker.listener.name": "PLAINTEXT",
     "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXY:PLAINTEXT",
     # One node.
@@ -42,7 +69,7 @@ NODE: Mapping[str, str] = {
     "group.initial.rebalance.delay.ms": "0",
     # Group and session times of a rehearsal may be shorter than a production broker lets clients choose.
     "group.min.session.timeout.ms": "1000",
-    # Retention and compaction are at work within a rehearsal's seconds where a topic asks for them, and only there:
+    # Retention and compaction run within a rehearsal's seconds for topics that are configured so, and for no others:
     # the default week would remove replayed records that keep their old timestamps.
     "log.retention.ms": "-1",
     "log.initial.task.delay.ms": "1000",
@@ -54,14 +81,7 @@ NODE: Mapping[str, str] = {
 BROKER: Mapping[str, str] = {
     **NODE,
     # Fast to start and to come back.
-    "broker.heartbeat.interval.ms": "250",
-    # Kafka's default: a broker that a busy machine or a fault lets stand still for seconds must not count as dead, or
-    # its clients learn that there is no broker, and librdkafka's may wait for their coordinator for minutes.
-    "broker.session.timeout.ms": "9000",
-    "controller.quorum.election.timeout.ms": "200",
-    "controller.quorum.election.backoff.max.ms": "100",
-    "controller.quorum.fetch.timeout.ms": "1000",
-    "initial.broker.registration.timeout.ms": "30000",
+    **QUORUM,
     # Small: memory, threads, and files (an index is laid out at its full size until its segment is closed).
     "log.cleaner.dedupe.buffer.size": "2097152",
     "log.index.size.max.bytes": "1048576",
@@ -98,10 +118,32 @@ CONNECT: Mapping[str, str] = {
 }
 
 
-def write_broker(file: Path, data: Path, port: int, controller_port: int, proxy: tuple[int, int] | None = None) -> None:
-    """Write a broker's properties, and format its data folder where it is new (what `kafka-storage format` does).
+def write_logging(folder: Path) -> None:
+    """Write the configurations of logging."""
+    for name, text in LOGGING_FILES.items():
+        (folder / name).write_text(text)
 
-    `proxy` are the ports of a proxy and of the listener behind it: clients of the proxy are told to come back to it.
+
+def logging_option(folder: Path, *, log4j2: bool = False) -> str:
+    """Return the JVM's option for the configuration of logging in this folder."""
+    if log4j2:
+        return f"-Dlog4j2.configurationFile={(folder / _LOGGING_2_FILE).as_uri()}"
+    return f"-Dlog4j.configuration=file:{folder / _LOGGING_1_FILE}"
+
+
+def write_broker(
+    file: Path,
+    data: Path,
+    port: int,
+    controller_port: int,
+    proxy: tuple[int, int] | None = None,
+    *,
+    formatted: bool = True,
+) -> None:
+    """Write a broker's properties; `formatted` formats its data folder if it is new, as `kafka-storage` before 4.0.
+
+    `proxy` are the ports of a proxy and of the listener behind it: clients that come through
+    the proxy get its address.
     """
     listener = advertised = f"PLAINTEXT://127.0.0.1:{port}"
     if proxy is not None:
@@ -110,7 +152,7 @@ def write_broker(file: Path, data: Path, port: int, controller_port: int, proxy:
     addresses = {"listeners": f"{listener},{controller(controller_port)}", "advertised.listeners": advertised}
     write_properties(file, {**BROKER, **addresses, **place(data, controller_port)})
     meta = data / "meta.properties"
-    if not meta.exists():
+    if formatted and not meta.exists():
         data.mkdir(parents=True, exist_ok=True)
         identity = {"version": "1", "cluster.id": random_id(), "node.id": "1", "directory.id": random_id()}
         write_properties(meta, identity)
@@ -122,7 +164,7 @@ def controller(port: int) -> str:
 
 
 def place(data: Path, controller_port: int) -> dict[str, str]:
-    """Return where the node keeps its data, and which quorum it is of."""
+    """Return the properties of the node's data folder and quorum."""
     return {"controller.quorum.voters": f"1@127.0.0.1:{controller_port}", "log.dirs": str(data)}
 
 

@@ -2,8 +2,8 @@
 
 Run as a script, `slow.py PORT BROKER_PORT DELAY_MS`, both ports on loopback. Answers to writes are held back for the
 delay from when the broker gave them, and what comes after them on the same connection with them, since clients rely on
-the order. Requests are passed on at once, so what is sent without waiting is as fast as before. Only the standard
-library is imported, so that it starts at once.
+the order. Requests are forwarded immediately, so what is sent without waiting is as fast as before. Only the standard
+library is imported, so that it starts quickly.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ class Frames:
     def feed(self, data: bytes) -> Iterator[tuple[tuple[int, ...] | None, bytes]]:
         """Yield the data in parts of one message each, with the head where a message begins.
 
-        A few bytes are held back where they are not a whole head yet.
+        A few bytes are held back if they are not a whole head yet.
         """
         data, self._held = self._held + data, b""
         at = 0

@@ -16,7 +16,8 @@ class Timing:
     """The longest that was measured, in seconds, on machines with other work.
 
     `first_ack_s`: from a client's start to its first acknowledgement, or the end of its `init_transactions`. `back_s`:
-    from a broker's SIGKILL until it serves again, started at once. `stop_s`: from SIGTERM until it has shut down.
+    from a broker's SIGKILL until it serves again, if it is started immediately. `stop_s`: from SIGTERM until it has
+    shut down.
     """
 
     first_ack_s: float
@@ -39,7 +40,7 @@ class Timing:
 
     @property
     def stop_grace_s(self) -> float:
-        """How long a broker may take to shut down in good order before it is killed."""
+        """How long a graceful shutdown of a broker may take before it is killed, in seconds."""
         return 3 * self.stop_s
 
 

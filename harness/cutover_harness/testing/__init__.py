@@ -1,1 +1,1 @@
-"""Rehearsals under pytest: `hooks` and fixtures, what collects (`items`), what runs (`rehearse`), what is shown."""
+"""Rehearsals under pytest: `hooks` and fixtures, collection (`items`), runs (`rehearse`), output (`explain`)."""

@@ -1,4 +1,4 @@
-"""What a test that failed shows: verdict, reasons and records, never a traceback."""
+"""Output of a failed test: verdict, reasons and records, never a traceback."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from pathlib import Path
 
 from _pytest._code.code import ReprEntryNative, ReprExceptionInfo, ReprFileLocation, ReprTraceback
 
+from cutover_harness.judge.measures import WORDS
 from cutover_harness.judge.model import Judgement, Offender, Verdict
-from cutover_harness.judge.verdicts import WORDS
 from cutover_harness.plan.scenario import Scenario
 
 MOST_OFFENDERS = 10
 
 
 def explain(scenario: Scenario, verdict: Verdict, judgement: Judgement, folder: Path) -> str:
-    """Return the verdict in lines."""
+    """Return the verdict, its reasons and the first offending records, in lines."""
     control = " (negative control)" if verdict.control else ""
     lines = [f"{verdict.outcome}{control}: {scenario.name}: {scenario.title}"]
     because = "caught" if verdict.control and verdict.outcome == "PASS" else "because"
@@ -25,7 +25,7 @@ def explain(scenario: Scenario, verdict: Verdict, judgement: Judgement, folder: 
         lines.append("  first offending records:")
         lines += [f"    {_offender(offender)}" for offender in offenders[:MOST_OFFENDERS]]
         if len(offenders) > MOST_OFFENDERS:
-            lines.append("    ... (all that were kept: kafka-cutover judge)")
+            lines.append("    ... (all of them: kafka-cutover judge)")
     lines.append(f"  run folder: {folder}")
     return "\n".join(lines)
 
@@ -37,9 +37,9 @@ def headline(verdict: Verdict) -> str:
 
 
 def shown(text: str, line: str, path: Path) -> ReprExceptionInfo:
-    """Return what pytest shows of a failure: `text` in its section, `line` in its summary and in JUnit.
+    """Return a failure for pytest: it prints `text` in a section, and `line` in its summary and in JUnit.
 
-    In the one form that survives the way from a worker of xdist.
+    This form is the only one that a worker of xdist can serialise.
     """
     entry = ReprEntryNative([f"{text}\n"])
     return ReprExceptionInfo(

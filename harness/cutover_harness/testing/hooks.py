@@ -1,4 +1,4 @@
-"""Hooks and fixtures. Heavy imports wait until a scenario file is met, a fixture is used or an option is given."""
+"""Hooks and fixtures. Heavy imports are deferred until a scenario file, a fixture or an option needs them."""
 
 from __future__ import annotations
 
@@ -11,22 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cutover_harness.plan.path import Act
+from cutover_harness.testing.session import REHEARSER, SEED, rehearser
 
 if TYPE_CHECKING:
     from cutover_harness.ledger import Ledgers
     from cutover_harness.testbed import ProcessTestbed
-    from cutover_harness.testing.rehearse import Rehearser, Result
+    from cutover_harness.testing.results import Result
 
-REHEARSER: pytest.StashKey[Rehearser] = pytest.StashKey()
-SEED: pytest.StashKey[int] = pytest.StashKey()
 READ_AT_MOST = 1 << 18
-# A path is a list, in either style: a file with a path of another kind is somebody else's.
+# A path is a list, in either style; a file with another kind of path is no scenario.
 KEYS = re.compile(r"^(name|title)\s*:|^(path)\s*:\s*(?:\[|#|$)", re.MULTILINE)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Check the options and claim the folder for the report; in a worker of xdist that is done."""
+    """Check the options and claim the folder for the report; workers of xdist leave that to the main process."""
     speed, worker = config.getoption("cutover_speed"), getattr(config, "workerinput", None)
     if speed is not None and not speed > 0:
         raise pytest.UsageError(f"--cutover-speed {speed}: must be above 0")
@@ -61,46 +59,40 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 def looks_like_scenario(file: Path) -> bool:
-    """Tell a scenario, also a faulty one, from other YAML, without reading YAML.
+    """Return whether a file is a scenario, also a faulty one, without parsing YAML.
 
-    It has name, title and path at the top level, or a path and the name of an act.
+    It has name, title and path at the top level, or a path and the name of a step.
     """
     with file.open(encoding="utf-8", errors="replace") as opened:
         text = opened.read(READ_AT_MOST)
     keys = {name or path for name, path in KEYS.findall(text)}
-    return "path" in keys and (len(keys) == 3 or any(act in text for act in Act))
+    if "path" not in keys or len(keys) == 3:
+        return "path" in keys
+    from cutover_harness.procedure.names import StepName  # noqa: PLC0415 - see above
+
+    return any(step in text for step in StepName)
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
-    """Attach to a test's report what was rehearsed in it; plain values, as xdist passes them between processes."""
+    """Attach a test's rehearsals to its report, as plain values that xdist can pass between processes."""
     outcome = yield
     known = item.config.stash.get(REHEARSER, None)
     if known is not None and known.fresh:
         report = outcome.get_result()
-        report.cutover = [told.plain() for told in known.fresh]
+        report.cutover = [each.plain() for each in known.fresh]
         report.sections += [
-            (f"rehearsal of {told.scenario}", told.text) for told in known.fresh if told.text and not told.asserted
+            (f"rehearsal of {each.scenario}", each.text) for each in known.fresh if each.text and not each.asserted
         ]
         known.fresh.clear()
 
 
 def pytest_report_teststatus(report: Any) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
-    """Say INCONCLUSIVE where a scenario proved nothing; it counts as failed."""
-    told = getattr(report, "cutover", [])
-    if report.failed and any(each["asserted"] and each["outcome"] == "INCONCLUSIVE" for each in told):
+    """Show INCONCLUSIVE if a scenario proved nothing; it counts as failed."""
+    rehearsed = getattr(report, "cutover", [])
+    if report.failed and any(each["asserted"] and each["outcome"] == "INCONCLUSIVE" for each in rehearsed):
         return "failed", "I", ("INCONCLUSIVE", {"yellow": True})
     return None
-
-
-def rehearser(config: pytest.Config) -> Rehearser:
-    """Return what rehearses for this pytest process."""
-    known = config.stash.get(REHEARSER, None)
-    if known is None:
-        from cutover_harness.testing.rehearse import Rehearser  # noqa: PLC0415 - see above
-
-        known = config.stash[REHEARSER] = Rehearser.of(config, config.stash[SEED])
-    return known
 
 
 @pytest.fixture(scope="session")
@@ -122,9 +114,9 @@ def testbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessTestbed
 
 @pytest.fixture(scope="session")
 def rehearse(pytestconfig: pytest.Config) -> Callable[..., Result]:
-    """Rehearse a scenario (a name of the catalogue, a file, or the content of one) and return what came of it.
+    """Rehearse a scenario (a name from the catalogue, a file, or its content) and return the result.
 
-    Each call walks it on a testbed of its own. `capture` and `speed` default to the options.
+    Each call runs it on a testbed of its own. `capture` and `speed` default to the options.
     """
 
     def call(
@@ -137,7 +129,7 @@ def rehearse(pytestconfig: pytest.Config) -> Callable[..., Result]:
             return rehearser(pytestconfig).rehearse(scenario, capture=capture, speed=speed)
         except UsageError as why:
             message = str(why)
-        # Raised here: where it comes from is not what the test's author looks for.
+        # Raised here: the author of the test is not interested in the traceback below.
         raise UsageError(message)
 
     return call

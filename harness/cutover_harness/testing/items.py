@@ -14,8 +14,8 @@ from cutover_harness.judge.totals import totals
 from cutover_harness.plan.load import parse
 from cutover_harness.plan.scenario import Scenario
 from cutover_harness.testing.explain import headline, shown
-from cutover_harness.testing.hooks import rehearser
-from cutover_harness.testing.rehearse import Result
+from cutover_harness.testing.results import Result
+from cutover_harness.testing.session import rehearser
 
 
 class NotPassedError(Exception):
@@ -30,7 +30,7 @@ class ScenarioFile(pytest.File):
     """A scenario file: one test."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        """Read it. A faulty one is a collection error of one line."""
+        """Read it; an invalid file is a collection error of one line."""
         try:
             text = self.path.read_text(encoding="utf-8")
         except UnicodeDecodeError:
@@ -57,7 +57,7 @@ class ScenarioItem(pytest.Item):
         self.scenario = scenario
 
     def runtest(self) -> None:
-        """Rehearse it. Raises NotPassedError, or UsageError where the environment is not fit."""
+        """Rehearse it. Raises NotPassedError, or UsageError if the environment is not fit."""
         result = rehearser(self.config).rehearse(self.scenario, asserted=True)
         self.user_properties += _properties(result)
         if result.verdict.outcome != "PASS":
@@ -78,13 +78,13 @@ class ScenarioItem(pytest.Item):
 
 
 def _properties(result: Result) -> list[tuple[str, object]]:
-    """Return what JUnit is to have as properties of the test."""
+    """Return the properties of the test for JUnit."""
     found = totals(result.judgement)
     return [
         ("verdict", result.verdict.outcome),
         ("lost", "unknown" if found.lost is None else found.lost),
         ("destroyed on purpose", found.destroyed),
-        ("disordered", found.disordered),
+        ("reordered", found.reordered),
         ("duplicated", found.duplicated_total),
         ("run folder", str(result.folder)),
     ]

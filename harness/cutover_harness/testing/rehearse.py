@@ -12,82 +12,33 @@ from typing import Any
 
 import pytest
 from cutover_scenarios import sample_capture
-from pydantic import ValidationError
 from rich.console import Console
 
 from cutover_harness.cli.progress import Progress
-from cutover_harness.errors import UsageError
-from cutover_harness.judge.model import Judgement, RunFacts, Verdict
-from cutover_harness.plan.load import find
+from cutover_harness.errors import UsageError, in_one_line
 from cutover_harness.plan.scenario import Scenario
 from cutover_harness.privacy import private_files
 from cutover_harness.rehearsal.run import Rehearsal
-from cutover_harness.rehearsal.session import walk
+from cutover_harness.rehearsal.session import ENVIRONMENT, run_rehearsal
 from cutover_harness.rehearsal.settings import Settings
-from cutover_harness.testing.explain import explain
-
-
-@dataclass(frozen=True)
-class Result:
-    """What came of a rehearsal: `verdict` and `judgement` as in `folder`/verdict.json, `facts` as in run.json."""
-
-    scenario: Scenario
-    folder: Path
-    verdict: Verdict
-    judgement: Judgement
-    facts: RunFacts
-
-    def __str__(self) -> str:
-        """Return the verdict, its reasons and the first offending records."""
-        return explain(self.scenario, self.verdict, self.judgement, self.folder)
-
-    def __repr__(self) -> str:
-        """Return the verdict in one line: what an assertion shows."""
-        reasons = "; ".join(self.verdict.reasons)
-        return f"<{self.verdict.outcome} {self.scenario.name}{': ' if reasons else ''}{reasons}>"
-
-
-@dataclass(frozen=True)
-class Told:
-    """What a report is told of a rehearsal. `scenario` is the name of its folder, unique within the session.
-
-    `asserted`: the test is the scenario, and fails unless the outcome is PASS.
-    """
-
-    scenario: str
-    text: str
-    asserted: bool
-    outcome: str = ""
-    environment: dict[str, str] = field(default_factory=dict)
-    target_kind: str = ""
-    error: str | None = None
-
-    def plain(self) -> dict[str, Any]:
-        """Return what the session's report needs."""
-        return {
-            "scenario": self.scenario,
-            "asserted": self.asserted,
-            "outcome": self.outcome,
-            "environment": self.environment,
-            "target_kind": self.target_kind,
-            "error": self.error,
-        }
+from cutover_harness.testing.given import scenario_of
+from cutover_harness.testing.results import Rehearsed, Result
 
 
 @dataclass
 class Rehearser:
-    """Rehearses below `out`, or where pytest keeps folders for some runs. `fresh`: not attached to a report yet."""
+    """Rehearses below `out`, or in pytest's temporary folders. fresh: rehearsals not attached to a report yet."""
 
     config: pytest.Config
     out: Path | None
     capture: Path
     speed: float | None
     seed: int
-    fresh: list[Told] = field(default_factory=list)
+    fresh: list[Rehearsed] = field(default_factory=list)
 
     @classmethod
     def of(cls, config: pytest.Config, seed: int) -> Rehearser:
-        """Return what the options ask for."""
+        """Return a rehearser with the options of the session."""
         base = config.invocation_params.dir
         out, capture = config.getoption("cutover_out"), config.getoption("cutover_capture")
         return cls(
@@ -111,31 +62,31 @@ class Rehearser:
         speed: float | None = None,
         asserted: bool = False,
     ) -> Result:
-        """Rehearse and judge; `asserted` as in Told. Raises UsageError."""
-        chosen = _scenario(scenario)
+        """Rehearse and judge; `asserted` as in Rehearsed. Raises UsageError."""
+        chosen = scenario_of(scenario)
         settings = self.settings()
         settings = replace(settings, capture=capture or settings.capture, speed=speed or settings.speed)
         folder = self._folder(chosen.name)
-        # Its own number for each, the same again with the same seed.
-        run = random.Random(f"{self.seed}/{folder.name}").getrandbits(63)  # noqa: S311 - keeps no secret
+        # A number of its own for each, the same if the seed is the same.
+        number = random.Random(f"{self.seed}/{folder.name}").getrandbits(63)  # noqa: S311 - keeps no secret
         with private_files(), Progress(Console(file=sys.stderr, force_terminal=False, highlight=False)) as progress:
-            rehearsal = Rehearsal(chosen, settings, folder, run, progress.begin(chosen.name, 1, 1))
+            rehearsal = Rehearsal(chosen, settings, folder, number, progress.begin(chosen.name, 1, 1))
             try:
-                walk(rehearsal)
+                run_rehearsal(rehearsal)
                 report = rehearsal.finish()
-            except UsageError as why:
-                self.fresh.append(Told(folder.name, text="", asserted=asserted, error=str(why)))
-                raise
+            except ENVIRONMENT as why:
+                self.fresh.append(Rehearsed(folder.name, text="", asserted=asserted, error=in_one_line(why)))
+                raise UsageError(in_one_line(why)) from why
         result = Result(chosen, folder, report.verdict, report.judgement, rehearsal.facts)
         outcome = report.verdict.outcome
-        told = Told(folder.name, str(result), asserted, outcome, rehearsal.environment, rehearsal.target_kind)
-        self.fresh.append(told)
+        done = Rehearsed(folder.name, str(result), asserted, outcome, rehearsal.environment, rehearsal.target_kind)
+        self.fresh.append(done)
         return result
 
     def _folder(self, name: str) -> Path:
-        """Make a folder that no other rehearsal of the session has, whichever of its processes asks."""
+        """Create a folder that no other rehearsal of the session has, in any of its processes."""
         if self.out is None:
-            # What the fixture tmp_path_factory gives, and an item, which has no fixtures, cannot have otherwise.
+            # As the fixture tmp_path_factory does; an item has no fixtures.
             factory: pytest.TempPathFactory = self.config._tmp_path_factory  # type: ignore[attr-defined]  # noqa: SLF001
             return factory.mktemp(name)
         for number in itertools.count(1):
@@ -146,19 +97,3 @@ class Rehearser:
                 continue
             return folder
         raise AssertionError  # pragma: no cover - the count does not end
-
-
-def _scenario(given: Scenario | str | Path | Mapping[str, Any]) -> Scenario:
-    if isinstance(given, Scenario):
-        return given
-    if isinstance(given, Path):
-        return find(str(given if given.is_absolute() else Path.cwd() / given))
-    if isinstance(given, str):
-        return find(given)
-    try:
-        return Scenario.model_validate(given)
-    except ValidationError as errors:
-        first = errors.errors()[0]
-        field_name = ".".join(str(part) for part in first["loc"]) or "scenario"
-        message = first["msg"].removeprefix("Value error, ")
-        raise UsageError(f"the scenario given to rehearse: {field_name}: {message}") from None

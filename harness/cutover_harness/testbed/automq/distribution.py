@@ -28,9 +28,9 @@ _OWN_ADDRESS = "elasticstream.endpoint"
 class Distribution:
     """A folder with `libs`, as AutoMQ's and Kafka's archives unpack to.
 
-    `automq` says whether AutoMQ's storage is among the jars; `version` is AutoMQ's, None if nothing shows it, and
-    `version_from` says what shows it, or why it is unknown. `settings` are AutoMQ's own of the `server.properties` that
-    it ships.
+    `automq`: whether AutoMQ's storage is among the jars; `version` is AutoMQ's, None if nothing shows it, and
+    `version_from` names the evidence, or the reason why it is unknown. `settings` are AutoMQ's own of the
+    `server.properties` that it ships.
     """
 
     home: Path
@@ -56,14 +56,14 @@ class Distribution:
 
 
 def read_distribution(home: Path) -> Distribution:
-    """Return what `home` holds. Raises UsageError where no broker can be started from it."""
+    """Return the distribution in `home`. Raises UsageError if no broker can be started from it."""
     where = f"--automq-home {home}"
     if not home.is_dir():
         what = "is a file: unpack it and name the folder" if home.exists() else "does not exist"
         raise UsageError(f"{where}: {what}")
     jars = tuple(sorted((home / "libs").glob("*.jar")))
     if not jars:
-        raise UsageError(f"{where}: has no libs folder with jars; name the folder that holds bin, config and libs")
+        raise UsageError(f"{where}: has no libs folder with jars; give the folder that contains bin, config and libs")
     kafka_version, commit, automq, broker = None, "", False, False
     for jar in jars:
         try:
@@ -81,7 +81,7 @@ def read_distribution(home: Path) -> Distribution:
         broker = broker or "kafka/Kafka.class" in names
     if kafka_version is None or not broker:
         lacks = "kafka-clients" if kafka_version is None else "kafka_2.13"
-        raise UsageError(f"{where}: holds neither AutoMQ nor Kafka, there is no {lacks} jar in libs")
+        raise UsageError(f"{where}: contains neither AutoMQ nor Kafka, there is no {lacks} jar in libs")
     version, version_from, proved = _version(home, jars, kafka_version, commit) if automq else (None, "", False)
     return Distribution(
         home=home,

@@ -27,8 +27,8 @@ _PIECE = 1 << 20
 def fetch(url: str | None, version: str | None, sha256: str | None, progress: Progress) -> Path:
     """Return the folder of the unpacked release, from the cache or from the network.
 
-    `sha256`: the checksum that the archive must have, or UNVERIFIED to accept whatever the address gives.
-    Raises UsageError where no checksum is given, the address cannot be reached, or what it gives is not the archive
+    `sha256`: the checksum that the archive must have, or UNVERIFIED to accept any content.
+    Raises UsageError if no checksum is given, the address cannot be reached, or what it gives is not the archive
     that is expected. No text has the passwords or tokens of the address.
     """
     address = url or URL.format(version=version, kafka=KAFKA_OF_RELEASE)
@@ -70,7 +70,7 @@ def _download(address: str, archive: Path, sha256: str) -> str:
         raise UsageError(f"--automq-url {masked(address)}: expected an http or https address") from None
     if sha256.lower() not in {UNVERIFIED, digest.hexdigest()}:
         raise UsageError(
-            f"{masked(address)}: SHA-256 is {digest.hexdigest()}, not what --automq-sha256 says; nothing of it was kept"
+            f"{masked(address)}: SHA-256 is {digest.hexdigest()}, not that of --automq-sha256; nothing of it was kept"
         )
     return digest.hexdigest()
 

@@ -1,4 +1,4 @@
-"""What a person may say of the AutoMQ to rehearse with, and of the S3 store below it."""
+"""Options for the AutoMQ of a rehearsal and its S3 store."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def automq_options(
     env: Mapping[str, str],
     progress: Progress,
 ) -> AutomqOptions:
-    """Return what was asked for, after downloading a distribution where that is part of it.
+    """Return the options' distribution and store, after downloading the distribution if that is asked for.
 
-    Raises UsageError for what does not go together, a home that is not fit, and where a download or credentials fail.
+    Raises UsageError for options that contradict each other, an unusable home, a failed download and bad credentials.
     """
     if home is None and url is None and version is None:
         raise UsageError(
-            "--testbed automq: say which AutoMQ, with --automq-home DIR (an unpacked distribution) or "
+            "--testbed automq: choose an AutoMQ with --automq-home DIR (an unpacked distribution) or "
             "--automq-version VERSION to download one"
         )
     if home is not None and (url or version or sha256):

@@ -37,7 +37,6 @@ JVM_OPTIONS = (
     *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED),
     "--add-exports=java.security.jgss/sun.security.krb5=ALL-UNNAMED",
 )
-FORMAT_TOOL = "kafka.tools.StorageTool"
 
 
 def credentials(store: S3Store) -> dict[str, str]:
@@ -72,14 +71,6 @@ def write_broker(
         "s3.wal.path": f"0@{data_bucket}",
     }
     settings.write_properties(file, properties)
-
-
-def format_arguments(file: Path) -> list[str]:
-    """Return the arguments of `kafka-storage`, which leaves alone what is formatted.
-
-    The distribution's own tool, because it also writes the feature levels that AutoMQ's storage depends on.
-    """
-    return ["format", "--ignore-formatted", "-t", settings.random_id(), "-c", str(file)]
 
 
 def _url(store: S3Store, bucket: str) -> str:

@@ -15,32 +15,28 @@ from cutover_harness.testbed import probe
 from cutover_harness.testbed.automq import settings
 from cutover_harness.testbed.automq.distribution import read_distribution
 from cutover_harness.testbed.automq.options import AutomqOptions
-from cutover_harness.testbed.base import ClusterName, Progress, TargetKind, TestbedError
+from cutover_harness.testbed.base import Progress, TargetKind, TestbedError, silent
 from cutover_harness.testbed.jvm import ClassCache, environment
 from cutover_harness.testbed.nodes import Broker
 from cutover_harness.testbed.process import DEFAULT_SOURCE_VERSION, ProcessTestbed
 from cutover_harness.testbed.s3 import EXTRA, Buckets, S3Store, embedded_store
 from cutover_harness.testbed.timing import TIMINGS
+from cutover_harness.types import ClusterName
 
 _STORE = Path(__file__).parent.parent / "s3_server.py"
 _STORE_LIMIT_S = 30.0
-_FORMAT_LIMIT_S = 60.0
 EXACTLY_ONCE_WARNING = (
     "MirrorMaker 2 with exactly-once copies about 500 records/s to AutoMQ, since each of its transactions waits for an "
     "upload; without it about 10,000/s"
 )
 
 
-def _silent(_message: str) -> None:
-    """Report nothing."""
-
-
 class AutomqTestbed(ProcessTestbed):
     """The source and Connect of the process testbed, and a broker from an AutoMQ distribution on an S3 store.
 
     The store is a given one or an embedded one, which ends with the testbed; the buckets are the testbed's own and
-    removed at its end. `target_kind` is "AutoMQ" only where AutoMQ's storage is in the distribution, which is read
-    when this is made: a UsageError says what is wrong with it.
+    removed at its end. `target_kind` is "AutoMQ" only if AutoMQ's storage is in the distribution, which is read
+    when this is created: raises UsageError if it is unusable.
     """
 
     kind = "automq"
@@ -62,7 +58,7 @@ class AutomqTestbed(ProcessTestbed):
         self._embedded: Process | None = None
         self._buckets: Buckets | None = None
         self._store = options.store
-        self._say: Progress = _silent
+        self._say: Progress = silent
         super().__init__(
             workdir,
             source_version=source_version,
@@ -74,12 +70,12 @@ class AutomqTestbed(ProcessTestbed):
         )
 
     def describe(self) -> dict[str, str]:
-        """Return what a report has to say about the testbed."""
+        """Return the testbed's description for the report."""
         store = self._options.store.endpoint if self._options.store else "embedded, objects in memory"
         return {**super().describe(), "testbed": "local JVM processes, one broker a cluster, S3 store", "s3": store}
 
-    def start(self, progress: Progress = _silent) -> None:
-        """Start store and buckets, then all three; UsageError (TestbedError with the log's reason) where not."""
+    def start(self, progress: Progress = silent) -> None:
+        """Start store and buckets, then all three. Raises UsageError (TestbedError with the log's reason)."""
         self._say = progress
         if not self._distribution.automq:
             progress(f"{self._distribution.home} holds no AutoMQ: its Kafka stands in")
@@ -128,7 +124,7 @@ class AutomqTestbed(ProcessTestbed):
         )
         # Not kept: what a first run records is written at a graceful end, and AutoMQ takes too long for that.
         cache = ClassCache("automq", classpath, kept=False)
-        self._format(cache, properties)
+        self._format(name, cache, properties)
         program = self._program(
             "target broker",
             name,
@@ -141,20 +137,6 @@ class AutomqTestbed(ProcessTestbed):
         )
         serves = functools.partial(probe.serves, "127.0.0.1", port)
         return Broker(name, self._versions[name], port, program, cache, serves)
-
-    def _format(self, cache: ClassCache, properties: Path) -> None:
-        log = self.logs / "target-format.log"
-        options = [f"-Dlog4j.configuration=file:{self.workdir / 'log4j.properties'}"]
-        command = cache.command(settings.FORMAT_TOOL, settings.format_arguments(properties), options, None)
-        process = spawn(command, cwd=self.workdir, env=environment(), stdout=log)
-        try:
-            ended = f"ended with {code}" if (code := process.wait(_FORMAT_LIMIT_S)) else None
-        except TimeoutError:
-            ended = f"took more than {_FORMAT_LIMIT_S:.0f} s"
-        finally:
-            process.kill()
-        if ended is not None:
-            raise TestbedError(f"formatting the target's storage {ended}; {log} says:\n{tail(log)}")
 
     def _end(self, *, keep_records: bool) -> None:
         try:

@@ -1,9 +1,10 @@
-"""The container engine: reached or said why not, images there or pulled, everything ours labelled and removable."""
+"""The container engine: connect to it, pull images, label and remove everything that a run creates."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -11,13 +12,13 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from cutover_harness import warden
+from cutover_harness import reaper
 from cutover_harness.errors import UsageError
 from cutover_harness.testbed.base import Progress, TestbedError
 
 PREFIX = "kafka-cutover"
 RUN, PID, STARTED, MACHINE = (f"{PREFIX}.{what}" for what in ("run", "pid", "started", "host"))
-"""Labels of every container and network: whose they are, and of which run."""
+"""Labels of every container and network: process and machine that created it, and the run."""
 _TIMEOUT_S = 120
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _HELP = (
@@ -27,9 +28,9 @@ _HELP = (
 
 
 def connect() -> Any:
-    """Return a client (`docker.DockerClient`) of the engine that DOCKER_HOST names, else of the default one.
+    """Return a client (`docker.DockerClient`) of the engine that DOCKER_HOST names, otherwise of the default one.
 
-    Raises UsageError where there is none, where it is on another machine, or where the extra is not installed.
+    Raises UsageError if there is none, if it is on another machine, or if the extra is not installed.
     """
     try:
         import docker  # noqa: PLC0415 - an extra
@@ -53,18 +54,18 @@ def connect() -> Any:
 
 @contextlib.contextmanager
 def explained(what: str) -> Iterator[None]:
-    """Turn what the engine refuses while doing `what` into a TestbedError."""
+    """Turn an error of the engine in the block into a TestbedError; `what` names the action."""
     import docker  # noqa: PLC0415 - an extra
     import requests  # noqa: PLC0415
 
     try:
         yield
     except (docker.errors.DockerException, requests.RequestException) as why:
-        raise TestbedError(f"{what}: the container engine says: {_reason(why)}") from why
+        raise TestbedError(f"{what}: the container engine reports: {_reason(why)}") from why
 
 
 def ensure_image(client: Any, image: str, option: str, progress: Progress) -> bool:
-    """Pull the image where it is not there; return whether it was pulled. Raises TestbedError."""
+    """Pull the image if it is not on this machine; return whether it was pulled. Raises TestbedError."""
     import docker  # noqa: PLC0415 - an extra
 
     try:
@@ -79,14 +80,14 @@ def ensure_image(client: Any, image: str, option: str, progress: Progress) -> bo
         client.images.pull(image if ":" in image.rpartition("/")[2] or "@" in image else f"{image}:latest")
     except docker.errors.DockerException as why:
         raise TestbedError(
-            f"{option} {image}: neither on this machine nor to be had from its registry ({_reason(why)}): name an "
-            "image that is here, or make one with `python -m cutover_harness.testbed.docker.image`"
+            f"{option} {image}: neither on this machine nor available from its registry ({_reason(why)}): use an "
+            "image that is here, or create one with `python -m cutover_harness.testbed.docker.image`"
         ) from why
     return True
 
 
 def has_path(client: Any, image: str, path: str, run: str) -> bool:
-    """Tell whether the image holds this path; nothing of it is run."""
+    """Return whether the image contains this path; nothing of it is run."""
     import docker  # noqa: PLC0415 - an extra
 
     probe = client.containers.create(image, command=["none"], labels=labels(run))
@@ -99,8 +100,18 @@ def has_path(client: Any, image: str, path: str, run: str) -> bool:
     return True
 
 
+def reading_options(client: Any) -> dict[str, str]:
+    """Return the options of a container that reads this user's files (0600): its user is this one outside."""
+    with explained("asking for its security options"):
+        options = " ".join(client.info().get("SecurityOptions") or ())
+    if "name=rootless" in options:
+        return {"user": "0:0"}  # root inside is this user outside
+    host = {"userns_mode": "host"} if "name=userns" in options else {}
+    return {"user": f"{os.getuid()}:{os.getgid()}", **host}
+
+
 def use_reaper(client: Any, *, registry: bool) -> None:
-    """Let testcontainers' reaper (Ryuk) run where the user has not decided and its image can be had.
+    """Let testcontainers' reaper (Ryuk) run if the user has not decided and its image is available.
 
     It removes what a killed run leaves within seconds; without it the next run or `doctor --clean` does. `registry`:
     whether images were just pulled, so that another one can be.
@@ -123,25 +134,30 @@ def use_reaper(client: Any, *, registry: bool) -> None:
             config.ryuk_disabled = True
 
 
+def new_run() -> str:
+    """Return a run's name, for labels and for names of containers."""
+    return secrets.token_hex(4)
+
+
 def labels(run: str) -> dict[str, str]:
-    """Return the labels of what this process makes for a run."""
+    """Return the labels of everything that this process creates for a run."""
     me = psutil.Process()
     return {RUN: run, PID: str(me.pid), STARTED: str(me.create_time()), MACHINE: socket.gethostname()}
 
 
 def abandoned(found: Mapping[str, str]) -> bool:
-    """Tell by its labels whether a thing is ours, made on this machine, by a process that is gone."""
+    """Return by its labels whether a thing was created by us, on this machine, in a process that has ended."""
     if RUN not in found or found.get(MACHINE) != socket.gethostname():
         return False
     try:
-        owner = warden.identify(int(found[PID]), float(found[STARTED]))
+        owner = reaper.identify(int(found[PID]), float(found[STARTED]))
     except (KeyError, ValueError):
         return True
-    return owner is None or not warden.alive(owner)
+    return owner is None or not reaper.alive(owner)
 
 
 def of_run(run: str) -> Callable[[Mapping[str, str]], bool]:
-    """Return what tells by labels whether a thing is of this run."""
+    """Return a function that finds by labels whether a thing belongs to this run."""
     return lambda found: found.get(RUN) == run
 
 

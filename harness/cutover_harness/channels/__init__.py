@@ -1,0 +1,1 @@
+"""Channels: how documents, the content of a cutover file, reach the applications, and how they are written."""

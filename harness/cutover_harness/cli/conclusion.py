@@ -1,0 +1,41 @@
+"""Read back what a conductor has done, and print it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from cutover_harness import exit_codes
+from cutover_harness.admin import Admin
+from cutover_harness.cli.route_state import where
+from cutover_harness.conductor.config import ConductorConfig
+from cutover_harness.conductor.findings import ReadBack
+from cutover_harness.conductor.inspection import inspect
+from cutover_harness.conductor.readback import read_back
+from cutover_harness.conductor.resume import reached
+from cutover_harness.plan.expect import Ended
+
+_WORDS = {"completed": "completed", "turned-back": "back on the source"}
+
+
+def conclude(
+    config: ConductorConfig, folder: Path, clusters: tuple[Admin, Admin], ended: Ended, *, asked_back: bool
+) -> int:
+    """Read back where everything is, print it, and return the exit code."""
+    state = reached(inspect(config.journal, config.steps, config.groups))
+    found = read_back(config, state, {"source": clusters[0], "target": clusters[1]})
+    typer.echo(f"{folder}: {_WORDS[ended]}: {where(config)}")
+    for label, lines in (("read back", found.proved), ("not so", found.wrong), ("not known", found.unknown)):
+        for line in lines:
+            typer.echo(f"  {label}: {line}")
+    return exit_code(found, asked_back=asked_back, ended=ended)
+
+
+def exit_code(found: ReadBack, *, asked_back: bool, ended: Ended) -> int:
+    """Return the exit code of a run that ended: 0 only for what was asked for and read back."""
+    if found.wrong:
+        return exit_codes.FAILED
+    if found.unknown:
+        return exit_codes.UNPROVED
+    return 0 if asked_back or ended == "completed" else exit_codes.TURNED_BACK

@@ -1,0 +1,79 @@
+"""What a person is shown before a step is approved: what it does, where clients are, what going back costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+
+from cutover_harness.admin import Admin
+from cutover_harness.cli.approving import Approver
+from cutover_harness.cli.route_state import cost_now
+from cutover_harness.conductor import cost as costs
+from cutover_harness.conductor.config import ConductorConfig
+from cutover_harness.conductor.inspection import inspect
+from cutover_harness.conductor.journal import Entry
+from cutover_harness.conductor.resume import reached
+from cutover_harness.conductor.statuses import read_statuses
+from cutover_harness.errors import UsageError
+from cutover_harness.procedure.client_status import missing
+from cutover_harness.procedure.names import StepName
+from cutover_harness.procedure.state import RouteState
+from cutover_harness.procedure.steps import step_of
+from cutover_harness.types import Location, Role
+
+Clusters = tuple[Admin, Admin]
+
+
+def approver_of(config: ConductorConfig, clusters: Clusters, given: frozenset[StepName], hint: str) -> Approver:
+    """Return who asks for approvals of this run. given: steps that are approved already."""
+    return Approver(config.journal, lambda step: figures(config, clusters, step), given, hint)
+
+
+def figures(config: ConductorConfig, clusters: Clusters, step: StepName) -> list[str]:
+    """Return the lines to show before `step`; a figure that cannot be read has its reason."""
+    try:
+        entries = inspect(config.journal, config.steps, config.groups)
+        written = config.peek(file_only=True)
+        route = written.routes[config.route]
+    except (UsageError, KeyError) as why:
+        return [f"{step}: the run cannot be read: {why}"]
+    state = reached(entries)
+    shown = costs.planned([step], config.route, written.generation, (route.producers, route.consumers))
+    lines = [f"{each}" for each in shown]
+    lines += [f"  now: {line}" for line in standing_of(config, state, written.document(0))]
+    lines += [f"  now: {line}" for line in _lag(entries)]
+    try:
+        now = cost_now(config, entries, state, written.document(written.generation), clusters)
+    except UsageError as why:
+        return [*lines, f"  going back: {why}"]
+    lines += [f"  going back before it: {line}" for line in costs.cost(state, now)]
+    return [*lines, *(f"  going back after it: {line}" for line in costs.cost(step_of(step).after(state), now))]
+
+
+def standing_of(config: ConductorConfig, state: RouteState, document: str) -> list[str]:
+    """Return which clients attest the locations of `state`, and which do not."""
+    lines = []
+    places: tuple[tuple[Role, Location], ...] = (("producer", state.producers), ("consumer", state.consumers))
+    try:
+        with closing(config.open_statuses(document)) as source:
+            statuses = read_statuses(source, config.route)
+            problem = source.problem
+    except UsageError as why:
+        return [f"statuses cannot be read: {why}"]
+    for role, place in places:
+        names = [name for name, its in config.clients.items() if its == role]
+        if not names:  # they are moved by a restart, and report nothing
+            continue
+        absent = missing(statuses, names, place, 0)
+        words = f"{len(names) - len(absent)} of {len(names)} {role}s are on {place}"
+        lines.append(words + ("; " + "; ".join(absent) if absent else ""))
+    return lines if problem is None else [*lines, f"statuses: {problem}"]
+
+
+def _lag(entries: Sequence[Entry]) -> list[str]:
+    """Return the last reading of the mirror lag in the journal."""
+    found = [e for e in entries if e.kind in ("gate", "waits") and e.name.startswith("mirror ")]
+    if not found:
+        return []
+    last = found[-1]
+    return [f"{last.name}: {last.detail.get('evidence') or last.detail.get('waits_for')}"]

@@ -1,0 +1,103 @@
+"""`kafka-cutover run`: move a batch of a plan on the user's own clusters."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cutover_harness.cli.attempt import Attempt
+from cutover_harness.cli.dry_run import print_steps
+from cutover_harness.cutover.audit import Audit
+from cutover_harness.cutover.batches import choose, progress, refuse_before_others
+from cutover_harness.cutover.folder import RunFolder
+from cutover_harness.cutover.hooks import Hooks
+from cutover_harness.cutover.preparation import refuse_others
+from cutover_harness.cutover.webhooks import addresses
+from cutover_harness.errors import UsageError
+from cutover_harness.planning.check import check_plan
+from cutover_harness.planning.model import PlannedBatch
+from cutover_harness.planning.paths import steps_of
+from cutover_harness.planning.read import read_plan
+from cutover_harness.procedure.names import StepName
+from cutover_harness.watching.serving import Serve, serving
+
+END = "end"
+
+
+def run(
+    plan: Annotated[Path, typer.Argument(help="Plan file.")],
+    batch: Annotated[str | None, typer.Option(help="Batch to move (default: the next one of the plan).")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print each step with what it writes, and change nothing.")
+    ] = False,
+    accept_unproved: Annotated[
+        bool,
+        typer.Option(
+            "--accept-unproved",
+            help="Delete the mirror although not every record could be compared; never if one differs.",
+        ),
+    ] = False,
+    yes_until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STEP", help=f"Approve the steps before STEP without a question; {END}: all steps (default: ask)."
+        ),
+    ] = None,
+    serve: Serve = None,
+) -> int:
+    """Move a batch of a plan to the target, or resume its interrupted run.
+
+    Asks before each step that does not follow a hold, here or by `kafka-cutover advance` in another terminal. Exit
+    codes: 0 the batch is moved, and clients and mirror were read back; 1 it stopped before the end, or a client or the
+    mirror contradicts it; 2 refused; 3 moved, but not everything could be read back; 4 it turned back to the source.
+    """
+    read, folder = read_plan(plan), RunFolder.of(plan)
+    refuse_problems(plan)
+    chosen = choose(read, folder, batch)
+    refuse_others(chosen)
+    given = approved_before(yes_until, chosen)
+    again = progress(folder, chosen.name) == "back on the source"
+    begun = folder.begun(chosen.name) and not again
+    if dry_run:
+        print_steps(read, chosen, folder, begun=begun)
+        return 0
+    refuse_before_others(folder, chosen)
+    addresses(read)  # what is wrong with them ends no run in the middle
+    with serving(read, folder, serve, live=sys.stderr.isatty()) as lines:
+        folder.begin(read)
+        hooks = Hooks(chosen, plan.absolute().parent, Audit(folder.audit, "run", read.digest))
+        if again:
+            hooks.audit.write("again", batch=chosen.name, earlier=str(folder.set_aside(chosen.name)))
+        attempt = Attempt(
+            read,
+            chosen,
+            folder,
+            hooks,
+            asks=yes_until is None,
+            accept_unproved=accept_unproved,
+            more=lambda: lines(chosen.name),
+        )
+        return attempt.carry_on(given) if begun else attempt.start(given)
+
+
+def refuse_problems(plan: Path) -> None:
+    """Raise UsageError if `kafka-cutover plan check` finds a problem."""
+    if found := check_plan(plan, os.environ).problems:
+        more = f" (and {len(found) - 1} more: kafka-cutover plan check {plan})" if len(found) > 1 else ""
+        raise UsageError(f"{found[0]}{more}")
+
+
+def approved_before(step: str | None, batch: PlannedBatch) -> frozenset[StepName]:
+    """Return the steps before `step` of the batch's path. Raises UsageError if the path does not have it."""
+    names = [each.step for each in steps_of(batch)]
+    if step is None:
+        return frozenset()
+    if step == END:
+        return frozenset(names)
+    if step not in names:
+        raise UsageError(f"--yes-until {step}: is no step of the batch's path: {', '.join(names)}, or {END}")
+    return frozenset(names[: names.index(StepName(step))])

@@ -1,0 +1,82 @@
+"""Contexts of one route's steps: clients, clusters, mirror and journal, with the conditions over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from cutover_harness.conductor.cutover_file_writer import CutoverFileWriter
+from cutover_harness.conductor.journal import Journal
+from cutover_harness.conductor.resume import before, were_on_target
+from cutover_harness.conductor.snapshots import FOLDER, Snapshots
+from cutover_harness.conductor.statuses import StatusSource, read_statuses
+from cutover_harness.plan.scenario import Gates, PathStep
+from cutover_harness.procedure.client_status import StatusWatch
+from cutover_harness.procedure.conditions import Conditions
+from cutover_harness.procedure.context import RouteClients, StepContext
+from cutover_harness.procedure.gates import Gate
+from cutover_harness.procedure.names import StepName
+from cutover_harness.procedure.protocols import ClusterLike, MirrorLike
+
+
+@dataclass(frozen=True)
+class Contexts:
+    """Builds the context of each step, and the conditions that gates read."""
+
+    route: RouteClients
+    steps: Sequence[PathStep]
+    journal: Journal
+    cutover_file: CutoverFileWriter
+    statuses: StatusSource
+    mirror: MirrorLike
+    source: ClusterLike
+    target: ClusterLike
+    gates: Gates
+    verified: Callable[[int, float], Gate] | None = None
+    """Returns the gate of a step, with this deadline, that compares all records."""
+    watch: StatusWatch = field(default_factory=StatusWatch)
+
+    def conditions(self, *, safety: bool) -> Conditions:
+        """Return the conditions; without `safety` they ignore records that the mirror has missed."""
+        return Conditions(
+            lambda: read_statuses(self.statuses, self.route.name),
+            self.watch,
+            self.mirror,
+            self.source,
+            self.target,
+            safety,
+            self.cutover_file.behind,
+            self._unread,
+        )
+
+    def _unread(self) -> str | None:
+        problem = self.statuses.problem
+        return None if problem is None else f"{self.statuses.name}: {problem}"
+
+    @property
+    def _snapshots(self) -> Snapshots:
+        folder = self.journal.path.with_name(FOLDER)
+        return Snapshots(folder, self.route.name, self.route.groups, self.source, self.target)
+
+    def of(self, number: int, planned: PathStep, done_here: StepName | None) -> StepContext:
+        """Return the context of the step `number`; `done_here` is the step that this very process did last."""
+        entries = self.journal.read()
+        next_steps = [step.step for step in self.steps[number + 1 : number + 2]]
+        return StepContext(
+            number=number,
+            state=before(entries, number),
+            route=self.route,
+            bars=self.gates,
+            deadline_s=planned.deadline_s or self.gates.deadline_s,
+            resumes=were_on_target([entry for entry in entries if entry.step != number]),
+            next_step=next_steps[0] if next_steps else None,
+            done_here=done_here,
+            mirror=self.mirror,
+            source=self.source,
+            target=self.target,
+            cutover_file=self.cutover_file,
+            journal=self.journal,
+            conditions=self.conditions(safety=planned.safety),
+            verified=None if self.verified is None else self.verified(number, self.gates.deadline_s),
+            snapshot=lambda: self._snapshots.take(number, planned.step, self.mirror.topics()),
+        )

@@ -1,0 +1,95 @@
+"""Commands of the plan that stop and start clients without the shim, with a time limit.
+
+Their output goes to the audit log. What a command says proves nothing: the gates look at the clusters.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cutover_harness.conductor.journalled_gates import When
+from cutover_harness.cutover.audit import Audit
+from cutover_harness.errors import UsageError
+from cutover_harness.masking import masked, masked_command
+from cutover_harness.planning.model import Mover, PlannedBatch
+from cutover_harness.procedure.names import StepName
+from cutover_harness.procedure.steps import step_of
+
+_MOST_OUTPUT = 4000
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """Runs the commands of a batch; folder: that of the plan, in which they run."""
+
+    batch: PlannedBatch
+    folder: Path
+    audit: Audit
+
+    def __call__(self, name: StepName, when: When) -> None:
+        """Run the commands of a step. Raises UsageError for the first one that fails or takes too long."""
+        step = step_of(name)
+        if when != "move" or step.moves is None:
+            return
+        movers = self.batch.groups if step.moves == "consumers" else self.batch.producers
+        for client, mover in movers.items():
+            command = mover.on_stop if step.destination == "hold" else mover.on_start
+            if mover.moves == "restart" and command is not None:
+                self._run(name, client, mover, command, str(step.destination))
+
+    def _run(self, step: StepName, client: str, mover: Mover, command: Sequence[str], place: str) -> None:
+        environment = {
+            "CUTOVER_BATCH": self.batch.name,
+            "CUTOVER_CLIENT": client,
+            "CUTOVER_LOCATION": place,
+            "CUTOVER_STEP": step,
+        }
+        facts = {"batch": self.batch.name, "step": str(step), "client": client, "argv": masked_command(command)}
+        self.audit.write("command begun", **facts, location=place)
+        code, output = run_limited(command, mover.within_s, {**os.environ, **environment}, self.folder)
+        self.audit.write("command ended", **facts, exit_code=code, output=masked(output))
+        what = f"batch {self.batch.name}: {client}: {' '.join(masked_command(command))}"
+        last = masked(output).strip().splitlines()[-1:] or ["no output"]
+        if code is None:
+            raise UsageError(f"{what}: did not end within {mover.within_s:.0f} s: {last[0]}")
+        if code:
+            raise UsageError(f"{what}: exit code {code}: {last[0]}")
+
+
+def run_limited(
+    command: Sequence[str], within_s: float, environment: Mapping[str, str], folder: Path
+) -> tuple[int | None, str]:
+    """Run a command; return its exit code, None if it was killed after `within_s` seconds, and the end of its output.
+
+    The command gets a session of its own, and all its processes are killed. Raises UsageError if it cannot be started.
+    """
+    with tempfile.TemporaryFile() as output:
+        try:
+            process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=dict(environment),
+                cwd=folder,
+                start_new_session=True,
+            )
+        except OSError as why:
+            raise UsageError(f"{command[0]}: cannot be started: {why.strerror}") from None
+        try:
+            code: int | None = process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            code = None
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        output.seek(0, os.SEEK_END)
+        output.seek(max(0, output.tell() - _MOST_OUTPUT))
+        return code, output.read().decode(errors="replace")

@@ -1,0 +1,69 @@
+"""Values of a listing as texts; `?` is what is not known."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from cutover_harness.inventory.model import ConnectCluster, GroupEntry, TopicEntry
+
+UNKNOWN = "?"
+
+
+def size(count: float | None) -> str:
+    """Return a number of bytes."""
+    if count is None:
+        return UNKNOWN
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def number(count: int | None) -> str:
+    """Return a number."""
+    return UNKNOWN if count is None else f"{count:,}"
+
+
+def counted(count: int, thing: str) -> str:
+    """Return a number of things, such as `1 broker`."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def workers_of(connect: ConnectCluster) -> str:
+    """Return how many workers of a Connect cluster are known: its interface names only those that have work."""
+    if connect.connectors is None:
+        return "workers not known"
+    return f"{counted(len(connect.workers), 'worker')} {'runs' if len(connect.workers) == 1 else 'run'} connectors"
+
+
+def rate(per_s: float | None) -> str:
+    """Return a rate."""
+    return UNKNOWN if per_s is None else "0" if per_s == 0 else f"{per_s:,.3g}"
+
+
+def date(time: datetime | None) -> str:
+    """Return a time in minutes."""
+    return UNKNOWN if time is None else time.strftime("%Y-%m-%d %H:%M")
+
+
+def flags(topic: TopicEntry) -> str:
+    """Return the properties of a topic that matter most."""
+    known = [
+        ("compacted", topic.compacted),
+        ("transactional", topic.transactional),
+        ("LogAppendTime", topic.timestamps == "LogAppendTime"),
+    ]
+    return ", ".join(name for name, is_so in known if is_so)
+
+
+def writers_of(topic: TopicEntry) -> str:
+    """Return who writes a topic: names, and how many producer ids the brokers remember."""
+    ids = len(topic.producers or ())
+    remembered = [counted(ids, "producer id")] if ids else []
+    return ", ".join([*topic.writers, *remembered]) or (UNKNOWN if topic.producers is None else "")
+
+
+def lag_of(group: GroupEntry) -> str:
+    """Return a group's lag; empty if it has committed nothing."""
+    return "" if group.topics is not None and not group.topics else number(group.lag)

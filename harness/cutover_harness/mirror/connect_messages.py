@@ -1,0 +1,41 @@
+"""Connect's messages and the traces of failed tasks, in one line and without secrets."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+
+_SECRET = re.compile(r"password|jaas|secret|token|\.key$|certificate", re.IGNORECASE)
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_MAX_LENGTH = 2000
+_CAUSE = re.compile(r"^Caused by: (.*)$", re.MULTILINE)
+
+
+def is_secret(key: str) -> bool:
+    """Return whether a property of this name holds a secret."""
+    return _SECRET.search(key) is not None
+
+
+def secrets_of(configs: Iterable[Mapping[str, str]]) -> frozenset[str]:
+    """Return what must not appear in a message: values of sensitive properties, and the quoted strings in them."""
+    found: set[str] = set()
+    for config in configs:
+        for value in (value for key, value in config.items() if is_secret(key)):
+            quoted = _QUOTED.findall(value)
+            found |= {value, *quoted, *(re.sub(r"\\(.)", r"\1", each) for each in quoted)}
+    found |= {json.dumps(text)[1:-1] for text in found}  # a message may quote what was sent, which is JSON
+    return frozenset(text for text in found if len(text) > 3)  # a shorter one would mask letters of other words
+
+
+def one_line(text: str, secrets: Iterable[str]) -> str:
+    """Return the whole text in one line, secrets replaced by ***."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return " ".join(text.split())[:_MAX_LENGTH] or "no reason given"
+
+
+def trace_reason(trace: str, secrets: Iterable[str]) -> str:
+    """Return a Java trace's first line and its causes: often only the last cause contains the reason."""
+    first = (trace.strip().splitlines() or [""])[0]
+    return one_line(": caused by ".join([first, *_CAUSE.findall(trace)]), secrets)

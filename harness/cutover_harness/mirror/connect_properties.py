@@ -1,0 +1,34 @@
+"""Read the file that a plan names for Connect: certificates, login, and Connect's own way to the clusters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from cutover_harness.errors import UsageError
+from cutover_harness.mirror.connect_access import ConnectAccess
+from cutover_harness.properties_file import property_lines
+
+_FILES = ("ca", "certificate", "key", "source", "target")
+
+
+def read_connect_properties(file: Path) -> ConnectAccess:
+    """Return the access in `file`, one `name=value` per line with the fields of ConnectAccess as names.
+
+    Files in it are relative to its folder. Raises UsageError naming file and line or field; messages hold no value.
+    """
+    what = "properties of Connect"
+    found: dict[str, str] = {}
+    for where, name, value in property_lines(file, what):
+        if name not in ConnectAccess.model_fields:
+            known = ", ".join(ConnectAccess.model_fields)
+            raise UsageError(f"{where}: no property of this name: use {known}")
+        found[name] = str(file.parent / value) if name in _FILES else value
+    try:
+        return ConnectAccess.model_validate(found)
+    except ValidationError as errors:
+        first = errors.errors(include_input=False, include_url=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        said = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"{what} {file}: {field + ': ' if field else ''}{said}") from None

@@ -1,0 +1,62 @@
+"""Mistakes in a scenario, in one line: field, what was found, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from cutover_harness.faults.union import FAULTS
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One mistake: the keys and indexes that lead to it, and the message."""
+
+    at: tuple[int | str, ...]
+    message: str
+
+    def __str__(self) -> str:
+        """Return field and message."""
+        return f"{'.'.join(str(part) for part in self.at) or 'scenario'}: {self.message}"
+
+
+def first_mistake(errors: ValidationError, *, secret: Sequence[str] = ()) -> Mistake:
+    """Return the first mistake that pydantic found; the message counts the others. secret: see `mistake_of`."""
+    first = mistake_of(errors.errors()[0], secret=secret)
+    more = f" (and {errors.error_count() - 1} more)" if errors.error_count() > 1 else ""
+    return Mistake(first.at, f"{first.message}{more}")
+
+
+def mistake_of(error: ErrorDetails, *, secret: Sequence[str] = ()) -> Mistake:
+    """Return one of the mistakes that pydantic found.
+
+    The values of the fields `secret` and of what is in them, and then of unknown fields, too, are not in the message.
+    """
+    at, message, found = _of_a_fault(error) or (error["loc"], error["msg"], error.get("input"))
+    hidden = secret and (not set(at).isdisjoint(secret) or error["type"] == "extra_forbidden")
+    shown = f", found {found!r}" if isinstance(found, str | int | float | bool) and not hidden else ""
+    return Mistake(at, f"{message.removeprefix('Value error, ')}{shown}")
+
+
+def _of_a_fault(error: ErrorDetails) -> tuple[tuple[int | str, ...], str, object] | None:
+    """Return place, message and value of a mistake in a fault, as if all faults were one class; None for others."""
+    at = error["loc"]
+    if at[:1] != ("faults",) or len(at) < 2:
+        return None
+    if error["type"] == "union_tag_not_found":
+        return (*at, "kind"), "Field required", None
+    if error["type"] == "union_tag_invalid":
+        kinds = [f"'{kind}'" for kind in FAULTS]
+        message = f"Input should be {', '.join(kinds[:-1])} or {kinds[-1]}"
+        return (*at, "kind"), message, error["ctx"]["tag"]
+    if len(at) > 2 and at[2] in FAULTS:  # pydantic adds the kind, which is no key of the file
+        kind, message = str(at[2]), error["msg"]
+        if error["type"] == "extra_forbidden":
+            message = f"{kind} has no such field, leave it out; it has {', '.join(FAULTS[kind].model_fields)}"
+        if at[3:] == ("of",) and (kinds := [k for k, fault in FAULTS.items() if error.get("input") in fault.victims()]):
+            message += f"; {error.get('input')} can have {', '.join(kinds)}"
+        return at[:2] + at[3:], message, error.get("input")
+    return None
