@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from cutover_harness.errors import UsageError
-from cutover_harness.judge.model import RunFacts
+from cutover_harness.judge.model import Reach, RunFacts
 from cutover_harness.judge.totals import NOT_REHEARSED
 from pydantic import ValidationError
 
-from cutover_reports import words
+from cutover_reports import plans, words
 from cutover_reports.matrix import matrix, trend
-from cutover_reports.model import Decision, Report, Route, Run, Scenario
-from cutover_reports.policy import POLICY_NAME, Policy, read_policy
+from cutover_reports.model import Decision, ReachedBy, Report, RouteReport, Run, Scenario
+from cutover_reports.policy import APPLIED_NAME, Policy, policy_in, read_policy
+from cutover_reports.reach import notes, reached
 from cutover_reports.reading import Frames, RunFolder, ScenarioFolder, read_run, read_scenario
 from cutover_reports.rollbacks import cards, retention
 from cutover_reports.routes import judge_route, worst_decision
@@ -24,9 +25,9 @@ from cutover_reports.series import thin
 from cutover_reports.survival import survival
 from cutover_reports.unproved import unproved
 
-#: Points of all series of a page together: about 2 MB of it, so that 200 scenarios stay under 5 MB.
+#: Points of all series of a page together: about 2 MB of it: 200 scenarios stay under 5 MB.
 POINTS = 300_000
-#: More than this in one series is not to be told apart on a screen.
+#: A screen cannot show more than this in one series.
 POINTS_A_SERIES = 1500
 
 
@@ -41,18 +42,19 @@ class Built:
 def build(folders: Sequence[Path], policy_file: Path | None = None) -> Built:
     """Read `folders` (one or more run folders) and build one report of them.
 
-    Scenarios are read one after the other and their series thinned at once, so that memory holds one whole run at most.
-    Raises UsageError where a folder is no run folder, a run is given twice or the policy is not valid.
+    Scenarios are read one after the other and their series thinned immediately: memory holds one whole run at most.
+    Raises UsageError if a folder is no run folder, a run is given twice or the policy is not valid.
     """
     _refuse_same_folder(folders)
     read = [read_run(folder) for folder in folders]
-    policy = _policy(folders, policy_file)
+    policy = _policy(read, policy_file)
     total = sum(len(run.names) for run in read)
     scenarios: list[Scenario] = []
     series: dict[str, Frames] = {}
     ids: set[str] = set()
     captures: list[dict[str, Any]] = []
     counted: dict[tuple[int, int, str], Path] = {}
+    reaches: dict[str, Reach] = {}
     for index, run in enumerate(read):
         captures.append(_dict(run.rehearsal.get("capture")))
         for name in run.names:
@@ -61,11 +63,13 @@ def build(folders: Sequence[Path], policy_file: Path | None = None) -> Built:
             if found.facts:
                 _refuse_counted(found.folder, found.facts, counted)
                 captures.append(found.facts.capture)
+                if found.facts.reach is not None:
+                    reaches[scenario.id] = found.facts.reach
             points = max(60, min(POINTS_A_SERIES, POINTS // max(1, total * max(1, len(found.series)))))
             series[scenario.id] = {key: thin(values, points) for key, values in found.series.items()}
     scenarios = _routed(scenarios)
     runs = [_run(run, scenarios, index) for index, run in enumerate(read)]
-    return Built(_report(runs, scenarios, policy, captures, read), series)
+    return Built(_report(runs, scenarios, policy, captures, read, reached(scenarios, reaches)), series)
 
 
 def _refuse_same_folder(folders: Sequence[Path]) -> None:
@@ -90,6 +94,7 @@ def _report(
     policy: Policy,
     captures: list[dict[str, Any]],
     read: Sequence[RunFolder],
+    reach: list[ReachedBy],
 ) -> Report:
     routes, rollbacks = [], []
     clients = survival(scenarios, policy)
@@ -99,6 +104,7 @@ def _report(
         own_cards = cards(name, own, policy, kept)
         routes.append(judge_route(name, own, runs, own_cards, survival(own, policy), policy, kept.in_words()))
         rollbacks += own_cards
+    routes = plans.of_one_plan(routes, runs, scenarios)
     decision = worst_decision([route.decision for route in routes])
     return Report(
         decision=decision,
@@ -109,6 +115,8 @@ def _report(
         scenarios=scenarios,
         matrix=matrix(scenarios),
         rollbacks=rollbacks,
+        reach=reach,
+        reach_notes=notes(reach),
         survival=clients,
         unproved=unproved(runs, scenarios),
         trend=trend(scenarios, runs),
@@ -118,7 +126,7 @@ def _report(
 
 
 def _figures(found: ScenarioFolder, run: int, ids: set[str], policy: Policy) -> Scenario:
-    """Return a scenario's figures; without them where what it left has values that no rehearsal writes."""
+    """Return a scenario's figures; without any if its files have values that no rehearsal writes."""
     taken = set(ids)
     try:
         return figures(found, run, ids, policy.evidence.not_taken)
@@ -144,14 +152,14 @@ def _routed(scenarios: list[Scenario]) -> list[Scenario]:
     return [scenario.model_copy(update={"route": route}) for scenario in scenarios]
 
 
-def _headline(decision: Decision, routes: Sequence[Route], scenarios: Sequence[Scenario]) -> str:
+def _headline(decision: Decision, routes: Sequence[RouteReport], scenarios: Sequence[Scenario]) -> str:
     """Return the decision's reason in one sentence."""
     if not scenarios:
         return "Nothing was rehearsed, so nothing is proved."
     absent = sum(scenario.outcome == NOT_REHEARSED for scenario in scenarios)
     rehearsed = [scenario for scenario in scenarios if scenario.kind != "control"]
     if absent == len(scenarios):
-        return f"Nothing was rehearsed of {words.plural(absent, 'scenario')} asked for, so nothing is proved."
+        return f"Nothing was rehearsed of {words.plural(absent, 'scenario')} requested, so nothing is proved."
     if decision == "INCONCLUSIVE":
         open_ones = [route for route in routes if route.decision == "INCONCLUSIVE"]
         return f"Inconclusive for a go: {open_ones[0].reasons[0]}."
@@ -166,13 +174,15 @@ def _headline(decision: Decision, routes: Sequence[Route], scenarios: Sequence[S
     return f"{passed}; {words.plural(conditions, 'condition')} to meet or accept first."
 
 
-def _policy(folders: Sequence[Path], given: Path | None) -> Policy:
+def _policy(read: Sequence[RunFolder], given: Path | None) -> Policy:
     """Return the policy that was given, else the newest folder's own, else the defaults."""
     if given:
         return read_policy(given)
-    # A link that leads nowhere is a policy that somebody meant, too: it is refused, not left out.
-    own = [file for folder in folders if (file := folder / POLICY_NAME).exists() or file.is_symlink()]
-    return read_policy(own[-1]) if own else Policy()
+    own = [(file, run) for run in read if (file := policy_in(run.folder)) is not None]
+    if not own:
+        return Policy()
+    file, run = own[-1]
+    return read_policy(file, _text(run.rehearsal.get("policy")) if file.name == APPLIED_NAME else None)
 
 
 def _run(run: RunFolder, scenarios: Sequence[Scenario], index: int) -> Run:
@@ -187,16 +197,17 @@ def _run(run: RunFolder, scenarios: Sequence[Scenario], index: int) -> Run:
         command=_text(rehearsal.get("command")) or "not recorded",
         seed=seed if isinstance(seed, int) else None,
         target_kind=target if target in ("AutoMQ", "stand-in") else "unknown",
-        environment=_texts(rehearsal.get("environment")) | _at_once(rehearsal.get("jobs")),
+        environment=_texts(rehearsal.get("environment")) | _in_parallel(rehearsal.get("jobs")),
         versions=_texts(rehearsal.get("versions")),
         capture=_capture(capture),
+        plan=plans.reference(rehearsal.get("plan")),
         scenarios=sum(scenario.run == index for scenario in scenarios),
         missing=run.missing,
     )
 
 
 def _capture(capture: dict[str, Any]) -> dict[str, str]:
-    """Return what there is to say of a capture, in words; its topics by name alone."""
+    """Return the description of a capture, in words; its topics by name alone."""
     described = {}
     for key, value in capture.items():
         if isinstance(value, int) and abs(value) > 2**63:
@@ -214,11 +225,11 @@ def _capture(capture: dict[str, Any]) -> dict[str, str]:
     return described
 
 
-def _at_once(jobs: Any) -> dict[str, str]:
-    """Say where figures were measured side by side."""
+def _in_parallel(jobs: Any) -> dict[str, str]:
+    """Return how many scenarios ran in parallel, if any did: it makes blackouts longer."""
     if not isinstance(jobs, int) or jobs < 2:
         return {}
-    return {"at once": f"{jobs} scenarios: the counts hold, blackouts are longer than alone"}
+    return {"in parallel": f"{jobs} scenarios: counts are exact, blackouts are longer than in a run of one scenario"}
 
 
 def _dict(value: Any) -> dict[str, Any]:

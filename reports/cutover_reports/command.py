@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from cutover_harness import exit_codes
 from cutover_harness.errors import UsageError
 
 from cutover_reports.build import build
@@ -13,7 +14,12 @@ from cutover_reports.compare import compare
 from cutover_reports.model import Decision
 from cutover_reports.write import write_merged
 
-EXIT_CODES: dict[Decision, int] = {"GO": 0, "GO WITH CONDITIONS": 0, "NO-GO": 1, "INCONCLUSIVE": 3}
+EXIT_CODES: dict[Decision, int] = {
+    "GO": 0,
+    "GO WITH CONDITIONS": 0,
+    "NO-GO": exit_codes.FAILED,
+    "INCONCLUSIVE": exit_codes.UNPROVED,
+}
 
 
 def report_command(
@@ -28,12 +34,14 @@ def report_command(
 
     folders: one or more run folders; of several one merged report is written, into `out` (default: the last of them).
     compare_them: exactly two folders, before and after; what got better or worse is printed, and nothing is written.
-    Returns 0 for GO or GO WITH CONDITIONS and where nothing got worse; 1 for NO-GO and where something did; 3 for
+    Returns 0 for GO or GO WITH CONDITIONS and if nothing got worse; 1 for NO-GO and if something did; 3 for
     INCONCLUSIVE. Raises UsageError for bad input.
     """
     if compare_them:
         if len(folders) != 2:
             raise UsageError(f"--compare takes two run folders, before and after; {len(folders)} given")
+        if folders[0].resolve() == folders[1].resolve():
+            raise UsageError(f"--compare {folders[0]} {folders[1]}: is one and the same folder: give two runs")
         before, after = (build([folder], policy).report for folder in folders)
         if not before.scenarios:
             raise UsageError(

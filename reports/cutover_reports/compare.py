@@ -1,4 +1,4 @@
-"""What got better or worse between two reports."""
+"""Changes for the better or worse between two reports."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from cutover_reports.model import Report
 from cutover_reports.routes import DECISIONS
 
 OUTCOME_RANK = {outcome: rank for rank, outcome in enumerate(reversed(OUTCOMES))}
-COUNTS = ("lost", "stranded", "duplicated", "disordered")
-TIMES = ("producer_pause_ms", "consumer_pause_ms")
+COUNTS = (*(measure.name for measure in words.SCENARIO_COLUMNS), "duplicated")
+TIMES = ("producer_blackout_ms", "consumer_blackout_ms")
 #: Times and lag vary from run to run: a change counts from a fifth and from this much on.
 RELATIVE = 0.2
-SMALLEST = {"producer_pause_ms": 250.0, "consumer_pause_ms": 250.0, "worst_lag_records": 100.0}
+SMALLEST = {"producer_blackout_ms": 250.0, "consumer_blackout_ms": 250.0, "worst_lag_records": 100.0}
 
 
 @dataclass(frozen=True)
 class Change:
-    """One figure of one scenario that is not what it was."""
+    """One figure of one scenario that changed."""
 
     scenario: str
     figure: str
@@ -61,12 +61,12 @@ class Comparison:
         lines += [f"no longer rehearsed: {name}" for name in self.only_before]
         lines += [f"new: {name}" for name in self.only_after]
         if len(lines) == 1:
-            lines.append("no difference that counts")
+            lines.append("no significant difference")
         return "\n".join(lines) + "\n"
 
 
 def compare(before: Report, after: Report) -> Comparison:
-    """Compare two reports, scenario by scenario by name (the worst run of each, where there are several)."""
+    """Compare two reports, scenario by scenario by name (the worst run of each, if there are several)."""
     old, new = _worst(before), _worst(after)
     changes = [change for name in old if name in new for change in _changes(name, old[name], new[name])]
     if before.decision != after.decision:
@@ -86,7 +86,7 @@ Figures = dict[str, float | None]
 
 
 def _worst(report: Report) -> dict[str, Figures]:
-    """Return the figures of each scenario by its name, each the worst of its runs; None where a figure is not known."""
+    """Return the figures of each scenario by its name, each the worst of its runs; None if a figure is not known."""
     figures = [*COUNTS, *TIMES, "worst_lag_records"]
     if not report.scenarios:
         return {}

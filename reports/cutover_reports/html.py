@@ -1,4 +1,4 @@
-"""The page: one self-contained HTML file, drawn from the report by a template that escapes everything."""
+"""Render the report as one self-contained HTML file; the template escapes everything."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from importlib import resources
 from typing import Any
 
 import vl_convert
+from cutover_harness.palette import palette
+from cutover_harness.procedure.state import STAGES
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from cutover_reports import words
+from cutover_reports import plans, words
 from cutover_reports.build import Built
 from cutover_reports.model import Scenario
-from cutover_reports.paths import STAGES, TAKEN_BACK
+from cutover_reports.paths import TAKEN_BACK
 from cutover_reports.reading import Frames
 from cutover_reports.series import columns
 
-#: The shape that goes with each word: status never hangs on colour.
+#: The shape next to each word: no status is shown by colour alone.
 SHAPES = {
     "GO": "tick", "PASS": "tick", "survives": "tick", "clear": "tick",
     "GO WITH CONDITIONS": "triangle", "tight": "triangle", "condition": "triangle",
@@ -27,9 +29,7 @@ SHAPES = {
     "accepted": "ring",
 }  # fmt: skip
 CLASSES = {"GO": "go", "GO WITH CONDITIONS": "conditions", "NO-GO": "nogo", "not rehearsed": "unknown"}
-
-
-#: From this many scenarios on, paper shows in full only those that did not pass.
+#: With this many scenarios or more, only those that did not pass are printed in full.
 MANY = 40
 
 
@@ -46,7 +46,7 @@ def html(built: Built) -> str:
         summaries={scenario.id: summary(scenario) for scenario in report.scenarios},
         titles=titles,
         many=MANY,
-        style=Markup(_asset("style.css")),  # noqa: S704 - our own file
+        style=Markup(style()),  # noqa: S704 - our own file
         script=Markup(_asset("page.js")),  # noqa: S704 - our own file
         vega=Markup(_vega()),  # noqa: S704 - the library's own bundle
         data=_embedded(
@@ -61,12 +61,12 @@ def html(built: Built) -> str:
 
 
 def summary(scenario: Scenario) -> str:
-    """Return what a time line shows, for those who cannot see it."""
+    """Return the content of a time line in words, for readers who cannot see it."""
     stages = [str(mark.stage) for mark in scenario.marks if mark.kind == "stage"]
     faults = f" Faults: {', '.join(scenario.faults)}." if scenario.faults else ""
     return (
         f"stages {', '.join(stages) or 'none'}; worst mirror lag {words.count(scenario.worst_lag_records)} records; "
-        f"producers paused {words.pause(scenario, 'producer')}, consumers {words.pause(scenario, 'consumer')}.{faults}"
+        f"{words.blackouts(scenario)}.{faults}"
     )
 
 
@@ -84,22 +84,22 @@ def plot(scenario: Scenario, series: Frames) -> dict[str, Any]:
                     "from": mark.from_s,
                     "to": mark.to_s if mark.to_s is not None else mark.from_s,
                     "label": mark.name,
-                    "title": f"{kind} {mark.name}: {mark.detail}" if mark.detail else f"{kind} {mark.name}",
+                    "title": f"{kind} {mark.name}" + (f": {mark.detail}" if mark.detail else ""),
                 }
                 for mark in scenario.marks
                 if mark.kind == kind
             ]
-            for kind in ("gate", "act", "fault")
+            for kind in ("gate", "step", "fault")
         },
-        **{f"{role}Pauses": _stretches(scenario, role) for role in ("producer", "consumer")},
+        **{f"{role}Blackouts": _stretches(scenario, role) for role in ("producer", "consumer")},
         "series": {name: columns(values) for name, values in series.items()},
     }
 
 
 def _stretches(scenario: Scenario, role: str) -> list[dict[str, float]]:
-    """Return the stretches in which producers or consumers were paused, those that overlap joined."""
+    """Return the stretches without acknowledgements or deliveries; stretches that overlap are joined."""
     joined: list[dict[str, float]] = []
-    for start, end in sorted((pause.from_s, pause.to_s) for pause in scenario.pauses if pause.role == role):
+    for start, end in sorted((each.from_s, each.to_s) for each in scenario.blackouts if each.role == role):
         if joined and start <= joined[-1]["to"]:
             joined[-1]["to"] = max(joined[-1]["to"], end)
         else:
@@ -137,12 +137,23 @@ def _environment() -> Environment:
         "count": words.count,
         "ms": words.milliseconds,
         "causes": words.causes,
-        "lost": words.lost,
+        "heading": lambda measure: measure.words[:1].upper() + measure.words[1:],
         "shape": lambda word: SHAPES.get(word, "ring"),
-        "pause": words.pause,
+        "blackout": words.blackout,
+        "measure": words.measure,
+        "or_dash": words.or_dash,
+        "plan": plans.in_words,
+        "inventory": plans.inventory_in_words,
+        "seen": words.seen,
+        "applied": words.applied,
         "css": lambda word: CLASSES.get(word, word.lower().replace(" ", "-")),
     }
-    environment.globals |= {"plural": words.plural, "cause_words": words.CAUSE_WORDS}
+    environment.globals |= {
+        "plural": words.plural,
+        "figure": words.figure,
+        "scenario_columns": words.SCENARIO_COLUMNS,
+        "group_columns": words.GROUP_COLUMNS,
+    }
     return environment
 
 
@@ -150,6 +161,11 @@ def _embedded(value: Any) -> Markup:
     """Return JSON for a script element: no text in it can end the element or begin a comment."""
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=True)
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704
+
+
+def style() -> str:
+    """Return the page's style sheet."""
+    return palette() + _asset("style.css")
 
 
 def _asset(name: str) -> str:

@@ -1,4 +1,4 @@
-"""JUnit XML: one case a scenario, so that CI shows them."""
+"""JUnit XML for CI: one test case for each scenario."""
 
 from __future__ import annotations
 
@@ -54,10 +54,13 @@ def _case(suite: ElementTree.Element, scenario: Scenario) -> None:
 def _summary(scenario: Scenario) -> str:
     lines = [
         f"{scenario.title}",
-        f"lost {words.lost(scenario)}, disordered {words.count(scenario.disordered)}",
+        f"lost {words.lost(scenario)}, reordered {words.count(scenario.reordered)}",
         f"duplicated {words.causes(scenario.duplicated)}",
-        f"producers paused {words.pause(scenario, 'producer')}, consumers {words.pause(scenario, 'consumer')}",
-        *(f"guard {'held' if guard.held else 'NOT held'}: {guard.name}: {guard.evidence}" for guard in scenario.guards),
+        words.blackouts(scenario),
+        *(
+            f"precondition {'met' if each.held else 'NOT met'}: {each.name}: {each.evidence}"
+            for each in scenario.preconditions
+        ),
     ]
     return "\n".join(lines)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from cutover_reports import words
-from cutover_reports.model import Report, Risk, Route, Run, Scenario
+from cutover_harness.markdown import table
+
+from cutover_reports import plans, words
+from cutover_reports.model import Report, Risk, RouteReport, Run, Scenario
 
 #: GitHub's limit of a comment is 65 536 characters; the tables of passed scenarios are cut before it is reached.
 MOST_ROWS = 120
-#: What Markdown formats or links: the colon only in a URL, so that plain sentences stay readable in the source.
+#: Characters that Markdown formats or links; a colon only in a URL, to keep plain sentences readable in the source.
 SPECIAL = re.compile(r"([\\`*_\[\]<>|#~&!@]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
 
 
@@ -25,7 +27,9 @@ def markdown(report: Report) -> str:
         *_scenarios(report.scenarios),
         *_problems(report.scenarios),
         *_rollbacks(report),
+        *_reach(report),
         *_clients(report),
+        *_traffic(report.scenarios),
         *_unproved(report),
         *_trend(report),
         "## Repeat it",
@@ -44,9 +48,7 @@ def _line(value: object) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [" | ".join(head), " | ".join("---" for _ in head)]
-    lines += [" | ".join(text(cell) for cell in row) for row in rows]
-    return "\n".join(f"| {line} |" for line in lines)
+    return table(head, ([text(cell) for cell in row] for row in rows)).removesuffix("\n")
 
 
 def _items(items: Iterable[str]) -> str:
@@ -57,6 +59,9 @@ def _grounds(runs: Sequence[Run]) -> list[str]:
     rows: list[tuple[str, str, str]] = []
     for run in runs:
         rows += [(run.folder, "target kind", run.target_kind)]
+        if run.plan is not None:
+            rows += [(run.folder, "plan", plans.in_words(run.plan))]
+            rows += [(run.folder, "inventory", plans.inventory_in_words(run.plan))]
         rows += [(run.folder, key, value) for key, value in run.environment.items()]
         rows += [
             (run.folder, "capture", "; ".join(f"{key} {value}" for key, value in run.capture.items()) or "not recorded")
@@ -74,7 +79,7 @@ def _missing(report: Report) -> list[str]:
     return ["## Missing from the run folders", _items(report.missing)] if report.missing else []
 
 
-def _route(route: Route) -> list[str]:
+def _route(route: RouteReport) -> list[str]:
     parts = [f"## Route {text(route.name)}: {route.decision}"]
     if route.reasons:
         parts += ["Blocked by:" if route.decision == "NO-GO" else "Not proved:", _items(route.reasons)]
@@ -88,35 +93,31 @@ def _route(route: Route) -> list[str]:
 
 
 def likelihood(risk: Risk) -> str:
-    """Return how likely a risk is, in words and in runs where it was counted in runs."""
+    """Return how likely a risk is, in words, and in runs if it was counted in runs."""
     return risk.likelihood if risk.at_most is None else f"{risk.likelihood} ({risk.occurred} of {risk.runs} runs)"
 
 
 def _scenarios(scenarios: Sequence[Scenario]) -> list[str]:
-    # Trouble first, so that what is cut off has passed.
+    # Scenarios that did not pass come first: only passed ones are cut off.
     chosen = sorted(scenarios, key=lambda scenario: scenario.outcome == "PASS")[:MOST_ROWS]
     head = (
         "scenario",
         "verdict",
-        "lost",
+        *(measure.words for measure in words.SCENARIO_COLUMNS),
         "duplicated",
-        "disordered",
-        "stranded",
         "worst lag",
-        "producers paused",
-        "consumers paused",
+        "producers' blackout",
+        "consumers' blackout",
     )
     rows = [
         (
             scenario.name,
             outcome(scenario),
-            words.lost(scenario),
+            *(words.figure(scenario, measure.name) for measure in words.SCENARIO_COLUMNS),
             words.causes(scenario.duplicated),
-            words.count(scenario.disordered),
-            words.count(scenario.stranded),
             words.count(scenario.worst_lag_records),
-            words.pause(scenario, "producer"),
-            words.pause(scenario, "consumer"),
+            words.blackout(scenario, "producer"),
+            words.blackout(scenario, "consumer"),
         )
         for scenario in chosen
     ]
@@ -139,18 +140,18 @@ def _problems(scenarios: Sequence[Scenario]) -> list[str]:
         if scenario.outcome == "PASS":
             continue
         parts.append(f"### {text(scenario.name)}: {scenario.outcome}")
-        told = " ".join(scenario.reasons)
-        guards = [
-            f"guard not held: {guard.name}: {guard.evidence}"
-            for guard in scenario.guards
-            if not guard.held and guard.name not in told
+        given = " ".join(scenario.reasons)
+        preconditions = [
+            f"precondition not met: {each.name}: {each.evidence}"
+            for each in scenario.preconditions
+            if not each.held and each.name not in given
         ]
         offenders = [
             f"{o.kind}: {o.topic}-{o.partition} offset {o.offset} on {o.cluster}, key {o.key!r}, "
             f"sequence {o.sequence}; {', '.join(o.ledgers)}"
             for o in [o for o in scenario.offenders if o.counts_as == "violation"][:5]
         ]
-        parts.append(_items([*scenario.reasons, *guards, *offenders]))
+        parts.append(_items([*scenario.reasons, *preconditions, *offenders]))
     return ["## What went wrong", *parts] if parts else []
 
 
@@ -170,6 +171,19 @@ def _rollbacks(report: Report) -> list[str]:
     return ["## Rollback", _table(head, rows)] if rows else []
 
 
+def _reach(report: Report) -> list[str]:
+    if not report.reach:
+        return []
+    head = ("channel", "generations by clients", "seen: median, 99 %, longest", "carried out: median, 99 %, longest",
+            "never seen by", "producers' blackout", "consumers' blackout")  # fmt: skip
+    rows = [
+        (row.title, words.count(row.arrivals), words.seen(row), words.applied(row), "; ".join(row.never) or "-",
+         words.or_dash(row.producer_blackout_ms), words.or_dash(row.consumer_blackout_ms))
+        for row in report.reach
+    ]  # fmt: skip
+    return ["## How the endpoint change reaches the clients", _table(head, rows), *map(text, report.reach_notes)]
+
+
 def _clients(report: Report) -> list[str]:
     rows = [
         (row.client, row.setting, f"{words.count(row.value)} {row.unit}", words.count(row.rehearsed),
@@ -177,6 +191,12 @@ def _clients(report: Report) -> list[str]:
         for row in report.survival
     ]  # fmt: skip
     return ["## Client survival", _table(("client", "setting", "value", "rehearsed", "used", ""), rows)]
+
+
+def _traffic(scenarios: Sequence[Scenario]) -> list[str]:
+    """Return which figures of the plan's traffic were measured, and which were assumed."""
+    lines = [f"{scenario.name}: {line}" for scenario in scenarios for line in scenario.traffic]
+    return ["## Traffic of the plan", _items(lines)] if lines else []
 
 
 def _unproved(report: Report) -> list[str]:
@@ -197,8 +217,8 @@ def _trend(report: Report) -> list[str]:
             point.outcome,
             words.count(point.lost),
             words.count(point.duplicated),
-            words.count(point.disordered),
-            words.milliseconds(point.pause_ms),
+            words.count(point.reordered),
+            words.milliseconds(point.blackout_ms),
             words.count(point.worst_lag_records),
         )
         for point in report.trend
@@ -206,7 +226,7 @@ def _trend(report: Report) -> list[str]:
     return [
         "## Trend",
         _table(
-            ("scenario", "run", "seed", "verdict", "lost", "duplicated", "disordered", "longest pause", "worst lag"),
+            ("scenario", "run", "seed", "verdict", "lost", "duplicated", "reordered", "longest blackout", "worst lag"),
             rows,
         ),
     ]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 from cutover_harness.judge.totals import NOT_REHEARSED, longest, worst
 
+from cutover_reports import words
 from cutover_reports.model import Cell, Matrix, Run, Scenario, TrendPoint
 
 NO_FAULT = "no fault"
@@ -23,12 +24,10 @@ def frame(scenarios: Sequence[Scenario]) -> pd.DataFrame:
             "path": _row_of(scenario, plain),
             "fault": " + ".join(scenario.faults) or NO_FAULT,
             "outcome": scenario.outcome,
-            "lost": scenario.lost,
-            "stranded": scenario.stranded,
+            **{measure.name: getattr(scenario, measure.name) for measure in words.SCENARIO_COLUMNS},
             "duplicated": scenario.duplicated_total,
-            "disordered": scenario.disordered,
-            "producer_pause_ms": scenario.producer_pause_ms,
-            "consumer_pause_ms": scenario.consumer_pause_ms,
+            "producer_blackout_ms": scenario.producer_blackout_ms,
+            "consumer_blackout_ms": scenario.consumer_blackout_ms,
             "worst_lag_records": scenario.worst_lag_records,
         }
         for scenario in scenarios
@@ -52,7 +51,7 @@ def matrix(scenarios: Sequence[Scenario]) -> Matrix:
 
 
 def trend(scenarios: Sequence[Scenario], runs: Sequence[Run]) -> list[TrendPoint]:
-    """Return what several runs of the same scenario measured, oldest first; empty where none was run twice."""
+    """Return the figures of scenarios that ran more than once, oldest first; empty if there are none."""
     if not scenarios:
         return []
     table = frame(scenarios)
@@ -66,8 +65,8 @@ def trend(scenarios: Sequence[Scenario], runs: Sequence[Run]) -> list[TrendPoint
             outcome=scenario.outcome,
             lost=scenario.lost,
             duplicated=scenario.duplicated_total,
-            disordered=scenario.disordered,
-            pause_ms=longest((scenario.producer_pause_ms, scenario.consumer_pause_ms)),
+            reordered=scenario.reordered,
+            blackout_ms=longest((scenario.producer_blackout_ms, scenario.consumer_blackout_ms)),
             worst_lag_records=scenario.worst_lag_records,
         )
         for scenario in scenarios
@@ -77,7 +76,7 @@ def trend(scenarios: Sequence[Scenario], runs: Sequence[Run]) -> list[TrendPoint
 
 
 def _place(scenario: Scenario) -> tuple[int, int]:
-    """Return where a path belongs: switchovers, then rollbacks by stage, then negative controls."""
+    """Return the sort key of a path: switchovers, then rollbacks by stage, then negative controls."""
     return {"switchover": 0, "rollback": 1, "control": 2}[scenario.kind], scenario.rollback_stage or 0
 
 
@@ -93,8 +92,8 @@ def _cell(path: str, fault: str, scenarios: Sequence[Scenario]) -> Cell:
         lost=None if any(value is None for value in lost) else max(value or 0 for value in lost),
         destroyed=max(scenario.destroyed for scenario in scenarios),
         duplicated={cause: max(scenario.duplicated[cause] for scenario in scenarios) for cause in causes},
-        disordered=max(scenario.disordered for scenario in scenarios),
-        pause_ms=longest(pause for s in scenarios for pause in (s.producer_pause_ms, s.consumer_pause_ms)),
+        reordered=max(scenario.reordered for scenario in scenarios),
+        blackout_ms=longest(value for s in scenarios for value in (s.producer_blackout_ms, s.consumer_blackout_ms)),
         worst_lag_records=max(lags, default=None),
         control=scenarios[0].kind == "control",
         caught=None if any(scenario.caught is None for scenario in scenarios) else all(s.caught for s in scenarios),
@@ -113,7 +112,7 @@ def _plain_names(scenarios: Sequence[Scenario]) -> dict[tuple[str, ...], list[st
 
 
 def _row_of(scenario: Scenario, plain: dict[tuple[str, ...], list[str]]) -> str:
-    """Return the row of a scenario: a faulted one belongs to the one that walks its path without the fault."""
+    """Return the row of a scenario: one with a fault is in the row of the one with the same path and no fault."""
     if not scenario.faults or not scenario.path:
         return scenario.name
     names = plain[tuple(scenario.path)]

@@ -1,4 +1,4 @@
-"""What a report says, as data: `report.json` is this model, the HTML and Markdown pages are drawn from it.
+"""The content of a report, as data: `report.json` is this model, the HTML and Markdown pages are drawn from it.
 
 Times of a scenario are seconds since it started; dates are ISO 8601 in UTC. Nothing in here depends on when the report
 was written, so the same run folder always gives the same JSON.
@@ -6,10 +6,11 @@ was written, so the same run folder always gives the same JSON.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from cutover_harness.judge.measures import FIGURES
 from cutover_harness.judge.totals import Outcome
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 Decision = Literal["GO", "GO WITH CONDITIONS", "INCONCLUSIVE", "NO-GO"]
 
@@ -18,7 +19,7 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Guard(_Model):
+class Precondition(_Model):
     """A condition without which a run proves nothing."""
 
     name: str
@@ -27,34 +28,52 @@ class Guard(_Model):
 
 
 class Drain(_Model):
-    """Whether a group was proved to have been given everything before it was judged."""
+    """Whether a group was proved to have read everything before it was judged."""
 
     group: str
     held: bool
     evidence: str
 
 
-class GroupFigures(_Model):
-    """What one consumer group saw. `lost` and `stranded` are None where the run could not prove them."""
+if TYPE_CHECKING:  # A type checker cannot read a model that is built from a table; here are the fields that code names.
+
+    class Measured(_Model):
+        """A figure for each measure of the judge; None if the run could not prove it."""
+
+        lost: int | None
+        destroyed: int
+        phantom: int
+        reordered: int
+        stranded: int | None
+
+else:
+    Measured = create_model(
+        "Measured",
+        __base__=_Model,
+        **{
+            each.name: (
+                int | None if each.unknown else int,
+                Field(description=f"{each.unit.capitalize()} {each.words}."),
+            )
+            for each in FIGURES
+            if each.name != "missing"  # A scenario's `missing` lists files that could not be read.
+        },
+    )
+
+
+class GroupFigures(Measured):
+    """Figures of one consumer group."""
 
     group: str
     sent: int
     acked: int
     delivered: int
-    lost: int | None
-    destroyed: int = Field(description="What a fault destroyed on purpose: neither missing nor lost.")
     missing: int
-    phantom: int
-    aborted_read: int
     duplicated: dict[str, int] = Field(description="Duplicate deliveries by cause.")
-    disordered: int
-    log_order: int
-    stranded: int | None
-    offset_regression: int
 
 
-class Pause(_Model):
-    """The longest silence around one switch, against the longest in the normal rhythm."""
+class Blackout(_Model):
+    """The longest time without an acknowledgement or delivery around one switch, against the normal one."""
 
     role: Literal["producer", "consumer"]
     group: str | None
@@ -63,7 +82,7 @@ class Pause(_Model):
     from_s: float
     to_s: float
     longest_ms: float | None = Field(
-        description="Of the whole fleet or group, or of its worst process where that is longer."
+        description="Of the whole fleet or group, or of its worst process if that is longer."
     )
     normal_ms: float | None
     worst_instance: str | None
@@ -71,7 +90,7 @@ class Pause(_Model):
 
 
 class Offender(_Model):
-    """One of the first offending records of a kind, and where the ledger holds it."""
+    """One of the first offending records of a kind, and the ledgers that contain it."""
 
     kind: str
     group: str | None
@@ -90,9 +109,9 @@ class Offender(_Model):
 
 
 class TimeMark(_Model):
-    """A stage, gate, act, fault or phase on the time line."""
+    """A stage, gate, step, fault or phase on the time line."""
 
-    kind: Literal["stage", "gate", "act", "fault", "phase"]
+    kind: Literal["stage", "gate", "step", "fault", "phase"]
     name: str
     stage: int | None
     detail: str
@@ -100,8 +119,28 @@ class TimeMark(_Model):
     to_s: float | None
 
 
-class Scenario(_Model):
-    """One rehearsed path."""
+class Unproved(_Model):
+    """Something that was not rehearsed, and what is unknown because of that."""
+
+    what: str
+    leaves_open: str
+    how: str
+
+
+class PlanReference(_Model):
+    """The plan that a run rehearsed. The hashes are SHA-256 of the files' bytes."""
+
+    name: str
+    file: str
+    sha256: str
+    inventory: str | None = None
+    inventory_sha256: str | None = None
+    batches: list[str] = Field(default=[], description="The batches that were rehearsed, in the plan's order.")
+    all_batches: list[str] = Field(default=[], description="All batches of the plan, in its order.")
+
+
+class Scenario(Measured):
+    """One rehearsed path; figures of all groups together."""
 
     id: str = Field(description="Unique in the report; the anchor of its section.")
     run: int = Field(description="Index into `runs`.")
@@ -119,28 +158,22 @@ class Scenario(_Model):
     caught: bool | None = Field(description="For a negative control: whether it failed for its stated reason.")
     must_fail: list[str]
     reasons: list[str]
-    guards: list[Guard]
+    preconditions: list[Precondition]
     drain: list[Drain]
     failure: str | None
     documented: str
     groups: list[GroupFigures]
     sent: int
-    lost: int | None
-    destroyed: int = Field(description="What a fault destroyed on purpose, all groups together: not lost.")
-    phantom: int
-    stranded: int | None
-    disordered: int
-    log_order: int
-    duplicated: dict[str, int] = Field(description="By cause, all groups together.")
+    duplicated: dict[str, int] = Field(description="Duplicate deliveries by cause, all groups together.")
     duplicated_total: int
-    pauses: list[Pause]
-    producer_pause_ms: float | None
-    consumer_pause_ms: float | None
+    blackouts: list[Blackout]
+    producer_blackout_ms: float | None
+    consumer_blackout_ms: float | None
     recovery_ms: float | None
     worst_lag_records: int | None
     worst_lag_ms: float | None
     peak_acks_per_second: float | None = Field(
-        description="In normal operation: what is released after a pause or a fault comes faster, and is left out."
+        description="In normal operation: what is released after a blackout or a fault comes faster, and is left out."
     )
     seconds: float | None
     speed: float
@@ -148,8 +181,11 @@ class Scenario(_Model):
     marks: list[TimeMark]
     offenders: list[Offender]
     folder: str
+    plan: str | None = Field(description="Hash of the plan that it was generated from; None without a plan.")
+    traffic: list[str] = Field(description="Figures of the plan's traffic: which were measured, which assumed.")
+    left_out: list[Unproved] = Field(description="Parts of the plan's batches that it did not rehearse.")
     notes: list[str]
-    missing: list[str] = Field(description="What could not be read of its folder, in words.")
+    missing: list[str] = Field(description="Files of its folder that could not be read, in words.")
 
     @property
     def conclusive(self) -> bool:
@@ -169,6 +205,7 @@ class Run(_Model):
     environment: dict[str, str]
     versions: dict[str, str]
     capture: dict[str, str]
+    plan: PlanReference | None
     scenarios: int
     missing: list[str]
 
@@ -192,13 +229,13 @@ class Risk(_Model):
     evidence: list[str] = Field(description="Ids of the scenarios that show it worst.")
 
 
-class Route(_Model):
-    """What the report says about one route."""
+class RouteReport(_Model):
+    """The decision on one route, with its grounds."""
 
     name: str
     decision: Decision
-    reasons: list[str] = Field(description="What blocks it, or for INCONCLUSIVE what nothing proves.")
-    conditions: list[str] = Field(description="What has to be done or accepted before going.")
+    reasons: list[str] = Field(description="Risks that block it, or for INCONCLUSIVE what is not proved.")
+    conditions: list[str] = Field(description="Conditions to meet or accept before the cutover.")
     risks: list[Risk]
     passed: int
     failed: int
@@ -207,9 +244,7 @@ class Route(_Model):
     not_counted: list[str] = Field(description="Scenarios that did not pass and decide nothing, and why.")
     controls_caught: int
     controls: int
-    retention: str = Field(
-        description="Which retention sets the deadlines of its rollback cards, and where it is known from."
-    )
+    retention: str = Field(description="Which retention sets the deadlines of its rollback cards, and its source.")
 
 
 class Cell(_Model):
@@ -221,8 +256,8 @@ class Cell(_Model):
     lost: int | None
     destroyed: int
     duplicated: dict[str, int]
-    disordered: int
-    pause_ms: float | None
+    reordered: int
+    blackout_ms: float | None
     worst_lag_records: int | None
     control: bool
     caught: bool | None
@@ -238,17 +273,41 @@ class Matrix(_Model):
 
 
 class RollbackCard(_Model):
-    """What turning back costs at one stage of one route, and until when it is possible."""
+    """The cost of a rollback at one stage of one route, and until when it is possible."""
 
     route: str
     stage: int
     title: str
     documented: str
-    outcome: Outcome | None = Field(description="None where it was not rehearsed.")
+    outcome: Outcome | None = Field(description="None if it was not rehearsed.")
     measured: list[str]
     possible_until: str
     deadline_hours: float | None
     scenarios: list[str]
+
+
+class ReachedBy(_Model):
+    """How long generations of the cutover file took to arrive by one channel, over all scenarios that used it.
+
+    Times count from the moment at which a generation was written: until a client saw it, and until it had carried it
+    out (drained and held, or working on the other cluster).
+    """
+
+    channel: str = Field(description="`file`, or the channel as in statuses, such as kafka:cutover-control@source.")
+    title: str
+    least_s: float | None = Field(description="How late the clients' copies of the file were; None if on a local disk.")
+    most_s: float | None
+    arrivals: int = Field(description="Pairs of a generation and a client.")
+    seen_p50_ms: float | None
+    seen_p99_ms: float | None
+    seen_max_ms: float | None
+    applied_p50_ms: float | None
+    applied_p99_ms: float | None
+    applied_max_ms: float | None
+    never: list[str] = Field(description="Clients that never saw a generation, and in which scenarios.")
+    producer_blackout_ms: float | None = Field(description="The longest in its scenarios without a fault.")
+    consumer_blackout_ms: float | None = Field(description="The longest in its scenarios without a fault.")
+    scenarios: list[str] = Field(description="Ids of the scenarios.")
 
 
 class Survival(_Model):
@@ -260,21 +319,11 @@ class Survival(_Model):
     value: float
     unit: str
     rehearsed: float | None
-    used: float | None = Field(
-        description="Rehearsed divided by the setting; 1 or more means that the client gives up."
-    )
+    used: float | None = Field(description="Rehearsed divided by the setting; at 1 or more the client gives up.")
     outcome: Literal["survives", "tight", "gives up", "unknown"]
     only_if: str = Field(description='On which clients it acts at all: "always", or in words.')
     consequence: str
     scenario: str | None
-
-
-class Unproved(_Model):
-    """Something that was not rehearsed, and what that leaves open."""
-
-    what: str
-    leaves_open: str
-    how: str
 
 
 class TrendPoint(_Model):
@@ -287,24 +336,26 @@ class TrendPoint(_Model):
     outcome: Outcome
     lost: int | None
     duplicated: int
-    disordered: int
-    pause_ms: float | None
+    reordered: int
+    blackout_ms: float | None
     worst_lag_records: int | None
 
 
 class Report(_Model):
-    """Everything a report says."""
+    """A whole report."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     decision: Decision
     headline: str
     policy: str
     runs: list[Run]
-    routes: list[Route]
+    routes: list[RouteReport]
     scenarios: list[Scenario]
     matrix: Matrix
     rollbacks: list[RollbackCard]
+    reach: list[ReachedBy] = Field(description="How the endpoint change reaches the clients; empty if not recorded.")
+    reach_notes: list[str] = Field(description="How these times apply to production.")
     survival: list[Survival]
     unproved: list[Unproved]
     trend: list[TrendPoint]
-    missing: list[str] = Field(description="What could not be read of the run folders, in words.")
+    missing: list[str] = Field(description="Files of the run folders that could not be read, in words.")

@@ -1,20 +1,29 @@
-"""The policy file: what the one who signs accepts.
+"""The policy file: the limits that the person who decides accepts.
 
-`policy.toml` is looked for in the run folder, or given with `--policy`. Every key has a default, so that a report needs
-no policy; docs/policy.md describes each key.
+`policy.toml` is read from the run folder, or given with `--policy`. Every key has a default, so a report needs no
+policy; docs/policy.md describes each key.
 """
 
 from __future__ import annotations
 
+import logging
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cutover_harness.errors import UsageError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from cutover_harness.judge import earlier
+from cutover_harness.judge.measures import MEASURES
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 POLICY_NAME = "policy.toml"
+APPLIED_NAME = "applied-policy.toml"
+
+#: Limits by the name that an earlier version gave them.
+EARLIER = earlier.MEASURES | {"producer_pause_ms": "producer_blackout_ms", "consumer_pause_ms": "consumer_blackout_ms"}
+
+log = logging.getLogger(__name__)
 
 Count = Annotated[int, Field(ge=0)]
 Milliseconds = Annotated[float, Field(ge=0)]
@@ -26,30 +35,41 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Limits(_Model):
+class LimitsBase(_Model):
     """The largest figure that is accepted in any run.
 
-    "any" accepts every figure. None: nobody has decided yet, so a figure above zero is a condition.
+    "any" accepts every figure. None: not decided yet, so a figure above zero is a condition.
     """
 
-    lost: Count | Anything | None = 0
-    stranded: Count | Anything | None = 0
-    disordered: Count | Anything | None = 0
-    phantom: Count | Anything | None = 0
     duplicated_on_switchover: Count | Anything | None = Field(
         default=None, description="Records that groups receive more than once on the way forward, all causes together."
     )
     duplicated_on_rollback: Count | Anything | None = Field(
-        default="any", description="The same on the way back, where the documentation prescribes re-reading."
+        default="any", description="The same on the way back; the documentation prescribes re-reading there."
     )
-    producer_pause_ms: Milliseconds | Anything | None = 60_000.0
-    consumer_pause_ms: Milliseconds | Anything | None = 120_000.0
+    producer_blackout_ms: Milliseconds | Anything | None = 60_000.0
+    consumer_blackout_ms: Milliseconds | Anything | None = 120_000.0
     lag_records: Count | Anything | None = "any"
     lag_ms: Milliseconds | Anything | None = "any"
 
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...  # a measure of the table
+
+
+if TYPE_CHECKING:  # A type checker cannot read a model that is built from a table.
+    Limits = LimitsBase
+else:
+    Limits = create_model(
+        "Limits",
+        __base__=LimitsBase,
+        __doc__=LimitsBase.__doc__,
+        **{each.name: (Count | Anything | None, each.limit) for each in MEASURES if each.risk},
+    )
+
 
 class Evidence(_Model):
-    """How much has to be rehearsed before a GO is worth anything."""
+    """The rehearsals that a GO needs."""
 
     runs: Annotated[int, Field(ge=1)] = Field(default=1, description="Conclusive runs wanted of each path.")
     negative_controls: Count = Field(default=1, description="Negative controls that have to be caught.")
@@ -66,7 +86,7 @@ class Evidence(_Model):
 
 
 class Production(_Model):
-    """Figures of the production clusters that a rehearsal cannot know; they set the deadlines of the rollback cards."""
+    """Figures of the production clusters, which no rehearsal measures; they set the deadlines of the rollback cards."""
 
     topic_retention_hours: float | None = Field(default=None, gt=0)
     offsets_retention_hours: float | None = Field(default=None, gt=0)
@@ -79,7 +99,7 @@ class Production(_Model):
 
 
 class RoutePolicy(_Model):
-    """What differs for one route. What is left out is as for all routes."""
+    """Exceptions for one route; other keys are as for all routes."""
 
     limits: dict[str, float | Anything] = {}
     reversible: tuple[Stage, ...] | None = None
@@ -110,8 +130,28 @@ class Policy(_Model):
         return self.evidence.reversible if own is None or own.reversible is None else own.reversible
 
 
-def read_policy(file: Path) -> Policy:
-    """Read a policy file. Raises UsageError that names the file, the key, what was found and what is wanted."""
+def policy_in(folder: Path) -> Path | None:
+    """Return the policy file of a run folder, None if it has none. What the rehearsal was given comes first."""
+    for file in (folder / APPLIED_NAME, folder / POLICY_NAME):
+        # A link to a missing file is meant as a policy, too: it is refused, not ignored.
+        if file.exists() or file.is_symlink():
+            return file
+    return None
+
+
+def check_policy(folder: Path, given: Path | None = None) -> None:
+    """Check the policy `given` to a rehearsal, else the one in its folder. Raises UsageError as `read_policy` does."""
+    own = folder / POLICY_NAME
+    file = given or (own if own.exists() or own.is_symlink() else None)
+    if file is not None:
+        read_policy(file)
+
+
+def read_policy(file: Path, name: str | None = None) -> Policy:
+    """Read a policy file; `name`: of the file that it is a copy of.
+
+    Raises UsageError that names the file, the key, what was found and what is wanted.
+    """
     if file.exists() and not file.is_file():
         raise UsageError(f"{file}: no regular file: give a policy file")
     try:
@@ -120,7 +160,8 @@ def read_policy(file: Path) -> Policy:
         raise UsageError(f"{file}: cannot be read ({why.strerror or why}): give a readable policy file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as why:
         raise UsageError(f"{file}: not valid TOML: {why}") from None
-    raw.setdefault("name", file.name)
+    raw.setdefault("name", name or file.name)
+    raw = _renamed(raw, file)
     try:
         policy = Policy.model_validate(raw)
         for route in policy.routes:
@@ -132,8 +173,36 @@ def read_policy(file: Path) -> Policy:
     return policy
 
 
+def _renamed(raw: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Return `raw` with the present names of limits; log one warning that lists the earlier ones in `file`."""
+    found: dict[str, str] = {}
+
+    def limits(table: Any) -> Any:
+        if not isinstance(table, dict):
+            return table
+        named = {}
+        for key, value in table.items():
+            # With both names in one table, the earlier one stays, and is refused as a key that is not known.
+            if key in EARLIER and EARLIER[key] not in table:
+                found[key] = EARLIER[key]
+            named[found.get(key, key)] = value
+        return named
+
+    def with_limits(table: Any) -> Any:
+        has = isinstance(table, dict) and "limits" in table
+        return table | {"limits": limits(table["limits"])} if has else table
+
+    raw = with_limits(raw)
+    if isinstance(raw.get("routes"), dict):
+        raw |= {"routes": {name: with_limits(route) for name, route in raw["routes"].items()}}
+    if found:
+        names = ", ".join(f"{old} (now {new})" for old, new in found.items())
+        log.warning("%s: names of an earlier version: %s: rename them", file, names)
+    return raw
+
+
 def _key(raw: object, location: Sequence[str | int]) -> str:
-    """Return the key of the file that an error is about; pydantic's location may go on into the types that it tried."""
+    """Return the key of the file that an error is about; pydantic's location may continue into types that it tried."""
     parts = []
     for part in location:
         inside = (isinstance(raw, dict) and part in raw) or (isinstance(raw, list) and isinstance(part, int))

@@ -1,8 +1,8 @@
 """Reading run folders, whole or half-written.
 
 A rehearsal that was interrupted leaves folders without a verdict, without facts, or with a torn file. None of that
-stops a report: what is missing is said in words, and the scenario counts as INCONCLUSIVE. What was asked for and left
-no verdict at all was not rehearsed.
+stops a report: missing files are listed in words, and the scenario counts as INCONCLUSIVE. A requested scenario without
+a verdict is not rehearsed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 from cutover_harness.errors import UsageError
+from cutover_harness.judge import earlier
 from cutover_harness.judge.model import Judgement, RunFacts, Verdict
 
 Frames = dict[str, "pd.Series[float]"]
@@ -21,9 +22,9 @@ Frames = dict[str, "pd.Series[float]"]
 
 @dataclass
 class ScenarioFolder:
-    """What one scenario left. `series`: `lag`, `acks` and one `deliveries/<group>`, by seconds since its start.
+    """Files of one scenario. `series`: `lag`, `acks` and one `deliveries/<group>`, by seconds since its start.
 
-    absent: why it was not rehearsed, None where it was. title, path, faults, must_fail: what was asked for.
+    absent: why it was not rehearsed, None if it was. title, path, faults, must_fail: as requested.
     """
 
     name: str
@@ -40,17 +41,17 @@ class ScenarioFolder:
     missing: list[str] = field(default_factory=list)
 
     def discard(self, why: str) -> None:
-        """Do without what it left, as that cannot be used."""
+        """Ignore its files, which cannot be used."""
         self.facts = self.verdict = self.judgement = None
         self.series = {}
-        self.missing.append(f"{self.name}: what it left cannot be used: {why}")
+        self.missing.append(f"{self.name}: its files cannot be used: {why}")
 
 
 @dataclass
 class RunFolder:
     """One `--out` folder: its `rehearsal.json` and the names of its scenarios, in order.
 
-    asked: what was asked for by each name. absent: why some were not rehearsed.
+    asked: the request for each name. absent: why some were not rehearsed.
     """
 
     folder: Path
@@ -62,7 +63,7 @@ class RunFolder:
 
 
 def read_run(folder: Path) -> RunFolder:
-    """Read what a run folder says about itself. Raises UsageError where it is no run folder at all."""
+    """Read the files of a run folder itself. Raises UsageError if it is no run folder."""
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder: give the folder that `rehearse --out` wrote")
     missing: list[str] = []
@@ -84,8 +85,8 @@ def read_run(folder: Path) -> RunFolder:
     ]
     others = [name for name in found if name not in listed]
     if listed and rehearsal.get("finished"):
-        # A rehearsal that finished has named all of its own. This is of another run, on other brokers perhaps.
-        missing += [f"{name}: rehearsal.json does not name this scenario, so it does not count." for name in others]
+        # A rehearsal that finished lists all of its scenarios. This one is of another run, perhaps on other brokers.
+        missing += [f"{name}: rehearsal.json does not list this scenario, so it does not count." for name in others]
         others = []
     names = listed + others
     if rehearsal and not rehearsal.get("finished"):
@@ -113,7 +114,7 @@ def read_scenario(run: RunFolder, name: str) -> ScenarioFolder:
         title=title if isinstance(title, str) else "",
         path=_strings(about.get("path")),
         faults=_strings(about.get("faults")),
-        must_fail=_strings(about.get("must_fail")),
+        must_fail=[earlier.measure(name) for name in _strings(about.get("must_fail"))],
     )
     if not (home / "verdict.json").exists() and (name in run.absent or not (home / "run.json").exists()):
         left = "ended while it ran, before there was a verdict" if home.is_dir() else "ended before it began"
@@ -171,7 +172,7 @@ def _rate_series(series: Any, start_ns: int) -> Frames:
 
 
 def _read_json(file: Path, root: Path, missing: list[str]) -> dict[str, Any]:
-    """Return the object in `file`; an empty one, and a line in `missing`, where it cannot be read."""
+    """Return the object in `file`; an empty one, and a line in `missing`, if it cannot be read."""
     name = file.relative_to(root)
     if file.exists() and not file.is_file():
         missing.append(f"{name}: no regular file.")
@@ -187,7 +188,7 @@ def _read_json(file: Path, root: Path, missing: list[str]) -> dict[str, Any]:
     else:
         if isinstance(content, dict):
             return content
-        missing.append(f"{name}: holds no JSON object.")
+        missing.append(f"{name}: contains no JSON object.")
     return {}
 
 

@@ -1,8 +1,8 @@
 """The risk model: likelihood and impact from measured figures, against the limits of the policy.
 
-A risk *blocks* where a run went beyond a limit, is a *condition* where nothing was proved or no limit was set, is
-*accepted* where it showed within the limit, and is *clear* where runs could have shown it and none did. Every
-conclusive run of the route is one trial; damage that an inconclusive run shows counts too, for only its absence would
+A risk *blocks* if a run exceeded a limit, is a *condition* if nothing was proved or no limit was set, is *accepted* if
+it occurred within the limit, and is *clear* if runs could have shown it and none did. Every
+conclusive run of the route is one trial; damage that an inconclusive run shows counts too: only its absence would
 need proof.
 """
 
@@ -11,7 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal
+
+from cutover_harness.judge.measures import MEASURES
 
 from cutover_reports import words
 from cutover_reports.model import Risk, Scenario
@@ -21,8 +24,8 @@ CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
-class Measure:
-    """One measured risk: where its figure and its limit come from, and what would lower it."""
+class MeasuredRisk:
+    """One measured risk: its figure, its limit, and what lowers it."""
 
     id: str
     title: str
@@ -34,76 +37,51 @@ class Measure:
     counts_from: Literal["zero", "limit"] = "zero"
 
 
-MEASURES = (
-    Measure(
-        "lost",
-        "Records are lost",
-        lambda s: s.lost,
-        "lost",
-        words.count,
-        "Move consumers only once the mirror has drained; force acks=all: AutoMQ answers acks=1 before the upload.",
+RISKS = (
+    *(
+        MeasuredRisk(
+            measure.name, measure.risk, attrgetter(measure.name), measure.name, words.records, measure.lowered_by
+        )
+        for measure in MEASURES
+        if measure.risk
     ),
-    Measure(
-        "stranded",
-        "Records stay behind on the cluster that was left",
-        lambda s: s.stranded,
-        "stranded",
-        words.count,
-        "Run the reverse mirror from stage 6 on, or turn back before producers move.",
-    ),
-    Measure(
-        "disordered",
-        "Order within a key or partition breaks",
-        lambda s: s.disordered,
-        "disordered",
-        words.count,
-        "Hold producers until every consumer is on the target and the mirror lag is zero.",
-    ),
-    Measure(
-        "phantom",
-        "Groups get records that nobody sent, or aborted ones",
-        lambda s: s.phantom,
-        "phantom",
-        words.count,
-        "Mirror with isolation.level=read_committed and keep other writers off the target topics.",
-    ),
-    Measure(
+    MeasuredRisk(
         "duplicated-forward",
         "Records are processed twice during the switchover",
         lambda s: s.duplicated_total,
         "duplicated_on_switchover",
-        words.count,
+        words.deliveries,
         "Resume groups at the exact translated offset, or make consumers idempotent.",
         "switchover",
     ),
-    Measure(
+    MeasuredRisk(
         "duplicated-back",
         "Records are processed twice during a rollback",
         lambda s: s.duplicated_total,
         "duplicated_on_rollback",
-        words.count,
+        words.deliveries,
         "Turn back early: what was consumed on the target is consumed again on the source.",
         "rollback",
     ),
-    Measure(
-        "producer-pause",
-        "Producers are paused for too long",
-        lambda s: s.producer_pause_ms,
-        "producer_pause_ms",
+    MeasuredRisk(
+        "producer-blackout",
+        "The producers' blackout is too long",
+        lambda s: s.producer_blackout_ms,
+        "producer_blackout_ms",
         words.milliseconds,
-        "Cut over at low traffic, so that the mirror drains sooner; bring the lag down first.",
+        "Cut over at low traffic, when the mirror drains sooner; reduce the lag first.",
         counts_from="limit",
     ),
-    Measure(
-        "consumer-pause",
-        "Consumers are paused for too long",
-        lambda s: s.consumer_pause_ms,
-        "consumer_pause_ms",
+    MeasuredRisk(
+        "consumer-blackout",
+        "The consumers' blackout is too long",
+        lambda s: s.consumer_blackout_ms,
+        "consumer_blackout_ms",
         words.milliseconds,
         "Prove group progress by the mirror's offsets instead of waiting a fixed time; add members.",
         counts_from="limit",
     ),
-    Measure(
+    MeasuredRisk(
         "lag",
         "The mirror falls behind",
         lambda s: s.worst_lag_records,
@@ -112,7 +90,7 @@ MEASURES = (
         "More mirror tasks, larger batches and a short linger; against AutoMQ run without exactly-once.",
         counts_from="limit",
     ),
-    Measure(
+    MeasuredRisk(
         "lag-age",
         "The mirror is late",
         lambda s: s.worst_lag_ms,
@@ -127,7 +105,7 @@ MEASURES = (
 def measured_risks(scenarios: Sequence[Scenario], limits: Limits) -> list[Risk]:
     """Return the risks that come straight from measured figures, for the scenarios of one route."""
     rehearsed = [scenario for scenario in scenarios if scenario.kind != "control" and scenario.taken]
-    return [risk for measure in MEASURES if (risk := _risk(measure, rehearsed, limits)) is not None]
+    return [risk for measure in RISKS if (risk := _risk(measure, rehearsed, limits)) is not None]
 
 
 def upper_bound(occurred: int, runs: int) -> float | None:
@@ -151,7 +129,7 @@ def likelihood(occurred: int, runs: int) -> Literal["likely", "possible", "unlik
     return "likely" if 2 * occurred >= runs else "possible" if occurred else "unlikely"
 
 
-def _risk(measure: Measure, scenarios: Sequence[Scenario], limits: Limits) -> Risk | None:
+def _risk(measure: MeasuredRisk, scenarios: Sequence[Scenario], limits: Limits) -> Risk | None:
     limit: float | Literal["any"] | None = getattr(limits, measure.limit)
     bound = math.inf if limit is None or limit == "any" else limit
     figures = {s.id: measure.figure(s) for s in scenarios if measure.on in ("any", s.kind)}
@@ -191,8 +169,8 @@ def _risk(measure: Measure, scenarios: Sequence[Scenario], limits: Limits) -> Ri
     )
 
 
-def _measured(measure: Measure, scenarios: Sequence[Scenario], worst: float | None) -> str:
-    """Return the worst figure in words, what of it comes with faults alone, and what they destroyed on purpose."""
+def _measured(measure: MeasuredRisk, scenarios: Sequence[Scenario], worst: float | None) -> str:
+    """Return the worst figure in words, with the part due to faults, and records destroyed on purpose."""
     if worst is None:
         return "not measured"
     apart = ""
@@ -207,7 +185,7 @@ def _measured(measure: Measure, scenarios: Sequence[Scenario], worst: float | No
     return f"at most {measure.text(worst)}{without}{apart}"
 
 
-def _threshold(measure: Measure, limit: float | Literal["any"] | None) -> str:
+def _threshold(measure: MeasuredRisk, limit: float | Literal["any"] | None) -> str:
     if limit is None:
         return "not decided: set a limit in the policy"
     if limit == "any":

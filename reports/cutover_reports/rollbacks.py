@@ -1,4 +1,4 @@
-"""Rollback cards: what turning back costs at each stage, measured against documented, and until when it is possible."""
+"""Rollback cards: the cost of a rollback at each stage, measured and documented, and until when it is possible."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from cutover_harness.judge.totals import NOT_REHEARSED, worst
+from cutover_harness.procedure.state import STAGES
 
 from cutover_reports import words
 from cutover_reports.model import RollbackCard, Scenario
-from cutover_reports.paths import DOCUMENTED_COST, STAGES
+from cutover_reports.paths import DOCUMENTED_COST
 from cutover_reports.policy import Policy
 
 #: Kafka's defaults: `offsets.retention.minutes` (since 2.0, KIP-186) and `log.retention.hours`.
@@ -22,7 +23,7 @@ DEFAULT_DELIVERY_TIMEOUT_MS = 300_000.0
 
 @dataclass(frozen=True)
 class Retention:
-    """How many hours the source keeps an empty group's offsets and a topic's records, and where that is known from."""
+    """Hours for which the source cluster keeps an empty group's offsets and a topic's records, and their origin."""
 
     offsets: float
     offsets_from: str
@@ -31,13 +32,13 @@ class Retention:
 
     @property
     def hours(self) -> float:
-        """Return the shorter of the two: from then on a group cannot resume on the source where it stood."""
+        """Return the shorter of the two: after that a group cannot resume on the source at its offset."""
         return min(self.offsets, self.records)
 
     def in_words(self) -> str:
-        """Return what the deadlines are made of."""
+        """Return how the deadlines follow from the retention."""
         return (
-            "What sets the deadlines: the source keeps the offsets of a group that left it for "
+            "Deadlines: the source keeps the offsets of a group that left it for "
             f"{words.hours(self.offsets)} "
             f"({self.offsets_from}), after that the group starts by auto.offset.reset; it keeps records for "
             f"{words.hours(self.records)} ({self.records_from}), after that unread ones are gone. "
@@ -84,7 +85,7 @@ def _card(route: str, stage: int, rehearsed: list[Scenario], policy: Policy, kep
 
 
 def _cost(scenario: Scenario) -> str:
-    """Return what one rehearsed rollback cost, in one line."""
+    """Return the cost of one rehearsed rollback, in one line."""
     parts = [f"{words.count(scenario.lost)} lost" if scenario.lost is not None else "loss unknown"]
     if scenario.destroyed:
         parts.append(f"{words.count(scenario.destroyed)} destroyed by the fault on purpose")
@@ -95,16 +96,16 @@ def _cost(scenario: Scenario) -> str:
         if scenario.duplicated_total
         else "nothing consumed again"
     )
-    if scenario.disordered:
-        parts.append(f"{words.count(scenario.disordered)} out of order")
-    for who, pause in (("consumption", scenario.consumer_pause_ms), ("production", scenario.producer_pause_ms)):
-        if pause is not None:
-            parts.append(f"{who} paused {words.milliseconds(pause)}")
+    if scenario.reordered:
+        parts.append(f"{words.count(scenario.reordered)} out of order")
+    for whose, value in (("consumers", scenario.consumer_blackout_ms), ("producers", scenario.producer_blackout_ms)):
+        if value is not None:
+            parts.append(f"blackout of {whose} {words.milliseconds(value)}")
     return f"{scenario.name}: {', '.join(parts)}"
 
 
 def _deadline(stage: int, policy: Policy, kept: Retention) -> tuple[str, float | None]:
-    """Return until when the way back is open, in words, and in hours after the stage began where a clock runs."""
+    """Return until when a rollback is possible, in words, and in hours after the stage began if there is a deadline."""
     clock = f"{words.hours(kept.hours)} after consumers left the source"
     match stage:
         case 1 | 2:
@@ -119,13 +120,13 @@ def _deadline(stage: int, policy: Policy, kept: Retention) -> tuple[str, float |
             return f"{until}, when held records expire by delivery.timeout.ms ({origin})", timeout / 3_600_000
         case _:
             return (
-                f"{clock}, and only until the task is deleted; each second adds records that the source lacks",
+                f"{clock}, and only until the task is deleted; each second adds records that are missing on the source",
                 kept.hours,
             )
 
 
 def _topic_retention(captures: Iterable[dict[str, Any]]) -> list[float]:
-    """Return the retention of each topic that a capture knows, in hours; endless ones are left out."""
+    """Return the retention of each topic in a capture, in hours; endless ones are left out."""
     found = []
     for capture in captures:
         topics = capture.get("topics")

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from cutover_harness.judge.totals import NOT_REHEARSED
 
 from cutover_reports import words
-from cutover_reports.model import Decision, Risk, RollbackCard, Route, Run, Scenario, Survival
+from cutover_reports.model import Decision, Risk, RollbackCard, RouteReport, Run, Scenario, Survival
 from cutover_reports.policy import Policy
 from cutover_reports.risk import likelihood, measured_risks, upper_bound
 from cutover_reports.survival import ALWAYS
@@ -22,10 +22,10 @@ def judge_route(
     survival: Sequence[Survival],
     policy: Policy,
     retention: str = "",
-) -> Route:
+) -> RouteReport:
     """Weigh one route's scenarios. `scenarios` are those of the route, from all `runs`."""
     reversible = policy.reversible_stages(name)
-    # A way back that the policy does not rely on is shown, and decides nothing.
+    # A rollback that the policy does not rely on is shown, and decides nothing.
     apart = {s.id: why for s in scenarios if (why := _why_not_counted(s, reversible))}
     counted = [s for s in scenarios if s.id not in apart]
     rehearsed = [scenario for scenario in counted if scenario.kind != "control"]
@@ -46,7 +46,7 @@ def judge_route(
     unproved = _no_switchover(rehearsed)
     decision = decide([risk.level for risk in risks], proved=unproved is None)
     outcomes = Counter(scenario.outcome for scenario in rehearsed)
-    return Route(
+    return RouteReport(
         name=name,
         decision=decision,
         reasons=[f"{risk.title}: {risk.measured} (accepted: {risk.threshold})" for risk in blocking]
@@ -73,8 +73,8 @@ DECISIONS: tuple[Decision, ...] = ("NO-GO", "INCONCLUSIVE", "GO WITH CONDITIONS"
 def decide(levels: Collection[str], *, proved: bool) -> Decision:
     """Decide from the levels of all risks; `proved`: whether a switchover passed at all.
 
-    What blocks is a no, whatever else is not proved. Without a switchover that passed nothing is known about going,
-    however well everything else went: that is neither a yes nor a no.
+    A risk that blocks is a no, whatever else is not proved. Without a switchover that passed, nothing is proved about
+    going, however well everything else went: that is neither a yes nor a no.
     """
     if "blocks" in levels:
         return "NO-GO"
@@ -84,26 +84,26 @@ def decide(levels: Collection[str], *, proved: bool) -> Decision:
 
 
 def worst_decision(decisions: Collection[Decision]) -> Decision:
-    """Return the worst of `decisions`; INCONCLUSIVE where there are none, for then nothing was shown."""
+    """Return the worst of `decisions`; INCONCLUSIVE if there are none, since nothing was shown."""
     return next((decision for decision in DECISIONS if decision in decisions), "INCONCLUSIVE")
 
 
 def _why_not_counted(scenario: Scenario, reversible: Collection[int]) -> str | None:
-    """Return why a scenario decides nothing, None where it counts."""
+    """Return why a scenario decides nothing, None if it counts."""
     if not scenario.taken:
-        return "decides nothing, as the policy does not take this path"
+        return "not counted: the policy lists this path as not taken"
     if scenario.rollback_stage is not None and scenario.rollback_stage not in reversible:
-        return f"decides nothing, as the policy does not rely on turning back from stage {scenario.rollback_stage}"
+        return f"not counted: the policy does not rely on a rollback from stage {scenario.rollback_stage}"
     return None
 
 
 def _no_switchover(rehearsed: Sequence[Scenario]) -> str | None:
-    """Return what is not proved about going, None where a switchover passed."""
+    """Return why going is not proved, None if a switchover passed."""
     forward = [scenario for scenario in rehearsed if scenario.kind == "switchover"]
     if any(scenario.outcome == "PASS" for scenario in forward):
         return None
     others = [s for s in rehearsed if s.kind == "rollback" and s.outcome == "PASS"]
-    alone = f" ({words.plural(len(others), 'rollback')} passed, which says nothing about going)" if others else ""
+    alone = f" ({words.plural(len(others), 'rollback')} passed, which proves nothing about going)" if others else ""
     if all(scenario.outcome == NOT_REHEARSED for scenario in forward):
         return f"no switchover was rehearsed{alone}"
     return f"no switchover passed: {words.listed(_names(forward))}{alone}"
@@ -152,7 +152,7 @@ def _paths(rehearsed: Sequence[Scenario], policy: Policy) -> Risk:
     elif unproved:
         measured = f"{words.plural(len(unproved), 'path')} inconclusive: {words.listed(_names(unproved))}"
     elif absent:
-        measured = f"{words.plural(len(absent), 'path')} asked for and not rehearsed: {words.listed(_names(absent))}"
+        measured = f"{words.plural(len(absent), 'path')} requested but not rehearsed: {words.listed(_names(absent))}"
     elif thin:
         measured = f"too few conclusive runs of {words.listed(thin)}"
     else:
@@ -175,24 +175,24 @@ def _way_back(rollbacks: Sequence[RollbackCard], reversible: Sequence[int]) -> R
     failed = [card.stage for card in wanted if card.outcome == "FAIL"]
     unproved = [card.stage for card in wanted if card.outcome not in ("PASS", "FAIL")]
     measured = (
-        f"turning back failed at {_stages(failed)}"
+        f"rollback failed at {words.stages(failed)}"
         if failed
-        else f"not proved at {_stages(unproved)}"
+        else f"not proved at {words.stages(unproved)}"
         if unproved
-        else f"proved at {_stages([card.stage for card in wanted])}"
+        else f"proved at {words.stages([card.stage for card in wanted])}"
         if wanted
-        else "not asked for"
+        else "not required"
     )
     return Risk(
         id="way-back",
-        title="There is no way back where one is needed",
+        title="A rollback that is needed does not work",
         likelihood="unknown" if unproved and not failed else likelihood(len(failed), len(wanted) - len(unproved)),
         occurred=len(failed),
         runs=len(wanted) - len(unproved),
         at_most=None,
         impact="beyond limits" if failed else "unknown" if unproved else "none",
         measured=measured,
-        threshold=f"{_stages(list(reversible))} reversible" if reversible else "none has to be reversible",
+        threshold=f"{words.stages(reversible)} reversible" if reversible else "no stage has to be reversible",
         level="blocks" if failed else "condition" if unproved else "clear",
         lowered_by="Rehearse the rollback from there, or drop the stage from evidence.reversible in the policy.",
         evidence=[name for card in wanted if card.stage in failed for name in card.scenarios][:5],
@@ -233,20 +233,20 @@ def _faults(rehearsed: Sequence[Scenario], policy: Policy) -> list[Risk]:
 
 
 def _clients(survival: Sequence[Survival]) -> Risk:
-    # What acts on some clients alone, and the rehearsal cannot know whether production has such, is for a person.
+    # A setting of some clients alone is for a person to judge: a rehearsal cannot show whether production has them.
     lost = [row for row in survival if row.outcome == "gives up" and row.only_if == ALWAYS]
     tight = [row for row in survival if row.outcome in ("tight", "gives up") and row not in lost]
     known = [row for row in survival if row.used is not None]
     worst = max(known, key=lambda row: row.used or 0, default=None)
     measured = (
-        "no pause was measured"
+        "no blackout was measured"
         if worst is None
         else f"at most {100 * (worst.used or 0):.0f} % of {worst.setting} ({worst.client}"
         f"{'' if worst.only_if == ALWAYS else f'; only {worst.only_if}'})"
     )
     return Risk(
         id="clients",
-        title="A client gives up during the pause",
+        title="A client gives up during the blackout",
         likelihood="unknown" if not known else "likely" if lost else "possible" if tight else "unlikely",
         occurred=len(lost),
         runs=len(known),
@@ -255,7 +255,7 @@ def _clients(survival: Sequence[Survival]) -> Risk:
         measured=measured,
         threshold="under half of each setting",
         level="blocks" if lost else "condition" if tight or not known else "clear",
-        lowered_by="Raise delivery.timeout.ms and buffers beforehand, or shorten the pause.",
+        lowered_by="Raise delivery.timeout.ms and the buffers first, or shorten the blackout.",
         evidence=list(dict.fromkeys(row.scenario for row in lost + tight if row.scenario))[:5],
     )
 
@@ -267,7 +267,7 @@ def _controls(controls: Sequence[Scenario], policy: Policy) -> Risk:
     few = len(caught) < wanted
     return _risk(
         "controls",
-        "The rehearsal would not notice damage",
+        "The rehearsal does not notice damage",
         missed,
         len(missed) + len(caught),
         blocks=bool(missed),
@@ -306,7 +306,3 @@ def _stand_in(runs: Sequence[Run], scenarios: Sequence[Scenario]) -> list[Risk]:
 
 def _names(scenarios: Sequence[Scenario]) -> list[str]:
     return list(dict.fromkeys(scenario.name for scenario in scenarios))
-
-
-def _stages(stages: Sequence[int]) -> str:
-    return f"stage{'' if len(stages) == 1 else 's'} {', '.join(str(stage) for stage in stages)}"

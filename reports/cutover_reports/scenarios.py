@@ -1,4 +1,4 @@
-"""One scenario's figures, out of its facts, its judgement and its verdict."""
+"""Figures of one scenario, from its facts, its judgement and its verdict."""
 
 from __future__ import annotations
 
@@ -6,12 +6,23 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Any, Literal
 
-from cutover_harness.judge.model import CAUSES, Expectation, GroupMeasures, Judgement, Mark, RunFacts, Verdict
-from cutover_harness.judge.totals import NOT_REHEARSED, felt_ms, limit, longest, totals
+from cutover_harness.judge.measures import BY_NAME, CAUSES
+from cutover_harness.judge.model import Expectation, GroupMeasures, Judgement, Mark, RunFacts, Verdict
+from cutover_harness.judge.totals import NOT_REHEARSED, blackout_ms, longest, total, totals
 
-from cutover_reports.model import Drain, GroupFigures, Guard, Offender, Pause, Scenario, TimeMark
+from cutover_reports.model import (
+    Blackout,
+    Drain,
+    GroupFigures,
+    Measured,
+    Offender,
+    Precondition,
+    Scenario,
+    TimeMark,
+    Unproved,
+)
 from cutover_reports.paths import rollback_stage
 from cutover_reports.reading import ScenarioFolder
 
@@ -24,8 +35,9 @@ def figures(scenario: ScenarioFolder, run: int, ids: set[str], not_taken: Iterab
     judgement = scenario.judgement or Judgement(run=facts.run)
     verdict = _of_what_is_known(scenario.verdict or _no_verdict(scenario), scenario)
     groups = [_group(measures) for measures in judgement.groups]
-    pauses = _pauses(judgement, facts.started_ns)
-    total = totals(judgement)
+    blackouts = _blackouts(judgement, facts.started_ns)
+    found = totals(judgement)
+    measured: dict[str, Any] = {name: total(judgement.groups, name) for name in Measured.model_fields}
     must_fail = list(facts.expectation.must_fail)
     back = rollback_stage(facts.path)
     return Scenario(
@@ -43,42 +55,41 @@ def figures(scenario: ScenarioFolder, run: int, ids: set[str], not_taken: Iterab
         caught=verdict.caught,
         must_fail=must_fail,
         reasons=verdict.reasons,
-        guards=[
-            Guard(name=guard.name, held=guard.held, evidence=guard.evidence) for guard in verdict.guards or facts.guards
+        preconditions=[
+            Precondition(name=each.name, held=each.held, evidence=each.evidence)
+            for each in verdict.preconditions or facts.preconditions
         ],
         drain=[Drain(group=proof.group, held=proof.held, evidence=proof.evidence) for proof in facts.drain],
         failure=facts.failure,
         documented=facts.expectation.documented,
         groups=groups,
         sent=max((group.sent for group in groups), default=0),
-        lost=total.lost,
-        destroyed=total.destroyed,
-        phantom=total.phantom,
-        stranded=total.stranded,
-        disordered=total.disordered,
-        log_order=max((group.log_order for group in groups), default=0),
-        duplicated=total.duplicated,
-        duplicated_total=total.duplicated_total,
-        pauses=pauses,
-        producer_pause_ms=total.producer_blackout_ms,
-        consumer_pause_ms=total.consumer_blackout_ms,
-        recovery_ms=longest(pause.recovery_ms for pause in pauses),
+        duplicated=found.duplicated,
+        duplicated_total=found.duplicated_total,
+        blackouts=blackouts,
+        producer_blackout_ms=found.producer_blackout_ms,
+        consumer_blackout_ms=found.consumer_blackout_ms,
+        recovery_ms=longest(each.recovery_ms for each in blackouts),
         worst_lag_records=judgement.worst_lag_records,
         worst_lag_ms=judgement.worst_lag_ms,
-        peak_acks_per_second=_peak(scenario, _disturbed(pauses, facts)),
+        peak_acks_per_second=_peak(scenario, _disturbed(blackouts, facts)),
         seconds=round((facts.finished_ns - facts.started_ns) / 1e9, 1) if facts.finished_ns else None,
         speed=facts.speed,
         seed=facts.seed,
         marks=[_mark(mark, facts.started_ns) for mark in sorted(facts.marks, key=lambda mark: mark.time_ns)],
         offenders=_offenders(judgement, facts, scenario.name),
         folder=scenario.name,
+        plan=None if facts.plan is None else facts.plan.sha256,
+        traffic=[] if facts.plan is None else facts.plan.traffic,
+        left_out=[Unproved(**part.to_json()) for part in ([] if facts.plan is None else facts.plan.not_rehearsed)],
         notes=judgement.notes,
         missing=scenario.missing,
+        **measured,
     )
 
 
 def _announced(scenario: ScenarioFolder) -> RunFacts:
-    """Return what is known of a scenario without facts: what the rehearsal was asked for."""
+    """Return the facts of a scenario that has none: its request in rehearsal.json."""
     return RunFacts(
         run=0,
         scenario=scenario.name,
@@ -90,11 +101,13 @@ def _announced(scenario: ScenarioFolder) -> RunFacts:
 
 
 def _of_what_is_known(verdict: Verdict, scenario: ScenarioFolder) -> Verdict:
-    """Return the verdict; a PASS only where it is known what passed: which path, on what, with which measures."""
+    """Return the verdict; a PASS needs the path, the testbed and the measures."""
     lacking = "run.json" if scenario.facts is None else "its measures" if scenario.judgement is None else None
     if verdict.outcome != "PASS" or lacking is None:
         return verdict
-    return replace(verdict, outcome="INCONCLUSIVE", reasons=[f"it passed, but without {lacking} nobody knows what did"])
+    return replace(
+        verdict, outcome="INCONCLUSIVE", reasons=[f"it passed, but without {lacking} it is unknown what passed"]
+    )
 
 
 def _no_verdict(scenario: ScenarioFolder) -> Verdict:
@@ -111,29 +124,22 @@ def _group(measures: GroupMeasures) -> GroupFigures:
         sent=measures.sent,
         acked=measures.acked,
         delivered=measures.delivered,
-        lost=measures.lost,
-        destroyed=measures.destroyed,
         missing=measures.missing,
-        phantom=measures.phantom,
-        aborted_read=measures.aborted_read,
         duplicated={cause: getattr(measures.duplicated, cause) for cause in CAUSES},
-        disordered=measures.disordered,
-        log_order=measures.log_order,
-        stranded=measures.stranded,
-        offset_regression=measures.offset_regression,
+        **{name: getattr(measures, name) for name in Measured.model_fields},
     )
 
 
-def _pauses(judgement: Judgement, started_ns: int) -> list[Pause]:
+def _blackouts(judgement: Judgement, started_ns: int) -> list[Blackout]:
     return [
-        Pause(
+        Blackout(
             role=blackout.role,
             group=blackout.group,
             from_cluster=blackout.from_cluster,
             to_cluster=blackout.to_cluster,
             from_s=_seconds(blackout.gap_from_ns or blackout.time_ns_from, started_ns),
             to_s=_seconds(blackout.gap_to_ns or blackout.time_ns_to, started_ns),
-            longest_ms=felt_ms(blackout),
+            longest_ms=blackout_ms(blackout),
             normal_ms=blackout.normal_ms,
             worst_instance=blackout.worst_instance,
             recovery_ms=blackout.recovery_ms,
@@ -143,11 +149,11 @@ def _pauses(judgement: Judgement, started_ns: int) -> list[Pause]:
 
 
 def _counts_as(kind: str, expected: Expectation) -> Literal["violation", "allowed", "shown by the control"]:
-    """Say whether records of a kind speak against a scenario, by what it allows."""
+    """Return whether records of a kind violate the limits of a scenario."""
     measure = "lost" if kind == "missing" else kind
     if measure in expected.must_fail:
         return "shown by the control"
-    return "allowed" if limit(expected, measure) is None else "violation"
+    return "allowed" if measure in BY_NAME and expected.limit(measure) is None else "violation"
 
 
 def _offenders(judgement: Judgement, facts: RunFacts, folder: str) -> list[Offender]:
@@ -186,12 +192,12 @@ def _seconds(time_ns: int, started_ns: int) -> float:
 
 
 CATCHING_UP_S = 10.0
-"""How long after a pause or a fault acks may come faster than applications produce: what was held is released."""
+"""How long after a blackout or a fault acks may come faster than applications produce: held records are released."""
 
 
-def _disturbed(pauses: Iterable[Pause], facts: RunFacts) -> list[tuple[float, float]]:
-    """Return the times, in seconds since the start, in which acks tell nothing about how fast applications produce."""
-    spans = [(pause.from_s, pause.to_s) for pause in pauses if pause.role == "producer"]
+def _disturbed(blackouts: Iterable[Blackout], facts: RunFacts) -> list[tuple[float, float]]:
+    """Return the times, in seconds since the start, in which the rate of acks is not that of the applications."""
+    spans = [(each.from_s, each.to_s) for each in blackouts if each.role == "producer"]
     for mark in facts.marks:
         if mark.kind == "fault":
             end_ns = mark.time_ns if mark.end_ns is None else mark.end_ns
@@ -200,7 +206,7 @@ def _disturbed(pauses: Iterable[Pause], facts: RunFacts) -> list[tuple[float, fl
 
 
 def _peak(scenario: ScenarioFolder, disturbed: Iterable[tuple[float, float]]) -> float | None:
-    """Return the most acks in a second outside of `disturbed`, None where there is no such second."""
+    """Return the most acks in a second outside of `disturbed`, None if there is no such second."""
     acks = scenario.series.get("acks")
     if acks is None:
         return None

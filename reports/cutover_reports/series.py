@@ -1,4 +1,4 @@
-"""Series for the plots: per-second counts and lag samples, thinned so that no peak and no gap disappears."""
+"""Series for the plots: per-second counts and lag samples, thinned without losing a peak or a gap."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def thin(series: pd.Series[float], points: int) -> pd.Series[float]:
     if len(series) <= points:
         return series
     values = series.to_numpy(dtype=float)
-    # The first and last row stay too, so that the line spans the run.
+    # The first and last row stay too: the line spans the run.
     stretches = max(1, (points - 2) // 2)
     edges = np.linspace(0, len(values), stretches + 1).astype(int)[:-1]
     stretch = np.repeat(np.arange(stretches), np.diff(np.append(edges, len(values))))

@@ -1,10 +1,10 @@
-"""Client survival: what the rehearsed pauses use up of the settings at which a client gives up.
+"""Client survival: how much of each client timeout and buffer the rehearsed blackouts use up.
 
-What ends a client is not the pause as such:
+A client does not end because of the blackout as such:
 
-- A producer's held records keep their deadline, so a pause counts against `delivery.timeout.ms`.
-- A consumer that is held has left its group, and one that waits for records goes on polling and heartbeating; a session
-  is not counted either while the coordinator is down. So no pause of consumers ends one. `session.timeout.ms` runs
+- A producer's held records keep their deadline, so a blackout counts against `delivery.timeout.ms`.
+- A consumer that is held has left its group, and one that waits for records keeps polling and heartbeating; a session
+  is not counted either while the coordinator is down. So no blackout of consumers ends one. `session.timeout.ms` runs
   while the process is frozen; `max.poll.interval.ms` too, and while the application waits for its own held producer.
 """
 
@@ -44,7 +44,7 @@ ALWAYS = "always"
 
 @dataclass(frozen=True)
 class Setting:
-    """How a cutover uses a setting up.
+    """A client setting that a cutover can use up.
 
     uses: gets a scenario, the policy and the client's settings; returns in the unit of the setting, None if unknown.
     only_if: on which clients it acts at all. Such a one is a condition, not a block: the rehearsal cannot know them.
@@ -57,12 +57,12 @@ class Setting:
     only_if: str = ALWAYS
 
 
-def _producer_pause(scenario: Scenario, _policy: Policy, _client: Mapping[str, float]) -> float | None:
-    return scenario.producer_pause_ms
+def _producer_blackout(scenario: Scenario, _policy: Policy, _client: Mapping[str, float]) -> float | None:
+    return scenario.producer_blackout_ms
 
 
 def _frozen_ms(role: str) -> Callable[[Scenario, Policy, Mapping[str, float]], float | None]:
-    """Return what gives the longest time for which a process of `role` was frozen: 0 where none was."""
+    """Return a function for the longest time for which a process of `role` was frozen: 0 if none was."""
 
     def longest(scenario: Scenario, _policy: Policy, _client: Mapping[str, float]) -> float | None:
         stretches = [
@@ -78,13 +78,15 @@ def _frozen_ms(role: str) -> Callable[[Scenario, Policy, Mapping[str, float]], f
 def _without_polling(scenario: Scenario, policy: Policy, client: Mapping[str, float]) -> float | None:
     """Return the longest time without a poll: frozen, or waiting for a producer that is held."""
     frozen = _frozen_ms("consumer")(scenario, policy, client)
-    return None if frozen is None else max(frozen, scenario.producer_pause_ms or 0.0)
+    return None if frozen is None else max(frozen, scenario.producer_blackout_ms or 0.0)
 
 
 def _held_records(scenario: Scenario, policy: Policy, _client: Mapping[str, float]) -> float | None:
-    """Return what piles up in one pause, at the peak rate of the policy, else of the whole rehearsed fleet."""
+    """Return what piles up in one blackout, at the peak rate of the policy, else of the whole rehearsed fleet."""
     rate = policy.production.records_per_second or scenario.peak_acks_per_second
-    return None if scenario.producer_pause_ms is None or rate is None else scenario.producer_pause_ms / 1000 * rate
+    return (
+        None if scenario.producer_blackout_ms is None or rate is None else scenario.producer_blackout_ms / 1000 * rate
+    )
 
 
 def _held_bytes(scenario: Scenario, policy: Policy, client: Mapping[str, float], *, unit: float = 1.0) -> float | None:
@@ -94,18 +96,18 @@ def _held_bytes(scenario: Scenario, policy: Policy, client: Mapping[str, float],
 
 
 def _blocked_ms(scenario: Scenario, policy: Policy, client: Mapping[str, float]) -> float | None:
-    """Return how long send() waits for room: what is left of the pause once the buffer is full."""
+    """Return how long send() waits for room: what is left of the blackout once the buffer is full."""
     held = _held_bytes(scenario, policy, client)
-    if held is None or scenario.producer_pause_ms is None:
+    if held is None or scenario.producer_blackout_ms is None:
         return None
     room = client.get("buffer.memory", DEFAULTS["Java client, defaults"]["buffer.memory"])
-    return scenario.producer_pause_ms * max(0.0, 1 - room / held) if held else 0.0
+    return scenario.producer_blackout_ms * max(0.0, 1 - room / held) if held else 0.0
 
 
 _DELIVERY = Setting(
     "producer",
     "ms",
-    _producer_pause,
+    _producer_blackout,
     "held records keep their deadline: they fail with a time-out, and are lost unless the application sends them again",
 )
 
@@ -114,41 +116,42 @@ SETTINGS: Mapping[str, Setting] = {
     "message.timeout.ms": _DELIVERY,  # librdkafka's other name of it
     "max.block.ms": Setting("producer", "ms", _blocked_ms, "send() raises while the buffer is full"),
     "queue.buffering.max.messages": Setting(
-        "producer", "records", _held_records, "produce() raises BufferError until the pause is over"
+        "producer", "records", _held_records, "produce() raises BufferError until the blackout is over"
     ),
     "queue.buffering.max.kbytes": Setting(
         "producer",
         "KiB",
         lambda s, p, c: _held_bytes(s, p, c, unit=1024),
-        "produce() raises BufferError until the pause is over",
+        "produce() raises BufferError until the blackout is over",
     ),
     "buffer.memory": Setting("producer", "bytes", _held_bytes, "send() blocks, then raises after max.block.ms"),
     "transaction.timeout.ms": Setting(
         "producer",
         "ms",
         _frozen_ms("producer"),
-        "the coordinator aborts its open transaction; a hold does not count, since clusters change between two of them",
+        "the coordinator aborts the open transaction; a hold does not count: producers switch between transactions",
         "a transactional producer whose process is frozen",
     ),
     "max.poll.interval.ms": Setting(
         "consumer",
         "ms",
         _without_polling,
-        "it is put out of its group; a consumer that polls is not, however long nothing comes",
+        "the consumer is removed from its group; one that keeps polling is not, however long no record comes",
         "an application that waits for its own held producer between two polls, or whose process is frozen",
     ),
     "session.timeout.ms": Setting(
         "consumer",
         "ms",
         _frozen_ms("consumer"),
-        "it is put out of its group and a rebalance follows; a held or waiting consumer keeps its session or has left",
+        "the consumer is removed from its group, which rebalances; "
+        "a waiting one keeps its session, a held one has left",
         "a consumer whose process is frozen",
     ),
 }
 
 
 def survival(scenarios: Sequence[Scenario], policy: Policy) -> list[Survival]:
-    """Return a row for each client and setting that this model knows; the policy's clients replace the defaults."""
+    """Return a row for each client and setting in `SETTINGS`; the policy's clients replace the defaults."""
     taken = [scenario for scenario in scenarios if scenario.kind != "control" and scenario.taken]
     return [
         _row(client, name, settings, taken, policy)

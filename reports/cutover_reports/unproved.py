@@ -1,31 +1,25 @@
-"""What was not rehearsed, and what that leaves open."""
+"""The section "Not rehearsed": gaps of these runs, and what is unknown because of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from cutover_harness.faults.union import leaves_open
 from cutover_harness.judge.totals import NOT_REHEARSED
+from cutover_harness.procedure.state import STAGES
 
 from cutover_reports import words
 from cutover_reports.model import Run, Scenario, Unproved
-from cutover_reports.paths import STAGES
-
-FAULTS = {
-    "connect": "a Connect worker that dies or hangs while the mirror works",
-    "source": "a source broker that fails half-way",
-    "target": "a target broker that fails half-way (AutoMQ after SIGKILL took about 23 s to acknowledge again)",
-    "producer": "an application that dies while it holds records",
-    "conductor": "a conductor that dies between two acts, and is resumed",
-    "consumer": "a member that dies during the switch, and the rebalance that follows",
-}
+from cutover_reports.plans import left_out
 
 
 def unproved(runs: Sequence[Run], scenarios: Sequence[Scenario]) -> list[Unproved]:
-    """Return what these runs did not exercise, the weightiest first."""
+    """Return the gaps of these runs, the most important first."""
     conclusive = [scenario for scenario in scenarios if scenario.conclusive]
     return [
         *_target(runs),
-        *_inconclusive(scenarios),
+        *left_out(runs, scenarios),
+        *_inconclusive(runs, scenarios),
         *_rollbacks(conclusive),
         *_faults(conclusive),
         *_controls(conclusive),
@@ -38,20 +32,23 @@ def _target(runs: Sequence[Run]) -> Iterable[Unproved]:
         return
     yield Unproved(
         what="AutoMQ itself: the target was a stand-in",
-        leaves_open="acknowledgement time (about 250 ms a write, not under 1 ms), mirror throughput and recovery after "
-        "a kill are those of Apache Kafka, so every pause and lag here is too short",
+        leaves_open="acknowledgement time (about 250 ms per write, not under 1 ms), mirror throughput and recovery "
+        "after a kill are those of Apache Kafka, so every blackout and lag here is too short",
         how="rehearse on AutoMQ itself",
     )
 
 
-def _inconclusive(scenarios: Sequence[Scenario]) -> Iterable[Unproved]:
+def _inconclusive(runs: Sequence[Run], scenarios: Sequence[Scenario]) -> Iterable[Unproved]:
     for scenario in scenarios:
         if not scenario.conclusive:
-            asked = "asked for, and not rehearsed" if scenario.outcome == NOT_REHEARSED else "walked, but inconclusive"
+            plan = runs[scenario.run].plan
+            asked = (
+                "requested, but not rehearsed" if scenario.outcome == NOT_REHEARSED else "rehearsed, but inconclusive"
+            )
             yield Unproved(
                 what=f"{scenario.name}: {asked}",
                 leaves_open=scenario.reasons[0] if scenario.reasons else "the run proved nothing",
-                how=f"kafka-cutover rehearse {scenario.name}",
+                how=f"kafka-cutover rehearse {scenario.name}" if plan is None else f"rehearse {plan.file} again",
             )
 
 
@@ -61,8 +58,8 @@ def _rollbacks(scenarios: Sequence[Scenario]) -> Iterable[Unproved]:
         absent = [stage for stage in range(1, 7) if stage not in done]
         if absent:
             yield Unproved(
-                what=f"{route}: the way back from {words.listed([f'stage {n}' for n in absent], 6)}",
-                leaves_open="whether turning back works there, and what it costs: "
+                what=f"Route {route}: the rollback from {words.stages(absent)}",
+                leaves_open="whether a rollback works there, and what it costs: "
                 + "; ".join(f"{n} {STAGES[n]}" for n in absent),
                 how="kafka-cutover rehearse with the rollback scenarios of `kafka-cutover scenarios list`",
             )
@@ -70,10 +67,10 @@ def _rollbacks(scenarios: Sequence[Scenario]) -> Iterable[Unproved]:
 
 def _faults(scenarios: Sequence[Scenario]) -> Iterable[Unproved]:
     hit = {fault.split()[-1] for scenario in scenarios for fault in scenario.faults if fault}
-    absent = {victim: text for victim, text in FAULTS.items() if victim not in hit}
+    absent = {victim: text for victim, text in leaves_open().items() if victim not in hit}
     if absent:
         yield Unproved(
-            what=f"Faults of {words.listed(list(absent), 6)}",
+            what=f"Faults of {words.listed(list(absent), len(absent))}",
             leaves_open="; ".join(absent.values()),
             how="kafka-cutover rehearse with scenarios that inject faults",
         )
@@ -83,7 +80,7 @@ def _controls(scenarios: Sequence[Scenario]) -> Iterable[Unproved]:
     if not any(scenario.kind == "control" for scenario in scenarios):
         yield Unproved(
             what="A negative control",
-            leaves_open="whether this set-up would have noticed lost, doubled or disordered records at all",
+            leaves_open="whether this set-up notices lost, duplicated or reordered records at all",
             how="kafka-cutover rehearse with a scenario that has to fail",
         )
 
@@ -94,18 +91,19 @@ def _conditions(runs: Sequence[Run], scenarios: Sequence[Scenario]) -> Iterable[
         factors = words.listed([f"{speed:g}" for speed in fast])
         yield Unproved(
             what=f"The capture's own rhythm: it was replayed at {factors} times its speed",
-            leaves_open="pauses and lag are those of that rate, not of production's",
+            leaves_open="blackouts and lag are those of that rate, not of production's",
             how="kafka-cutover rehearse --speed 1",
         )
     seeds = {run.seed for run in runs if run.seed is not None}
     if len(seeds) < 2 and len(runs) < 2:
         yield Unproved(
-            what="Repetition: each path was walked in one run",
-            leaves_open="races that show now and then: after one clean run trouble may still be as likely as 95 %",
+            what="Repetition: each path ran once",
+            leaves_open="races that occur now and then: after one clean run, "
+            "a failure may still have a probability of up to 95 %",
             how="repeat with other seeds, then kafka-cutover report DIR DIR …",
         )
     yield Unproved(
         what="Your production clusters: broker count, disks, network, TLS and SASL, quotas and ACLs",
-        leaves_open="absolute figures there; order, loss and duplicates do not depend on them, pauses do",
+        leaves_open="absolute figures there; order, loss and duplicates do not depend on them, blackouts do",
         how="compare the settings with those of production, and rehearse in staging",
     )

@@ -9,7 +9,7 @@
 
   /**
    * Parses the one specification that all time lines share. The bundle exports vegaEmbed alone, so the class of a view and
-   * the parsed specification are taken from it; from then on a time line is drawn at once, which printing needs.
+   * the parsed specification are taken from it; from then on a time line is drawn synchronously, which printing needs.
    */
   async function prepare() {
     const nowhere = document.createElement("div"), options = { actions: false, defaultStyle: false, renderer: "none" };
@@ -49,7 +49,7 @@
       else if (name === "acks") parts.push(`${number(value)} acks/s`);
       else parts.push(`${name.slice("deliveries/".length)} ${number(value)}/s`);
     }
-    return [...parts, ...here(plot.acts), ...here(plot.gates), ...here(plot.faults)].join(" · ");
+    return [...parts, ...here(plot.steps), ...here(plot.gates), ...here(plot.faults)].join(" · ");
   }
 
   function legend(groups, target) {
@@ -72,7 +72,7 @@
     const view = new View(runtime, { renderer: "svg", container: box, hover: false })
       .width(Math.max(120, box.clientWidth - LEFT - RIGHT))
       .signal("from", 0).signal("to", plot.end);
-    for (const name of ["stages", "gates", "acts", "faults", "producerPauses", "consumerPauses"]) view.data(name, plot[name]);
+    for (const name of ["stages", "gates", "steps", "faults", "producerBlackouts", "consumerBlackouts"]) view.data(name, plot[name]);
     view.data("lag", plot.series.lag ? rows(plot.series.lag) : []);
     view.data("acks", plot.series.acks ? rows(plot.series.acks) : []);
     view.data("deliveries", groups.flatMap((name) => rows(plot.series[name], name.slice("deliveries/".length))));
@@ -109,7 +109,7 @@
       window_(middle - (middle - view.signal("from")) * factor, middle + (view.signal("to") - middle) * factor);
     };
     point(null);
-    // A screen reader is told what the keys reach, not what a mouse passes over.
+    // A screen reader announces the times that the keys reach, not those that a mouse passes over.
     box.addEventListener("pointermove", (event) => {
       readout.setAttribute("aria-live", "off");
       if (pressed !== null) view.signal("drag", [pressed, pixel(event)]);
@@ -134,17 +134,17 @@
     box.addEventListener("blur", () => point(null));
     box.addEventListener("keydown", (event) => {
       const step = span() / 60, now = cursor ?? view.signal("from");
-      const act = {
+      const move = {
         ArrowRight: () => point(Math.min(now + step, view.signal("to"))),
         ArrowLeft: () => point(Math.max(now - step, view.signal("from"))),
         Home: () => point(view.signal("from")), End: () => point(view.signal("to")),
         "+": () => zoom(0.5), "=": () => zoom(0.5), "-": () => zoom(2), 0: () => window_(0, plot.end),
         Escape: () => point(null),
       }[event.key];
-      if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (!move || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();
       readout.setAttribute("aria-live", "polite");
-      act();
+      move();
     });
     for (const button of figure.querySelectorAll("[data-zoom]")) {
       button.addEventListener("click", () => ({ in: () => zoom(0.5), out: () => zoom(2), all: () => window_(0, plot.end) })[button.dataset.zoom]());
@@ -172,7 +172,7 @@
 
   /*
    * On paper every scenario is open and every time line drawn, at the width of A4 between its margins. Of very many only
-   * those that did not pass: nobody reads hundreds of pages, and the page says so.
+   * those that did not pass, instead of hundreds of pages; a line on the page states this.
    */
   const PAPER = 690, MANY = Number(document.body.dataset.many);
   let closed = [];
@@ -201,7 +201,7 @@
   for (const control of [verdict, kind]) control.addEventListener("change", filter);
   filter();
 
-  /* A link to a scenario opens it, also where a filter hides it. */
+  /* A link to a scenario opens it, also if a filter hides it. */
   function reveal() {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (!target?.matches("details.scenario")) return;
