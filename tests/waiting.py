@@ -1,26 +1,36 @@
-"""Waiting for what happens in other processes, and looking for what is left of them."""
+"""Wait for what happens in other processes, and find what is left of them."""
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+
+from cutover_harness import waits
+
+T = TypeVar("T")
+_BACKOFF_S = 0.02
 
 
 def eventually(condition: Callable[[], object], seconds: float) -> bool:
     """Return whether `condition` came true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
+    return bool(waits.wait_until(condition, seconds, backoff_s=_BACKOFF_S))
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 90) -> None:
-    """Wait for `condition`; a failure where it does not come true in time."""
-    assert eventually(condition, seconds), "still not so"
+def wait_until(
+    condition: Callable[[], T],
+    seconds: float = 90,
+    *,
+    backoff_s: float = _BACKOFF_S,
+    state: Callable[[], object] | None = None,
+) -> T:
+    """Return the first true value of `condition`; fail with its last value, and `state`, if none comes in time."""
+
+    def failure(last: object) -> AssertionError:
+        return AssertionError(f"not so within {seconds:g} s: last value {last!r}{f'; {state()}' if state else ''}")
+
+    return waits.wait_until(condition, seconds, backoff_s=backoff_s, failure=failure)
 
 
 def running_below(folder: Path) -> list[str]:

@@ -35,7 +35,7 @@ def plot_of(driver: webdriver.Chrome, anchor: str = SCENARIO) -> WebElement:
 
 
 def open_all(driver: webdriver.Chrome) -> None:
-    """Open every scenario and scroll to each, as a reader would, so that all time lines are drawn."""
+    """Open every scenario and scroll to each, as a reader would: all time lines are drawn then."""
     driver.execute_async_script(
         """
         const done = arguments[0];
@@ -97,7 +97,11 @@ def test_every_time_line_is_drawn_with_its_marks(open_page: Open) -> None:
     written = texts(plot)
     assert any("4 consumers on" in text for text in written), "cut to the room that it has, which depends on the font"
     assert "kill connect" in written
-    for series in ("mirror lag, records", "acknowledgements a second, all producers", "deliveries a second, by group"):
+    for series in (
+        "mirror lag, records",
+        "acknowledgements per second, all producers",
+        "deliveries per second, by group",
+    ):
         assert series in written
     lines = plot.find_elements(By.CSS_SELECTOR, ".mark-line path")
     assert len([line for line in lines if len(line.get_attribute("d") or "") > 100]) == 4
@@ -133,7 +137,7 @@ def test_the_keyboard_does_all_that_the_mouse_does(open_page: Open) -> None:
     assert ticks(plot) != whole
 
 
-def test_filters_narrow_the_list_and_say_so(open_page: Open) -> None:
+def test_filters_narrow_the_list_and_show_the_number(open_page: Open) -> None:
     driver = open_page("whole")
 
     def shown() -> list[str]:
@@ -206,7 +210,7 @@ def test_nothing_is_cut_off_on_a_phone(open_page: Open, name: str) -> None:
     assert driver.execute_script("return document.documentElement.scrollWidth") == 390
 
 
-def test_status_is_a_word_and_a_shape_beside_its_colour(open_page: Open) -> None:
+def test_status_is_a_word_and_a_shape_in_addition_to_its_colour(open_page: Open) -> None:
     driver = open_page("whole")
     for word in driver.find_elements(By.CSS_SELECTOR, ".word"):
         shape = word.find_element(By.CSS_SELECTOR, "use").get_attribute("href")
@@ -219,14 +223,14 @@ def test_hostile_names_stay_text(open_page: Open) -> None:
     driver = open_page("hostile")
     open_all(driver)
     shown = driver.execute_script("return document.querySelector('.route h3').textContent")
-    assert shown == HOSTILE
+    assert shown == f"Route {HOSTILE}"
     assert driver.find_elements(By.CSS_SELECTOR, "img") == []
     assert driver.execute_script("return document.scripts.length") == 3
     legend = driver.execute_script("return document.querySelector('.legend').textContent")
     assert HOSTILE in legend
 
 
-def test_a_half_written_folder_says_what_is_missing(open_page: Open) -> None:
+def test_a_half_written_folder_lists_its_missing_files(open_page: Open) -> None:
     driver = open_page("half")
     missing = driver.find_element(By.CSS_SELECTOR, ".gap").text
     assert "rollback-4/verdict.json: torn or not JSON" in missing

@@ -10,43 +10,70 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cutover_harness.testbed import ProcessTestbed
-from cutover_harness.testbed.base import ClusterName
 from cutover_harness.testbed.nodes import Broker
 from cutover_harness.testbed.settings import write_properties
+from cutover_harness.types import ClusterName
 
 USER = "app"
 
 
-class SecuredTestbed(ProcessTestbed):
-    """`secured` is the address of the target's SASL_SSL listener, `ca` the file with its certificate."""
+class SecuredBroker(Broker):
+    """A broker whose clients, and whose mirror, log in."""
 
-    def __init__(self, workdir: Path, password: str) -> None:
+    properties: dict[str, str]
+
+    def client_config(self) -> dict[str, str]:
+        return self.properties
+
+
+class SecuredTestbed(ProcessTestbed):
+    """`secured` is the address of the target's SASL_SSL listener, `ca` the file with its certificate.
+
+    With `everywhere` the source has such a listener, too, and clients and the mirror use those of both.
+    """
+
+    def __init__(self, workdir: Path, password: str, *, everywhere: bool = False) -> None:
         super().__init__(workdir)
         self.secured = ""
         self.ca = self.workdir / "ca.pem"
         self._password = password
+        self._everywhere = everywhere
+        self._key, self._certificate = self_signed()
 
     def _new_broker(self, name: ClusterName, classpath: list[Path]) -> Broker:
         broker = super()._new_broker(name, classpath)
-        if name == "target":
-            port = self._ports.take()
-            self.secured = f"127.0.0.1:{port}"
-            file = self.workdir / "target.properties"
-            known = dict(line.split("=", 1) for line in file.read_text().replace("\\", "").splitlines())
-            write_properties(file, known | self._security(known))
-        return broker
+        if name != "target" and not self._everywhere:
+            return broker
+        self.secured = f"127.0.0.1:{self._ports.take()}"
+        file = self.workdir / f"{name}.properties"
+        known = dict(line.split("=", 1) for line in file.read_text().replace("\\", "").splitlines())
+        write_properties(file, known | self._security(known))
+        return self._with_login(broker) if self._everywhere else broker
+
+    def _with_login(self, broker: Broker) -> Broker:
+        secured = SecuredBroker.__new__(SecuredBroker)
+        vars(secured).update(vars(broker))
+        secured.connect_bootstrap = self.secured
+        secured.properties = {
+            "bootstrap.servers": self.secured,
+            "security.protocol": "SASL_SSL",
+            "ssl.ca.location": str(self.ca),
+            "sasl.mechanism": "PLAIN",
+            "sasl.username": USER,
+            "sasl.password": self._password,
+        }
+        return secured
 
     def _security(self, known: dict[str, str]) -> dict[str, str]:
-        key, certificate = self_signed()
-        self.ca.write_text(certificate)
+        self.ca.write_text(self._certificate)
         login = "org.apache.kafka.common.security.plain.PlainLoginModule"
         return {
             "listeners": f"{known['listeners']},SASL_SSL://{self.secured}",
             "advertised.listeners": f"{known['advertised.listeners']},SASL_SSL://{self.secured}",
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL",
             "ssl.keystore.type": "PEM",
-            "ssl.keystore.key": key,
-            "ssl.keystore.certificate.chain": certificate,
+            "ssl.keystore.key": self._key,
+            "ssl.keystore.certificate.chain": self._certificate,
             "sasl.enabled.mechanisms": "PLAIN",
             "listener.name.sasl_ssl.plain.sasl.jaas.config": f'{login} required user_{USER}="{self._password}";',
         }

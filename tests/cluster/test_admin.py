@@ -40,7 +40,7 @@ def test_a_topic_that_is_made_again_has_another_id(testbed: ProcessTestbed) -> N
     assert admin.topic_ids(["admin-f"]) != before
 
 
-def test_a_property_of_a_topic_is_set_beside_its_others(testbed: ProcessTestbed) -> None:
+def test_a_property_of_a_topic_is_set_and_the_others_stay(testbed: ProcessTestbed) -> None:
     admin = Admin(testbed.source.client_config())
     admin.create_topics({"admin-h": 1}, {"retention.ms": "1234567"})
     admin.set_topic_config("admin-h", {"min.compaction.lag.ms": "77"})

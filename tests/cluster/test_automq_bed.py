@@ -43,7 +43,7 @@ def bed(home: Path, tmp_path: Path) -> Iterator[AutomqTestbed]:
     assert processes_of(bed.workdir) == []
 
 
-def test_a_broker_from_a_distribution_is_started_broken_and_started_again(bed: AutomqTestbed) -> None:
+def test_a_broker_from_a_distribution_starts_fails_and_starts_again(bed: AutomqTestbed) -> None:
     protocol: testbeds.Testbed = bed
     # Apache Kafka it is, whatever the folder is called.
     assert (protocol.kind, protocol.target_kind, bed.target.version) == ("automq", "stand-in", "3.9.1")
@@ -118,7 +118,7 @@ def a_store(log: Path) -> tuple[Process, S3Store]:
 
 
 @pytest.mark.parametrize("keep", [False, True])
-def test_what_cannot_be_formatted_says_why_and_leaves_nothing(home: Path, tmp_path: Path, keep: bool) -> None:
+def test_a_failed_format_reports_the_reason_and_leaves_nothing(home: Path, tmp_path: Path, keep: bool) -> None:
     broken = tmp_path / "automq-1.7.3_kafka-3.9.1"
     (broken / "libs").mkdir(parents=True)
     for jar in (home / "libs").iterdir():
@@ -143,13 +143,13 @@ def test_what_cannot_be_formatted_says_why_and_leaves_nothing(home: Path, tmp_pa
         process.kill()
 
 
-def test_a_rehearsal_on_it_passes_and_says_that_the_target_stands_in(home: Path, tmp_path: Path) -> None:
+def test_a_rehearsal_on_it_passes_and_reports_a_stand_in(home: Path, tmp_path: Path) -> None:
     command = ["rehearse", "stop-first", "--testbed", "automq", "--automq-home", str(home), "--seed", "3"]
     done = subprocess.run([*PROGRAM, *command], cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    told = json.loads((tmp_path / "cutover-out/rehearsal.json").read_text())
-    assert told["target_kind"] == "stand-in"
-    assert "standing in for AutoMQ" in told["environment"]["target"]
-    assert sys.executable not in json.dumps(told["environment"])
+    facts = json.loads((tmp_path / "cutover-out/rehearsal.json").read_text())
+    assert facts["target_kind"] == "stand-in"
+    assert "standing in for AutoMQ" in facts["environment"]["target"]
+    assert sys.executable not in json.dumps(facts["environment"])
     kept = {log.name for log in (tmp_path / "cutover-out/stop-first/logs").iterdir()}
     assert {"s3.log", "target-format.log", "target.log"} <= kept

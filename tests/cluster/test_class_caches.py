@@ -20,7 +20,9 @@ def options(bed: ProcessTestbed) -> list[str]:
     return [next((o for o in psutil.Process(node.pid).cmdline() if o.startswith("-XX:AOT")), "") for node in nodes]
 
 
-def test_recorded_once_then_used_and_harmless_when_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_is_recorded_once_then_used_and_ignored_if_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = jars.cache_folder() / "jars"
     jars.classpaths([("broker", "3.9.2"), ("broker", "3.9.1"), ("connect", "3.9.2")], print)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -1,8 +1,9 @@
-"""The contract on real brokers, and switches between two of them: raw client and shim with the same expectations."""
+"""The contract on real brokers, for the raw client and the shim alike, and switches between two brokers."""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from cutover_harness.testbed import ProcessTestbed
+
+from tests.waiting import wait_until
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from contract.bodies import *  # type: ignore[import-not-found]  # noqa: F403
@@ -97,6 +100,40 @@ class App:
         deadline = time.monotonic() + 8
         while time.monotonic() < deadline:
             self.step(produce=False)
+
+
+def test_a_consumer_that_is_sent_back_before_it_has_joined_and_then_sent_again_joins(
+    testbed: ProcessTestbed, tmp_path: Path
+) -> None:
+    """librdkafka's mock broker keeps a member that left while it joined, for a session timeout; a broker does not."""
+    app = App(testbed, tmp_path)
+    wait_until(lambda: app.consumer.poll(0.05) is None and len(app.consumer.assignment()) == 2)
+    other = confluent_kafka.Consumer({**testbed.target.client_config(), "group.id": app.topic, "log_level": 0})
+    other.subscribe([app.topic])
+    stop = threading.Event()
+
+    def poll_rarely() -> None:
+        while not stop.wait(1):  # the group on the target waits for this member: a join there takes that long
+            other.poll(0)
+
+    poller = threading.Thread(target=poll_rarely)
+    poller.start()
+    try:
+        wait_until(lambda: len(other.assignment()) == 2)
+        joined = []
+        for place in ("target", "source", "target"):
+            app.write("source", place)
+            wait_until(lambda place=place: app.consumer.poll(0.05) is None and app.consumer.cutover_cluster() == place)  # type: ignore[misc]
+            joined.append(bool(app.consumer.assignment()))
+        assert not joined[0], "it had joined before it was sent back"
+        # The default session timeout is 45 s: a member that is left behind would be waited for that long.
+        wait_until(lambda: app.consumer.poll(0.05) is None and len(app.consumer.assignment()) == 1, 40)
+    finally:
+        stop.set()
+        poller.join()
+    other.close()
+    app.producer.close()
+    app.consumer.close()
 
 
 def test_a_switch_between_real_clusters(testbed: ProcessTestbed, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The drain proof on a real log: what nobody is delivered is not waited for, and any record is."""
+"""The drain proof on a real log: it waits for every record, but not for markers and aborted records."""
 
 from confluent_kafka import Producer
 from cutover_harness.admin import Admin

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 from confluent_kafka import Consumer
-from cutover_harness.admin import Admin, Partition
+from cutover_harness.admin import Admin
 from cutover_harness.mirror import ExactOffset, ExactResume, MirrorError
 from cutover_harness.testbed import ProcessTestbed
+from cutover_harness.types import PartitionId
 
 from tests.cluster.traffic import (
     eventually,
@@ -38,7 +39,7 @@ def create(bed: ProcessTestbed, topic: str, count: int = 1, config: Mapping[str,
     Admin(bed.source.client_config()).create_topics({topic: count}, config)
 
 
-def commit(bed: ProcessTestbed, group: str, offsets: Mapping[Partition, int]) -> None:
+def commit(bed: ProcessTestbed, group: str, offsets: Mapping[PartitionId, int]) -> None:
     Admin(bed.source.client_config()).set_committed(group, offsets)
 
 
@@ -204,7 +205,7 @@ def test_a_mirror_that_lags_is_waited_for(testbed: ProcessTestbed, resume: Exact
         delivered_from(testbed, group, topic, rows)
 
 
-def test_what_is_not_the_sources_is_no_proof(testbed: ProcessTestbed, resume: ExactResume) -> None:
+def test_records_that_are_not_from_the_source_prove_nothing(testbed: ProcessTestbed, resume: ExactResume) -> None:
     topic, group = "exact-native", "exact-native-group"
     source, target = testbed.source.client_config(), testbed.target.client_config()
     create(testbed, topic)
@@ -217,7 +218,7 @@ def test_what_is_not_the_sources_is_no_proof(testbed: ProcessTestbed, resume: Ex
         (row,) = resume.compute(group, [topic], mirror.offset_syncs())
         assert (row.proved, row.waits) == (False, False)
         assert row.target_offset == Admin(target).committed(group)[topic, 0]
-        assert "target record 150 is not what the source has: it has no more; MirrorMaker 2 goes on at" in row.evidence
+        assert "target record 150 is not what the source has: it has no more; MirrorMaker 2 resumes at" in row.evidence
         before = Admin(target).committed(group)
         resume.apply(group, [row])
         assert Admin(target).committed(group) == before

@@ -1,4 +1,4 @@
-"""A consumer whose join hangs while its group is stable gets a new client and is assigned its share."""
+"""A consumer whose join hangs while its group is stable gets a new client and its partitions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cutover_shim import Consumer, rejoin
 from tests.waiting import wait_until
 
 
-def test_a_join_that_hangs_is_begun_anew(
+def test_a_client_whose_join_hangs_is_replaced(
     testbed: ProcessTestbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(rejoin, "CHECK_S", 0.2)
@@ -30,7 +30,7 @@ def test_a_join_that_hangs_is_begun_anew(
     other.subscribe([topic])
     wait_until(lambda: other.poll(0.05) is None and len(other.assignment()) == 2)
     consumer = Consumer({**conf, "cutover.file": str(path)})
-    consumer._shim_member.topics = [topic]  # as if its JoinGroup were never answered: the client has asked for nothing
+    consumer._shim.route.topics = [topic]  # as if its JoinGroup were never answered: the client has asked for nothing
 
     def both() -> bool:
         consumer.poll(0.05)

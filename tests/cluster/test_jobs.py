@@ -42,7 +42,7 @@ def test_scenarios_side_by_side_give_the_verdicts_that_they_give_alone(tmp_path:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=lambda how: str(how.name))
-@pytest.mark.parametrize("moment", ["starting Apache Kafka", "1/2 create-task"], ids=["starting", "walking"])
+@pytest.mark.parametrize("moment", ["starting Apache Kafka", "1/2 create-task"], ids=["starting", "running"])
 def test_an_interruption_ends_every_scenario(tmp_path: Path, how: signal.Signals, moment: str) -> None:
     log = tmp_path / "log"
     with log.open("w", encoding="utf-8") as out:

@@ -1,4 +1,4 @@
-"""Replay as a Locust load: in one process, in several, through a switchover, and with a locustfile of one's own."""
+"""Replay as a Locust load: in one process, in several, through a switchover, and with its own locustfile."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,18 +19,22 @@ from typing import Any
 import pytest
 from cutover_harness.admin import Admin
 from cutover_harness.capture import CaptureReader
-from cutover_harness.conductor.pointer import PointerFile, RoutePointer
-from cutover_harness.conductor.statuses import missing, read_statuses
+from cutover_harness.conductor.cutover_file_writer import CutoverFileWriter, RouteLocations
+from cutover_harness.conductor.statuses import FolderStatuses, read_statuses
 from cutover_harness.load.settings import VARIABLE, LoadSettings
-from cutover_harness.mirror import Mirror
-from cutover_harness.plan.path import Place
+from cutover_harness.mirror import Batch, Mirror
+from cutover_harness.procedure.client_status import missing
 from cutover_harness.replay.config import ReplayOptions
 from cutover_harness.testbed import ProcessTestbed
+from cutover_harness.types import Location
 from cutover_scenarios import sample_capture
+
+from tests.cluster.traffic import mirror_spec
+from tests.waiting import wait_until
 
 RECORDS = 12_658
 SECONDS = float(os.environ.get("CUTOVER_LOAD_SECONDS", "6"))
-"""How long the load with a switchover in its middle goes on, beside the switchover itself."""
+"""How long the load with a switchover in its middle lasts, in addition to the switchover itself."""
 PRODUCERS = ["load-producer-1", "load-producer-2"]
 CLI = [sys.executable, "-c", "from cutover_harness.cli import main; main()"]
 
@@ -71,15 +75,11 @@ def finished(process: subprocess.Popen[str], folder: Path, code: int) -> dict[st
     return report
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while (left := condition()) is not True:
-        assert time.monotonic() < deadline, left
-        time.sleep(0.2)
+def attested(status: Path, instances: list[str], place: Location, generation: int) -> None:
+    def left() -> object:
+        return missing(read_statuses(FolderStatuses(status), "all"), instances, place, generation)
 
-
-def attested(status: Path, instances: list[str], place: Place, generation: int) -> None:
-    wait_for(lambda: missing(read_statuses(status, "all"), instances, place, generation) or True)
+    wait_until(lambda: not left(), 60, backoff_s=0.2, state=left)
 
 
 def test_once_through_the_capture(testbed: ProcessTestbed, tmp_path: Path, name: str) -> None:
@@ -100,7 +100,7 @@ def test_once_through_the_capture(testbed: ProcessTestbed, tmp_path: Path, name:
         report = finished(process, tmp_path, 0)
     assert (report["outcome"], report["sent"], report["acked"]) == ("PASS", RECORDS, RECORDS)
     for group in report["groups"]:
-        assert (group["delivered"], group["lost"], group["phantom"], group["disordered"]) == (RECORDS, 0, 0, 0)
+        assert (group["delivered"], group["lost"], group["phantom"], group["reordered"]) == (RECORDS, 0, 0, 0)
     assert (tmp_path / "report.html").stat().st_size > 10_000
     assert "PRODUCE" in (tmp_path / "figures_stats.csv").read_text(encoding="utf-8")
 
@@ -110,26 +110,26 @@ def test_a_switchover_under_a_load_of_two_workers(testbed: ProcessTestbed, tmp_p
     group, status = f"{name}-billing", tmp_path / "status"
     status.mkdir()
     source, target = testbed.source.client_config(), testbed.target.client_config()
-    pointer = PointerFile(
-        tmp_path / "cutover.toml", {"source": source, "target": target}, {"all": RoutePointer(topics, [group])}
+    pointer = CutoverFileWriter(
+        tmp_path / "cutover.toml", {"source": source, "target": target}, {"all": RouteLocations(topics, [group])}
     )
     pointer.write()
     consumers = [f"load-{group}-1", f"load-{group}-2"]
     arguments = ["load", "--cutover-file", str(pointer.path), "--status", str(status), "--topic-prefix", f"{name}."]
     arguments += ["--group", f"{group}:2", "--speed", "60000", "--run-time", "1h", "--processes", "2"]
     arguments += ["--report", str(tmp_path / "report.json")]
-    mirror = Mirror(testbed.connect_url, source, target, batch=name, topics=topics, groups=[group])
+    mirror = Mirror(mirror_spec(testbed, Batch(name, tuple(topics), (group,))))
     try:
         with started([*CLI, *arguments], tmp_path) as process:
             attested(status, PRODUCERS + consumers, "source", pointer.generation)
             mirror.create()
-            wait_for(lambda: mirror.running() or True)
+            wait_until(lambda: not mirror.running(), 60, backoff_s=0.2, state=mirror.running)
             time.sleep(SECONDS / 2)
             attested(status, consumers, "hold", pointer.point("all", consumers="hold"))
             time.sleep(3)  # offsets that MM2 has not translated by now are read again: duplicates, and no loss
             attested(status, consumers, "target", pointer.point("all", consumers="target"))
             attested(status, PRODUCERS, "hold", pointer.point("all", producers="hold"))
-            wait_for(lambda: mirror.drained()[0] or mirror.drained()[1])
+            wait_until(lambda: mirror.drained()[0], 60, backoff_s=0.2, state=mirror.drained)
             attested(status, PRODUCERS, "target", pointer.point("all", producers="target"))
             time.sleep(SECONDS / 2)
             assert process.poll() is None, "the switchover is to happen under the load"
@@ -139,7 +139,7 @@ def test_a_switchover_under_a_load_of_two_workers(testbed: ProcessTestbed, tmp_p
         mirror.delete()
     assert report["outcome"] == "PASS"
     assert report["acked"] == report["sent"]
-    assert [(g["lost"], g["phantom"], g["disordered"]) for g in report["groups"]] == [(0, 0, 0)]
+    assert [(g["lost"], g["phantom"], g["reordered"]) for g in report["groups"]] == [(0, 0, 0)]
     assert sum(Admin(target).end_offsets(topics).values()) > 0
 
 
@@ -151,8 +151,8 @@ def test_a_loss_is_found(testbed: ProcessTestbed, tmp_path: Path, name: str) -> 
     with CaptureReader(sample_capture()) as reader:
         partitions = {f"{name}.{topic}": info.partitions for topic, info in reader.info.topics.items()}
     Admin(clusters["target"]).create_topics(partitions)
-    pointer = PointerFile(
-        tmp_path / "cutover.toml", clusters, {"all": RoutePointer(topics, [group], consumers="target")}
+    pointer = CutoverFileWriter(
+        tmp_path / "cutover.toml", clusters, {"all": RouteLocations(topics, [group], consumers="target")}
     )
     pointer.write()
     arguments = ["load", "--cutover-file", str(pointer.path), "--topic-prefix", f"{name}.", "--group", group, "--once"]
@@ -257,7 +257,7 @@ def test_a_worker_gets_no_credentials_over_the_wire(
 
 def test_a_missing_topic_is_said_before_anything_runs(testbed: ProcessTestbed, tmp_path: Path, name: str) -> None:
     clusters = {"source": testbed.source.client_config(), "target": testbed.target.client_config()}
-    pointer = PointerFile(tmp_path / "cutover.toml", clusters, {"all": RoutePointer([f"{name}*"], [])})
+    pointer = CutoverFileWriter(tmp_path / "cutover.toml", clusters, {"all": RouteLocations([f"{name}*"], [])})
     pointer.write()
     for where in (["--bootstrap", testbed.source.bootstrap], ["--cutover-file", str(pointer.path)]):
         arguments = ["load", *where, "--topic-prefix", f"{name}.", "--run-time", "5s"]
@@ -269,7 +269,7 @@ def test_a_missing_topic_is_said_before_anything_runs(testbed: ProcessTestbed, t
 
 def test_a_worker_without_settings_and_bad_options_say_so(tmp_path: Path) -> None:
     for arguments, says in (
-        (["load", "--bootstrap", "h:1"], "for how long"),
+        (["load", "--bootstrap", "h:1"], "no duration"),
         (["load", "--once"], "give one of --cutover-file"),
         (["load", "--worker"], "to each worker as well"),
         (["load", "--worker", "--master-host", "192.0.2.1", "--bootstrap", "h:1"], "--secret FILE"),

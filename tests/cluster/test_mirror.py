@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, Producer
 from cutover_harness.admin import Admin
-from cutover_harness.mirror import Mirror, MirrorError
-from cutover_harness.mirror.logs import LogReader, Record, partitions
+from cutover_harness.mirror import Batch, Mirror, MirrorError, MirrorSpec
+from cutover_harness.mirror.log_reader import LogReader, Record, partitions
 from cutover_harness.testbed import ProcessTestbed
 
 from tests import waiting
+from tests.cluster.traffic import mirror_spec
 
 eventually = partial(waiting.eventually, seconds=40)
 
@@ -27,17 +28,7 @@ def make(bed: ProcessTestbed) -> Iterator[MakeMirror]:
     def create(
         batch: str, topics: list[str], groups: list[str] | None = None, exclude: list[str] | None = None
     ) -> Mirror:
-        source, target = bed.source.client_config(), bed.target.client_config()
-        mirror = Mirror(
-            bed.connect_url,
-            source,
-            target,
-            batch=batch,
-            topics=topics,
-            groups=groups or [],
-            exclude=exclude or [],
-            exactly_once=bed.exactly_once,
-        )
+        mirror = Mirror(mirror_spec(bed, Batch(batch, tuple(topics), tuple(groups or ()), tuple(exclude or ()))))
         made.append(mirror)
         return mirror
 
@@ -96,7 +87,7 @@ def is_drained(mirror: Mirror) -> bool:
 def copy_arrives_intact(bed: ProcessTestbed, mirror: Mirror, topic: str) -> None:
     source, target = bed.source.client_config(), bed.target.client_config()
     Admin(source).create_topics({topic: 3})
-    assert mirror.drained() == (False, f"{mirror.batch.source_connector} does not exist")
+    assert mirror.drained() == (False, f"{mirror.batch.source_connector} does not exist, or Connect is still starting")
     produce(source, topic, 1000)
     assert mirror.lag().total == 1000
     assert not is_drained(mirror)
@@ -239,7 +230,7 @@ def test_group_progress(testbed: ProcessTestbed, mirrored: MakeMirror) -> None:
     assert {sync.topic for sync in mirror.offset_syncs()} == {"progress"}
 
 
-def test_the_worker_is_killed_and_mirroring_goes_on(testbed: ProcessTestbed, mirrored: MakeMirror) -> None:
+def test_mirroring_continues_after_a_kill_of_the_worker(testbed: ProcessTestbed, mirrored: MakeMirror) -> None:
     source, target = testbed.source.client_config(), testbed.target.client_config()
     Admin(source).create_topics({"killed": 2})
     mirror = mirrored("killed", ["killed"])
@@ -294,7 +285,7 @@ def test_topics_and_partitions_that_come_later(testbed: ProcessTestbed, mirrored
     assert Admin(target).partitions(["later-a", "later-not-b", "unlike"]) == {"later-a": 1}
 
 
-def test_a_batch_made_again_goes_on_where_it_was(testbed: ProcessTestbed, mirrored: MakeMirror) -> None:
+def test_a_recreated_batch_resumes_at_its_offsets(testbed: ProcessTestbed, mirrored: MakeMirror) -> None:
     source, target = testbed.source.client_config(), testbed.target.client_config()
     Admin(source).create_topics({"again": 1})
     mirror = mirrored("again", ["again"])
@@ -311,11 +302,11 @@ def test_a_batch_made_again_goes_on_where_it_was(testbed: ProcessTestbed, mirror
     assert same(log(source, "again"), log(target, "again"))
 
 
-def test_what_connect_refuses_is_one_line(testbed: ProcessTestbed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_by_connect_is_one_line(testbed: ProcessTestbed, monkeypatch: pytest.MonkeyPatch) -> None:
     config = testbed.source.client_config()
-    with Mirror(testbed.connect_url, config, config, batch="refused", topics=["x"], groups=[]) as mirror:
-        wrong = {name: found | {"tasks.max": "none"} for name, found in mirror._configs.items()}
-        monkeypatch.setattr(mirror, "_configure", lambda **_: wrong)
+    with Mirror(MirrorSpec(Batch("refused", ("x",), ()), testbed.connect_url, config, config)) as mirror:
+        wrong = {name: {**found, "tasks.max": "none"} for name, found in mirror.connectors.configs.items()}
+        monkeypatch.setattr(mirror.connectors, "_configure", lambda *_: wrong)
         with pytest.raises(MirrorError, match=r"Connect at http://127.*answered 400") as caught:
             mirror.create()
         assert "\n" not in str(caught.value)
@@ -324,8 +315,8 @@ def test_what_connect_refuses_is_one_line(testbed: ProcessTestbed, monkeypatch: 
 
 def test_a_connect_that_is_not_there(tmp_path: Path, testbed: ProcessTestbed) -> None:
     config = testbed.source.client_config()
-    with Mirror("http://127.0.0.1:1", config, config, batch="nowhere", topics=["x"], groups=[]) as mirror:
-        mirror._connect.patience_s = 0.3
+    with Mirror(MirrorSpec(Batch("nowhere", ("x",), ()), "http://127.0.0.1:1", config, config)) as mirror:
+        mirror._reverse_connect.patience_s = 0.3
         with pytest.raises(MirrorError, match=r"Connect at http://127\.0\.0\.1:1 does not answer"):
             mirror.create()
         assert "does not answer" in mirror.running()[0]

@@ -1,15 +1,17 @@
 """Topics and groups that constants in the mirror's configuration do not fit, between real brokers."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 import httpx
 from confluent_kafka import Producer
 from cutover_harness.admin import Admin
-from cutover_harness.mirror import Mirror
+from cutover_harness.mirror import Batch, Mirror
 from cutover_harness.testbed import ProcessTestbed
 
 from tests import waiting
+from tests.cluster.traffic import mirror_spec
 
 eventually = partial(waiting.eventually, seconds=60)
 SMALL = "limits.small-batches"
@@ -25,7 +27,7 @@ def produce(config: Mapping[str, str], topic: str, count: int, size: int, **opti
     assert producer.flush(60) == 0
 
 
-def test_what_the_source_holds_fits_on_the_target(testbed: ProcessTestbed) -> None:
+def test_records_of_the_source_fit_on_the_target(testbed: ProcessTestbed) -> None:
     """Neither a backlog with batches of a topic's limit, nor records that fit compressed alone, stop the mirror."""
     source, target = testbed.source.client_config(), testbed.target.client_config()
     here, there = Admin(source), Admin(target)
@@ -36,10 +38,8 @@ def test_what_the_source_holds_fits_on_the_target(testbed: ProcessTestbed) -> No
     ends = {(SMALL, 0): 2000, (ZIPPED, 0): 20}
     assert here.end_offsets([SMALL, ZIPPED]) == ends
     here.set_committed(BLUE, {(SMALL, 0): 2000})
-    with Mirror(
-        testbed.connect_url, source, target, batch="limits", topics=["limits.*"], groups=[BLUE],
-        connect_logs=testbed.connect_logs,
-    ) as mirror:  # fmt: skip
+    spec = mirror_spec(testbed, Batch("limits", ("limits.*",), (BLUE,)))
+    with Mirror(replace(spec, connect_logs=tuple(testbed.connect_logs))) as mirror:
         mirror.create()
         # The testbed's brokers keep records for ever, which is no property of the topic.
         assert there.topic_configs([SMALL])[SMALL]["retention.ms"] == "-1"
@@ -55,10 +55,13 @@ def test_connect_shows_no_secret_and_its_tasks_get_it(testbed: ProcessTestbed) -
     login = f'org.apache.kafka.common.security.plain.PlainLoginModule required username="u" password="{PASSWORD}";'
     Admin(source).create_topics({"secretive": 1})
     produce(source, "secretive", 10, 10)
-    with Mirror(
-        testbed.connect_url, source, {**target, "sasl.jaas.config": login}, batch="secretive", topics=["secretive"],
-        groups=[], connect_logs=testbed.connect_logs, secrets_folder=testbed.secrets_folder,
-    ) as mirror:  # fmt: skip
+    spec = replace(
+        mirror_spec(testbed, Batch("secretive", ("secretive",), ())),
+        target={**target, "sasl.jaas.config": login},
+        connect_logs=tuple(testbed.connect_logs),
+        secrets_folder=testbed.secrets_folder,
+    )
+    with Mirror(spec) as mirror:
         mirror.create()
         assert not mirror.notes
         assert eventually(lambda: mirror.drained()[0]), (mirror.drained(), mirror.running(), mirror.reason())

@@ -1,14 +1,16 @@
 """Retention that overtakes the mirror, on real brokers: what was not mirrored is named exactly while it can be."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from confluent_kafka import Producer
 from cutover_harness.admin import Admin
-from cutover_harness.mirror import Mirror
-from cutover_harness.mirror.overtaken import Gap
+from cutover_harness.mirror import Batch, Mirror
+from cutover_harness.mirror.gaps import Gap
 from cutover_harness.testbed import ProcessTestbed
+
+from tests.cluster.traffic import mirror_spec
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -20,8 +22,7 @@ def mirror(testbed: ProcessTestbed) -> Iterator[Mirror]:
 
 
 def another(testbed: ProcessTestbed) -> Mirror:
-    source, target = testbed.source.client_config(), testbed.target.client_config()
-    return Mirror(testbed.connect_url, source, target, batch="overtaken", topics=["overtaken"], groups=[])
+    return Mirror(mirror_spec(testbed, Batch("overtaken", ("overtaken",), ())))
 
 
 def produce(testbed: ProcessTestbed, count: int) -> None:
@@ -31,19 +32,12 @@ def produce(testbed: ProcessTestbed, count: int) -> None:
     assert producer.flush(20) == 0
 
 
-def eventually(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 40
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_records_that_went_before_they_were_mirrored_are_named(testbed: ProcessTestbed, mirror: Mirror) -> None:
     admin = Admin(testbed.source.client_config())
     admin.create_topics({"overtaken": 2})
     mirror.create()
     produce(testbed, 250)
-    eventually(lambda: mirror.drained()[0])
+    wait_until(lambda: mirror.drained()[0])
     testbed.worker.freeze()  # at once: Connect has not stored all that it has mirrored
     try:
         produce(testbed, 50)
@@ -63,5 +57,5 @@ def test_records_that_went_before_they_were_mirrored_are_named(testbed: ProcessT
     finally:
         testbed.worker.thaw()
     produce(testbed, 10)
-    eventually(lambda: mirror.drained()[0] and mirror.lag().total == 0)
+    wait_until(lambda: mirror.drained()[0] and mirror.lag().total == 0)
     assert mirror.gaps() == [Gap("overtaken", 0, 250, 300)], "what was seen is not forgotten"

@@ -20,8 +20,8 @@ path:
   - create-task
   - synchronise
   - stop-consumers
-  - {act: producers-to-target, safety: false}
-  - {act: consumers-to-target, safety: false, dwell_s: 8}
+  - {step: producers-to-target, safety: false}
+  - {step: consumers-to-target, safety: false, dwell_s: 8}
 faults:
   - {kind: freeze, of: connect, at: producers-to-target, until: producers-to-target, seconds: 6}
 lag_at: [producers-to-target]
@@ -67,7 +67,7 @@ def test_the_failure_shows_verdict_and_offending_records(
     done, _ = suite
     assert "FAIL: careless: Producers go first" in done.stdout
     assert "  because billing: " in done.stdout
-    assert "    disordered  " in done.stdout
+    assert "    reordered  " in done.stdout
     assert "FAILED careless.yaml::careless - FAIL: " in done.stdout
     assert "Traceback" not in done.stdout
 

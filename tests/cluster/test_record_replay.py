@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,14 @@ from cutover_harness.capture import recorder as recorder_module
 from cutover_harness.capture.alignment import Alignment
 from cutover_harness.capture.masking import Mask
 from cutover_harness.capture.options import RecordOptions
-from cutover_harness.capture.recorder import Recorded, Recorder
+from cutover_harness.capture.recorder import Pace, Recorded, Recorder
 from cutover_harness.replay.config import ReplayOptions
-from cutover_harness.replay.fleet import Fleet, FleetError, FleetShape
+from cutover_harness.replay.fleet import Fleet, FleetError
+from cutover_harness.replay.shape import FleetShape, Following
 from cutover_harness.testbed import ProcessTestbed
 from cutover_scenarios import sample_capture
+
+from tests.waiting import eventually, wait_until
 
 Row = tuple[bytes | None, bytes | None, Any, int]
 Log = dict[tuple[str, int], list[Row]]
@@ -101,13 +104,11 @@ def replay(testbed: ProcessTestbed, capture: Path, prefix: str, folder: Path, *,
         folder=folder,
         run=1,
         topics=list(topics.values()),
-        cutover_file=cutover if shim else None,
+        follows=Following(cutover) if shim else None,
         endpoints={"source": client_of(testbed)},
     )
     fleet.start()
-    deadline = time.monotonic() + 120
-    while not fleet.finished() and time.monotonic() < deadline:
-        time.sleep(0.1)
+    eventually(fleet.finished, 120)
     fleet.check()
     fleet.stop()
     stats = json.loads((folder / "apps" / "producer-1.stats.json").read_text(encoding="utf-8"))
@@ -186,7 +187,7 @@ def test_windows_limits_patterns(testbed: ProcessTestbed, tmp_path: Path, prefix
         record(testbed, tmp_path / "none.parquet", prefix + "none")
     with pytest.raises(CaptureError, match="none of its"):
         record(testbed, tmp_path / "none.parquet", prefix + "none*")
-    with pytest.raises(CaptureError, match="is there already"):
+    with pytest.raises(CaptureError, match="exists already"):
         record(testbed, out, prefix + "a")
 
 
@@ -241,7 +242,7 @@ def test_a_recording_is_gone_on_with(testbed: ProcessTestbed, tmp_path: Path, pr
     produce(testbed, numbered(topic, 2, 200, start))
     out = tmp_path / "c.parquet"
     record(testbed, out, topic, max_records=70)
-    with pytest.raises(CaptureError, match="go on with the same topics"):
+    with pytest.raises(CaptureError, match="continue with the same topics"):
         record(testbed, out, prefix + "*", resume=True)
     record(testbed, out, topic, resume=True)
     assert values(out) == [b"%d" % n for n in range(200)]
@@ -251,7 +252,7 @@ def test_a_recording_is_gone_on_with(testbed: ProcessTestbed, tmp_path: Path, pr
     assert values(out) == [b"%d" % n for n in range(260)]
 
 
-def test_what_a_crash_left_is_gone_on_with(
+def test_a_recording_continues_from_the_parts_of_a_crash(
     testbed: ProcessTestbed, tmp_path: Path, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     topic = prefix + "t"
@@ -267,7 +268,7 @@ def test_what_a_crash_left_is_gone_on_with(
         recorder.record()
     assert not out.exists()
     monkeypatch.undo()
-    with pytest.raises(CaptureError, match="go on with --resume"):
+    with pytest.raises(CaptureError, match="continue with --resume"):
         record(testbed, out, topic)
     assert record(testbed, out, topic, resume=True).records == 3000
     assert values(out) == [b"%d" % n for n in range(3000)]
@@ -294,17 +295,19 @@ def test_a_killed_recording_is_gone_on_with(testbed: ProcessTestbed, tmp_path: P
     arguments = [sys.executable, "-c", KILLED, testbed.source.bootstrap, topic, str(out)]
     process = subprocess.Popen(arguments)
     try:
-        state, deadline = tmp_path / ".c.parquet.parts" / "state.json", time.monotonic() + 60
-        while not (state.exists() and json.loads(state.read_text(encoding="utf-8"))["records"] >= 500):
+        state = tmp_path / ".c.parquet.parts" / "state.json"
+
+        def under_way() -> bool:
             assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+            return state.exists() and json.loads(state.read_text(encoding="utf-8"))["records"] >= 500
+
+        wait_until(under_way, 60, backoff_s=0.01)
     finally:
         process.kill()
         process.wait()
     assert process.returncode == -signal.SIGKILL
     assert not out.exists()
-    with pytest.raises(CaptureError, match="go on with --resume"):
+    with pytest.raises(CaptureError, match="continue with --resume"):
         record(testbed, out, topic)
     before = json.loads(state.read_text(encoding="utf-8"))["records"]
     assert 0 < before < 3000
@@ -332,7 +335,7 @@ def test_topics_that_change_while_they_are_recorded(testbed: ProcessTestbed, tmp
     def say(name: str, partition: int, value: bytes) -> None:
         produce(testbed, [(names[name], partition, (None, value, None, now))])
 
-    told: list[str] = []
+    notices: list[str] = []
     count = [0]
 
     def progress(records: int, *_: Any) -> None:
@@ -340,18 +343,19 @@ def test_topics_that_change_while_they_are_recorded(testbed: ProcessTestbed, tmp
 
     out = tmp_path / "c.parquet"
     recorder = Recorder(
-        client_of(testbed), out, RecordOptions((prefix + "*",), duration_s=600), tell=told.append, progress=progress
+        client_of(testbed),
+        out,
+        RecordOptions((prefix + "*",), duration_s=600),
+        notify=notices.append,
+        progress=progress,
     )
     done: list[Recorded] = []
     thread = threading.Thread(target=lambda: done.append(recorder.record()))
     thread.start()
 
-    def wait_for(condition: Any) -> None:
-        deadline = time.monotonic() + 60
-        while not condition():
-            assert thread.is_alive()
-            assert time.monotonic() < deadline, told
-            time.sleep(0.1)
+    def wait_for(condition: Callable[[], object]) -> None:
+        wait_until(lambda: condition() or not thread.is_alive(), 180, state=lambda: notices)
+        assert condition(), notices
 
     wait_for((tmp_path / ".c.parquet.parts" / "state.json").exists)
     for name in ("grows", "goes", "again"):
@@ -364,7 +368,7 @@ def test_topics_that_change_while_they_are_recorded(testbed: ProcessTestbed, tmp
     admin.delete_topics([names["goes"], names["again"]])
     create(testbed, {names["again"]: 1})
     say("again", 0, b"of another topic")
-    wait_for(lambda: len([text for text in told if not text.startswith("missing")]) == 4)
+    wait_for(lambda: len([text for text in notices if not text.startswith("missing")]) == 4)
     say("grows", 2, b"first of 2")
     wait_for(lambda: count[0] == 6)
     recorder.stop()
@@ -421,14 +425,14 @@ def test_topics_that_changed_before_a_recording_is_gone_on_with(
     say("new", 0, b"more")
     again = record(testbed, out, prefix + "*", resume=True)
     assert sorted(recorded_in(out, prefix)) == [*found, "new/0 more"]
-    assert again.missing == recorded.missing, "it stays told"
+    assert again.missing == recorded.missing, "it stays reported"
 
 
 def recorded_in(out: Path, prefix: str) -> list[str]:
     return [f"{t}/{p} {value.decode()}" for (t, p), rows in logs(out, prefix).items() for _, value, *_ in rows if value]
 
 
-def test_what_retention_removes_first_is_missing(testbed: ProcessTestbed, tmp_path: Path, prefix: str) -> None:
+def test_records_that_retention_removes_first_are_missing(testbed: ProcessTestbed, tmp_path: Path, prefix: str) -> None:
     topic = prefix + "t"
     create(testbed, {topic: 1})
     rows = numbered(topic, 1, 300, int(time.time() * 1000) - 100_000)
@@ -442,7 +446,9 @@ def test_what_retention_removes_first_is_missing(testbed: ProcessTestbed, tmp_pa
     assert values(out) == [b"%d" % n for n in (*range(100), *range(150, 300))]
 
 
-def test_a_recording_keeps_below_its_rate(testbed: ProcessTestbed, tmp_path: Path, prefix: str) -> None:
+def test_a_recording_keeps_below_its_rate(
+    testbed: ProcessTestbed, tmp_path: Path, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     topic = prefix + "t"
     create(testbed, {topic: 2})
     now = int(time.time() * 1000)
@@ -452,7 +458,13 @@ def test_a_recording_keeps_below_its_rate(testbed: ProcessTestbed, tmp_path: Pat
     assert slow.bytes == fast.bytes == 600_000
     assert slow.seconds >= 600_000 / 150_000
     stopped = Recorder(client_of(testbed), tmp_path / "stopped.parquet", RecordOptions((topic,), rate_bytes=1000))
-    threading.Timer(1.0, stopped.stop).start()
+    wait = Pace.wait
+
+    def stop_while_waiting(pace: Pace, size: int, stopping: Callable[[], bool]) -> None:
+        threading.Timer(0.2, stopped.stop).start()
+        wait(pace, size, stopping)
+
+    monkeypatch.setattr(Pace, "wait", stop_while_waiting)
     found = stopped.record()
     assert found.interrupted, "waiting for the rate does not keep it from being stopped"
     assert 0 < found.records < 600
@@ -559,7 +571,7 @@ def test_a_masked_recording_holds_nothing_of_the_original(testbed: ProcessTestbe
         assert b"customer" not in key
 
 
-def test_a_killed_producer_goes_on_where_it_was(testbed: ProcessTestbed, tmp_path: Path, prefix: str) -> None:
+def test_a_killed_producer_resumes_at_its_record(testbed: ProcessTestbed, tmp_path: Path, prefix: str) -> None:
     topic = prefix + "flights.departed"
     create(testbed, {topic: 6})
     fleet = Fleet(
@@ -568,7 +580,7 @@ def test_a_killed_producer_goes_on_where_it_was(testbed: ProcessTestbed, tmp_pat
         folder=tmp_path,
         run=5,
         topics=[topic],
-        cutover_file=None,
+        follows=None,
         endpoints={"source": client_of(testbed)},
     )
     fleet.start()
@@ -583,10 +595,7 @@ def test_a_killed_producer_goes_on_where_it_was(testbed: ProcessTestbed, tmp_pat
         with pytest.raises(FleetError, match="producer-1 ended with -9"):
             fleet.check()
         fleet.restart("producer-1")
-        deadline = time.monotonic() + 60
-        while not fleet.finished() and time.monotonic() < deadline:
-            time.sleep(0.2)
-        assert fleet.finished()
+        wait_until(fleet.finished, 60)
         time.sleep(2)
     finally:
         fleet.stop()

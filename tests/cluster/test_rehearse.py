@@ -47,7 +47,7 @@ def test_the_documented_switchover_loses_nothing_and_keeps_order(
 ) -> None:
     _, out = rehearsed
     assert report_of(out, "stop-first")["verdict"]["outcome"] == "PASS"
-    assert total(out, "stop-first", "lost") == total(out, "stop-first", "disordered") == 0
+    assert total(out, "stop-first", "lost") == total(out, "stop-first", "reordered") == 0
     assert all(
         group["acked"] > 1000 and group["drained"] for group in report_of(out, "stop-first")["judgement"]["groups"]
     )
@@ -58,7 +58,7 @@ def test_the_rollback_from_stage_4_reads_again_what_was_read_on_the_target(
 ) -> None:
     _, out = rehearsed
     for group in report_of(out, "rollback-from-4")["judgement"]["groups"]:
-        assert group["lost"] == group["disordered"] == 0
+        assert group["lost"] == group["reordered"] == 0
         assert group["duplicated"]["re_read_across"] > 0
         assert group["duplicated"]["mirrored_twice"] == group["duplicated"]["producer_retry"] == 0
 
@@ -67,7 +67,7 @@ def test_the_negative_control_fails_for_disorder(rehearsed: tuple[subprocess.Com
     _, out = rehearsed
     verdict = report_of(out, "producers-first")["verdict"]
     assert (verdict["outcome"], verdict["control"], verdict["caught"]) == ("PASS", True, True)
-    assert total(out, "producers-first", "disordered") > 0
+    assert total(out, "producers-first", "reordered") > 0
 
 
 def test_the_run_folder_is_whole(rehearsed: tuple[subprocess.CompletedProcess[str], Path]) -> None:
@@ -84,7 +84,7 @@ def test_the_run_folder_is_whole(rehearsed: tuple[subprocess.CompletedProcess[st
     assert not (out / "stop-first" / "testbed").exists()
 
 
-def test_what_is_written_is_for_its_owner_alone(rehearsed: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+def test_files_are_private(rehearsed: tuple[subprocess.CompletedProcess[str], Path]) -> None:
     _, out = rehearsed
     files = [out, *out.rglob("*")]
     assert len(files) > 100
@@ -108,6 +108,6 @@ def test_an_interrupted_rehearsal_leaves_nothing_behind(tmp_path: Path, how: sig
     code = process.wait(60)
     if how != signal.SIGKILL:
         assert code == 130, log.read_text(encoding="utf-8")
-        assert log.read_text(encoding="utf-8").strip().endswith("interrupted; everything that was started is gone")
+        assert log.read_text(encoding="utf-8").strip().endswith("interrupted; everything that was started has ended")
         assert not running_below(tmp_path)
     wait_until(lambda: not running_below(tmp_path))

@@ -125,7 +125,7 @@ def nothing_told(app: App, caplog: pytest.LogCaptureFixture, *secrets: str) -> N
         assert not [text for text in texts if secret in text]
 
 
-def test_there_and_back_between_plaintext_and_sasl_ssl(
+def test_switches_between_plaintext_and_sasl_ssl(
     bed: SecuredTestbed, app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -138,7 +138,7 @@ def test_there_and_back_between_plaintext_and_sasl_ssl(
     nothing_told(app, caplog, PASSWORD)
 
 
-def test_a_wrong_password_keeps_the_clients_where_they_are_until_it_is_right(
+def test_clients_stay_until_a_wrong_password_is_corrected(
     bed: SecuredTestbed, app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)

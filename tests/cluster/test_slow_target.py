@@ -66,7 +66,7 @@ def test_the_mirror_writes_through_it(slow: ProcessTestbed) -> None:
         print(f"5,000 records mirrored {time.monotonic() - began:.1f} s after the connectors were asked for")
 
 
-def test_it_says_so_and_outlives_its_broker(slow: ProcessTestbed) -> None:
+def test_the_delay_is_reported_and_outlives_its_broker(slow: ProcessTestbed) -> None:
     assert slow.describe()["target"].endswith("standing in for AutoMQ, acknowledgements delayed by 250 ms")
     assert "delayed" not in slow.describe()["source"]
     config = slow.target.client_config()

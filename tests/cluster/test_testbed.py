@@ -33,7 +33,7 @@ def cluster_id(config: dict[str, str]) -> str:
     return str(AdminClient({**config}).list_topics(timeout=10).cluster_id)
 
 
-def test_serves_what_the_contract_says(testbed: ProcessTestbed) -> None:
+def test_serves_as_the_protocol_describes(testbed: ProcessTestbed) -> None:
     bed: testbeds.Testbed = testbed
     assert (bed.kind, bed.target_kind) == ("process", "stand-in")
     assert (bed.source.name, bed.source.version) == ("source", "3.9.2")
@@ -56,7 +56,7 @@ def test_listens_on_loopback_below_the_ephemeral_range_only(testbed: ProcessTest
 
 @pytest.mark.parametrize("compression", ["none", "gzip", "snappy", "lz4", "zstd"])
 def test_every_compression(testbed: ProcessTestbed, compression: str) -> None:
-    """The broker compresses itself where the topic's type differs, which needs the native libraries."""
+    """The broker compresses itself if the topic's type differs, which needs the native libraries."""
     config, topic = testbed.source.client_config(), f"compressed-{compression}"
     kind = {"none": "uncompressed"}.get(compression, compression)
     Admin(config).create_topics({topic: 1}, {"compression.type": kind})
@@ -141,7 +141,7 @@ def test_stop_leaves_files_only(tmp_path: Path) -> None:
 
 
 def test_a_failure_shows_the_reason_from_the_log(tmp_path: Path) -> None:
-    """A data folder that belongs to another node: the broker says so and ends."""
+    """A data folder that belongs to another node: the broker reports that and ends."""
     data = tmp_path / "source"
     data.mkdir()
     (data / "meta.properties").write_text("version=1\ncluster.id=AAAAAAAAAAAAAAAAAAAAAA\nnode.id=77\n")

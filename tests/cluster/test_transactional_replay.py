@@ -15,8 +15,11 @@ from cutover_harness.ledger import decode, read_ledger, read_ledgers
 from cutover_harness.ledger.format import ABORTED, ACKED, FAILED, META, SENT, SOURCE, TARGET
 from cutover_harness.replay import Fleet, FleetShape, Transactions
 from cutover_harness.replay.config import ReplayOptions
+from cutover_harness.replay.shape import Following
 from cutover_harness.testbed import ProcessTestbed
 from cutover_scenarios import sample_capture
+
+from tests.waiting import eventually, wait_until
 
 PARTITIONS = 6
 Record = tuple[int, int, int]  # cluster, stream, sequence
@@ -73,14 +76,15 @@ def ledgered(folder: Path) -> dict[int, set[Record]]:
 
 def acknowledged(folder: Path, count: int) -> None:
     """Wait until a process has had so many records acknowledged."""
-    deadline = time.monotonic() + 60
-    while not (folder / META).exists() or (read_ledger(folder).rows.everything().event == ACKED).sum() < count:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+
+    def reached() -> bool:
+        return (folder / META).exists() and bool((read_ledger(folder).rows.everything().event == ACKED).sum() >= count)
+
+    wait_until(reached, 60, backoff_s=0.1)
 
 
 @pytest.mark.parametrize("shim", [True, False], ids=["shim", "raw"])
-def test_what_is_committed_is_what_the_ledgers_say(testbed: ProcessTestbed, tmp_path: Path, shim: bool) -> None:
+def test_commits_match_the_ledgers(testbed: ProcessTestbed, tmp_path: Path, shim: bool) -> None:
     topic = f"tx-{uuid.uuid4().hex[:8]}"
     clients: dict[str, dict[str, Any]] = {
         "source": dict(testbed.source.client_config()),
@@ -96,7 +100,7 @@ def test_what_is_committed_is_what_the_ledgers_say(testbed: ProcessTestbed, tmp_
         folder=tmp_path,
         run=5,
         topics=[topic],
-        cutover_file=cutover if shim else None,
+        follows=Following(cutover) if shim else None,
         endpoints={"source": testbed.source.client_config(), "target": testbed.target.client_config()},
     )
     fleet.start()
@@ -109,11 +113,9 @@ def test_what_is_committed_is_what_the_ledgers_say(testbed: ProcessTestbed, tmp_
             write_file(cutover, testbed, topic, 2, "hold")
             time.sleep(1)
             write_file(cutover, testbed, topic, 3, "target")
-        deadline = time.monotonic() + 90
-        while not fleet.finished() and time.monotonic() < deadline:
-            time.sleep(0.2)
+        finished = eventually(fleet.finished, 90)
         fleet.check()
-        assert fleet.finished()
+        assert finished
     finally:
         fleet.stop()
     events = ledgered(tmp_path / "ledger")

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from functools import partial
 
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
-from cutover_harness.admin import Admin, Partition
-from cutover_harness.mirror import Mirror
-from cutover_harness.mirror.logs import LogReader, Record, partitions
+from cutover_harness.admin import Admin
+from cutover_harness.mirror import Batch, Mirror, MirrorSpec, ReverseMirror
+from cutover_harness.mirror.log_reader import LogReader, Record, partitions
 from cutover_harness.testbed import ProcessTestbed
+from cutover_harness.types import PartitionId
 
 from tests import waiting
 
@@ -19,21 +20,24 @@ eventually = partial(waiting.eventually, seconds=40)
 Config = Mapping[str, str]
 
 
+def mirror_spec(bed: ProcessTestbed, batch: Batch, reverse_connect_url: str | None = None) -> MirrorSpec:
+    """The mirror of a batch between the two clusters of the testbed."""
+    return MirrorSpec(
+        batch,
+        bed.connect_url,
+        bed.source.client_config(),
+        bed.target.client_config(),
+        exactly_once=bed.exactly_once,
+        reverse_connect_url=reverse_connect_url,
+    )
+
+
 @contextmanager
 def mirroring(
     bed: ProcessTestbed, topic: str, groups: Iterable[str] = (), reverse_connect_url: str | None = None
 ) -> Iterator[Mirror]:
     """The topic's own mirror, deleted at the end."""
-    with Mirror(
-        bed.connect_url,
-        bed.source.client_config(),
-        bed.target.client_config(),
-        batch=topic,
-        topics=[topic],
-        groups=list(groups),
-        exactly_once=bed.exactly_once,
-        reverse_connect_url=reverse_connect_url,
-    ) as mirror:
+    with Mirror(mirror_spec(bed, Batch(topic, (topic,), tuple(groups)), reverse_connect_url)) as mirror:
         mirror.create()
         try:
             yield mirror
@@ -41,7 +45,7 @@ def mirroring(
             mirror.delete()
 
 
-def wait_drained(mirror: Mirror) -> None:
+def wait_drained(mirror: Mirror | ReverseMirror) -> None:
     assert eventually(lambda: mirror.drained()[0]), mirror.drained()
 
 
@@ -73,7 +77,7 @@ def produce_transactions(config: Config, topic: str, count: int, size: int = 20)
             producer.commit_transaction(20)
 
 
-def log(config: Config, topic: str) -> dict[Partition, list[Record]]:
+def log(config: Config, topic: str) -> dict[PartitionId, list[Record]]:
     """All committed records of the topic."""
     reader = LogReader(config, "read")
     try:
@@ -82,7 +86,7 @@ def log(config: Config, topic: str) -> dict[Partition, list[Record]]:
         reader.close()
 
 
-def read_on(config: Config, group: str, topic: str) -> dict[Partition, list[bytes | None]]:
+def read_on(config: Config, group: str, topic: str) -> dict[PartitionId, list[bytes | None]]:
     """The values that the group is delivered from its committed offsets until the end of every partition."""
     consumer = Consumer(
         {
@@ -94,7 +98,7 @@ def read_on(config: Config, group: str, topic: str) -> dict[Partition, list[byte
         }
     )
     left = set(partitions(Admin(config).partitions([topic])))
-    found: dict[Partition, list[bytes | None]] = {partition: [] for partition in left}
+    found: dict[PartitionId, list[bytes | None]] = {partition: [] for partition in left}
     consumer.assign([TopicPartition(topic, number) for _, number in left])
     deadline = time.monotonic() + 20
     while left and time.monotonic() < deadline:

@@ -1,14 +1,16 @@
-"""The contract: what confluent_kafka's clients do, asked of the raw ones and of the shim with the same expectations.
+"""The contract: what confluent_kafka's clients do, expected of the raw clients and of the shim alike.
 
 Every body takes a `client` (see `Client`) and works on librdkafka's mock cluster and on a real broker.
 """
 
 from __future__ import annotations
 
+import gc
 import itertools
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import confluent_kafka
@@ -96,7 +98,7 @@ def test_callbacks_run_in_poll_and_flush_on_the_callers_thread(client: Client) -
     producer.close()
 
 
-def test_an_exception_in_a_callback_comes_out_of_poll_and_the_rest_is_still_served(client: Client) -> None:
+def test_poll_raises_a_callbacks_exception_and_serves_the_rest_afterwards(client: Client) -> None:
     topic = client.topic()
     producer = client.producer()
     seen: list[int] = []
@@ -464,3 +466,86 @@ def test_a_closed_consumer(client: Client) -> None:
     ):
         with pytest.raises(RuntimeError, match="closed"):
             call()
+
+
+def assigned(consumer: Any, topic: str) -> list[Any]:
+    """Subscribe, wait for the first assignment, and return the list that every revocation is appended to."""
+    revoked: list[Any] = []
+    consumer.subscribe(
+        [topic], on_revoke=lambda _consumer, partitions: revoked.append(sorted(p.partition for p in partitions))
+    )
+    deadline = time.monotonic() + 25
+    while not consumer.assignment():
+        consumer.poll(0.1)
+        assert time.monotonic() < deadline, "no assignment"
+    return revoked
+
+
+def test_on_revoke_runs_in_the_first_poll_after_unsubscribe(client: Client) -> None:
+    consumer = client.consumer("unsubscribed")
+    revoked = assigned(consumer, client.filled(4))
+    everything = sorted(p.partition for p in consumer.assignment())
+    consumer.unsubscribe()
+    assert revoked == [], "callbacks run in poll() and close() alone"
+    deadline = time.monotonic() + 25
+    while not revoked:
+        consumer.poll(0.1)
+        assert time.monotonic() < deadline, "on_revoke was not called"
+    assert revoked == [everything]
+    assert consumer.assignment() == []
+    consumer.close()
+    assert revoked == [everything]
+
+
+def test_on_revoke_runs_in_close(client: Client) -> None:
+    consumer = client.consumer("closed-with-callback")
+    revoked = assigned(consumer, client.filled(4))
+    everything = sorted(p.partition for p in consumer.assignment())
+    consumer.close()
+    assert revoked == [everything]
+
+
+def test_incremental_assignment_by_hand(client: Client) -> None:
+    topic = client.filled(4)
+    consumer = client.consumer("incremental")
+    consumer.incremental_assign([TopicPartition(topic, 0, 0)])
+    consumer.incremental_assign([TopicPartition(topic, 1, 0)])
+    assert sorted(p.partition for p in consumer.assignment()) == [0, 1]
+    with pytest.raises(KafkaException) as refused:
+        consumer.incremental_assign([TopicPartition(topic, 1, 0)])
+    assert refused.value.args[0].code() == KafkaError._CONFLICT
+    with pytest.raises(KafkaException) as unknown:
+        consumer.incremental_unassign([TopicPartition(topic, 2)])
+    assert unknown.value.args[0].code() == KafkaError._INVALID_ARG
+    consumer.incremental_unassign([TopicPartition(topic, 1)])
+    assert [p.partition for p in consumer.assignment()] == [0]
+    assert {m.partition() for m in read(consumer, 2)} == {0}
+    consumer.close()
+
+
+@pytest.mark.parametrize("kind", ["producer", "consumer"])
+def test_a_client_that_is_dropped_without_close_ends(client: Client, kind: str) -> None:
+    topic = client.filled(2)
+
+    def use() -> None:
+        if kind == "producer":
+            client.producer().produce(topic, b"never flushed", on_delivery=lambda _error, _message: None)
+        else:
+            consumer = client.consumer("dropped")
+            consumer.subscribe([topic], on_assign=lambda _consumer, _partitions: None)
+            consumer.poll(0.1)
+
+    use()  # the first one may start threads that serve all clients
+    gc.collect()
+    before = threads()
+    for _ in range(5):
+        use()
+    gc.collect()
+    deadline = time.monotonic() + 25
+    while threads() > before:
+        time.sleep(0.05)
+        assert time.monotonic() < deadline, f"{threads()} threads, {before} before"
+
+
+def threads() -> int:
+    return len(list(Path("/proc/self/task").iterdir()))

@@ -41,7 +41,7 @@ def client(request: pytest.FixtureRequest, mock: confluent_kafka.Producer, tmp_p
         conf["cutover.file"] = str(file_for(tmp_path, bootstrap, request.param.split()[-1]))
 
     def consumer(given: dict[str, Any]) -> Any:
-        # The mock cluster's classic groups wait three seconds for members; those of KIP-848 are there at once.
+        # The mock cluster's classic groups wait three seconds for members; those of KIP-848 are complete immediately.
         return kind.Consumer({"group.protocol": "consumer", **given} if "group.id" in given else given)
 
     return Client(kind.Producer, consumer, conf, lambda topic, _: mock.list_topics(topic, timeout=10), 4)

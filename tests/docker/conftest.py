@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from cutover_harness.errors import UsageError
 from cutover_harness.testbed.docker import engine
-from cutover_harness.testbed.docker.image import TAG
+from cutover_harness.testbed.docker.image import REPOSITORY, TAG, VERSION
 from cutover_harness.testbed.docker.options import DockerOptions
 from cutover_harness.testbed.docker.testbed import DockerTestbed
+
+OLDEST = "2.8.2"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -21,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def absent(why: str) -> None:
-    """Skip, or fail where the tests have been promised an engine."""
+    """Skip, or fail if the environment requires an engine."""
     if os.environ.get("CUTOVER_TEST_DOCKER") == "required":
         pytest.fail(why)
     pytest.skip(why)
@@ -37,17 +39,27 @@ def client() -> Iterator[Any]:
     found.close()
 
 
-@pytest.fixture(scope="session")
-def image(client: Any) -> str:
-    """An image laid out as apache/kafka's: the one that is named, or the local one."""
+def present(client: Any, name: str, version: str = VERSION) -> str:
+    """Return the name of an image that is here; skip, or fail, otherwise."""
     import docker
 
-    name = os.environ.get("CUTOVER_TEST_IMAGE", TAG)
     try:
         client.images.get(name)
     except docker.errors.ImageNotFound:
-        absent(f"no image {name}: make one with `python -m cutover_harness.testbed.docker.image`")
+        absent(f"no image {name}: make one with `python -m cutover_harness.testbed.docker.image --kafka {version}`")
     return name
+
+
+@pytest.fixture(scope="session")
+def image(client: Any) -> str:
+    """An image laid out as apache/kafka's: the one that is named, or the local one."""
+    return present(client, os.environ.get("CUTOVER_TEST_IMAGE", TAG))
+
+
+@pytest.fixture(scope="session")
+def oldest_image(client: Any) -> str:
+    """The local image of the oldest version of a source."""
+    return present(client, f"{REPOSITORY}:{OLDEST}", OLDEST)
 
 
 @pytest.fixture(scope="session")

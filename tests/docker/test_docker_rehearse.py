@@ -71,11 +71,11 @@ def test_a_fault_that_the_kernel_does_not_know_proves_nothing(options: list[str]
     )
     print(done.stdout, done.stderr)
     facts = json.loads((tmp_path / "cutover-out" / "delayed" / "run.json").read_text(encoding="utf-8"))
-    (guard,) = [guard for guard in facts["guards"] if guard["name"] == "fault delay source hit"]
-    if guard["held"]:
-        assert "qdisc netem" in guard["evidence"]
+    (precondition,) = [each for each in facts["preconditions"] if each["name"] == "fault delay source hit"]
+    if precondition["held"]:
+        assert "qdisc netem" in precondition["evidence"]
     else:
-        assert guard["evidence"].startswith("unavailable: netem")
+        assert precondition["evidence"].startswith("unavailable: netem")
         assert outcome(tmp_path / "cutover-out", "delayed") == "INCONCLUSIVE"
         assert "fault delay source hit not proven: unavailable: netem: " in done.stdout
         assert done.returncode == 3
@@ -108,7 +108,7 @@ def test_an_interruption_leaves_nothing(options: list[str], tmp_path: Path, clie
     assert not marked(tmp_path)
 
 
-def test_what_a_killed_run_leaves_is_cleaned(options: list[str], tmp_path: Path, client: Any) -> None:
+def test_leftovers_of_a_killed_run_are_removed(options: list[str], tmp_path: Path, client: Any) -> None:
     with (tmp_path / "said").open("w") as said:
         process = subprocess.Popen(
             [*PROGRAM, *options, "stop-first"], cwd=tmp_path, stdout=said, stderr=said, start_new_session=True

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka import KafkaException
 from cutover_harness.admin import Admin
-from cutover_harness.mirror import logs
+from cutover_harness.mirror import log_reader
 from cutover_harness.mirror.errors import MirrorError
 
 from tests.waiting import wait_until
@@ -82,7 +82,7 @@ def fence(broker: FencedBroker, admin: Admin) -> None:
     broker.fenced = False
 
 
-def test_a_client_that_was_told_of_no_broker_is_replaced(broker: FencedBroker) -> None:
+def test_client_with_empty_metadata_is_replaced(broker: FencedBroker) -> None:
     admin = Admin({"bootstrap.servers": broker.address}, timeout_s=0.5)
     fence(broker, admin)
     wait_until(lambda: answers(admin))
@@ -97,11 +97,11 @@ def test_without_a_new_client_it_would_never_answer_again(
     assert not any(answers(admin) for _ in range(5))
 
 
-def test_a_reader_that_got_no_answer_goes_on_with_a_new_client(
+def test_reader_without_an_answer_continues_with_a_new_client(
     broker: FencedBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logs, "_READ_LIMIT_S", 0.5)
-    reader = logs.LogReader({"bootstrap.servers": broker.address}, "source")
+    monkeypatch.setattr(log_reader, "_READ_LIMIT_S", 0.5)
+    reader = log_reader.LogReader({"bootstrap.servers": broker.address}, "source")
     before = reader._consumer
     with pytest.raises(MirrorError):  # the broker has no answer to Fetch
         reader.read({("t", 0): 0})

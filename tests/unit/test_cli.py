@@ -1,9 +1,8 @@
-"""What a user of the command line gets wrong, and what he is told: one line on standard error, exit code 2."""
+"""Mistakes on the command line: one line on standard error, exit code 2."""
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -14,7 +13,11 @@ from pathlib import Path
 
 import pytest
 from cutover_harness.cli.app import run
+from cutover_harness.cli.commands import COMMANDS
+from cutover_harness.cli.repeat_command import repeat_command
 from cutover_scenarios import sample_capture
+
+from tests.waiting import running_below
 
 
 @dataclass(frozen=True)
@@ -55,19 +58,28 @@ BAD_SCENARIO = "name: mine\ntitle: x\npath: [create-task, fly]\n"
         (["rehearse", "no-such-scenario"], "no scenario is called 'no-such-scenario'"),
         (["rehearse", "--capture", "none.parquet"], "none.parquet: no such file"),
         (["rehearse", "--capture", "bad.yaml"], "not a Parquet file"),
-        (["rehearse", "bad.yaml"], "bad.yaml:3: path.1.act: "),
+        (["rehearse", "bad.yaml"], "bad.yaml:3: path.1.step: "),
         (["rehearse", "none.yaml"], "scenario file none.yaml: cannot be read: No such file"),
         (["rehearse", "--out", "bad.yaml"], "--out bad.yaml: is a file"),
         (["rehearse", "--out", "full"], "--out full: is not empty and not an earlier rehearsal's"),
+        (["rehearse", "--out", "policed"], "policed/policy.toml: limits.losst: "),
         (["rehearse", "--speed", "0"], "--speed 0.0: must be above 0"),
         (["rehearse", "--testbed", "cloud"], "--testbed cloud: not one of"),
-        (["rehearse", "--memory", "2g"], "--memory 2g: is for --testbed docker and means nothing to process"),
-        (["rehearse", "--testbed", "docker", "--source-version", "3.4.1"], "--source-version 3.4.1: is for --testbed"),
+        (["rehearse", "--memory", "2g"], "--memory 2g: is for --testbed docker, not for process: leave it out"),
+        (["rehearse", "--testbed", "docker", "--source-version", "2.7"], "--source-version 2.7: images are known for"),
         (["rehearse", "--target-ack-delay", "-1"], "--target-ack-delay -1: must be between"),
         (["rehearse", "--ports", "1,2"], "--ports 1,2: three different port numbers"),
-        (["rehearse", "--all", "stop-first"], "--all walks the whole catalogue"),
+        (["rehearse", "--all", "stop-first"], "--all runs the whole catalogue"),
         (["rehearse", "stop-first", "stop-first"], "scenario stop-first is given twice"),
-        (["scenarios", "validate", "bad.yaml"], "bad.yaml:3: path.1.act: "),
+        (["inventory", "--source", "none"], "properties none: cannot be read: No such file"),
+        (["inventory", "--source", "bad.yaml"], "bad.yaml, line 1: expected name=value"),
+        (["inventory", "--source", "none", "--sample", "-1"], "--sample -1: must be 0 or more"),
+        (["inventory", "--source", "none", "--rate", "0"], "--rate 0: must be above 0"),
+        (["inventory", "--source", "none", "--stale-days", "nan"], "--stale-days nan: must be above 0"),
+        (["inventory", "--source", "none", "-o", "full"], "-o full: is a folder"),
+        (["inventory", "--source", "none", "--html", "no/x.html"], "--html no/x.html: its folder does not exist"),
+        (["inventory", "--source", "none", "--connect", "http://${NO_SUCH}@x"], "no variable NO_SUCH"),
+        (["scenarios", "validate", "bad.yaml"], "bad.yaml:3: path.1.step: "),
         (["scenarios", "show", "nothing"], "no scenario is called 'nothing'"),
     ],
 )
@@ -75,13 +87,16 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path, cli: Cli, args: l
     (tmp_path / "bad.yaml").write_text(BAD_SCENARIO, encoding="utf-8")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "precious").touch()
+    (tmp_path / "policed").mkdir()
+    (tmp_path / "policed" / "policy.toml").write_text("[limits]\nlosst = 0\n", encoding="utf-8")
     done = cli(*args)
     last = done.stderr.strip().splitlines()[-1]
     assert done.returncode == 2, done.stderr
     assert last.startswith("kafka-cutover: ")
     assert says in last
     assert done.stdout == ""
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.yaml", "full"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.yaml", "full", "policed"]
+    assert [path.name for path in (tmp_path / "policed").iterdir()] == ["policy.toml"], "nothing began"
 
 
 @pytest.mark.parametrize(
@@ -91,7 +106,7 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path, cli: Cli, args: l
         (["--source-version", "0.8"], "0.8"),
     ],
 )
-def test_where_nothing_can_be_rehearsed_every_scenario_is_named_in_every_output(
+def test_if_nothing_can_be_rehearsed_every_scenario_is_in_every_output(
     tmp_path: Path, cli: Cli, options: list[str], why: str
 ) -> None:
     done = cli("rehearse", "stop-first", "producers-first", *options)
@@ -103,7 +118,7 @@ def test_where_nothing_can_be_rehearsed_every_scenario_is_named_in_every_output(
         assert any(line.split() == [name, "not", "rehearsed", *"-----"] for line in done.stdout.splitlines())
         for file in ("rehearsal.json", "report.html", "report.md", "report.json", "junit.xml"):
             assert name in (out / file).read_text(encoding="utf-8"), file
-    assert "INCONCLUSIVE: Nothing was rehearsed of 2 scenarios asked for" in done.stdout
+    assert "INCONCLUSIVE: Nothing was rehearsed of 2 scenarios requested" in done.stdout
     assert len(lines) == 2
 
 
@@ -113,7 +128,17 @@ def test_a_port_in_use_is_named(tmp_path: Path, cli: Cli) -> None:
         done = cli("rehearse", "stop-first", "--ports", f"{port},{port - 1},{port - 2}")
     assert done.returncode == 2, done.stderr
     assert str(port) in done.stderr.strip().splitlines()[-1]
-    assert not _running_below(tmp_path)
+    assert not running_below(tmp_path)
+
+
+@pytest.mark.parametrize("command", [("plan", "check"), ("status",), ("rehearse", "--plan")])
+def test_names_with_control_characters_do_not_reach_the_terminal(tmp_path: Path, cli: Cli, command: list[str]) -> None:
+    file = "plan\x1b[31m\u202e.yaml"
+    (tmp_path / file).write_text('name: a\n"b\\x1b[31m": 1\n', encoding="utf-8")
+    done = cli(*command, file)
+    assert done.returncode == 2
+    assert "plan\N{REPLACEMENT CHARACTER}[31m" in done.stdout + done.stderr
+    assert not {"\x1b", "\u202e"} & set(done.stdout + done.stderr)
 
 
 def test_unknown_options_are_usage_errors(cli: Cli) -> None:
@@ -129,23 +154,12 @@ def test_the_catalogue_can_be_read_by_a_machine_and_checked(tmp_path: Path, cli:
     shown = cli("scenarios", "show", "stop-first").stdout
     (tmp_path / "mine.yaml").write_text(shown, encoding="utf-8")
     assert cli("scenarios", "validate", "mine.yaml").returncode == 0
+    assert cli("scenarios", "show", "mine.yaml").stdout == shown
     assert json.loads(cli("scenarios", "schema").stdout)["title"] == "Scenario"
 
 
 def test_the_sample_capture_is_shipped() -> None:
     assert sample_capture().stat().st_size > 100_000
-
-
-def _running_below(folder: Path) -> list[str]:
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if str(folder) in line and process.name != str(os.getpid()):
-            found.append(line)
-    return found
 
 
 INTERRUPTED_WHILE_LOADING = """
@@ -169,3 +183,41 @@ def test_an_interruption_while_it_is_loaded_is_one(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+LOADED = """
+import sys
+try:
+    from cutover_harness.cli import main
+    main()
+finally:
+    print(sum(place.partition(":")[0] in sys.modules for place in COMMANDS.values()), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "loaded"), [(["--version"], 0), (["doctor", "--help"], 1), (["--help"], len(COMMANDS))]
+)
+def test_a_command_loads_its_own_module_alone(arguments: list[str], loaded: int) -> None:
+    program = f"COMMANDS = {COMMANDS!r}\n{LOADED}"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program, *arguments], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, int(done.stderr)) == (0, loaded)
+
+
+def test_a_command_names_the_package_that_is_missing() -> None:
+    program = "import sys; sys.modules['httpx'] = None; from cutover_harness.cli import main; main()"
+    command = [sys.executable, "-P", "-c", program]
+    done = subprocess.run([*command, "resume", "x"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "kafka-cutover: needs httpx: pip install 'kafka-cutover[harness]'\n",
+    )
+    assert subprocess.run([*command, "--version"], capture_output=True, check=False).returncode == 0
+
+
+def test_the_command_that_repeats_a_run_has_its_seed() -> None:
+    assert repeat_command(["rehearse", "stop-first"], 7) == "kafka-cutover rehearse --seed 7 stop-first"
+    assert repeat_command(["rehearse", "--", "-odd.yaml"], 7) == "kafka-cutover rehearse --seed 7 -- -odd.yaml"
+    assert repeat_command(["rehearse", "--seed", "7"], None) == "kafka-cutover rehearse --seed 7"

@@ -20,6 +20,13 @@ OURS = {"cutover_shim", "cutover_harness", "cutover_scenarios", "cutover_reports
 KNOW_NOTHING_OF = {
     "harness/cutover_harness/judge": {"confluent_kafka", "subprocess", "psutil", "httpx", "cutover_shim", "pandas"},
     "harness/cutover_harness/ledger": {"confluent_kafka", "subprocess", "psutil", "httpx", "cutover_shim", "pandas"},
+    "harness/cutover_harness/procedure": {
+        "subprocess",
+        "pydantic",
+        "httpx",
+        "cutover_shim",
+        *(f"cutover_harness.{part}" for part in ("admin", "cli", "conductor", "judge", "mirror", "plan", "rehearsal")),
+    },
     "harness/cutover_harness/mirror": {
         "cutover_harness.plan",
         "cutover_harness.conductor",

@@ -10,11 +10,12 @@ from pathlib import Path
 import docker
 import psutil
 import pytest
-from cutover_harness.errors import UsageError
+from cutover_harness.errors import UnavailableError, UsageError
 from cutover_harness.testbed import settings
-from cutover_harness.testbed.base import TestbedError, UnavailableError
-from cutover_harness.testbed.docker import container, engine, netem, nodes
+from cutover_harness.testbed.base import TestbedError
+from cutover_harness.testbed.docker import container, description, engine, netem, nodes
 from cutover_harness.testbed.docker.image import SCRIPTS
+from cutover_harness.testbed.docker.options import DockerOptions, image_of
 from cutover_harness.testbed.s3 import S3Store
 
 STORE = nodes.Store(S3Store("http://s3:9000", "us-east-1", "access-key", "secret-key"), "bucket-data", "bucket-ops")
@@ -45,7 +46,7 @@ def test_automq_as_it_documents_a_single_node() -> None:
     assert node.stop_grace_s >= 30
 
 
-def test_automq_timeouts_are_left_as_it_has_them() -> None:
+def test_timeouts_of_automq_are_its_own() -> None:
     found = properties(nodes.broker("target", "x", 1, 1, None, STORE))
     assert not found.keys() & {"broker.session.timeout.ms", "controller.quorum.fetch.timeout.ms", "num.io.threads"}
 
@@ -84,6 +85,60 @@ def test_listeners_for_containers_and_for_the_host() -> None:
     assert nodes.internal_address(node) == "kafka-target:9092"
 
 
+def test_a_broker_before_kafka_3_keeps_its_metadata_in_a_zookeeper_of_its_image() -> None:
+    metadata = nodes.zookeeper_of("image:2.8", 21002, None)
+    node = nodes.broker_on_zookeeper("source", "image:2.8", 21000, None, metadata)
+    found = properties(node)
+    assert found["zookeeper.connect"] == "zookeeper:2181"
+    assert found["listeners"] == "INTERNAL://:9092,HOST://:9094"
+    assert found["advertised.listeners"] == "INTERNAL://kafka-source:9092,HOST://127.0.0.1:21000"
+    assert not [name for name in found if name.startswith(("process.", "controller.", "node."))], (
+        "2.8 has an early KRaft"
+    )
+    assert "format" not in node.command[2], "such a broker formats its storage itself"
+    assert metadata.image == node.image
+    assert metadata.ports == {2181: 21002}
+    assert properties(metadata, nodes.ZOOKEEPER_FILE)["clientPort"] == "2181"
+
+
+@pytest.mark.parametrize(
+    ("version", "image"),
+    [
+        ("2.8.2", "confluentinc/cp-kafka:6.2.1"),
+        ("3.4.1", "confluentinc/cp-kafka:7.4.0"),
+        ("3.7.0", "apache/kafka:3.7.0"),
+        ("4.4.0", "apache/kafka:4.4.0"),
+    ],
+)
+def test_a_version_chooses_an_image(version: str, image: str) -> None:
+    assert image_of(version) == image
+
+
+@pytest.mark.parametrize("version", ["2.7.1", "latest", ""])
+def test_a_version_without_an_image_is_refused(version: str) -> None:
+    with pytest.raises(UsageError, match=r"--source-version .*: images are known for 2\.8, .*3\.7 and later: "):
+        image_of(version)
+
+
+def test_connect_is_kafka_3_9_whatever_version_the_source_has() -> None:
+    assert DockerOptions(source_image="mine").image_of_connect == "mine"
+    assert DockerOptions(source_image="mine", source_version="2.8.2").image_of_connect == "apache/kafka:3.9.2"
+    assert DockerOptions(source_version="2.8.2", connect_image="own").image_of_connect == "own"
+
+
+@pytest.mark.parametrize(
+    ("jars", "version"),
+    [
+        ("kafka-clients-3.9.2.jar\nkafka_2.13-3.9.2.jar", "3.9.2"),
+        ("kafka_2.13-6.2.1-ccs.jar", "2.8 (Confluent 6.2.1)"),
+        ("kafka_2.13-99.1.0-ccs.jar", "unknown (Confluent 99.1.0)"),
+        ("", "2.8"),
+    ],
+)
+def test_the_version_by_the_jars_of_an_image(jars: str, version: str) -> None:
+    assert description.version("some/kafka:2.8", jars, automq=False) == version
+
+
 @pytest.mark.parametrize("exactly_once", [True, False])
 def test_connect_keeps_its_state_on_the_target(exactly_once: bool) -> None:
     target = nodes.broker("target", "x", 1, 1, None)
@@ -95,23 +150,57 @@ def test_connect_keeps_its_state_on_the_target(exactly_once: bool) -> None:
     assert node.ports == {8083: 21002}
 
 
+def test_connect_reads_secrets_from_a_folder_that_is_mounted(tmp_path: Path) -> None:
+    target = nodes.broker("target", "x", 1, 1, None)
+    node = nodes.connect("connect", "image", target, 21002, None, exactly_once=False, secrets=tmp_path)
+    found = properties(node, nodes.CONNECT_FILE)
+    assert found["config.providers.cutover.param.allowed.paths"] == str(tmp_path)
+    assert node.secrets == tmp_path
+    assert node.env["LOG_DIR"].startswith("/tmp/"), "the image's own folder is writable for another user alone"
+    without = nodes.connect("connect", "image", target, 21002, None, exactly_once=False)
+    assert not any(key.startswith("config.providers") for key in properties(without, nodes.CONNECT_FILE))
+    assert without.secrets is None
+
+
+class Securing:
+    """A client of an engine with these security options."""
+
+    def __init__(self, *options: str) -> None:
+        self.options = options
+
+    def info(self) -> dict[str, object]:
+        return {"SecurityOptions": list(self.options)}
+
+
+def test_a_container_that_reads_secrets_runs_as_the_user_who_wrote_them() -> None:
+    me = f"{os.getuid()}:{os.getgid()}"
+    assert engine.reading_options(Securing()) == {"user": me}
+    assert engine.reading_options(Securing("name=seccomp,profile=builtin")) == {"user": me}
+    assert engine.reading_options(Securing("name=userns")) == {"user": me, "userns_mode": "host"}
+    assert engine.reading_options(Securing("name=rootless", "name=cgroupns")) == {"user": "0:0"}
+
+
 @pytest.mark.parametrize(
     ("home", "formatted", "calls"),
     [
         ("/opt/kafka", False, ["/opt/kafka format", "/opt/kafka start"]),
         ("/opt/kafka", True, ["/opt/kafka start"]),
         ("/opt/automq/kafka", False, ["/opt/automq/kafka format", "/opt/automq/kafka start"]),
+        ("/opt/bitnami/kafka", False, ["/opt/bitnami/kafka format", "/opt/bitnami/kafka start"]),
+        ("/usr", False, ["/usr format", "/usr start"]),
     ],
 )
-def test_one_command_for_both_layouts(tmp_path: Path, home: str, formatted: bool, calls: list[str]) -> None:
+def test_one_command_for_all_layouts(tmp_path: Path, home: str, formatted: bool, calls: list[str]) -> None:
     """The command is run by bash on a folder laid out as the image is."""
     command = nodes.broker("target", "x", 1, 1, None).command
     assert command[:2] == ("bash", "-c")
     script = command[2].replace("/tmp/kafka", f"{tmp_path}/data/kafka").replace("/opt/", f"{tmp_path}/opt/")
+    script = script.replace("/usr/bin", f"{tmp_path}/usr/bin")
+    suffix = "" if home == "/usr" else ".sh"
     scripts = tmp_path / home[1:] / "bin"
     scripts.mkdir(parents=True)
-    for name, does in (("kafka-storage.sh", "format"), ("kafka-server-start.sh", "start")):
-        file = scripts / name
+    for name, does in (("kafka-storage", "format"), ("kafka-server-start", "start")):
+        file = scripts / f"{name}{suffix}"
         file.write_text(f'#!/bin/bash\necho {home} {does} "$@"\n', encoding="utf-8")
         file.chmod(0o755)
     if formatted:
@@ -166,7 +255,7 @@ def test_netem_commands() -> None:
         netem.device("qdisc noqueue 0: dev lo root refcnt 2")
 
 
-def test_whose_process_is_gone_is_abandoned_and_nobody_elses() -> None:
+def test_only_things_of_an_ended_process_are_abandoned() -> None:
     mine = engine.labels("run")
     assert not engine.abandoned(mine)
     assert engine.of_run("run")(mine)
@@ -187,7 +276,7 @@ def test_whose_process_is_gone_is_abandoned_and_nobody_elses() -> None:
         ("ssh://me@192.0.2.1", "the engine has to be on this machine"),
     ],
 )
-def test_no_engine_is_one_line_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch, host: str, says: str) -> None:
+def test_no_engine_is_one_line_with_a_remedy(monkeypatch: pytest.MonkeyPatch, host: str, says: str) -> None:
     monkeypatch.setenv("DOCKER_HOST", host)
     with pytest.raises(UsageError) as raised:
         engine.connect()
@@ -217,7 +306,7 @@ def paused(pausing: Pausing) -> Pausing:
     return pausing
 
 
-def test_what_cannot_be_frozen_at_once_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_freeze_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     assert paused(Pausing(2, "OCI runtime pause failed: unable to freeze: unknown")).paused
     with pytest.raises(TestbedError, match="no such container"):
         paused(Pausing(1, "no such container"))

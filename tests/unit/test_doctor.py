@@ -1,4 +1,4 @@
-"""`doctor` finds what is missing and says what to do about it."""
+"""`doctor` lists what is missing, with a remedy."""
 
 from __future__ import annotations
 

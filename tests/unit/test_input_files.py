@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from cutover_harness.cli.app import run
-from cutover_harness.cli.last_resort import DEBUG, EXIT_DEFECT
+from cutover_harness.cli.last_resort import DEBUG
 from cutover_harness.errors import UsageError
+from cutover_harness.exit_codes import DEFECT
 from cutover_harness.plan.load import parse
 
 OPTIONS = [
@@ -121,7 +122,7 @@ def test_whatever_a_path_is_the_answer_is_one_line(
     ],
 )
 @pytest.mark.parametrize("shape", ["fifo", "empty", "garbage"])
-def test_an_output_that_cannot_be_made_is_one_line(
+def test_an_output_that_cannot_be_created_is_one_line(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, shape: str
 ) -> None:
     name = make(shape, here / "input")
@@ -148,7 +149,7 @@ MERGED = "a: &a {x: 1}\n" + "".join(
         ("- " * 5_000, "nested more than 30 levels deep"),
         (BOMB, "aliases make more than 100,000 values"),
         (MERGED, "aliases make more than 100,000 values"),
-        ("a: &a [*a]", "an alias stands for what it is in"),
+        ("a: &a [*a]", "an alias refers to a node that contains it"),
         ("a: 2026-13-45", "not YAML: month must be in 1..12"),
         ("a: " + "1" * 5_000, "not YAML: Exceeds the limit"),
         ("? [a]\n: b", "x.yaml:1: not YAML: found unhashable key"),
@@ -157,7 +158,7 @@ MERGED = "a: &a {x: 1}\n" + "".join(
         ("a: !!python/object:os.system {}", "not YAML: could not determine a constructor"),
     ],
 )
-def test_yaml_that_would_blow_up_is_one_line(text: str, says: str) -> None:
+def test_yaml_that_would_exhaust_memory_is_one_line(text: str, says: str) -> None:
     with pytest.raises(UsageError) as error:
         parse(text, "x.yaml")
     assert says in str(error.value)
@@ -179,8 +180,8 @@ def boom(error: BaseException) -> Callable[..., int]:
 @pytest.mark.parametrize(
     ("error", "code", "says"),
     [
-        (ZeroDivisionError("division by zero"), EXIT_DEFECT, "unexpected ZeroDivisionError: division by zero"),
-        (RecursionError("too deep"), EXIT_DEFECT, "unexpected RecursionError"),
+        (ZeroDivisionError("division by zero"), DEFECT, "unexpected ZeroDivisionError: division by zero"),
+        (RecursionError("too deep"), DEFECT, "unexpected RecursionError"),
         (OSError(28, "No space left on device", "out/run.json"), 2, "out/run.json: No space left on device"),
         (OSError(28, "No space left on device"), 2, "No space left on device"),
     ],
@@ -200,7 +201,7 @@ def test_the_last_resort(
     assert says in said
     assert len(said.strip().splitlines()) == 1
     kept = list(here.glob("kafka-cutover-*.traceback.txt"))
-    assert len(kept) == (code == EXIT_DEFECT)
+    assert len(kept) == (code == DEFECT)
     if kept:
         assert str(kept[0]) in said
         assert "Traceback" in kept[0].read_text(encoding="utf-8")

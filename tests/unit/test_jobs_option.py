@@ -1,11 +1,12 @@
-"""How many scenarios run at once."""
+"""Number of scenarios that run in parallel."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
-from cutover_harness.cli.rehearse import _has_automq, _jobs
+from cutover_harness.cli.rehearse import _jobs
+from cutover_harness.cli.testbed_options import TestbedOptions
 from cutover_harness.errors import UsageError
 from cutover_harness.rehearsal.settings import TestbedKind
 
@@ -23,7 +24,7 @@ from cutover_harness.rehearsal.settings import TestbedKind
         (1, 30, 8, True, 1),
     ],
 )
-def test_scenarios_at_once(
+def test_number_of_parallel_scenarios(
     monkeypatch: pytest.MonkeyPatch, wanted: int | None, scenarios: int, cores: int, fixed_ports: bool, at_once: int
 ) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
@@ -32,9 +33,9 @@ def test_scenarios_at_once(
 
 @pytest.mark.parametrize(
     ("wanted", "fixed_ports", "says"),
-    [(0, False, "--jobs 0: must be 1 or more"), (2, True, "cannot share the ports of --ports")],
+    [(0, False, "--jobs 0: must be 1 or more"), (2, True, "cannot share --ports")],
 )
-def test_jobs_that_cannot_be(wanted: int, fixed_ports: bool, says: str) -> None:
+def test_invalid_numbers_of_jobs(wanted: int, fixed_ports: bool, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         _jobs(wanted, 3, fixed_ports)
 
@@ -58,5 +59,5 @@ def test_automq_has_a_small_machine_for_itself(
         ("docker", "mirror.example/automqinc/automq:1.7.3", True),
     ],
 )
-def test_what_counts_as_automq(kind: TestbedKind, image: str | None, automq: bool) -> None:
-    assert _has_automq(kind, image) == automq
+def test_distributions_that_count_as_automq(kind: TestbedKind, image: str | None, automq: bool) -> None:
+    assert TestbedOptions(testbed=kind, target_image=image).has_automq() == automq

@@ -26,7 +26,7 @@ from cutover_harness import processes, runs
 folder = Path(sys.argv[1])
 runs.begin("rehearse", folder)
 child = processes.spawn([sys.executable, "-c", "import time; time.sleep(300)"], stdout=folder / "log")
-print(child.pid, processes._leash.pid, flush=True)
+print(child.pid, processes._reaper.pid, flush=True)
 if sys.argv[2] == "wait":
     time.sleep(300)
 """
@@ -77,7 +77,7 @@ def test_a_process_whose_tool_and_reaper_were_killed_is_named_and_ended(killed: 
     wait_until(lambda: not of(pid, clean=False))
 
 
-def test_the_children_of_a_tool_that_runs_are_nobodys_leftovers(tmp_path: Path) -> None:
+def test_children_of_a_running_tool_are_no_leftovers(tmp_path: Path) -> None:
     tool = subprocess.Popen([sys.executable, "-c", TOOL, str(tmp_path), "wait"], stdout=subprocess.PIPE, text=True)
     assert tool.stdout is not None
     child = int(tool.stdout.readline().split()[0])
@@ -102,7 +102,7 @@ def test_the_folder_of_a_run_that_was_killed_is_named_with_its_data(killed: tupl
     )
     assert len(list(leftovers.interrupted_runs(clean=True))) == 1, "what is evidence stays"
     assert folder.is_dir()
-    assert not list(leftovers.interrupted_runs(clean=False)), "but it is not told again"
+    assert not list(leftovers.interrupted_runs(clean=False)), "but it is not reported again"
 
 
 def test_a_run_that_ends_in_order_leaves_no_record(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_record_that_is_damaged_is_left_out(cache: Path) -> None:
     assert not list(runs.interrupted())
 
 
-def test_doctor_tells_leftovers_without_a_container_engine(
+def test_doctor_lists_leftovers_without_a_container_engine(
     killed: tuple[int, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pid, folder = killed

@@ -49,7 +49,7 @@ def test_a_start_may_take_as_long_as_the_log_grows(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize("script", [SILENT, BABBLING], ids=["silent", "logs for ever"])
-def test_a_node_that_does_not_come_up_is_told(tmp_path: Path, script: str) -> None:
+def test_a_node_that_does_not_come_up_is_reported(tmp_path: Path, script: str) -> None:
     stuck = node(tmp_path, script)
     with pytest.raises(TestbedError, match="target broker did not answer within"):
         stuck.await_ready(0.1)
@@ -65,7 +65,7 @@ def test_a_node_that_does_not_come_up_is_told(tmp_path: Path, script: str) -> No
     ],
     ids=["in good order", "lingers", "deaf"],
 )
-def test_how_it_ended_is_told(tmp_path: Path, script: str, grace_s: float, says: str | None) -> None:
+def test_the_way_it_ended_is_reported(tmp_path: Path, script: str, grace_s: float, says: str | None) -> None:
     stopped = node(tmp_path, script, grace_s)
     stopped.await_ready(60)
     said = stopped.stop()

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
-import signal
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from cutover_harness.cli import preflight as command
-from cutover_harness.cli.app import run
-from cutover_harness.errors import UsageError
-from cutover_harness.preflight import Client, Cluster, Finding, Group, Inventory, Plan, Severity, Topic, check, read
+from cutover_harness.preflight import Client, Finding, Group, Inventory, Plan, Severity, Topic, check
 from cutover_harness.preflight.check import RULES
-from cutover_harness.preflight.read import read_client
 from cutover_harness.preflight.target import defaults
 from cutover_harness.preflight.topics import different
 
-HOUR = 3_600_000
-GOOD_TOPIC = Topic(3, 1, {"cleanup.policy": "delete", "retention.ms": str(7 * 24 * HOUR), "min.insync.replicas": "1"})
-GOOD_BROKER = {"offsets.retention.minutes": "10080", "process.roles": "broker,controller"}
+from tests.unit.preflight_clusters import GOOD_TOPIC, HOUR, SOURCE, TARGET
+
 # As AutoMQ recommends, for a Java client that does both.
 GOOD_CLIENT: Mapping[str, str] = {
     "acks": "all",
@@ -37,9 +27,8 @@ GOOD_CLIENT: Mapping[str, str] = {
     "max.partition.fetch.bytes": str(8 << 20),
     "auto.offset.reset": "earliest",
 }
-COMMITTED = {("orders", partition): 5 for partition in range(3)}
-SOURCE = Cluster({"orders": GOOD_TOPIC}, {"billing": Group(("orders",), offsets=COMMITTED)}, (3, 4), GOOD_BROKER, 3)
-TARGET = Cluster({"orders": replace(GOOD_TOPIC, records=0)}, {}, (3, 9), {}, 1, {"automq.version": 6})
+
+
 GOOD = Inventory(SOURCE, TARGET, {"app": Client(GOOD_CLIENT)}, Plan(automq=(1, 7, 3)))
 
 
@@ -73,6 +62,8 @@ DEFAULTS = {
     "message.max.bytes": "1048588",
     "log.message.timestamp.type": "CreateTime",
 }
+
+
 IN_FORCE = {
     "cleanup.policy": "delete",
     "retention.ms": str(168 * HOUR),
@@ -108,6 +99,7 @@ TWO = source(
     groups={"billing": Group(("orders", "bills")), "audit": Group(("orders", "elsewhere"))},
 )
 
+
 FIRES: dict[str, list[tuple[Inventory, str]]] = {
     "target-kind": [
         (target(features={"metadata.version": 21}), "note"),
@@ -119,8 +111,11 @@ FIRES: dict[str, list[tuple[Inventory, str]]] = {
     "source-version": [
         (source(version=(4, 1)), "warning"),
         (source(version=(4,)), "warning"),
-        (source(version=(3, 9)), "note"),
         (source(version=None), "note"),
+        (source(version=(2, 7)), "warning"),
+        (source(version=(2, 0)), "warning"),
+        (source(version=(0, 11)), "warning"),
+        (source(version=(0, 10)), "blocker"),
     ],
     "group-protocol": [
         (source(groups={"g": Group(("orders",), "consumer")}), "blocker"),
@@ -235,6 +230,7 @@ FIRES: dict[str, list[tuple[Inventory, str]]] = {
     "cloud-fetch": [(client(fetch_max_bytes=str(100 << 20)), "note")],
 }
 
+
 SILENT: dict[str, list[Inventory]] = {
     "target-kind": [replace(GOOD, target=None), target(features={"automq.version": 1})],
     "group-protocol": [
@@ -271,6 +267,7 @@ SILENT: dict[str, list[Inventory]] = {
         ),
     ],
     "partition-count": [target(topics={}), replace(GOOD, target=None)],
+    "source-version": [source(version=version) for version in ((2, 8), (3, 4), (3, 5), (3, 9))],
     "topic-config": [
         target(
             topics={"orders": replace(GOOD_TOPIC, config={**GOOD_TOPIC.config, "automq.table.topic.enable": "false"})}
@@ -322,7 +319,7 @@ def test_a_rule_stays_silent(rule: str, inventory: Inventory) -> None:
     assert found(inventory, rule) == []
 
 
-def test_nothing_is_found_where_nothing_is_wrong() -> None:
+def test_no_findings_if_nothing_is_wrong() -> None:
     assert check(GOOD) == []
 
 
@@ -333,13 +330,19 @@ def test_every_rule_has_cases() -> None:
     assert silent_by_good == {rule.__name__ for rule in RULES}
 
 
+def test_an_old_source_is_told_which_clients_speak_to_it() -> None:
+    (old,), (older,) = (found(source(version=version), "source-version") for version in ((2, 1), (2, 0)))
+    assert "as well as 4" in old.reason
+    assert "Connect 4 and Java clients 4 do not" in older.reason
+
+
 def test_the_heaviest_come_first() -> None:
     severities = [f.severity for f in check(plan(topic("app.internal", replication=3), exactly_once=True))]
     assert severities == sorted(severities, key=list(Severity).index)
     assert severities[0] == Severity.BLOCKER
 
 
-def test_what_automq_sets_by_itself_is_no_difference() -> None:
+def test_values_set_by_automq_are_no_difference() -> None:
     here = {"min.insync.replicas": "2", "index.interval.bytes": "4096", "retention.ms": "1", "local.retention.ms": "-2"}
     there = {"min.insync.replicas": "1", "index.interval.bytes": "1048576", "retention.ms": "2", "automq.x": "y"}
     assert different(here, there) == ["retention.ms"]
@@ -351,61 +354,12 @@ def test_secrets_of_clients_are_not_repeated() -> None:
     assert "secret" not in json.dumps([finding.to_json() for finding in check(inventory)])
 
 
-# What is read
-
-
-def test_client_files_are_javas_or_librdkafkas(tmp_path: Path) -> None:
-    file = tmp_path / "app.properties"
-    text = "# comment\n! another\nacks=all\nlinger.ms : 5\nretries 3\nsasl.jaas.config=a.B required \\\n   x=y;\n"
-    file.write_text(text)
-    expected = {"acks": "all", "linger.ms": "5", "retries": "3", "sasl.jaas.config": "a.B required x=y;"}
-    assert read_client(file).properties == expected
-    file.write_text(text + "acks-all\n")
-    with pytest.raises(UsageError, match=r"--client .*app.properties, line 8: expected name=value"):
-        read_client(file)
-    file.write_text("\n")
-    with pytest.raises(UsageError, match="holds no property"):
-        read_client(file)
-    with pytest.raises(UsageError, match="none: cannot be read"):
-        read_client(tmp_path / "none")
-
-
-@pytest.mark.parametrize(
-    ("name", "globs", "wanted"),
-    [
-        ("orders", [], True),
-        ("__consumer_offsets", [], False),
-        ("mm2-offset-syncs.a.internal", [], False),
-        ("app.internal", [], True),
-        ("orders", ["ord*"], True),
-        ("bills", ["ord*"], False),
-        ("__mine", ["*"], False),
-        ("__mine", ["__mine"], True),
-    ],
-)
-def test_the_scope_leaves_out_what_is_kafkas_own(name: str, globs: list[str], wanted: bool) -> None:
-    assert read._wanted(name, globs) is wanted
-
-
-@pytest.mark.parametrize(
-    ("broker", "version"),
-    [
-        ({"inter.broker.protocol.version": "3.9-IV0"}, (3, 9)),
-        ({"inter.broker.protocol.version": "2.8-IV1"}, (2, 8)),
-        ({"process.roles": "broker"}, (4,)),
-        ({}, None),
-    ],
-)
-def test_the_version_is_read_from_a_brokers_settings(broker: dict[str, str], version: tuple[int, ...] | None) -> None:
-    assert read._version(broker) == version
-
-
 def test_partitions_that_a_group_never_committed_are_named() -> None:
     (finding,) = found(uncommitted(auto_offset_reset="latest"), "offset-reset")
     assert "in orders-0, orders-2, which group billing has never committed, it starts at the end" in finding.reason
 
 
-def test_what_mirrormaker_alone_would_create_is_named() -> None:
+def test_topics_created_by_mirrormaker_alone_are_reported() -> None:
     (finding,) = found(missing(retention_ms="-1", max_message_bytes="10485880"), "missing-topics")
     assert "retention.ms -1 -> 604800000, max.message.bytes 10485880 -> 1048588" in finding.reason
     assert finding.remedy.endswith("with retention.ms=-1, max.message.bytes=10485880")
@@ -423,110 +377,3 @@ def test_what_mirrormaker_alone_would_create_is_named() -> None:
 )
 def test_the_default_retention_has_three_names(broker: dict[str, str], ms: str) -> None:
     assert defaults(broker)["retention.ms"] == ms
-
-
-@pytest.mark.parametrize(
-    ("text", "acks"),
-    [
-        ('[clusters.target]\nacks = "all"\n"sasl.password" = "${file:/not/here}"', "all"),
-        ("[clusters.target]\nacks=1", "1"),
-        ("[clusters.target]\n", None),
-    ],
-)
-def test_acks_of_a_cutover_file(tmp_path: Path, text: str, acks: str | None) -> None:
-    (tmp_path / "cutover.toml").write_text(text)
-    assert read.read_target_acks(tmp_path / "cutover.toml") == acks
-
-
-@pytest.mark.parametrize(
-    ("text", "says"), [("[clusters", "not TOML"), ("generation = 1", "has no table"), ("clusters = 1", "has no table")]
-)
-def test_what_is_no_cutover_file_is_refused(tmp_path: Path, text: str, says: str) -> None:
-    (tmp_path / "cutover.toml").write_text(text)
-    with pytest.raises(UsageError, match=rf"--cutover-file .*cutover.toml: {re.escape(says)}"):
-        read.read_target_acks(tmp_path / "cutover.toml")
-
-
-# The command
-
-
-def preflight(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *args: str) -> SimpleNamespace:
-    before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(sys, "argv", ["kafka-cutover", "preflight", *args])
-    try:
-        with pytest.raises(SystemExit) as ended:
-            run()
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    said = capsys.readouterr()
-    return SimpleNamespace(code=ended.value.code, out=said.out, err=said.err)
-
-
-@pytest.fixture
-def properties(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A properties file; what would be read from its cluster is the good source."""
-    file = tmp_path / "source.properties"
-    file.write_text("bootstrap.servers=127.0.0.1:1\n")
-    monkeypatch.setattr(command, "read_cluster", lambda name, *_, **__: SOURCE if name == "source" else TARGET)
-    return str(file)
-
-
-def test_exit_codes_say_whether_there_is_a_blocker(
-    properties: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    base = ["--source", properties, "--target", properties]
-    done = preflight(monkeypatch, capsys, *base)
-    looked = "looked at 1 topic, 1 group, 0 clients, the target is AutoMQ (finalized feature automq.version 6)"
-    assert (done.code, done.out) == (0, f"0 blockers, 0 warnings, 0 notes ({looked})\n")
-    done = preflight(monkeypatch, capsys, *base, "--exactly-once")
-    assert (done.code, done.out.split(":")[0]) == (0, "WARNING  mirror-exactly-once")
-    (tmp_path / "app").write_text("group.protocol=consumer\ngroup.id=g\nauto.offset.reset=earliest\n")
-    done = preflight(monkeypatch, capsys, *base, "--client", str(tmp_path / "app"), "--json")
-    assert done.code == 1
-    told = json.loads(done.out)
-    assert told["counts"]["blocker"] == 1
-    assert told["findings"][0]["rule"] == "group-protocol"
-    assert set(told["findings"][0]) == {"rule", "severity", "subject", "reason", "source", "remedy"}
-
-
-def test_a_source_without_topics_is_no_good_source(
-    properties: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(command, "read_cluster", lambda *_, **__: replace(SOURCE, topics={}))
-    done = preflight(monkeypatch, capsys, "--source", properties)
-    assert (done.code, done.out) == (2, "")
-    assert "shows no topic to look at" in done.err
-
-
-@pytest.mark.parametrize(
-    ("args", "says"),
-    [
-        (["--automq-version", "new"], "--automq-version new: expected a version as in 1.7.3"),
-        (["--hours", "0"], "--hours 0: must be above 0"),
-        (["--topics", "a,,b"], "an empty name in 'a,,b'"),
-        (["--client", "none.properties"], "--client none.properties: cannot be read"),
-        (["--cutover-file", "none.toml"], "--cutover-file none.toml: cannot be read"),
-    ],
-)
-def test_bad_input_is_one_line(
-    args: list[str],
-    says: str,
-    properties: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    done = preflight(monkeypatch, capsys, "--source", properties, *args)
-    assert done.code == 2
-    assert says in done.err
-    assert done.err.count("\n") == 1
-
-
-def test_a_cluster_that_does_not_answer_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(read, "TIMEOUT_S", 0.5)
-    file = tmp_path / "source.properties"
-    file.write_text("bootstrap.servers=127.0.0.1:1\n")
-    done = preflight(monkeypatch, capsys, "--source", str(file))
-    assert done.code == 2
-    assert "source cluster 127.0.0.1:1: " in done.err

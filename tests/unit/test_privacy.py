@@ -41,7 +41,7 @@ def test_ledgers_and_captures(tmp_path: Path) -> None:
     del writer
 
 
-def test_what_child_processes_write(tmp_path: Path) -> None:
+def test_files_of_child_processes(tmp_path: Path) -> None:
     child = processes.spawn(
         [sys.executable, "-c", "open('made', 'w')"], cwd=tmp_path, stdout=tmp_path / "elsewhere" / "log"
     )

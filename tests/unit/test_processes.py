@@ -71,12 +71,12 @@ def test_arguments_arrive_as_they_are(tmp_path: Path) -> None:
     assert tail(tmp_path / "log") == str(args)
 
 
-def test_a_missing_program_says_so_in_the_log(tmp_path: Path) -> None:
+def test_missing_program_is_named_in_the_log(tmp_path: Path) -> None:
     assert spawn([str(tmp_path / "no-such-program")], stdout=tmp_path / "log").wait(20) == 127
     assert "no-such-program" in tail(tmp_path / "log")
 
 
-def test_stop_is_gentle_then_hard_and_may_be_repeated(tmp_path: Path) -> None:
+def test_stop_terminates_then_kills_and_may_be_repeated(tmp_path: Path) -> None:
     gentle, stubborn = spawn(SLEEPER, stdout=tmp_path / "a"), spawn(STUBBORN, stdout=tmp_path / "b")
     assert is_up(gentle)
     assert is_up(stubborn)
@@ -94,7 +94,7 @@ def test_wait_has_a_limit(tmp_path: Path) -> None:
     process.kill()
 
 
-def test_frozen_stands_still_and_thaws(tmp_path: Path) -> None:
+def test_frozen_process_is_stopped_until_it_is_thawed(tmp_path: Path) -> None:
     ticker = "import time\nwhile True: print('up', flush=True); time.sleep(0.01)"
     process = spawn([sys.executable, "-u", "-c", ticker], stdout=tmp_path / "log")
     assert is_up(process)
@@ -115,7 +115,7 @@ def test_a_frozen_process_can_be_stopped(tmp_path: Path) -> None:
     assert process.stop() == -signal.SIGTERM
 
 
-def test_kill_takes_the_grandchildren_along(tmp_path: Path, mark: str) -> None:
+def test_kill_also_ends_grandchildren(tmp_path: Path, mark: str) -> None:
     grandchild = ["sh", "-c", "sh -c 'sleep 300; :' $0 & echo up; wait", mark]
     process = spawn(grandchild, stdout=tmp_path / "log")
     assert is_up(process)
@@ -124,7 +124,7 @@ def test_kill_takes_the_grandchildren_along(tmp_path: Path, mark: str) -> None:
     assert eventually(lambda: not marked(mark))
 
 
-def test_stop_all_stops_the_given_at_once(tmp_path: Path) -> None:
+def test_stop_all_stops_its_processes_in_parallel(tmp_path: Path) -> None:
     group = [spawn(SLEEPER, stdout=tmp_path / str(n)) for n in range(3)]
     other = spawn(SLEEPER, stdout=tmp_path / "other")
     stop_all(group)
@@ -184,7 +184,7 @@ for _ in range(10_000):
 
 
 @pytest.mark.parametrize("after_ms", [0, 3, 11, 24, 57, 101])
-def test_a_tool_that_is_killed_while_it_spawns_leaves_nothing(after_ms: int, tmp_path: Path, mark: str) -> None:
+def test_tool_killed_while_spawning_leaves_nothing(after_ms: int, tmp_path: Path, mark: str) -> None:
     tool = subprocess.Popen([sys.executable, "-c", SPAWNER, mark, str(tmp_path)], stdout=subprocess.PIPE)
     assert tool.stdout is not None
     assert tool.stdout.readline() == b"ready\n"
@@ -195,14 +195,14 @@ def test_a_tool_that_is_killed_while_it_spawns_leaves_nothing(after_ms: int, tmp
     assert eventually(lambda: not marked(mark))
 
 
-def test_a_new_warden_takes_over_from_one_that_was_killed(tmp_path: Path, mark: str) -> None:
+def test_a_new_reaper_takes_over_from_one_that_was_killed(tmp_path: Path, mark: str) -> None:
     code = """
 import sys, os
 from pathlib import Path
 from cutover_harness import processes
 mark, folder = sys.argv[1:]
 first = processes.spawn(["sh", "-c", "while :; do sleep 1; done", mark], stdout=Path(folder, "log"))
-processes._leash.kill(); processes._leash.wait()
+processes._reaper.kill(); processes._reaper.wait()
 second = processes.spawn(["sh", "-c", "while :; do sleep 1; done", mark], stdout=Path(folder, "log"))
 print("ready", flush=True)
 os.kill(os.getpid(), 9)
@@ -215,10 +215,10 @@ os.kill(os.getpid(), 9)
     assert eventually(lambda: not marked(mark))
 
 
-def test_the_terminal_does_not_reach_children_or_warden(tmp_path: Path) -> None:
+def test_the_terminal_does_not_reach_children_or_reaper(tmp_path: Path) -> None:
     process = spawn(SLEEPER, stdout=tmp_path / "log")
-    assert processes._leash is not None
-    assert len({os.getsid(0), os.getsid(process.pid), os.getsid(processes._leash.pid)}) == 3
+    assert processes._reaper is not None
+    assert len({os.getsid(0), os.getsid(process.pid), os.getsid(processes._reaper.pid)}) == 3
     process.kill()
 
 

@@ -54,7 +54,7 @@ def bucket(store: S3Store) -> Iterator[tuple[Any, str]]:
     buckets.remove()
 
 
-def test_ranges_are_read_of_what_was_written(bucket: tuple[Any, str]) -> None:
+def test_ranges_of_a_written_object_are_read(bucket: tuple[Any, str]) -> None:
     client, name = bucket
     client.put_object(Bucket=name, Key="a/b", Body=b"0123456789", Tagging="cluster=c")
     for asked, expected in (("bytes=2-4", b"234"), ("bytes=7-", b"789"), ("bytes=0-0", b"0")):
@@ -65,7 +65,7 @@ def test_ranges_are_read_of_what_was_written(bucket: tuple[Any, str]) -> None:
         client.get_object(Bucket=name, Key="a/b", Range="bytes=20-30")
 
 
-def test_an_object_is_put_together_of_parts_and_of_copied_ranges(bucket: tuple[Any, str]) -> None:
+def test_an_object_is_composed_of_parts_and_copied_ranges(bucket: tuple[Any, str]) -> None:
     """AutoMQ's compaction copies ranges of old objects into parts of new ones."""
     client, name = bucket
     client.put_object(Bucket=name, Key="old", Body=b"abcdefgh")
@@ -86,7 +86,7 @@ def test_an_object_is_put_together_of_parts_and_of_copied_ranges(bucket: tuple[A
     assert client.get_object(Bucket=name, Key="new", Range=f"bytes={(5 << 20) - 1}-")["Body"].read() == b"xcde"
 
 
-def test_many_objects_are_listed_in_pages_and_deleted_at_once(bucket: tuple[Any, str]) -> None:
+def test_many_objects_are_listed_in_pages_and_deleted_together(bucket: tuple[Any, str]) -> None:
     client, name = bucket
     for number in range(25):
         client.put_object(Bucket=name, Key=f"wal/{number:05}", Body=b"x")
@@ -102,7 +102,7 @@ def test_many_objects_are_listed_in_pages_and_deleted_at_once(bucket: tuple[Any,
     assert client.list_objects_v2(Bucket=name, Prefix="wal/")["KeyCount"] == 6
 
 
-def test_a_body_is_asked_for_once(store: S3Store) -> None:
+def test_a_body_is_requested_once(store: S3Store) -> None:
     """AWS's Java client sends `Expect: 100-continue`, and takes a second answer of that kind for the response."""
     port = int(store.endpoint.rpartition(":")[2])
     head = "PUT /kafka-cutover-x HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
@@ -117,7 +117,7 @@ def test_a_body_is_asked_for_once(store: S3Store) -> None:
     assert said.count(b"HTTP/1.1 ") == 2
 
 
-def test_buckets_are_new_and_removed_with_what_is_in_them(store: S3Store, bucket: tuple[Any, str]) -> None:
+def test_buckets_are_new_and_removed_with_their_objects(store: S3Store, bucket: tuple[Any, str]) -> None:
     client, _ = bucket
     mine, others = Buckets(store), Buckets(store)
     mine.create()
@@ -131,7 +131,7 @@ def test_buckets_are_new_and_removed_with_what_is_in_them(store: S3Store, bucket
     assert mine.made == ()
 
 
-def test_buckets_are_made_in_any_region(store: S3Store, bucket: tuple[Any, str]) -> None:
+def test_buckets_are_created_in_any_region(store: S3Store, bucket: tuple[Any, str]) -> None:
     client, _ = bucket
     there = Buckets(replace(store, region="eu-west-1"))
     there.create()
@@ -139,7 +139,7 @@ def test_buckets_are_made_in_any_region(store: S3Store, bucket: tuple[Any, str])
     there.remove()
 
 
-def test_what_was_interrupted_or_is_gone_already_is_no_reason_to_complain(store: S3Store) -> None:
+def test_interrupted_uploads_and_missing_objects_are_no_error(store: S3Store) -> None:
     buckets = Buckets(store)
     buckets.create()
     buckets._client.delete_bucket(Bucket=buckets.ops)
@@ -158,7 +158,7 @@ def test_a_store_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) 
     assert "\n" not in str(wrong.value)
 
 
-def test_a_store_that_does_not_start_says_why(tmp_path: Path) -> None:
+def test_a_store_that_does_not_start_reports_the_reason(tmp_path: Path) -> None:
     process: Process = spawn([sys.executable, "-c", "raise SystemExit('no such luck')"], stdout=tmp_path / "log")
     ports = Ports()
     with pytest.raises(UsageError, match="embedded S3 store does not serve: no such luck"):
@@ -166,7 +166,7 @@ def test_a_store_that_does_not_start_says_why(tmp_path: Path) -> None:
     ports.release()
 
 
-def test_a_missing_package_is_named_with_what_installs_it(tmp_path: Path) -> None:
+def test_a_missing_package_is_named_with_the_command_that_installs_it(tmp_path: Path) -> None:
     process = spawn([sys.executable, "-c", "import no_such_moto"], stdout=tmp_path / "log")
     ports = Ports()
     with pytest.raises(UsageError, match=r"No module named 'no_such_moto' \(pip install 'kafka-cutover\[automq\]'\)"):

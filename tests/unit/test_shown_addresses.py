@@ -14,11 +14,13 @@ from cutover_harness.masking import masked, masked_command
         ("https://t@host", "https://***@host"),
         ("https://u:p@w/x?y#z@host:8/a", "https://***@host:8/a"),
         ("redis://:p@w@[::1]:6379/0", "redis://***@[::1]:6379/0"),
-        ("http://[::1]:8080/a@b", "http://[::1]:8080/a@b"),
-        ("http://host:8080/a@b", "http://host:8080/a@b"),
+        ("http://[::1]:8080/a@b", "http://***@b"),
+        ("http://host:8080/a@b", "http://***@b"),
         ("https://host/a?sig", "https://host/a?***"),
         ("s3://bucket/x", "s3://bucket/x"),
-        ("a@b.example 'https://host/p@th'", "a@b.example 'https://host/p@th'"),
+        ("a@b.example 'https://host/p@th'", "a@b.example 'https://***@th'"),
+        ("https://u:12/3@host/x", "https://***@host/x"),
+        ("https://tok/en@host", "https://***@host"),
     ],
 )
 def test_secrets_of_urls_are_masked(text: str, shown: str) -> None:

@@ -35,7 +35,7 @@ def test_messages_are_found_however_they_arrive(bodies: list[bytes], sizes: list
 
 
 async def talk(keys: list[int], delay_s: float, *, unanswered: frozenset[int] = frozenset()) -> list[tuple[int, float]]:
-    """Send a request a key at once through the proxy to a broker that answers at once; when each answer came."""
+    """Send the requests together through the proxy to a broker that answers immediately; return when answers came."""
 
     async def broker(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while head := await reader.read(12):
@@ -70,7 +70,7 @@ def test_only_acknowledgements_wait_and_order_is_kept() -> None:
     times = [came for _, came in answers]
     assert times[0] < 0.5, "a fetch before"
     assert all(came >= 0.5 for came in times[1:])
-    # Five at once take one delay and not four.
+    # Five together take one delay and not four.
     assert times[-1] < 1.5
 
 

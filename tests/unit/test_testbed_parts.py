@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from cutover_harness.errors import UsageError
-from cutover_harness.testbed import probe, settings
+from cutover_harness.testbed import TestbedError, probe, settings, versions, zookeeper
 from cutover_harness.testbed.ports import FIRST, LAST, Ports
 
 
@@ -57,6 +57,65 @@ def test_properties_survive_javas_syntax(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("version", "on_zookeeper", "newer"),
+    [("2.8.2", True, False), ("3.2", True, False), ("3.3.0", False, False), ("3.9.2", False, False),
+     ("4.0.0", False, True), ("10.1", False, True)],
+)  # fmt: skip
+def test_how_a_version_is_run(version: str, on_zookeeper: bool, newer: bool) -> None:
+    assert versions.on_zookeeper(version) is on_zookeeper
+    assert versions.needs_format(version) is newer
+    assert versions.logs_by_log4j2(version) is newer
+
+
+def test_a_broker_on_zookeeper_knows_nothing_of_a_quorum(tmp_path: Path) -> None:
+    zookeeper.write_broker(tmp_path / "p", tmp_path / "data", 20001, 20002)
+    found = dict(line.split("=", 1) for line in (tmp_path / "p").read_text().splitlines())
+    assert found["zookeeper.connect"] == "127.0.0.1\\:20002"
+    assert not [name for name in found if name.startswith(("process.", "controller.", "node."))]
+    assert found["offsets.topic.num.partitions"] == "1", "otherwise it is as other brokers"
+
+
+def test_topics_by_the_data_folders_of_a_broker() -> None:
+    names = [
+        "orders-0",
+        "orders-1",
+        "a-b-12",
+        "meta.properties",
+        "__consumer_offsets-0",
+        "gone-0.1f2e-delete",
+        "cleaner",
+    ]
+    assert zookeeper.topics_of(names) == {"orders", "a-b", "__consumer_offsets"}
+
+
+def zookeeper_saying(text: bytes) -> int:
+    """Return the port of a ZooKeeper that answers every command with this text, once."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with server, server.accept()[0] as connection:
+            connection.recv(4)
+            connection.sendall(text)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return int(server.getsockname()[1])
+
+
+def test_zookeeper_serves_if_it_says_so() -> None:
+    assert zookeeper.serves(zookeeper_saying(b"imok"))
+    assert not zookeeper.serves(zookeeper_saying(b"This ZooKeeper instance is not currently serving requests\n"))
+
+
+def test_a_registration_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zookeeper, "_EXPIRES_S", 0.0)
+    zookeeper.await_unregistered(zookeeper_saying(b"Sessions with Ephemerals (0):\n"))
+    with pytest.raises(TestbedError, match="ZooKeeper keeps the registration of a broker"):
+        zookeeper.await_unregistered(zookeeper_saying(b"0x1:\n\t/controller\n\t/brokers/ids/1\n"))
+    with pytest.raises(TestbedError, match="ZooKeeper does not answer"):
+        zookeeper.await_unregistered(1)
+
+
 def test_a_data_folder_is_formatted_once(tmp_path: Path) -> None:
     data = tmp_path / "data"
     settings.write_broker(tmp_path / "p", data, 20001, 20002)
@@ -84,7 +143,7 @@ def answering(*answers: bytes | None) -> int:
     return int(server.getsockname()[1])
 
 
-def test_the_probe_wants_answers_not_connections() -> None:
+def test_the_probe_needs_answers_not_connections() -> None:
     versions, one_broker, no_broker = b"\0" * 10, struct.pack(">ii", 1, 1) + b"\0" * 20, struct.pack(">ii", 1, 0)
     assert probe.serves("127.0.0.1", answering(versions, one_broker))
     assert not probe.serves("127.0.0.1", answering(versions, no_broker))
@@ -94,7 +153,7 @@ def test_the_probe_wants_answers_not_connections() -> None:
     assert not probe.serves("127.0.0.1", 1)
 
 
-def test_what_a_jvm_sees_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_of_a_jvm(monkeypatch: pytest.MonkeyPatch) -> None:
     from cutover_harness.testbed.jvm import environment
 
     monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Dx=y")

@@ -50,7 +50,7 @@ def test_parts_make_one_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("checkpoints", [1, 2, 5])
-def test_what_was_written_before_a_crash_is_recovered(tmp_path: Path, checkpoints: int) -> None:
+def test_records_written_before_a_crash_are_recovered(tmp_path: Path, checkpoints: int) -> None:
     partial = tmp_path / PARTIAL
     lengths = []
     writer = CaptureWriter(tmp_path / "c.parquet", partial=partial)
@@ -65,7 +65,7 @@ def test_what_was_written_before_a_crash_is_recovered(tmp_path: Path, checkpoint
 
 
 @pytest.mark.parametrize("change", [-7, 10**6], ids=["in the middle", "beyond the end"])
-def test_a_file_that_is_not_what_was_left_is_told(tmp_path: Path, change: int) -> None:
+def test_changed_file_is_reported(tmp_path: Path, change: int) -> None:
     partial = tmp_path / PARTIAL
     writer = CaptureWriter(tmp_path / "c.parquet", partial=partial)
     writer.write(rows(range(10)))
@@ -90,7 +90,7 @@ def test_offsets_are_right_far_into_a_file(tmp_path: Path) -> None:
     assert offsets(path) == list(range(30))
 
 
-def test_a_disk_that_is_full_is_told(tmp_path: Path) -> None:
+def test_full_disk_is_reported(tmp_path: Path) -> None:
     writer = CaptureWriter(tmp_path / "c.parquet", partial=Path("/dev/full"))
     writer.write(rows(range(1000)))
     with pytest.raises(CaptureError, match="cannot be written"):
@@ -98,9 +98,7 @@ def test_a_disk_that_is_full_is_told(tmp_path: Path) -> None:
     writer.keep()
 
 
-def test_a_disk_that_is_full_in_the_middle_of_a_row_group_is_told(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_full_disk_in_the_middle_of_a_row_group_is_reported(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     writer = CaptureWriter(tmp_path / "c.parquet", partial=Path("/dev/full"))
     big = pa.Table.from_batches([rows(range(2000))])
     noise = pa.array([os.urandom(10_000) for _ in range(2000)], pa.binary())
@@ -112,7 +110,7 @@ def test_a_disk_that_is_full_in_the_middle_of_a_row_group_is_told(
     assert capfd.readouterr().err == "", "one clear line, and nothing from underneath"
 
 
-def test_what_was_not_counted_is_not_written_at_an_end_by_error(tmp_path: Path) -> None:
+def test_uncounted_records_are_not_written_after_an_error(tmp_path: Path) -> None:
     partial = tmp_path / PARTIAL
     writer = CaptureWriter(tmp_path / "c.parquet", partial=partial)
     writer.write(rows(range(10)))

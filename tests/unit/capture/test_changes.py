@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,8 @@ from cutover_harness.capture.watch import Watch
 from cutover_harness.cli.app import app
 from cutover_harness.headers import headers_of
 from typer.testing import CliRunner
+
+from tests.waiting import wait_until
 
 BEFORE = Layout({"same": 3, "grew": 2, "gone": 1, "made-again": 4}, {"same": "a", "made-again": "b"})
 NOW = Layout({"same": 3, "grew": 5, "made-again": 4, "new": 2}, {"same": "a", "made-again": "c", "grew": "d"})
@@ -33,7 +34,7 @@ def test_each_kind_of_change_is_found() -> None:
     assert compare(Layout({"t": 5}), Layout({"t": 3})) == [], "fewer partitions are a broker that knows too little"
 
 
-def test_a_deletion_is_told_when_two_looks_agree_and_all_else_once() -> None:
+def test_deletion_is_reported_after_two_checks_and_other_changes_once() -> None:
     confirmed = Confirmed(BEFORE)
     assert [each.what for each in confirmed.look(NOW)] == [What.GREW, What.RECREATED, What.APPEARED]
     assert confirmed.doubtful
@@ -42,7 +43,7 @@ def test_a_deletion_is_told_when_two_looks_agree_and_all_else_once() -> None:
     assert confirmed.look(NOW) == []
 
 
-def test_a_broker_that_names_nothing_for_a_moment_has_deleted_nothing() -> None:
+def test_empty_metadata_for_a_moment_is_no_deletion() -> None:
     confirmed = Confirmed(BEFORE)
     for now in (Layout(), BEFORE, Layout(), BEFORE):
         assert confirmed.look(now) == []
@@ -65,10 +66,7 @@ def test_a_watch_looks_again_and_again_and_at_the_end(monkeypatch: pytest.Monkey
         for _ in range(3):
             assert looks.acquire(timeout=30)
         now.append(Layout({"t": 3}))
-        deadline, found = time.monotonic() + 30, list[Change]()
-        while not found and time.monotonic() < deadline:
-            found = watch.changes()
-        assert found == [Change(What.GREW, "t", 1, 3)]
+        assert wait_until(watch.changes, 30) == [Change(What.GREW, "t", 1, 3)]
         now.append(Layout())
         assert watch.last() == [Change(What.DELETED, "t", 3, 0)]
 
@@ -76,7 +74,7 @@ def test_a_watch_looks_again_and_again_and_at_the_end(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("missing", "interrupted", "code"), [((), False, 0), (("x",), False, 3), (("x",), True, 130), ((), True, 130)]
 )
-def test_what_is_missing_is_an_exit_code_and_a_line(
+def test_missing_records_give_an_exit_code_and_a_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: tuple[str, ...], interrupted: bool, code: int
 ) -> None:
     out = tmp_path / "c.parquet"

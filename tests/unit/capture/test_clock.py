@@ -1,4 +1,4 @@
-"""Which timestamps of a capture give its rhythm, and which are told and left out of it."""
+"""Timestamps of a capture that set the times of a replay, and those that are reported and left out."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def replayed(path: Path) -> tuple[list[bytes | None], list[float], list[float]]:
 
 
 @pytest.mark.parametrize(("at", "odd"), ODD)
-def test_one_odd_timestamp_does_not_rule_the_rhythm(tmp_path: Path, at: int, odd: object) -> None:
+def test_one_odd_timestamp_does_not_determine_the_timing(tmp_path: Path, at: int, odd: object) -> None:
     stamps = steady()
     stamps[at] = odd(stamps[at])  # type: ignore[operator]
     values, due, produced = replayed(write(tmp_path / "c.parquet", stamps))
@@ -87,8 +87,8 @@ def test_an_odd_timestamp_is_named(tmp_path: Path, at: int, odd: object) -> None
     done = CliRunner().invoke(app, ["record", "--info", str(path)])
     assert done.exit_code == 0, done.output
     assert (
-        f"1 record has an odd timestamp, which does not set the replay's rhythm: orders-{at % 3} at offset {at // 3}"
-        in done.output
+        "1 record has an odd timestamp, which does not determine the replay's timing: "
+        f"orders-{at % 3} at offset {at // 3}" in done.output
     )
     assert f"has {stamps[at]}" in done.output
     with CaptureReader(path) as reader:
@@ -97,7 +97,7 @@ def test_an_odd_timestamp_is_named(tmp_path: Path, at: int, odd: object) -> None
     assert facts.clock.span_s == pytest.approx(20, abs=0.1)
 
 
-def test_a_topic_that_is_wholly_in_another_unit_keeps_its_rhythm(tmp_path: Path) -> None:
+def test_topic_entirely_in_another_unit_keeps_its_timing(tmp_path: Path) -> None:
     stamps = [stamp * 1000 if n % 3 == 0 else stamp for n, stamp in enumerate(steady())]
     path = write(tmp_path / "c.parquet", stamps)
     with CaptureReader(path) as reader:
@@ -120,12 +120,12 @@ def test_a_topic_that_is_wholly_in_another_unit_keeps_its_rhythm(tmp_path: Path)
         pytest.param(list(range(1000, 4000)), id="a-clock-that-began-at-zero"),
     ],
 )
-def test_what_is_far_apart_for_a_reason_is_not_odd(tmp_path: Path, stamps: list[int]) -> None:
+def test_timestamps_far_apart_for_a_reason_are_not_odd(tmp_path: Path, stamps: list[int]) -> None:
     with CaptureReader(write(tmp_path / "c.parquet", stamps)) as reader:
         assert clock_of(reader) == Clock(min(stamps), max(stamps))
 
 
-def test_a_capture_without_any_timestamp_is_sent_whole(tmp_path: Path) -> None:
+def test_capture_without_timestamps_is_sent_completely(tmp_path: Path) -> None:
     path = write(tmp_path / "c.parquet", [-1] * 200)
     values, due, _ = replayed(path)
     assert len(values) == 200

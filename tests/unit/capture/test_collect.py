@@ -151,7 +151,7 @@ def test_a_recording_has_each_record_once_in_order(
     logs_of, turns_of, st.lists(st.tuples(st.integers(0, 40), st.sampled_from(["error", "kill", "end"])), max_size=4)
 )
 @quick
-def test_a_recording_that_breaks_is_gone_on_with(
+def test_broken_recording_is_resumed(
     tmp_path_factory: pytest.TempPathFactory,
     logs: list[Log],
     turns: list[tuple[int, int]],
@@ -194,7 +194,7 @@ def killed(output: Any) -> None:
     output._thread.join()
 
 
-def test_what_was_read_to_its_end_live_does_not_hold_back_for_ever(tmp_path: Path) -> None:
+def test_partition_at_its_end_does_not_delay_others_forever(tmp_path: Path) -> None:
     logs = [[1000 * n for n in range(40)], [100], []]
     parts = Parts(tmp_path / "c.parquet")
     state = new_state(logs, live=True)
@@ -230,7 +230,7 @@ def test_a_clock_that_is_ahead_does_not_spoil_the_order_of_a_live_recording(tmp_
     check(read(parts.out), logs)
 
 
-def test_a_record_without_a_true_time_is_due_when_it_comes_and_holds_nothing_back(tmp_path: Path) -> None:
+def test_record_without_a_usable_time_is_due_on_arrival_and_delays_no_other(tmp_path: Path) -> None:
     now = int(time.time() * 1000) - 60_000
     logs = [[now + 1000 * n for n in range(40)], [-1] * 20]
     parts = Parts(tmp_path / "c.parquet")
@@ -268,20 +268,20 @@ def test_limits_are_kept_to_the_record(tmp_path: Path) -> None:
         assert limits[1] is None or sum(sizes[:-1]) < limits[1] <= sum(sizes), "the record that reaches it is the last"
 
 
-def test_an_error_that_no_waiting_mends_is_told(tmp_path: Path) -> None:
+def test_permanent_error_is_reported(tmp_path: Path) -> None:
     parts = Parts(tmp_path / "c.parquet")
     state = new_state([[1]])
     parts.create(state)
     refused = Message(topic="t", partition=0, offset=0, error=KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))
     with (
-        pytest.raises(CaptureError, match="what was recorded is kept, go on with --resume"),
+        pytest.raises(CaptureError, match="the records so far are kept, continue with --resume"),
         Output(parts, state) as output,
         Collector(parts, state, output, None, None, None) as collector,
     ):
         collector.add([refused])
 
 
-def test_a_full_disk_is_told_and_what_counted_before_is_kept(tmp_path: Path) -> None:
+def test_full_disk_is_reported_and_earlier_records_are_kept(tmp_path: Path) -> None:
     logs = [list(range(50))]
     parts = Parts(tmp_path / "c.parquet")
     state = new_state(logs)
@@ -294,7 +294,7 @@ def test_a_full_disk_is_told_and_what_counted_before_is_kept(tmp_path: Path) -> 
     check(read(parts.out), logs)
 
 
-def test_nothing_recorded_is_said(tmp_path: Path) -> None:
+def test_empty_recording_is_reported(tmp_path: Path) -> None:
     parts = Parts(tmp_path / "c.parquet")
     state = new_state([[]])
     parts.create(state)
@@ -303,7 +303,7 @@ def test_nothing_recorded_is_said(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_state_that_is_none_is_named(tmp_path: Path) -> None:
+def test_an_invalid_resume_state_is_reported(tmp_path: Path) -> None:
     parts = Parts(tmp_path / "c.parquet")
     parts.create(new_state([[1]]))
     (parts.folder / "state.json").write_text("{", encoding="utf-8")
@@ -324,9 +324,7 @@ def test_the_shorter_capture_stays_until_the_longer_one_takes_its_place(tmp_path
     assert [stamp for *_, stamp in read(parts.out)] == [10, 30, 40, 50]
 
 
-def test_a_recording_that_was_killed_as_it_ended_is_gone_on_with(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_recording_killed_while_ending_is_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parts = Parts(tmp_path / "c.parquet")
     state = new_state([[10, 30]])
     parts.create(state)

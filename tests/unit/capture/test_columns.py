@@ -51,7 +51,7 @@ def test_the_harness_own_header_is_left_out() -> None:
 @pytest.mark.parametrize(
     "values", [[b""], [None, b"x"], [b"x" * 900, b""], [b"x" * 5000, b"", b"y" * 2000], [b"x" * 5000, None]]
 )
-def test_bytes_are_what_they_were(values: list[Any]) -> None:
+def test_bytes_are_unchanged(values: list[Any]) -> None:
     messages = [message("a", 0, n, n, value=each) for n, each in enumerate(values)]
     (found,) = row_groups([Messages(messages, CODES).to_chunk(TOPICS, None, {})], 10, 1 << 20)
     found.validate(full=True)

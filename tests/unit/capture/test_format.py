@@ -47,7 +47,7 @@ def write(path: Path, rows: int = 3) -> Path:
     return path
 
 
-def test_everything_comes_back(tmp_path: Path) -> None:
+def test_all_fields_survive_the_file(tmp_path: Path) -> None:
     with CaptureReader(write(tmp_path / "c.parquet")) as reader:
         assert reader.info == INFO
         assert reader.span_ms() == (1000, 1001)
@@ -62,7 +62,7 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     assert rows[1]["headers"] is None
 
 
-def test_a_capture_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_capture_appears_complete_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "c.parquet"
     with CaptureWriter(path) as writer:
         writer.write(record_batch(["a"], [0], [0], [0], [1], [None], [None], [None]))
@@ -105,12 +105,12 @@ def test_a_bad_file_is_refused_in_one_line(tmp_path: Path, content: object, says
     assert "\n" not in str(error.value)
 
 
-def test_what_is_missing_is_named(tmp_path: Path) -> None:
+def test_missing_things_are_named(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="no such file"):
         CaptureReader(tmp_path / "none.parquet")
     with pytest.raises(CaptureError, match="is not a file"):
         CaptureReader(tmp_path)
-    with pytest.raises(CaptureError, match="holds no records"):
+    with pytest.raises(CaptureError, match="contains no records"):
         CaptureReader(write(tmp_path / "empty.parquet", rows=0))
 
 

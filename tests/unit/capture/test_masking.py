@@ -78,7 +78,7 @@ def test_a_key_and_the_same_text_in_a_value_stay_equal() -> None:
     }
 
 
-def test_nothing_personal_is_left_and_the_secret_matters() -> None:
+def test_no_personal_data_is_left_and_the_secret_matters() -> None:
     value = b'{"name":"Erika Mustermann","mail":"erika@example.org","born":1964,"tags":["vip"]}'
     masked = MASK.mask(value)
     for word in (b"Erika", b"Mustermann", b"example", b"1964", b"vip"):
@@ -86,7 +86,7 @@ def test_nothing_personal_is_left_and_the_secret_matters() -> None:
     assert masked != Mask("all", b"another secret of length").mask(value)
 
 
-def test_what_is_masked_is_chosen() -> None:
+def test_mask_covers_the_chosen_columns() -> None:
     columns = ([b"key", None], [b"value", None], [[("h", b"header"), ("n", None)], None])
     keys, values, headers = Mask("keys", SECRET).columns(*columns)
     assert keys[0] != b"key"

@@ -10,9 +10,9 @@ from cutover_harness.capture.cluster import select
 from cutover_harness.capture.command import app, check, mask_what
 from cutover_harness.capture.describe import chart
 from cutover_harness.capture.options import RecordOptions
-from cutover_harness.capture.properties import read_properties
 from cutover_harness.capture.units import moment_ms, size_bytes, span_s
 from cutover_harness.errors import UsageError
+from cutover_harness.properties_file import read_properties
 from cutover_scenarios import sample_capture
 from typer.testing import CliRunner
 
@@ -100,20 +100,20 @@ def test_contradictions() -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ([], "which topics"),
+        ([], "no topics"),
         (["t"], "--out FILE is missing"),
         (["t", "--out", "x"], "give the cluster"),
         (["t", "--out", "x", "--bootstrap", "h:1", "--cluster", "f"], "give the cluster"),
         (["--info", "/no/such/capture"], "no such file"),
     ],
 )
-def test_bad_commands_say_what_is_missing(arguments: list[str], says: str) -> None:
+def test_invalid_commands_name_the_missing_option(arguments: list[str], says: str) -> None:
     result = CliRunner().invoke(app, arguments)
     assert isinstance(result.exception, UsageError)
     assert says in str(result.exception)
 
 
-def test_info_tells_rates_sizes_keys_and_partitions() -> None:
+def test_info_shows_rates_sizes_keys_and_partitions() -> None:
     result = CliRunner().invoke(app, ["--info", str(sample_capture())])
     assert result.exit_code == 0, result.output
     lines = {line.split()[0]: line for line in result.output.splitlines() if line.startswith("flights.arrived")}

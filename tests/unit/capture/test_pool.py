@@ -43,7 +43,7 @@ def test_those_due_are_taken_in_order_and_the_others_stay() -> None:
     assert pool.bytes == 0
 
 
-def test_a_partition_keeps_its_order_whichever_of_its_records_came_first() -> None:
+def test_partition_keeps_its_order() -> None:
     later, earlier = chunk((0, 5, 7), (0, 6, 7)), chunk((0, 3, 7), (0, 4, 7))
     assert places([later, earlier]) == [[(0, 3), (0, 4), (0, 5), (0, 6)]]
 
@@ -57,7 +57,7 @@ def test_row_groups_are_bounded_in_rows_and_bytes() -> None:
 
 
 @pytest.mark.parametrize("value", [b"", b"x" * 600, b"x" * 5000])
-def test_values_are_what_they_were_however_they_are_held(value: bytes) -> None:
+def test_values_are_unchanged_in_each_representation(value: bytes) -> None:
     chunks = [chunk((0, 0, 3), value=value), chunk((2, 0, 1), value=b"small"), chunk((1, 0, 2), value=value)]
     (table,) = row_groups(chunks, 10, 1 << 20)
     assert [(r["partition"], r["offset"]) for r in table.to_pylist()] == [(2, 0), (1, 0), (0, 0)]
@@ -94,7 +94,7 @@ def test_partitions_wait_until_the_slow_ones_are_there(monkeypatch: pytest.Monke
     assert alignment.update(49, 30, reached, lambda: 60) == (of(), of(fast)), "there is room again"
 
 
-def test_what_is_held_is_bounded_however_far_partitions_are_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_buffer_is_bounded_for_any_distance_of_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader of 20 partitions whose traffic lies in different times, with records of 1 byte."""
     monkeypatch.setattr(alignment_module, "HIGH", 1000)
     monkeypatch.setattr(alignment_module, "LOW", 500)

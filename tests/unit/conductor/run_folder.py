@@ -1,4 +1,4 @@
-"""A run's folder as a conductor leaves it, made without brokers; what listens at its addresses is nothing."""
+"""A run's folder as a conductor leaves it, made without brokers: its addresses do not answer."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from pathlib import Path
 
 import pytest
 from cutover_harness.cli.app import run
-from cutover_harness.conductor.process import ConductorConfig
-from cutover_harness.plan.path import Act
-from cutover_harness.plan.scenario import Gates, Step
+from cutover_harness.conductor.config import ConductorConfig
+from cutover_harness.plan.scenario import Gates, PathStep
+from cutover_harness.procedure.names import StepName
 
-from tests.unit.conductor.test_conductor import FORWARD, World, conductor, steps
+from tests.unit.conductor.world import FORWARD, World, new_conductor, steps
 
 
-def made(folder: Path, done: int = 3, path: tuple[Act, ...] = FORWARD) -> ConductorConfig:
-    """Make a run whose first `done` acts are done; the conductor was killed then."""
+def made(folder: Path, done: int = 3, path: tuple[StepName, ...] = FORWARD) -> ConductorConfig:
+    """Make a run whose first `done` steps are done; the conductor was killed then."""
     folder.mkdir(exist_ok=True)
-    walker = conductor(folder, World(), steps(*path[:done]))
-    assert walker.walk()
-    walker.journal.close()
+    conductor = new_conductor(folder, World(), steps(*path[:done]))
+    assert conductor.run()
+    conductor.journal.close()
     config = ConductorConfig(
         route="r",
         topics=["t"],
         groups=["g"],
         clients={"p": "producer", "c": "consumer"},
-        steps=[Step(act=act) for act in path],
+        steps=[PathStep(step=step) for step in path],
         gates=Gates(deadline_s=1),
         connect_url="http://127.0.0.1:1",
         cutover_file=folder / "cutover.toml",
@@ -41,7 +41,7 @@ def made(folder: Path, done: int = 3, path: tuple[Act, ...] = FORWARD) -> Conduc
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Return what a folder holds, to see that nothing was changed."""
+    """Return the checksums of a folder's files, to check that nothing was changed."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "other"
         for path in sorted(folder.rglob("*"))
@@ -61,10 +61,23 @@ def command_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             run()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
+        output = capsys.readouterr()
+        return int(ended.value.code or 0), output.out, output.err
 
     try:
         yield call
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def refused(cli: Cli, folder: Path, message: str) -> None:
+    """Check that both commands refuse the run with `message`, in one line, and change nothing."""
+    before = contents(folder)
+    for command in (("resume", str(folder)), ("rollback", str(folder), "--yes", "--force")):
+        code, out, err = cli(*command)
+        assert code == 2, (command, out, err)
+        assert out == ""
+        assert len(err.strip().splitlines()) == 1, err
+        assert "Traceback" not in err
+        assert message in err, err
+    assert contents(folder) == before

@@ -3,8 +3,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from cutover_harness.conductor.gates import Gate, GateMissedError, Reading, seldom, wait
+from cutover_harness.conductor.waiting import GateMissedError, wait
 from cutover_harness.errors import UsageError
+from cutover_harness.procedure.gates import Gate, Reading, seldom
 
 
 class Clock:
@@ -41,13 +42,13 @@ def test_a_gate_opens_with_its_evidence() -> None:
     assert said == ["a-1", "a-1"]
 
 
-def test_a_missed_deadline_says_what_it_waited_for() -> None:
+def test_the_error_of_a_missed_deadline_contains_what_it_waited_for() -> None:
     clock = Clock()
     with pytest.raises(GateMissedError, match="gate g not open after 1 s: waits for a-1"):
         wait(gate(SHUT), lambda _waits, _elapsed: None, clock=clock, sleep=clock.sleep)
 
 
-def test_a_documented_wait_ends_without_proof_and_says_so() -> None:
+def test_a_documented_wait_ends_without_proof_and_reports_that() -> None:
     clock = Clock()
     enough = Reading(open=False, waits_for="a-1", enough=True)
     passed = wait(gate(enough, waits_only=True), lambda _waits, _elapsed: None, clock=clock, sleep=clock.sleep)
@@ -66,7 +67,7 @@ def test_a_deadline_counts_from_the_last_progress() -> None:
 
 
 @pytest.mark.parametrize("counts", [(5,), (5, 9, 14, 20), (5, 6) * 40], ids=["stuck", "grows", "goes up and down"])
-def test_what_is_not_less_than_ever_before_is_no_progress(counts: tuple[int, ...]) -> None:
+def test_only_a_new_minimum_is_progress(counts: tuple[int, ...]) -> None:
     clock = Clock()
     with pytest.raises(GateMissedError, match="not open after 1 s: waits for"):
         wait(left(*counts), lambda _waits, _elapsed: None, clock=clock, sleep=clock.sleep)

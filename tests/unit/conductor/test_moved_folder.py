@@ -1,4 +1,4 @@
-"""A run's folder that is moved or copied acts on itself, and a copy does not act on what belongs to the original."""
+"""A run's folder that is moved or copied uses its own files, and a copy does not touch files of the original."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import socket
 from pathlib import Path
 
 import pytest
+from cutover_harness.conductor.config import ConductorConfig
 from cutover_harness.conductor.journal import Journal
 from cutover_harness.conductor.owner import Owner, claim, record_of, refuse_other, this_run
-from cutover_harness.conductor.process import ConductorConfig
 from cutover_harness.conductor.standing import look
 from cutover_harness.errors import UsageError
+from cutover_harness.procedure.names import StepName
 
 from tests.unit.conductor.run_folder import contents, made
 
@@ -31,9 +32,27 @@ def test_a_run_is_written_without_the_path_of_its_folder(tmp_path: Path, batch: 
     assert ConductorConfig.load(folder / "conductor.json") == config
 
 
+def test_the_key_of_a_run_moves_with_its_folder_and_others_stay(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    config = made(run).model_copy(update={"key": f"${{file:{run / 'cutover.key'}}}, ${{file:/etc/key}} ${{KEY}}"})
+    config.save(run / "conductor.json", run=run)
+    assert str(tmp_path) not in (run / "conductor.json").read_text(encoding="utf-8")
+    assert ConductorConfig.load(run / "conductor.json") == config
+    shutil.move(run, tmp_path / "there")
+    found = ConductorConfig.load(tmp_path / "there" / "conductor.json")
+    assert found.key == f"${{file:{tmp_path / 'there' / 'cutover.key'}}}, ${{file:/etc/key}} ${{KEY}}"
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_names_of_steps_stay_names_of_steps(tmp_path: Path) -> None:
+    made(tmp_path / "run")
+    steps = ConductorConfig.load(tmp_path / "run" / "conductor.json").steps
+    assert {type(step.step) for step in steps} == {StepName}
+
+
 @pytest.mark.parametrize("how", ["moved", "copied"])
 @pytest.mark.parametrize("written", ["now", "with absolute paths"])
-def test_a_folder_that_is_elsewhere_acts_on_itself(tmp_path: Path, how: str, written: str) -> None:
+def test_a_moved_folder_uses_its_own_files(tmp_path: Path, how: str, written: str) -> None:
     config = made(tmp_path / "run")
     if written != "now":
         config.save(tmp_path / "run" / "conductor.json")  # as versions before wrote it
@@ -57,17 +76,20 @@ def test_the_batches_of_a_run_with_absolute_paths_follow_it(tmp_path: Path) -> N
     assert found.statuses == tmp_path / "there" / "status"
 
 
-def test_a_run_of_an_earlier_version_is_resumed(tmp_path: Path) -> None:
-    """It has a field that is not known any more, absolute paths, and entries of a kind that is not written any more."""
+def test_a_run_of_an_earlier_version_is_resumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It has old fields, absolute paths, steps that are called acts, and entries that are not written any more."""
     config = made(tmp_path / "run")
     old = json.loads(config.model_dump_json()) | {"lag_at": ["producers-to-target"]}
     for name in ("preconditions", "traffic_within_s", "connect_logs"):
         old.pop(name)
+    old["steps"] = [{"act" if key == "step" else key: value for key, value in step.items()} for step in old["steps"]]
     (tmp_path / "run" / "conductor.json").write_text(json.dumps(old), encoding="utf-8")
     journal = Journal(config.journal)
     journal.write("lag", 2, "stop-consumers", records=7)
     journal.close()
     assert look(tmp_path / "run").config == config
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", ""), "nothing is wrong with it"
 
 
 @pytest.fixture
@@ -89,7 +111,7 @@ def test_a_cutover_file_that_lies_elsewhere_stays_reachable(outside: Path, tmp_p
     assert look(tmp_path / "there").config.cutover_file == tmp_path / "etc" / "cutover.toml"
 
 
-def test_a_copy_does_not_act_on_the_originals_cutover_file(outside: Path, tmp_path: Path) -> None:
+def test_a_copy_does_not_use_the_originals_cutover_file(outside: Path, tmp_path: Path) -> None:
     shutil.copytree(outside, tmp_path / "copy")
     before = contents(tmp_path)
     with pytest.raises(UsageError, match=r"copy: is a copy of .*/run, which conducts route r of .*cutover.toml"):

@@ -1,4 +1,4 @@
-"""What a run needs at an act is waited for right before the act, and noted."""
+"""The conductor waits for a step's preconditions right before the step, and journals them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from cutover_harness.conductor.preconditions import BEHIND_S, Preconditions, traffic_of
-from cutover_harness.plan.path import Act, RouteState
+from cutover_harness.procedure.names import StepName
+from cutover_harness.procedure.state import RouteState
 
-from tests.unit.conductor.test_conductor import Lag, World, conductor, steps
+from tests.unit.conductor.world import Lag, World, new_conductor, steps
 
 T = ("t", 0)
 
@@ -61,7 +62,7 @@ def test_a_mirror_lags_once_a_record_is_missing() -> None:
     assert looks(Cluster(lags=[0, 0, 3]), "lag", 3) == [False, False, True]
 
 
-def test_every_group_has_to_be_behind_what_was_there_a_while_ago() -> None:
+def test_every_group_has_to_be_behind_the_log_end_of_a_while_ago() -> None:
     ends = list(range(100, 2000, 100))
     behind = Cluster(log_ends=ends, read={"g": [0], "h": [0]})
     assert looks(behind, "behind", 4) == [False, False, True, True]
@@ -72,7 +73,7 @@ def test_every_group_has_to_be_behind_what_was_there_a_while_ago() -> None:
     assert not any(looks(keeps_up, "behind", 9))
 
 
-def test_every_group_has_to_have_read_what_is_not_mirrored() -> None:
+def test_every_group_has_to_have_read_records_that_are_not_mirrored() -> None:
     cluster = Cluster(log_ends=[100], lags=[10], read={"g": [95], "h": [80, 90, 91]})
     assert looks(cluster, "ahead", 3) == [False, False, True]
     assert looks(Cluster(log_ends=[100], lags=[0], read={"g": [100], "h": [100]}), "ahead", 1) == [False]
@@ -106,22 +107,22 @@ def test_traffic_is_what_moves(role: Any) -> None:
         (RouteState(task="synchronised", consumers="hold"), "source", None),
     ],
 )
-def test_where_there_is_traffic_to_wait_for(state: RouteState, producers: str | None, consumers: str | None) -> None:
+def test_clusters_on_which_traffic_is_expected(state: RouteState, producers: str | None, consumers: str | None) -> None:
     assert (traffic_of("producer", state), traffic_of("consumer", state)) == (producers, consumers)
 
 
-def test_a_fault_during_an_act_is_asked_for_when_its_gates_are_passed_and_its_needs_are_waited_for_then(
+def test_a_fault_during_a_step_is_requested_between_its_gates_and_its_preconditions(
     tmp_path: Path,
 ) -> None:
     """Freeze first, then prove the lag, then hold: whoever is faster."""
-    stop = Act.STOP_PRODUCERS
-    acts = (Act.CREATE_TASK, Act.SYNCHRONISE, stop, Act.PRODUCERS_TO_SOURCE)
-    walker = conductor(
+    stop = StepName.STOP_PRODUCERS
+    acts = (StepName.CREATE_TASK, StepName.SYNCHRONISE, stop, StepName.PRODUCERS_TO_SOURCE)
+    conductor = new_conductor(
         tmp_path, World(lag_records=3), steps(*acts), asks=[(stop, "during")], preconditions=[(stop, "lag")]
     )
-    walker.journal.write("answer", 2, f"during {stop}")
-    walker.walk()
-    order = [(e.kind, e.name) for e in walker.journal.read() if e.step == 2 and e.kind != "answer"]
+    conductor.journal.write("answer", 2, f"during {stop}")
+    conductor.run()
+    order = [(e.kind, e.name) for e in conductor.journal.read() if e.step == 2 and e.kind != "answer"]
     assert order[:5] == [
         ("step", stop),
         ("gate", "mirror has missed nothing"),
@@ -131,16 +132,16 @@ def test_a_fault_during_an_act_is_asked_for_when_its_gates_are_passed_and_its_ne
     ]
 
 
-def test_a_need_that_does_not_come_to_be_is_noted_and_the_path_goes_on(tmp_path: Path) -> None:
-    walker = conductor(
+def test_a_precondition_that_does_not_come_true_is_journalled_and_the_path_continues(tmp_path: Path) -> None:
+    conductor = new_conductor(
         tmp_path,
         World(lag_records=0),
-        steps(Act.CREATE_TASK, Act.DELETE_TASK),
-        preconditions=[(Act.DELETE_TASK, "lag")],
+        steps(StepName.CREATE_TASK, StepName.DELETE_TASK),
+        preconditions=[(StepName.DELETE_TASK, "lag")],
     )
-    assert walker.walk()
-    (noted,) = [entry for entry in walker.journal.read() if entry.kind == "precondition"]
-    assert (noted.name, noted.detail["what"], noted.detail["held"]) == (Act.DELETE_TASK, "lag", False)
+    assert conductor.run()
+    (noted,) = [entry for entry in conductor.journal.read() if entry.kind == "precondition"]
+    assert (noted.name, noted.detail["what"], noted.detail["held"]) == (StepName.DELETE_TASK, "lag", False)
 
 
 def test_a_lag_that_comes_late_is_waited_for(tmp_path: Path) -> None:
@@ -153,16 +154,22 @@ def test_a_lag_that_comes_late_is_waited_for(tmp_path: Path) -> None:
             self.left -= 1
             return Lag(0 if self.left > 0 else 9)
 
-    path = steps(Act.CREATE_TASK, Act.DELETE_TASK)
-    walker = conductor(tmp_path, Late(), path, deadline_s=20.0, preconditions=[(Act.DELETE_TASK, "lag")])
-    assert walker.walk()
-    (noted,) = [entry for entry in walker.journal.read() if entry.kind == "precondition"]
+    path = steps(StepName.CREATE_TASK, StepName.DELETE_TASK)
+    conductor = new_conductor(tmp_path, Late(), path, deadline_s=20.0, preconditions=[(StepName.DELETE_TASK, "lag")])
+    assert conductor.run()
+    (noted,) = [entry for entry in conductor.journal.read() if entry.kind == "precondition"]
     assert (noted.detail["held"], noted.detail["evidence"]) == (True, "lag 9 records")
 
 
 def test_once_producers_have_left_the_source_synchronised_means_that_nothing_is_left(tmp_path: Path) -> None:
-    path = steps(Act.CREATE_TASK, Act.SYNCHRONISE, Act.STOP_PRODUCERS, Act.SYNCHRONISE, Act.PRODUCERS_TO_SOURCE)
-    walker = conductor(tmp_path, World(lag_records=3), path)
-    assert not walker.walk()
-    (missed,) = [entry for entry in walker.journal.read() if entry.kind == "missed"]
+    path = steps(
+        StepName.CREATE_TASK,
+        StepName.SYNCHRONISE,
+        StepName.STOP_PRODUCERS,
+        StepName.SYNCHRONISE,
+        StepName.PRODUCERS_TO_SOURCE,
+    )
+    conductor = new_conductor(tmp_path, World(lag_records=3), path)
+    assert not conductor.run()
+    (missed,) = [entry for entry in conductor.journal.read() if entry.kind == "missed"]
     assert "lag 3 above 0 records" in missed.detail["why"]

@@ -1,4 +1,4 @@
-"""`resume` and `rollback` refuse what they cannot act on: one line, exit code 2, nothing changed."""
+"""`resume` and `rollback` refuse a damaged or foreign run: one line, exit code 2, nothing changed."""
 
 from __future__ import annotations
 
@@ -6,41 +6,17 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cutover_harness.conductor.config import ConductorConfig
 from cutover_harness.conductor.inspection import inspect
 from cutover_harness.conductor.journal import FORMAT, Journal, JournalError
-from cutover_harness.conductor.process import ConductorConfig
 from cutover_harness.locks import FileLock
 
-from tests.unit.conductor.run_folder import Cli, command_line, contents, made
-from tests.unit.conductor.test_conductor import FORWARD, World, conductor, steps
-
-
-@pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Cli]:
-    with command_line(monkeypatch, capsys) as call:
-        yield call
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made(tmp_path / "run")
-    return tmp_path / "run"
-
-
-def refused(cli: Cli, folder: Path, says: str) -> None:
-    before = contents(folder)
-    for command in (("resume", str(folder)), ("rollback", str(folder), "--yes", "--force")):
-        code, out, err = cli(*command)
-        assert code == 2, (command, out, err)
-        assert out == ""
-        assert len(err.strip().splitlines()) == 1, err
-        assert "Traceback" not in err
-        assert says in err, err
-    assert contents(folder) == before
+from tests.unit.conductor.run_folder import Cli, contents, made, refused
+from tests.unit.conductor.world import FORWARD, World, new_conductor, steps
 
 
 def sql(*statements: str) -> Callable[[Path], None]:
@@ -80,7 +56,7 @@ def checkpointed(journal: Path) -> None:
 
 
 def flipped(wanted: bytes, into: bytes) -> Callable[[Path], None]:
-    """Bytes of an entry, changed where they lie."""
+    """Change bytes of an entry in place."""
 
     def harm(journal: Path) -> None:
         checkpointed(journal)
@@ -140,7 +116,7 @@ HARMS: dict[str, tuple[Callable[[Path], None], str]] = {
     "a table dropped": (sql("DROP TABLE entry"), "of another application"),
     "a column less": (sql("ALTER TABLE entry DROP COLUMN step"), "of another application"),
     "a name flipped": (flipped(b"synchronise", b"synchronisf"), "is damaged"),
-    "an act exchanged": (flipped(b"stop-consumers", b"stop-producers"), "is damaged"),
+    "a step exchanged": (flipped(b"stop-consumers", b"stop-producers"), "is damaged"),
     "a step changed": (sql("UPDATE entry SET step=2 WHERE step=1"), "is damaged"),
     "a kind changed": (sql("UPDATE entry SET kind='end' WHERE kind='done'"), "is damaged"),
     "a text for a number": (sql("UPDATE entry SET time_ns='noon' WHERE id=3"), "is damaged"),
@@ -152,12 +128,12 @@ HARMS: dict[str, tuple[Callable[[Path], None], str]] = {
 
 
 @pytest.mark.parametrize("name", HARMS)
-def test_a_journal_that_is_none_is_refused(folder: Path, cli: Cli, name: str) -> None:
-    harm, says = HARMS[name]
+def test_a_damaged_or_foreign_journal_is_refused(folder: Path, cli: Cli, name: str) -> None:
+    harm, message = HARMS[name]
     harm(folder / "journal.sqlite")
     if name in ("a folder", "a fifo"):  # their content cannot be compared
         assert cli("rollback", str(folder), "--yes")[0] == 2
-    refused(cli, folder, says)
+    refused(cli, folder, message)
 
 
 OLD = [
@@ -167,19 +143,19 @@ OLD = [
     ("UPDATE entry SET detail='[]' WHERE id=2", "detail is list, not dict"),
     ("UPDATE entry SET detail='{' WHERE id=2", "entry 2 is damaged"),
     ("UPDATE entry SET detail='{}' WHERE kind='gate'", "gate has no evidence"),
-    ("UPDATE entry SET name='fly' WHERE kind='doing'", "no act is called 'fly'"),
+    ("UPDATE entry SET name='fly' WHERE kind='doing'", "no step is called 'fly'"),
     ("UPDATE entry SET name='delete-task' WHERE kind='doing'", "does not describe a path"),
     ("DELETE FROM entry WHERE id=2", "entries before it are missing"),
 ]
 
 
-@pytest.mark.parametrize(("statement", "says"), OLD)
-def test_a_journal_of_before_checksums_is_refused_by_what_it_says(
-    folder: Path, cli: Cli, statement: str, says: str
+@pytest.mark.parametrize(("statement", "message"), OLD)
+def test_a_damaged_journal_without_checksums_is_refused_by_its_content(
+    folder: Path, cli: Cli, statement: str, message: str
 ) -> None:
     make_old(folder / "journal.sqlite")
     sql(statement)(folder / "journal.sqlite")
-    refused(cli, folder, says)
+    refused(cli, folder, message)
 
 
 def make_old(journal: Path) -> None:
@@ -191,21 +167,21 @@ def make_old(journal: Path) -> None:
     )(journal)
 
 
-def test_a_journal_of_before_checksums_is_read_and_continued(folder: Path) -> None:
+def test_a_journal_without_checksums_is_read_and_continued(folder: Path) -> None:
     make_old(folder / "journal.sqlite")
     config = ConductorConfig.load(folder / "conductor.json")
     count = len(inspect(config.journal, config.steps, config.groups))
-    assert conductor(folder, World(), config.steps).walk()
+    assert new_conductor(folder, World(), config.steps).run()
     assert len(inspect(config.journal, config.steps, config.groups)) > count
 
 
 def test_the_journal_of_another_path_is_refused(folder: Path, tmp_path: Path, cli: Cli) -> None:
     made(tmp_path / "other", path=(FORWARD[0], *FORWARD[2:]))
     shutil.copy(tmp_path / "other" / "journal.sqlite", folder)
-    refused(cli, folder, "journal of another path: step 2 is stop-consumers, and here it is synchronise")
+    refused(cli, folder, "journal of another path: step 2 is stop-consumers, here synchronise")
 
 
-def test_a_good_journal_is_read_whole_and_not_touched(folder: Path) -> None:
+def test_a_good_journal_is_read_completely_and_not_changed(folder: Path) -> None:
     before = contents(folder)
     entries = inspect(folder / "journal.sqlite", steps(*FORWARD), ["g"])
     assert [entry.name for entry in entries if entry.kind == "done"][1:] == list(FORWARD[:3])
@@ -213,7 +189,7 @@ def test_a_good_journal_is_read_whole_and_not_touched(folder: Path) -> None:
 
 
 CONFIGS = {
-    "missing": (None, "holds no conductor.json"),
+    "missing": (None, "contains no conductor.json"),
     "empty": ("", "file: "),
     "half": ('{"route": "r"', "file: "),
     "a list": ("[]", "file: "),
@@ -223,46 +199,46 @@ CONFIGS = {
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_a_configuration_that_is_none_is_refused(folder: Path, cli: Cli, name: str) -> None:
-    content, says = CONFIGS[name]
+def test_a_damaged_or_missing_configuration_is_refused(folder: Path, cli: Cli, name: str) -> None:
+    content, message = CONFIGS[name]
     file = folder / "conductor.json"
     file.unlink()
     if content is not None:
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    refused(cli, folder, says)
+    refused(cli, folder, message)
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "says"),
+    ("key", "value", "message"),
     [
         ("colour", "red", "colour: Extra inputs"),
         ("route", 7, "route: "),
         ("route", "other", "has no route other"),
-        ("steps", [{"act": "fly"}], "steps.0.act: "),
-        ("statuses", "none", "no such folder, so no client can attest"),
+        ("steps", [{"act": "fly"}], "steps.0.step: "),
+        ("statuses", "none", "no such folder, so clients cannot attest"),
         ("cutover_file", "none.toml", "none.toml: cannot be read: No such file"),
         ("connect_url", None, "connect_url: "),
     ],
 )
 def test_a_configuration_with_a_wrong_field_is_refused(
-    folder: Path, cli: Cli, key: str, value: object, says: str
+    folder: Path, cli: Cli, key: str, value: object, message: str
 ) -> None:
     file = folder / "conductor.json"
     found = json.loads(file.read_text(encoding="utf-8"))
     file.write_text(json.dumps({**found, key: value}), encoding="utf-8")
-    refused(cli, folder, says)
+    refused(cli, folder, message)
 
 
-def test_a_folder_that_is_none_is_refused(tmp_path: Path, cli: Cli) -> None:
+def test_a_missing_folder_is_refused(tmp_path: Path, cli: Cli) -> None:
     assert cli("resume", str(tmp_path / "nothing"))[0] == 2
 
 
 def test_clusters_that_do_not_answer_are_found_before_anything_is_written(folder: Path, cli: Cli) -> None:
-    """The cutover file points to ports where nothing listens; its names do not even resolve."""
+    """The host names in the cutover file do not resolve."""
     refused(cli, folder, "source a:1: does not answer")
 
 
-def test_a_rehearsal_whose_brokers_are_gone_is_told_at_once(folder: Path, cli: Cli) -> None:
+def test_a_rehearsal_whose_brokers_are_gone_is_refused_immediately(folder: Path, cli: Cli) -> None:
     (folder / "apps").mkdir()
     refused(cli, folder, "the brokers of this rehearsal are gone, as they end with it: rehearse again")
 
@@ -270,17 +246,17 @@ def test_a_rehearsal_whose_brokers_are_gone_is_told_at_once(folder: Path, cli: C
 def test_a_conductor_that_runs_is_named(folder: Path, cli: Cli) -> None:
     with FileLock(folder / "conductor.lock"):
         refused(cli, folder, f"a conductor is running it, process {os.getpid()} on ")
-    refused(cli, folder, "does not answer")  # its lock file stays, and holds nobody back
+    refused(cli, folder, "does not answer")  # its lock file stays and blocks no other one
 
 
-def test_clients_that_somebody_moved_by_hand_are_refused(folder: Path, cli: Cli) -> None:
+def test_clients_that_were_moved_by_hand_are_refused(folder: Path, cli: Cli) -> None:
     file = folder / "cutover.toml"
     text = file.read_text(encoding="utf-8").replace("generation = 2", "generation = 9")
     file.write_text(text.replace('consumers = "hold"', 'consumers = "target"'), encoding="utf-8")
-    refused(cli, folder, "consumers of route r are on target at generation 9, and the journal says hold")
+    refused(cli, folder, "consumers of route r are on target at generation 9, and by the journal they are on hold")
 
 
-def test_what_only_the_rehearsal_can_do_is_refused_before_anything_is_written(folder: Path, cli: Cli) -> None:
+def test_a_step_that_needs_the_rehearsal_is_refused_before_anything_is_written(folder: Path, cli: Cli) -> None:
     file = folder / "conductor.json"
     found = json.loads(file.read_text(encoding="utf-8"))
     asks = [["delete-task", "before"]]
@@ -298,21 +274,21 @@ def test_an_error_of_the_journal_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("given", "message"),
     [
-        (".", "holds no conductor.json: give the folder of one run, here {tmp}/batched/batches/b, {tmp}/run"),
-        ("batched", "holds no conductor.json: give the folder of one run, here {tmp}/batched/batches/b"),
-        ("run/status", "holds no conductor.json: give the folder of one run, such as the folder of a scenario"),
+        (".", "contains no conductor.json: give the folder of one run, here {tmp}/batched/batches/b, {tmp}/run"),
+        ("batched", "contains no conductor.json: give the folder of one run, here {tmp}/batched/batches/b"),
+        ("run/status", "contains no conductor.json: give the folder of one run, such as the folder of a scenario"),
         ("gone", "no such folder: give the folder of a run"),
         ("run/conductor.json", "no folder: give the folder of a run"),
     ],
 )
 def test_the_folder_around_a_run_is_refused_with_the_folder_to_give(
-    cli: Cli, folder: Path, tmp_path: Path, given: str, says: str
+    cli: Cli, folder: Path, tmp_path: Path, given: str, message: str
 ) -> None:
     (tmp_path / "batched" / "batches").mkdir(parents=True)
     made(tmp_path / "batched" / "batches" / "b")
     code, out, err = cli("rollback", str(tmp_path / given), "--dry-run")
     assert (code, out) == (2, "")
     assert err.strip() == f"kafka-cutover: {tmp_path / given}: {err.strip().split(': ', 2)[2]}"
-    assert says.format(tmp=tmp_path) in err
+    assert message.format(tmp=tmp_path) in err

@@ -1,22 +1,27 @@
-"""What `rollback` says it will cost and do, and what it believes only when it has read it back."""
+"""Cost and steps that `rollback` prints, and what it reports only if it was read back."""
 
 from __future__ import annotations
 
-import time
+from dataclasses import replace
 
 import pytest
-from cutover_harness.cli.conduct import exit_code
-from cutover_harness.conductor.cost import Now, cost, native, steps, unread
+from cutover_harness.cli.conclusion import exit_code
+from cutover_harness.conductor.cost import Now, cost, native, planned, unread
+from cutover_harness.conductor.findings import ReadBack
 from cutover_harness.conductor.journal import Entry
-from cutover_harness.conductor.readback import ReadBack, clients, mirror
-from cutover_harness.conductor.statuses import ClientStatus, Role
+from cutover_harness.conductor.readback import clients, mirror
 from cutover_harness.mirror.connect_rest import Status
-from cutover_harness.plan.path import Act, RouteState, walk, way_back
+from cutover_harness.procedure.client_status import ClientStatus, StatusWatch
+from cutover_harness.procedure.names import StepName
+from cutover_harness.procedure.path import states_after, way_back
+from cutover_harness.procedure.state import RouteState
+from cutover_harness.procedure.steps import step_of
+from cutover_harness.types import Role
 
 NOW = Now(unread={"billing": 1234}, native=56, queued=7)
 FORWARD = (
-    Act.CREATE_TASK, Act.SYNCHRONISE, Act.STOP_CONSUMERS, Act.CONSUMERS_TO_TARGET,
-    Act.STOP_PRODUCERS, Act.PRODUCERS_TO_TARGET, Act.DELETE_TASK,
+    StepName.CREATE_TASK, StepName.SYNCHRONISE, StepName.STOP_CONSUMERS, StepName.CONSUMERS_TO_TARGET,
+    StepName.STOP_PRODUCERS, StepName.PRODUCERS_TO_TARGET, StepName.DELETE_TASK,
 )  # fmt: skip
 AGAIN = "what group billing has consumed on the target is consumed again on the source: at most 1,234 records"
 STRANDED = (
@@ -29,24 +34,29 @@ COSTS = {
     4: [AGAIN],
     5: [AGAIN, "production is paused until producers are back on the source; 7 messages wait"],
     6: [AGAIN, "production pauses while producers move back", STRANDED],
-    7: [AGAIN, "production pauses while producers move back", STRANDED],
+    7: [
+        AGAIN,
+        "production pauses while producers move back",
+        STRANDED,
+        "the mirror is deleted: rollback needs --force, and records are left behind on the target",
+    ],
 }
 
 
 @pytest.mark.parametrize("stage", COSTS)
 def test_the_cost_of_each_stage(stage: int) -> None:
-    state = walk(FORWARD[:stage])[-1]
+    state = states_after(FORWARD[:stage])[-1]
     assert (state.stage, cost(state, NOW)) == (stage, COSTS[stage])
 
 
-def test_a_reverse_mirror_brings_back_what_was_produced_on_the_target() -> None:
-    state = walk([*FORWARD[:5], Act.REVERSE_MIRROR, Act.PRODUCERS_TO_TARGET])[-1]
+def test_a_reverse_mirror_copies_back_records_produced_on_the_target() -> None:
+    state = states_after([*FORWARD[:5], StepName.REVERSE_MIRROR, StepName.PRODUCERS_TO_TARGET])[-1]
     assert "about 56 records that were produced on the target are copied to the source first" in cost(state, NOW)[-1]
 
 
-def test_what_nobody_noted_is_not_made_up() -> None:
+def test_a_number_that_was_not_noted_is_unknown() -> None:
     assert native([], {("t", 0): 9}) is None
-    assert cost(walk(FORWARD[:6])[-1], Now({}, None, 0))[-1].startswith("an unknown number of records")
+    assert cost(states_after(FORWARD[:6])[-1], Now({}, None, 0))[-1].startswith("an unknown number of records")
 
 
 def test_counting() -> None:
@@ -56,18 +66,21 @@ def test_counting() -> None:
 
 
 def test_steps_give_each_generation_of_the_cutover_file_and_what_is_waited_for() -> None:
-    acts = way_back(walk(FORWARD[:5])[-1])
-    found = steps(acts, "r", 5, ("hold", "target"))
-    assert [(step.act, step.does) for step in found] == [
-        (Act.PRODUCERS_TO_SOURCE, written(6, "source", "target")),
-        (Act.STOP_CONSUMERS, written(7, "source", "hold")),
-        (Act.CONSUMERS_TO_SOURCE, written(8, "source", "source")),
-        (Act.DELETE_TASK, "stop and delete the connectors"),
+    acts = way_back(states_after(FORWARD[:5])[-1])
+    found = planned(acts, "r", 5, ("hold", "target"))
+    assert [(step.step, step.does) for step in found] == [
+        (StepName.PRODUCERS_TO_SOURCE, written(6, "source", "target")),
+        (StepName.STOP_CONSUMERS, written(7, "source", "hold")),
+        (
+            StepName.CONSUMERS_TO_SOURCE,
+            f"{written(8, 'source', 'source')}; {step_of(StepName.CONSUMERS_TO_SOURCE).does}",
+        ),
+        (StepName.DELETE_TASK, "stop and delete the connectors"),
     ]
-    assert found[1].after == "all consumers attest it (held)"
+    assert found[1].after == "every member attests it: committed, and left the group"
     assert str(found[0]) == (
         "producers-to-source: waits until the reverse mirror, if there is one, is at zero; "
-        f"{written(6, 'source', 'target')}; waits until all producers attest it (source)"
+        f"{written(6, 'source', 'target')}; waits until every producer attests it: held records are released"
     )
 
 
@@ -79,23 +92,31 @@ EXPECTED: dict[str, Role] = {"p": "producer", "c": "consumer"}
 BACK = RouteState(task="deleted")
 
 
-def status(name: str, role: Role, state: str = "source", generation: int = 5, age_s: float = 0.0) -> ClientStatus:
-    updated = time.time() - age_s
-    return ClientStatus(name, role, None, updated, generation, "source", state, 0, 0, None, None)
+def status(
+    name: str, role: Role, state: str = "source", generation: int = 5, renewed: bool = True
+) -> tuple[ClientStatus, bool]:
+    return ClientStatus(name, role, None, 0.0, generation, "source", state, 0, 0, None, None), renewed
 
 
-def found(*statuses: ClientStatus) -> ReadBack:
-    return clients({each.instance: each for each in statuses}, EXPECTED, BACK, 5, time.time())
+def found(*statuses: tuple[ClientStatus, bool]) -> ReadBack:
+    """Read the statuses twice, 3 s apart; some of them are renewed in between."""
+    now = [0.0]
+    watch = StatusWatch(lambda: now[0])
+    watch.look({each.instance: each for each, _ in statuses})
+    now[0] = 3.0
+    later = {each.instance: replace(each, updated=each.updated + renewed) for each, renewed in statuses}
+    watch.look(later)
+    return clients(later, EXPECTED, BACK, 5, watch)
 
 
 def test_clients_that_attest_are_proof() -> None:
-    told = found(status("p", "producer"), status("c", "consumer"))
-    assert (told.wrong, told.unknown, len(told.proved)) == ([], [], 2)
+    result = found(status("p", "producer"), status("c", "consumer"))
+    assert (result.wrong, result.unknown, len(result.proved)) == ([], [], 2)
 
 
 def test_a_producer_that_hangs_on_hold_is_not_back() -> None:
-    told = found(status("p", "producer", "held"), status("c", "consumer"))
-    assert told.wrong == ["p is held at generation 5, not on source at generation 5"]
+    result = found(status("p", "producer", "held"), status("c", "consumer"))
+    assert result.wrong == ["p is held at generation 5, not on source at generation 5"]
 
 
 def test_a_client_of_an_older_generation_is_not_back() -> None:
@@ -103,13 +124,13 @@ def test_a_client_of_an_older_generation_is_not_back() -> None:
 
 
 def test_a_client_that_is_silent_or_missing_proves_nothing() -> None:
-    told = found(status("p", "producer", age_s=60))
-    assert not told.wrong
-    assert told.unknown == ["p is silent for 60 s", "c has written no status"]
+    result = found(status("p", "producer", renewed=False))
+    assert not result.wrong
+    assert result.unknown == ["p has not renewed its status for 3 s", "c has written no status"]
 
 
-def test_nobody_at_all_proves_nothing() -> None:
-    assert clients({}, {}, BACK, 5, time.time()).unknown == [
+def test_no_clients_prove_nothing() -> None:
+    assert clients({}, {}, BACK, 5, StatusWatch()).unknown == [
         "no producer reports on the route",
         "no consumer reports on the route",
     ]
@@ -138,16 +159,16 @@ def test_the_mirror_is_what_the_steps_say(
 
 
 @pytest.mark.parametrize(
-    ("told", "asked_back", "ended", "code"),
+    ("result", "asked_back", "ended", "code"),
     [
         (ReadBack(proved=["x"]), True, "turned-back", 0),
-        (ReadBack(proved=["x"]), False, "walked", 0),
+        (ReadBack(proved=["x"]), False, "completed", 0),
         (ReadBack(proved=["x"]), False, "turned-back", 4),
         (ReadBack(unknown=["x"]), True, "turned-back", 3),
         (ReadBack(unknown=["x"]), False, "turned-back", 3),
         (ReadBack(wrong=["x"], unknown=["x"]), True, "turned-back", 1),
-        (ReadBack(wrong=["x"]), False, "walked", 1),
+        (ReadBack(wrong=["x"]), False, "completed", 1),
     ],
 )
-def test_exit_codes(told: ReadBack, asked_back: bool, ended: str, code: int) -> None:
-    assert exit_code(told, asked_back=asked_back, ended=ended) == code  # type: ignore[arg-type]
+def test_exit_codes(result: ReadBack, asked_back: bool, ended: str, code: int) -> None:
+    assert exit_code(result, asked_back=asked_back, ended=ended) == code  # type: ignore[arg-type]

@@ -132,7 +132,7 @@ def brute_deliveries(
                 if producers.outcome(record) == "ABORTED":
                     offenders["aborted_read"].append(event)
                 if event.sequence < latest:
-                    offenders["disordered"].append(event)
+                    offenders["reordered"].append(event)
                 latest = max(latest, event.sequence)
             earlier.append(event)
     counts = Counter({kind: len(found) for kind, found in offenders.items()})

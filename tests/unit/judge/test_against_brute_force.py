@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from cutover_harness.judge.conclude import conclude
 from cutover_harness.judge.judging import judge, measure, plan
-from cutover_harness.judge.model import CAUSES, DrainProof, Judgement, RunFacts
+from cutover_harness.judge.measures import CAUSES
+from cutover_harness.judge.model import DrainProof, Judgement, RunFacts
 from cutover_harness.judge.partial import Partial
-from cutover_harness.judge.share import Question, judge_share
+from cutover_harness.judge.shard import Question, judge_shard
 from cutover_harness.ledger.format import CLUSTER_NAMES, EVENTS
 from cutover_harness.ledger.reader import Ledgers
 from hypothesis import example, given, settings
@@ -71,7 +72,7 @@ def check(events: list[Event], judgement: Judgement, asked: RunFacts) -> None:
         drained = any(proof.group == group for proof in asked.drain)
         expected = brute_group(events, producers, group, set(topics), drained=drained)
         got = judgement.group(group)
-        for name in ("sent", "acked", "delivered", "distinct", "missing", "phantom", "aborted_read", "disordered"):
+        for name in ("sent", "acked", "delivered", "distinct", "missing", "phantom", "aborted_read", "reordered"):
             assert getattr(got, name) == expected.get(name, 0), name
         assert got.lost == expected["lost"]
         for name in CAUSES:
@@ -180,7 +181,7 @@ def test_no_false_alarm_in_a_thousand_clean_histories(seed: int) -> None:
         asked = facts(["source"], {"g", "h"})
         judgement = judge(ledgers_of(events), asked)
         for group in judgement.groups:
-            assert (group.lost, group.phantom, group.aborted_read, group.disordered, group.log_order) == (0, 0, 0, 0, 0)
+            assert (group.lost, group.phantom, group.aborted_read, group.reordered, group.log_order) == (0, 0, 0, 0, 0)
             assert group.duplicated.total == group.duplicated.re_read
             assert (group.offset_regression, group.gap_unexplained) == (0, 0)
             assert group.stranded in (0, None)
@@ -198,7 +199,7 @@ def mutate(events: list[Event], random_: random.Random) -> tuple[list[Event], Ca
 
     def found(before: Judgement, after: Judgement, what: str, more: int) -> None:
         old, new = before.group(group), after.group(group)
-        for name in ("lost", "phantom", "disordered"):
+        for name in ("lost", "phantom", "reordered"):
             assert getattr(new, name) - getattr(old, name) == (more if name == what else 0), (kind, name)
         assert new.duplicated.total - old.duplicated.total == (more if what == "re_read" else 0) - (
             len(same) - 1 if kind in ("drop", "move") else 0
@@ -224,7 +225,7 @@ def mutate(events: list[Event], random_: random.Random) -> tuple[list[Event], Ca
     }
     moved = replace(chosen, time_ms=end)
     left = [*(e for i, e in enumerate(events) if i not in same), moved]
-    return left, lambda b, a: found(b, a, "disordered", int(bool(later)))
+    return left, lambda b, a: found(b, a, "reordered", int(bool(later)))
 
 
 def real_run() -> list[Event]:
@@ -252,7 +253,7 @@ def test_every_mutation_of_a_real_run_is_found() -> None:
     topics = sorted({event.topic for event in events})
     asked = replace(facts([], {"g", "h"}), groups={"g": topics, "h": topics})
     before = judge(ledgers_of(events), asked)
-    assert [(g.lost, g.phantom, g.disordered) for g in before.groups] == [(0, 0, 0)] * 2
+    assert [(g.lost, g.phantom, g.reordered) for g in before.groups] == [(0, 0, 0)] * 2
     random_ = seeded(1)
     for _ in range(60):
         spoilt, found = mutate(events, random_)
@@ -274,7 +275,7 @@ def test_every_mutation_of_a_clean_history_is_found(seed: int) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(any_history, LEFT, DRAINED, st.randoms(use_true_random=False), st.integers(1, 9))
-def test_shares_merge_in_any_order(
+def test_shards_merge_in_any_order(
     events: list[Event], left: list[str], drained: set[str], random_: random.Random, at_once: int
 ) -> None:
     """Whole, by shares in any order, and by shares merged in any grouping: the same judgement."""
@@ -282,12 +283,12 @@ def test_shares_merge_in_any_order(
     question = Question.of(ledgers_of(events), asked)
     whole = judge(question.ledgers, asked)
     ranges = plan(question.ledgers, at_once)
-    parts = [judge_share(question, *each) for each in ranges]
+    parts = [judge_shard(question, *each) for each in ranges]
     random_.shuffle(parts)
     while len(parts) > 1:
         one = parts.pop(random_.randrange(len(parts)))
         other = random_.randrange(len(parts))
         parts[other] = Partial().merge(parts[other]).merge(one)
     assert conclude(question, parts[0], asked) == whole
-    machines = [measure(question, share=(i, 3), at_once=at_once) for i in range(3)]
+    machines = [measure(question, shard=(i, 3), at_once=at_once) for i in range(3)]
     assert conclude(question, reduce(Partial.merge, machines), asked) == whole

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from cutover_harness.judge.model import RunFacts
 from cutover_harness.judge.offsets import CHUNK, DENSE, OffsetSet
-from cutover_harness.judge.universe import Universe
+from cutover_harness.judge.record_index import RecordIndex
 from cutover_harness.judge.window import time_window
 from cutover_harness.ledger.columns import Columns
 from cutover_harness.ledger.format import ROW_DTYPE
@@ -52,13 +52,13 @@ def test_a_clock_that_is_a_year_off_leaves_the_order_between_members_open(off_ms
     history.read("g-1", "k", 0, 20)
     history.read("g-2", "k", 21, 40)
     sane = history.judge().group("g")
-    assert "disordered" not in sane.unmeasured
+    assert "reordered" not in sane.unmeasured
     judgement = moved(history, "g-2", off_ms).judge()
-    assert "the clock of g-2 is wrong" in judgement.group("g").unmeasured["disordered"]
+    assert "the clock of g-2 is wrong" in judgement.group("g").unmeasured["reordered"]
     assert len(judgement.series.total("acks")) == 1
 
 
-def test_the_runs_own_time_decides_where_it_is_known() -> None:
+def test_the_runs_own_time_decides_if_it_is_known() -> None:
     history = moved(clean(), "p1", -YEAR_MS)
     ledgers = history.ledgers()
     facts = RunFacts(7, "x", started_ns=T0, finished_ns=T0 + 1000 * MS)
@@ -79,7 +79,7 @@ def test_times_all_over_the_centuries_make_no_long_series() -> None:
 
 def test_series_of_sources_far_from_each_other_share_bounded_steps() -> None:
     from cutover_harness.judge.activity import Activity, Source
-    from cutover_harness.judge.felt import series
+    from cutover_harness.judge.blackouts import series
 
     one, other = (Activity.of(np.array([time], np.int64)) for time in (13, 10**18))
     assert one is not None
@@ -93,15 +93,15 @@ def test_a_huge_sequence_makes_no_long_arrays() -> None:
     rows = np.zeros(1000, ROW_DTYPE)
     rows["sequence"] = np.arange(1000)
     rows["sequence"][-1] = 2**63 - 1
-    universe = Universe.of([Columns.of_rows(rows)])
-    assert universe.size == 1000
-    assert universe.last_sequences().tolist() == [2**63 - 1]
+    record_index = RecordIndex.of([Columns.of_rows(rows)])
+    assert record_index.size == 1000
+    assert record_index.last_sequences().tolist() == [2**63 - 1]
     history = clean()
     history.sent("k", 2**63 - 1)
     history.deliver("g-1", "k", 2**62, 99)
     judgement = history.judge()
     assert judgement.group("g").phantom == 1
-    assert "what became of 9,223,372,036,854,775,802 records" in judgement.doubts[0]
+    assert "no ledger of a producer has 9,223,372,036,854,775,802 records" in judgement.doubts[0]
 
 
 def size(offsets: OffsetSet) -> int:

@@ -1,9 +1,11 @@
 """`kafka-cutover judge` on folders as they are found."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
+from cutover_harness.cli import app
 from cutover_harness.errors import UsageError
 from cutover_harness.judge.command import judge_command
 from cutover_harness.judge.model import DrainProof, Report, RunFacts
@@ -35,11 +37,11 @@ def drained(folder: Path, *, run: int = 7) -> None:
 SPOILT = [0, 1, 6, 2, 1, 6, 9]  # 3, 4, 5, 7, 8 are missing; 2 came after 6; 1 and 6 came twice
 
 
-def test_it_prints_exactly_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_violation_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path, [0, 1, 2, 4, 3, 4, 7, 7, 9])  # lost 5, 6, 8; again 4, 7; late 3
     assert judge_command(tmp_path, as_json=False) == 1
     out = capsys.readouterr().out
-    assert "billing: 3 lost, 2 re-read, 1 disordered\n" in out
+    assert "billing: 3 lost, 2 re-read, 1 reordered\n" in out
     assert out.startswith("FAIL")
     lost = [line for line in out.splitlines() if line.startswith("lost")]
     assert len(lost) == 3
@@ -61,7 +63,7 @@ def test_json_is_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     drained(tmp_path)
     assert judge_command(tmp_path, as_json=True) == 1
     report = Report.from_json(json.loads(capsys.readouterr().out))
-    assert report.verdict.reasons == ["billing: 5 lost", "billing: 1 disordered"]
+    assert report.verdict.reasons == ["billing: 5 lost", "billing: 1 reordered"]
     assert report.judgement.group("billing").duplicated.re_read == 2
 
 
@@ -84,7 +86,7 @@ def test_nothing_to_judge_is_one_line(tmp_path: Path) -> None:
         return str(error.value)
 
     assert "no such folder" in refused(tmp_path / "nowhere")
-    assert "holds no ledger" in refused(tmp_path)
+    assert "contains no ledger" in refused(tmp_path)
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "ledger.json").write_text("[]")
     assert "not a ledger's" in refused(tmp_path / "foreign")
@@ -93,10 +95,29 @@ def test_nothing_to_judge_is_one_line(tmp_path: Path) -> None:
     journal.write_bytes(journal.read_bytes()[:-1])
     assert "truncated" in refused(tmp_path / "cut")
     write(tmp_path / "empty", [], sent=0)
-    assert "hold no event" in refused(tmp_path / "empty")
+    assert "contain no event" in refused(tmp_path / "empty")
     write(tmp_path / "other" / "ledger", [0])
     drained(tmp_path / "other", run=8)
     assert "is of run 8, but the ledgers are of run 7" in refused(tmp_path / "other")
     write(tmp_path / "mixed" / "a", [0])
     write(tmp_path / "mixed" / "b", [0], run=8)
     assert "judge one run at a time" in refused(tmp_path / "mixed")
+
+
+def test_unknown_word_in_run_json_is_one_line_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "ledger", list(range(10)))
+    drained(tmp_path)
+    file = tmp_path / "run.json"
+    monkeypatch.setattr(sys, "argv", ["kafka-cutover", "judge", str(tmp_path)])
+    for kind, code in (("stage", 0), ("nonsense", 2)):
+        content = json.loads(file.read_text(encoding="utf-8"))
+        content["marks"] = [{"time_ns": 1, "kind": kind, "name": "x"}]
+        file.write_text(json.dumps(content), encoding="utf-8")
+        with pytest.raises(SystemExit) as ended:
+            app.run()
+        assert ended.value.code == code
+    said = capsys.readouterr().err.strip()
+    assert said.startswith(f"kafka-cutover: {file}: RunFacts.marks[0].kind: is 'nonsense'; it is one of 'stage', ")
+    assert "\n" not in said

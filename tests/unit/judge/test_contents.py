@@ -1,4 +1,4 @@
-"""Records without our header: what their content tells, and what it cannot."""
+"""Records without our header, identified by their content."""
 
 from dataclasses import replace
 
@@ -28,12 +28,12 @@ def by_content(history: History, contents: dict[tuple[str, int], str] | None = N
 
 def measures(judgement: Judgement) -> list[object]:
     return [
-        (g.group, g.sent, g.acked, g.delivered, g.lost, g.phantom, g.disordered, g.duplicated, g.stranded, g.log_order)
+        (g.group, g.sent, g.acked, g.delivered, g.lost, g.phantom, g.reordered, g.duplicated, g.stranded, g.log_order)
         for g in judgement.groups
     ]
 
 
-def test_a_fingerprint_tells_values_and_headers_apart() -> None:
+def test_a_fingerprint_differs_for_other_values_and_headers() -> None:
     found = [
         fingerprint(None),
         fingerprint(b""),
@@ -69,7 +69,7 @@ def same(*sequences: int) -> dict[tuple[str, int], str]:
     return {("k", n): "the same" for n in sequences}
 
 
-def test_equal_contents_are_told_apart_by_their_acknowledged_offset() -> None:
+def test_equal_contents_are_distinguished_by_their_acknowledged_offset() -> None:
     history = History()
     history.produce("k", 0, 4)
     history.read("g-1", "k", 0, 1)
@@ -85,7 +85,7 @@ def test_equal_contents_on_the_other_cluster_are_taken_in_order() -> None:
     history.produce("k", 0, 4)
     history.read("g-1", "k", 0, 4, cluster="target", shift=50)
     got = by_content(history, same(0, 2, 4)).judge()
-    assert (got.group("g").lost, got.group("g").disordered, got.group("g").duplicated.total) == (0, 0, 0)
+    assert (got.group("g").lost, got.group("g").reordered, got.group("g").duplicated.total) == (0, 0, 0)
     assert got.notes == []
 
 
@@ -95,7 +95,7 @@ def test_after_a_resumption_the_last_ones_are_taken() -> None:
     history.read("g-1", "k", 0, 2)
     history.read("g-1", "k", 3, 4, cluster="target", shift=50)
     got = by_content(history, same(0, 2, 4)).judge()
-    assert (got.group("g").lost, got.group("g").disordered, got.group("g").duplicated.total) == (0, 0, 0)
+    assert (got.group("g").lost, got.group("g").reordered, got.group("g").duplicated.total) == (0, 0, 0)
     assert got.notes == [
         "1 deliveries have the same content as others of their stream: which is which was decided by their order"
     ]
@@ -110,7 +110,7 @@ def test_a_second_copy_of_repeated_content_is_a_duplicate() -> None:
     assert (got.duplicated, got.lost) == (Duplicated(mirrored_twice=1), 0)
 
 
-def test_content_that_nobody_sent_is_a_phantom() -> None:
+def test_content_that_was_never_sent_is_a_phantom() -> None:
     history = History()
     history.produce("k", 0, 1)
     history.read("g-1", "k", 0, 2)

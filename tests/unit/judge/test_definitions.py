@@ -24,7 +24,7 @@ def kinds(judgement: Judgement) -> list[str]:
 def test_clean() -> None:
     got = clean().judge().group("g")
     assert (got.sent, got.acked, got.delivered, got.distinct) == (5, 5, 5, 5)
-    assert (got.lost, got.missing, got.phantom, got.disordered, got.stranded, got.aborted_read) == (0, 0, 0, 0, 0, 0)
+    assert (got.lost, got.missing, got.phantom, got.reordered, got.stranded, got.aborted_read) == (0, 0, 0, 0, 0, 0)
     assert got.duplicated == Duplicated()
     assert (got.log_order, got.offset_regression, got.gap_unexplained) == (0, 0, 0)
 
@@ -140,7 +140,7 @@ def test_re_read_is_the_same_offset_again() -> None:
     history.read("g-2", "k", 3, 4)  # g-1 died before it committed
     judgement = history.judge()
     assert judgement.group("g").duplicated == Duplicated(re_read=2)
-    assert judgement.group("g").disordered == 0
+    assert judgement.group("g").reordered == 0
     assert judgement.offenders[0].seen_by == ["p1", "g-1", "g-2"]
 
 
@@ -150,7 +150,7 @@ def test_re_read_across_was_delivered_by_the_other_cluster_before() -> None:
     assert history.judge().group("g").duplicated == Duplicated(re_read_across=2)
 
 
-def test_mirrored_twice_is_a_second_copy_where_nobody_produced() -> None:
+def test_a_second_copy_on_a_cluster_without_producers_was_mirrored_twice() -> None:
     history = History()
     history.produce("k", 0, 4)
     history.read("g-1", "k", 0, 4, cluster="target")
@@ -158,7 +158,7 @@ def test_mirrored_twice_is_a_second_copy_where_nobody_produced() -> None:
     assert history.judge().group("g").duplicated == Duplicated(mirrored_twice=1)
 
 
-def test_producer_retry_is_a_second_copy_where_it_was_produced() -> None:
+def test_producer_retry_is_a_second_copy_on_the_cluster_of_its_producer() -> None:
     history = clean()
     history.deliver("g-1", "k", 4, 5)
     history.sent("k", 5, "target")
@@ -179,7 +179,7 @@ def test_a_failed_send_that_reached_the_source_and_was_sent_again_to_the_target_
     assert history.judge().group("g").duplicated == Duplicated(producer_retry=1)
 
 
-def test_causes_are_told_apart_when_one_record_has_several() -> None:
+def test_causes_are_distinguished_if_one_record_has_several() -> None:
     history = clean(0)
     history.deliver("g-1", "k", 0, 50, "target")  # across
     history.deliver("g-1", "k", 0, 51, "target")  # a second copy there
@@ -188,16 +188,16 @@ def test_causes_are_told_apart_when_one_record_has_several() -> None:
     assert history.judge().group("g").duplicated == Duplicated(re_read=2, re_read_across=1, mirrored_twice=1)
 
 
-def test_disordered_comes_after_a_later_record_of_its_stream() -> None:
+def test_reordered_comes_after_a_later_record_of_its_stream() -> None:
     history = History()
     history.produce("k", 0, 4)
     for sequence in (0, 3, 1, 2, 4):
         history.deliver("g-1", "k", sequence)
     judgement = history.judge()
-    assert judgement.group("g").disordered == 2
+    assert judgement.group("g").reordered == 2
     assert [(o.kind, o.sequence, o.detail) for o in judgement.offenders] == [
-        ("disordered", 1, "delivered after sequence 3 of the same stream"),
-        ("disordered", 2, "delivered after sequence 3 of the same stream"),
+        ("reordered", 1, "delivered after sequence 3 of the same stream"),
+        ("reordered", 2, "delivered after sequence 3 of the same stream"),
     ]
 
 
@@ -205,7 +205,7 @@ def test_duplicates_are_taken_out_before_order_is_looked_at() -> None:
     history = clean()
     history.read("g-1", "k", 0, 4)
     got = history.judge().group("g")
-    assert (got.duplicated.re_read, got.disordered) == (5, 0)
+    assert (got.duplicated.re_read, got.reordered) == (5, 0)
 
 
 def test_streams_are_not_ordered_among_each_other() -> None:
@@ -214,7 +214,7 @@ def test_streams_are_not_ordered_among_each_other() -> None:
     history.produce("b", 0, 2, shift=3)
     history.read("g-1", "b", 0, 2, shift=3)
     history.read("g-1", "a", 0, 2)
-    assert history.judge().group("g").disordered == 0
+    assert history.judge().group("g").reordered == 0
 
 
 def test_members_are_put_in_order_by_time_and_each_ledger_by_itself() -> None:
@@ -225,7 +225,7 @@ def test_members_are_put_in_order_by_time_and_each_ledger_by_itself() -> None:
     history.read("g-2", "k", 3, 3)
     history.at += 10
     history.read("g-1", "k", 4, 5)
-    assert history.judge().group("g").disordered == 0
+    assert history.judge().group("g").reordered == 0
 
 
 def test_log_order_is_the_target_behind_the_source() -> None:
@@ -234,7 +234,7 @@ def test_log_order_is_the_target_behind_the_source() -> None:
     for sequence, offset in ((0, 10), (1, 13), (2, 11), (3, 12)):
         history.deliver("g-1", "k", sequence, offset, "target")
     judgement = history.judge()
-    assert (judgement.group("g").log_order, judgement.group("g").disordered) == (1, 0)
+    assert (judgement.group("g").log_order, judgement.group("g").reordered) == (1, 0)
     assert judgement.logs[0].log_order == 1
     assert [(o.kind, o.sequence) for o in judgement.offenders] == [("log_order", 1)]
 
@@ -248,7 +248,7 @@ def test_log_order_sees_a_producer_that_overtook_the_mirror() -> None:
     history.deliver("g-1", "k", 2, 1, "target")
     history.deliver("g-1", "k", 1, 2, "target")
     got = history.judge().group("g")
-    assert (got.log_order, got.disordered) == (1, 1)
+    assert (got.log_order, got.reordered) == (1, 1)
 
 
 def test_log_order_excuses_what_the_source_has_in_that_order() -> None:
@@ -260,7 +260,7 @@ def test_log_order_excuses_what_the_source_has_in_that_order() -> None:
     history.deliver("g-1", "k", 1, 0, "target")
     history.deliver("g-1", "k", 0, 1, "target")
     got = history.judge().group("g")
-    assert (got.log_order, got.disordered) == (0, 1)
+    assert (got.log_order, got.reordered) == (0, 1)
 
 
 def rolled_back(*, arrived: int | None = None) -> History:
@@ -286,7 +286,7 @@ def test_stranded_is_acknowledged_where_the_producers_left_and_nowhere_else() ->
     assert rolled_back().judge().group("g").stranded == 0  # nobody left
 
 
-def test_stranded_is_what_a_reverse_mirror_did_not_bring() -> None:
+def test_stranded_is_not_copied_by_a_reverse_mirror() -> None:
     assert rolled_back(arrived=6).judge(cluster_left=["target"]).group("g").stranded == 0
     judgement = rolled_back(arrived=4).judge(cluster_left=["target"])
     assert judgement.group("g").stranded == 2
@@ -297,7 +297,7 @@ def test_stranded_is_unknown_until_the_group_has_drained() -> None:
     assert rolled_back(arrived=4).judge(drained=False, cluster_left=["target"]).group("g").stranded is None
 
 
-def test_what_the_mirror_is_proven_to_have_copied_is_not_stranded() -> None:
+def test_records_that_the_mirror_is_proven_to_have_copied_are_not_stranded() -> None:
     copied = [Copied("target", "orders", 0, 0, 106)]
     got = rolled_back().judge(cluster_left=["target"], copied=copied, drained=False).group("g")
     assert got.stranded == 1
@@ -314,11 +314,11 @@ def switched(*, copied_from: int = 3) -> History:
     return history
 
 
-def test_what_was_read_before_the_switch_is_not_stranded() -> None:
+def test_records_read_before_the_switch_are_not_stranded() -> None:
     assert switched().judge(cluster_left=["source"]).group("g").stranded == 0
 
 
-def test_a_source_that_was_read_to_its_end_tells_nothing_about_the_mirror() -> None:
+def test_reading_the_source_to_its_end_proves_nothing_about_the_mirror() -> None:
     history = clean()
     history.produce("k", 5, 6, "target")
     history.read("g-1", "k", 5, 6, "target")
@@ -331,7 +331,7 @@ def test_offset_regression_is_a_commit_below_an_earlier_one() -> None:
     history = clean()
     for instance, offset, cluster in (("g-1", 3, "source"), ("g-1", 2, "source"), ("g-1", 1, "target")):
         history.add(instance, "COMMITTED", cluster, None, -1, offset)
-    history.add("g-2", "COMMITTED", "source", None, -1, 1)  # at once: it may be the clocks
+    history.add("g-2", "COMMITTED", "source", None, -1, 1)  # immediately: it may be the clocks
     history.at += 1500
     history.add("g-2", "COMMITTED", "source", None, -1, 2)
     history.add("g-2", "COMMITTED", "source", None, -1, 3)
@@ -367,7 +367,7 @@ def test_measures_are_per_partition_too() -> None:
     assert found == {0: (5, 5, 0), 3: (1, 2, 1)}
 
 
-def test_topics_that_stayed_are_not_stranded_where_others_left() -> None:
+def test_topics_that_stayed_are_not_stranded_if_others_left() -> None:
     def left_on_source(**facts: Any) -> int | None:
         history = History()
         history.produce("k", 0, 4)  # nobody has it on the target
@@ -404,7 +404,7 @@ def recreated(first: int = 6) -> History:
     return history
 
 
-def test_what_a_fault_destroyed_is_counted_apart_from_what_is_lost() -> None:
+def test_destroyed_records_are_counted_apart_from_lost_ones() -> None:
     history = recreated()
     history.read("g-1", "k", 7, 9, shift=-7)
     judgement = history.judge(destroyed=[DELETED])
@@ -415,7 +415,7 @@ def test_what_a_fault_destroyed_is_counted_apart_from_what_is_lost() -> None:
     assert (plain.destroyed, plain.lost) == (0, 4)
 
 
-def test_what_is_lost_of_the_recreated_topic_was_not_destroyed_on_purpose() -> None:
+def test_lost_records_of_the_recreated_topic_were_not_destroyed_on_purpose() -> None:
     history = recreated()
     history.read("g-1", "k", 7, 8, shift=-7)
     judgement = history.judge(destroyed=[DELETED])
@@ -423,7 +423,7 @@ def test_what_is_lost_of_the_recreated_topic_was_not_destroyed_on_purpose() -> N
     assert [(o.kind, o.sequence) for o in judgement.offenders] == [("lost", 9)]
 
 
-def test_where_acknowledgements_never_have_an_offset_only_what_came_before_counts_as_destroyed() -> None:
+def test_if_acknowledgements_never_have_an_offset_only_earlier_records_count_as_destroyed() -> None:
     judgement = recreated(first=99).judge(destroyed=[DELETED])
     assert (judgement.group("g").destroyed, judgement.group("g").lost) == (3, 4)
 
@@ -431,7 +431,7 @@ def test_where_acknowledgements_never_have_an_offset_only_what_came_before_count
 @pytest.mark.parametrize(
     "other", [replace(DELETED, topic="payments"), replace(DELETED, cluster="target"), replace(DELETED, until_ns=T0)]
 )
-def test_only_what_the_fault_hit_is_destroyed(other: Destroyed) -> None:
+def test_only_records_that_the_fault_hit_are_destroyed(other: Destroyed) -> None:
     history = recreated()
     history.read("g-1", "k", 7, 9, shift=-7)
     got = history.judge(destroyed=[other]).group("g")

@@ -1,4 +1,4 @@
-"""What several groups and several runs come to."""
+"""Totals of several groups, and outcomes of several runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 from cutover_harness.judge.model import Blackout, Duplicated, GroupMeasures, Judgement, Verdict
-from cutover_harness.judge.totals import EXIT_CODES, NOT_REHEARSED, OUTCOMES, exit_code, in_words, totals, worst
+from cutover_harness.judge.totals import EXIT_CODES, NOT_REHEARSED, OUTCOMES, exit_code, in_words, total, totals, worst
 
 
 def group(name: str, **counts: object) -> GroupMeasures:
@@ -19,21 +19,27 @@ def test_groups_add_up() -> None:
             run=1,
             groups=[
                 group("a", lost=1, destroyed=4, stranded=3, duplicated=Duplicated(re_read=2)),
-                group("b", lost=2, stranded=5, disordered=6, duplicated=Duplicated(re_read_across=7)),
+                group("b", lost=2, stranded=5, reordered=6, duplicated=Duplicated(re_read_across=7)),
             ],
         )
     )
-    assert (found.lost, found.destroyed, found.disordered, found.duplicated_total) == (3, 4, 6, 9)
+    assert (found.lost, found.destroyed, found.reordered, found.duplicated_total) == (3, 4, 6, 9)
     assert found.stranded == 5  # a record is stranded once
 
 
 @pytest.mark.parametrize("groups", [[], [group("a"), group("b", lost=None, stranded=None)]])
-def test_what_one_group_does_not_know_nobody_knows(groups: list[GroupMeasures]) -> None:
+def test_a_figure_that_is_unknown_for_one_group_is_unknown(groups: list[GroupMeasures]) -> None:
     found = totals(Judgement(run=1, groups=groups))
     assert (found.lost, found.stranded) == (None, None)
 
 
-def test_a_blackout_is_that_of_the_worst_process_where_that_is_longer() -> None:
+@pytest.mark.parametrize(("name", "of_both"), [("log_order", 5), ("stranded", 5), ("lost", 8), ("gap_unexplained", 8)])
+def test_a_record_that_counts_once_is_not_added_up(name: str, of_both: int) -> None:
+    assert total([group("a", **{name: 3}), group("b", **{name: 5})], name) == of_both
+    assert total([], "log_order") == 0
+
+
+def test_a_blackout_is_that_of_the_worst_process_if_that_is_longer() -> None:
     found = totals(
         Judgement(
             run=1,
@@ -66,5 +72,5 @@ def test_only_passes_exit_with_0() -> None:
         (Verdict("INCONCLUSIVE", control=True), "INCONCLUSIVE"),
     ],
 )
-def test_a_control_says_whether_it_was_caught(verdict: Verdict, words: str) -> None:
+def test_a_control_reports_whether_it_was_caught(verdict: Verdict, words: str) -> None:
     assert in_words(verdict) == words

@@ -152,7 +152,7 @@ def test_a_torn_row_is_cut_and_counted(tmp_path: Path) -> None:
 
 def test_a_second_process_needs_its_own_folder(tmp_path: Path) -> None:
     writer(tmp_path).close()
-    with pytest.raises(LedgerError, match="holds a ledger already"):
+    with pytest.raises(LedgerError, match="contains a ledger already"):
         writer(tmp_path)
 
 

@@ -58,7 +58,7 @@ def coordinator(runner: Runner, given: LoadSettings) -> Coordinator:
     return Coordinator(SimpleNamespace(runner=runner, parsed_options=SimpleNamespace(headless=True)), given)
 
 
-def test_nothing_that_a_worker_is_sent_says_how_to_reach_a_cluster() -> None:
+def test_messages_to_workers_contain_no_address_of_a_cluster() -> None:
     runner = Runner()
     coordinator(runner, settings())
     for role in ("producer", "consumer", "consumer", "consumer"):
@@ -98,7 +98,7 @@ def test_run_time_begins_when_the_clients_run(monkeypatch: pytest.MonkeyPatch) -
     assert runner.quits[0] - running >= 0.5
 
 
-def test_a_load_that_is_begun_again_is_not_ended_by_the_time_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_restarted_load_is_not_ended_by_the_previous_run_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coordinator_module, "_START_AFTER_NS", 1_000_000)
     monkeypatch.setattr(coordinator_module, "_ALL_STARTED_S", 0.1)
     runner = Runner()

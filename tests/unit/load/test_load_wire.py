@@ -150,7 +150,7 @@ def test_a_secret_that_is_missing_or_short_is_one_line_without_it(tmp_path: Path
             read_secret(str(bad))
 
 
-def test_what_is_handed_over_has_no_name_in_the_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_handed_over_content_has_no_name_in_the_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     content = b"x" * 3_000_000
     reference = hand_over(content)

@@ -1,10 +1,10 @@
-"""Batches: which topics move together, what stays, and what a scenario file may not say."""
+"""Batches: topics that move together, topics that stay, and mistakes in scenario files."""
 
 from __future__ import annotations
 
 import pytest
 from cutover_harness.errors import UsageError
-from cutover_harness.plan.batch import STAYS, WHOLE, Batch, routes
+from cutover_harness.plan.batch import STAYS, WHOLE, Batch, resolve
 from cutover_harness.plan.load import parse
 
 TOPICS = ["flights.arrived", "flights.cancelled", "weather.observed"]
@@ -21,12 +21,12 @@ fleet:
 
 
 def test_without_batches_everything_moves_together() -> None:
-    (route,) = routes({}, TOPICS, ["billing"])
+    (route,) = resolve({}, TOPICS, ["billing"])
     assert (route.name, route.topics, route.groups, route.moves) == (WHOLE, tuple(TOPICS), ("billing",), True)
 
 
-def test_what_is_in_no_batch_stays_by_name() -> None:
-    flights, weather, stays = routes(
+def test_topics_in_no_batch_stay_by_name() -> None:
+    flights, weather, stays = resolve(
         {"flights": FLIGHTS, "weather": WEATHER}, TOPICS, ["billing", "forecast", "rebooking"]
     )
     assert (flights.topics, flights.groups) == (("flights.arrived",), ("billing",))
@@ -52,13 +52,13 @@ def test_what_is_in_no_batch_stays_by_name() -> None:
 )
 def test_batches_that_cannot_move(batches: dict[str, Batch], groups: list[str], why: str) -> None:
     with pytest.raises(UsageError, match=why):
-        routes(batches, TOPICS, groups)
+        resolve(batches, TOPICS, groups)
 
 
 @pytest.mark.parametrize(
     ("more", "why"),
     [
-        ("batches:\n  all: {topics: [a], groups: [billing]}\n", "all is what the rest is called"),
+        ("batches:\n  all: {topics: [a], groups: [billing]}\n", "all is reserved for topics of no batch"),
         ("batches:\n  a: {topics: [a], groups: [nobody]}\n", "nobody is not among fleet.groups"),
         (
             "batches:\n  a: {topics: [a], groups: [billing]}\n  b: {topics: [b], groups: [billing]}\n",
@@ -75,7 +75,7 @@ def test_batches_that_cannot_move(batches: dict[str, Batch], groups: list[str], 
         ),
     ],
 )
-def test_what_a_scenario_file_may_not_say(more: str, why: str) -> None:
+def test_scenario_files_with_invalid_batches(more: str, why: str) -> None:
     parse(SCENARIO, "mine.yaml")
     with pytest.raises(UsageError, match=why):
         parse(SCENARIO + more, "mine.yaml")

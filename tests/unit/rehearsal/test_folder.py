@@ -1,4 +1,4 @@
-"""The output folder: what an earlier rehearsal left is kept, and nothing else is touched."""
+"""The output folder: files of an earlier rehearsal are kept, and other files are not touched."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def tree(folder: Path) -> list[str]:
 
 
 def an_earlier_run(out: Path) -> Path:
-    """Leave what a rehearsal leaves, with files of the user beside it."""
+    """Write the files of a rehearsal, and files of the user next to them."""
     begin(out)
     facts = json.loads((out / "rehearsal.json").read_text())
     facts |= {"started": "2026-11-29T12:04:33+00:00", "scenarios": ["whole", "judged"]}
@@ -51,7 +51,7 @@ def an_earlier_run(out: Path) -> Path:
 OURS = ["judged", "no-brokers", "not-begun", "report.html", "junit.xml", "rehearsal.json", "whole", "with-traffic"]
 
 
-def test_an_earlier_run_is_kept_beside_and_files_of_others_stay(tmp_path: Path) -> None:
+def test_an_earlier_run_is_kept_and_other_files_stay(tmp_path: Path) -> None:
     out = an_earlier_run(tmp_path / "out")
     folder = begin(out)
     kept = out / EARLIER / "2026-11-29T12-04-33Z"
@@ -60,27 +60,27 @@ def test_an_earlier_run_is_kept_beside_and_files_of_others_stay(tmp_path: Path) 
     assert sorted(path.name for path in out.iterdir()) == [
         EARLIER, "mine.txt", "notes", "policy.toml", "rehearsal.json",
     ]  # fmt: skip
-    assert folder.said is not None
-    assert f"is kept in {kept}; earlier runs: 1, 0 MB" in folder.said
-    assert "\n" not in folder.said
+    assert folder.notice is not None
+    assert f"is kept in {kept}; earlier runs: 1, 0 MB" in folder.notice
+    assert "\n" not in folder.notice
 
 
 def test_earlier_runs_of_the_same_second_are_all_kept(tmp_path: Path) -> None:
     begin(tmp_path)
     for _ in range(3):
-        said = begin(tmp_path).said
+        notice = begin(tmp_path).notice
     kept = list((tmp_path / EARLIER).iterdir())
     assert len(kept) == 3
     assert all((run / "rehearsal.json").exists() for run in kept)
-    assert said is not None
-    assert "earlier runs: 3" in said
+    assert notice is not None
+    assert "earlier runs: 3" in notice
 
 
-def test_replace_removes_the_run_and_says_so(tmp_path: Path) -> None:
+def test_replace_removes_the_run_and_reports_that(tmp_path: Path) -> None:
     out = an_earlier_run(tmp_path / "out")
-    said = begin(out, replace=True).said
+    notice = begin(out, replace=True).notice
     assert sorted(path.name for path in out.iterdir()) == ["mine.txt", "notes", "policy.toml", "rehearsal.json"]
-    assert said == f"{out}: the run of 2026-11-29 12:04:33 UTC was removed (--replace)"
+    assert notice == f"{out}: the run of 2026-11-29 12:04:33 UTC was removed (--replace)"
 
 
 @pytest.mark.parametrize("facts", ["", "{", "[]", '{"started": 7, "scenarios": 8}', "[" * 100_000])
@@ -120,7 +120,7 @@ def test_a_run_that_cannot_be_moved_stays_whole(tmp_path: Path, monkeypatch: pyt
     assert [path for path in tree(out) if path != EARLIER] == before
 
 
-def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_rehearsals_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cutover.toml").touch()
     with pytest.raises(UsageError, match="is not empty and not an earlier rehearsal's"):
         claim(tmp_path)
@@ -147,10 +147,10 @@ def test_a_link_stays_and_what_it_leads_to_is_not_touched(tmp_path: Path, replac
     assert (out / "link").is_symlink()
 
 
-def test_what_was_asked_for_is_written_before_anything_begins(tmp_path: Path) -> None:
+def test_the_request_is_written_before_anything_begins(tmp_path: Path) -> None:
     settings = Settings(out=tmp_path / "out", capture=sample_capture(), command="x", seed=1)
     RunFolder(settings, [find("stop-first"), find("producers-first")]).release()
     facts = json.loads((tmp_path / "out" / "rehearsal.json").read_text())
     assert facts["scenarios"] == ["stop-first", "producers-first"]
-    assert facts["asked"]["producers-first"]["must_fail"] == ["disordered"]
+    assert facts["asked"]["producers-first"]["must_fail"] == ["reordered"]
     assert facts["finished"] is None

@@ -9,7 +9,7 @@ from cutover_harness.capture.format import CaptureInfo, CaptureReader, TopicInfo
 from cutover_harness.capture.writer import CaptureWriter, record_batch
 from cutover_harness.errors import UsageError
 from cutover_harness.plan.batch import Growth
-from cutover_harness.plan.path import Act
+from cutover_harness.procedure.names import StepName
 from cutover_harness.rehearsal.growth import write_traffic
 
 
@@ -32,9 +32,14 @@ def capture(path: Path) -> Path:
     return path
 
 
-def test_traffic_of_what_is_new_is_the_old_ones_twice_with_keys_of_its_own(tmp_path: Path) -> None:
+def test_traffic_of_new_topics_and_partitions_repeats_the_old_one_with_other_keys(tmp_path: Path) -> None:
     out = tmp_path / "growth.parquet"
-    write_traffic(capture(tmp_path / "c.parquet"), out, Growth(at=Act.SYNCHRONISE, like="a", topic="n", partitions=3))
+    write_traffic(
+        capture(tmp_path / "c.parquet"),
+        out,
+        Growth(at=StepName.SYNCHRONISE, like="a", topic="n", partitions=3),
+        recorded="a",
+    )
     with CaptureReader(out) as reader:
         assert reader.info.topics == {
             "n": TopicInfo(2, {"retention.ms": "1000"}),
@@ -61,4 +66,6 @@ def test_a_topic_without_records_cannot_grow(tmp_path: Path) -> None:
         writer.write(record_batch(["a"], [0], [0], [1], [1], [b"k"], [b"v"], [None]))
         writer.close(CaptureInfo("now", {"a": TopicInfo(1), "b": TopicInfo(1)}))
     with pytest.raises(UsageError, match="b has no records"):
-        write_traffic(source, tmp_path / "g.parquet", Growth(at=Act.SYNCHRONISE, like="b", topic="n"))
+        write_traffic(
+            source, tmp_path / "g.parquet", Growth(at=StepName.SYNCHRONISE, like="b", topic="n"), recorded="b"
+        )

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 from cutover_harness.processes import Process, spawn
-from cutover_harness.rehearsal.workers import run_at_once
+from cutover_harness.rehearsal.workers import run_in_parallel
+
+from tests.waiting import wait_until
 
 
-def test_tasks_begin_in_order_and_no_more_than_asked_for_at_once() -> None:
+def test_tasks_begin_in_order_and_no_more_than_jobs_run_in_parallel() -> None:
     begun: list[int] = []
     running, most = 0, 0
     lock = threading.Lock()
@@ -30,14 +32,14 @@ def test_tasks_begin_in_order_and_no_more_than_asked_for_at_once() -> None:
         with lock:
             running -= 1
 
-    run_at_once([lambda n=n: task(n) for n in range(6)], 2)  # type: ignore[misc]
+    run_in_parallel([lambda n=n: task(n) for n in range(6)], 2)  # type: ignore[misc]
     assert begun == list(range(6))
     assert most == 2
 
 
 def test_tasks_do_run_side_by_side() -> None:
     both = threading.Barrier(2)
-    run_at_once([lambda: (both.wait(10), None)[1]] * 2, 2)  # would time out one after the other
+    run_in_parallel([lambda: (both.wait(10), None)[1]] * 2, 2)  # would time out one after the other
 
 
 def test_a_failure_ends_the_others_and_is_raised() -> None:
@@ -59,7 +61,7 @@ def test_a_failure_ends_the_others_and_is_raised() -> None:
         raise ZeroDivisionError("a defect")
 
     with pytest.raises(ZeroDivisionError, match="a defect"):
-        run_at_once([long, fails, lambda: after.append(1)], 2)
+        run_in_parallel([long, fails, lambda: after.append(1)], 2)
     assert interrupted.is_set()
     assert not after
 
@@ -81,11 +83,11 @@ def test_no_task_begins_after_one_that_failed_to_clean_up() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        run_at_once([swallows, fails, lambda: after.append(1)], 2)
+        run_in_parallel([swallows, fails, lambda: after.append(1)], 2)
     assert not after
 
 
-def test_what_a_failed_task_leaves_running_is_stopped(tmp_path: Path) -> None:
+def test_processes_that_a_failed_task_leaves_are_stopped(tmp_path: Path) -> None:
     left: list[Process] = []
 
     def leaves() -> None:
@@ -95,7 +97,7 @@ def test_what_a_failed_task_leaves_running_is_stopped(tmp_path: Path) -> None:
     other = spawn(["sleep", "600"], stdout=tmp_path / "other")  # of whoever runs the tasks, and no affair of theirs
     try:
         with pytest.raises(ZeroDivisionError):
-            run_at_once([leaves], 1)
+            run_in_parallel([leaves], 1)
         assert not left[0].running
         assert other.running
     finally:
@@ -106,7 +108,7 @@ PROGRAM = """
 import sys, time
 from pathlib import Path
 from cutover_harness.processes import spawn
-from cutover_harness.rehearsal.workers import run_at_once
+from cutover_harness.rehearsal.workers import run_in_parallel
 
 def task(number):
     process = spawn(["sleep", "600"], stdout=Path(f"log-{number}"))
@@ -119,7 +121,7 @@ def task(number):
         raise
 
 try:
-    run_at_once([lambda: task(1), lambda: task(2), lambda: task(3)], 2)
+    run_in_parallel([lambda: task(1), lambda: task(2), lambda: task(3)], 2)
 except KeyboardInterrupt:
     sys.exit(130)
 """
@@ -127,11 +129,12 @@ except KeyboardInterrupt:
 
 def test_ctrl_c_reaches_every_task(tmp_path: Path) -> None:
     tool = subprocess.Popen([sys.executable, "-c", PROGRAM], cwd=tmp_path, env=os.environ | {"PYTHONPATH": _path()})
-    deadline = time.monotonic() + 30
-    while not all(_read(tmp_path / f"pid-{number}") for number in (1, 2)):
-        assert time.monotonic() < deadline
+
+    def both_run() -> bool:
         assert tool.poll() is None
-        time.sleep(0.02)
+        return all(_read(tmp_path / f"pid-{number}") for number in (1, 2))
+
+    wait_until(both_run, 30)
     children = [int(_read(tmp_path / f"pid-{number}")) for number in (1, 2)]
     assert all(Path(f"/proc/{pid}").exists() for pid in children)
     tool.send_signal(signal.SIGINT)

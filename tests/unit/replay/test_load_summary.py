@@ -1,4 +1,4 @@
-"""The summaries of a load: sets of sequences, merging, and what is lost, duplicated, disordered or from nowhere."""
+"""The summaries of a load: sets of sequences, merging, and what is lost, duplicated, reordered or from nowhere."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ ALL = [(0, n, n) for n in range(5)]
 
 
 @pytest.mark.parametrize(
-    ("deliveries", "lost", "phantom", "disordered", "duplicated"),
+    ("deliveries", "lost", "phantom", "reordered", "duplicated"),
     [
         (ALL, 0, 0, 0, {}),
         (ALL[:2] + ALL[3:], 1, 0, 0, {}),
@@ -76,12 +76,12 @@ ALL = [(0, n, n) for n in range(5)]
         ([*ALL, (0, 9, 99)], 0, 1, 0, {}),
     ],
 )
-def test_what_became_of_a_group(
-    deliveries: list[tuple[int, int, int]], lost: int, phantom: int, disordered: int, duplicated: dict[str, int]
+def test_result_of_a_group(
+    deliveries: list[tuple[int, int, int]], lost: int, phantom: int, reordered: int, duplicated: dict[str, int]
 ) -> None:
     producers, group = load(deliveries)
     result = compare(producers, "g", group, None)
-    assert (result.expected, result.lost, result.phantom, result.disordered) == (5, lost, phantom, disordered)
+    assert (result.expected, result.lost, result.phantom, result.reordered) == (5, lost, phantom, reordered)
     assert result.duplicated == duplicated
     assert bool(result.examples) == bool(lost)
 
@@ -108,7 +108,7 @@ def test_only_a_groups_own_topics_count() -> None:
     assert compare(producers, "g", group, ["other"]).lost == 0
 
 
-def test_a_meter_hands_over_what_it_counted() -> None:
+def test_meter_passes_on_its_counts() -> None:
     meter = Meter()
     meter.add("t", 147.0, 10, 100.0)
     meter.add("t", 3.2, 10, 100.1)

@@ -116,7 +116,7 @@ def test_a_slice_and_chosen_topics(make_capture: MakeCapture) -> None:
         read(path, topics={"c": "c"})
     with pytest.raises(CaptureError, match="is empty"):
         read(path, from_s=10)
-    with pytest.raises(CaptureError, match="hold no records"):
+    with pytest.raises(CaptureError, match="contain no records"):
         read(path, from_s=2.5, topics={"b": "b"})
 
 
@@ -131,7 +131,7 @@ def test_scale_multiplies_keys(make_capture: MakeCapture) -> None:
     assert sorted(map(repr, parts[0] + parts[1])) == sorted(map(repr, found))
 
 
-def test_loops_go_on_in_time_and_what_was_sent_is_skipped(make_capture: MakeCapture) -> None:
+def test_loops_continue_in_time_and_sent_records_are_skipped(make_capture: MakeCapture) -> None:
     path = make_capture(some_rows(40))
     twice = read(path, loops=2)
     assert len(twice) == 80

@@ -17,6 +17,7 @@ from cutover_harness.replay import ahead
 from cutover_harness.replay.ahead import Ahead
 from cutover_harness.replay.inflight import InFlight
 from cutover_harness.replay.sender import Sender
+from cutover_harness.types import ClusterName
 
 from .conftest import send
 from .test_sender import Client, Message, ledger_at
@@ -53,7 +54,7 @@ class Moving(Client):
         super().produce(*args, **kwargs)
         self.waiting[-1] = (*self.waiting[-1][:2], self.in_cluster(self.waiting[-1][2], self.cluster))
 
-    def in_cluster(self, callback: Any, cluster: str | None) -> Any:
+    def in_cluster(self, callback: Any, cluster: ClusterName | None) -> Any:
         def report(error: Any, message: Message) -> None:
             now, self.cluster = self.cluster, cluster
             callback(error, message)
@@ -77,7 +78,7 @@ def test_records_around_a_change_of_cluster_do_not_claim_to_have_gone_to_one(
     assert found.cluster[found.event == ACKED].tolist() == ([0, 0, 1, 1] if moved else [0, 0])
 
 
-def test_rows_reach_a_log_that_knows_events_only() -> None:
+def test_rows_reach_a_log_that_takes_events_only() -> None:
     client, ledger = Client(), ProducerLedger()
     sender = Sender(client, ledger, 9)
     send(sender, *(("t", 0, b"k", value, None, 5, 0) for value in (b"0", b"lost", b"2", b"refused")))
@@ -95,7 +96,7 @@ def numbers(count: int, error: Exception | None = None) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("patched", [False, True])
-def test_reading_ahead_changes_nothing_but_the_time(monkeypatch: pytest.MonkeyPatch, patched: bool) -> None:
+def test_reading_ahead_changes_only_the_time(monkeypatch: pytest.MonkeyPatch, patched: bool) -> None:
     monkeypatch.setattr(ahead, "patched", lambda: patched)
     with Ahead(numbers(50)) as items:
         items.wait()

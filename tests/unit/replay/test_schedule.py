@@ -21,7 +21,7 @@ def schedule_of(first: int, last: int, speed: float | None, *, records: int) -> 
     return Schedule(first, last, START, speed, records, Clock(first, last))
 
 
-def test_due_times_follow_the_rhythm_and_the_factor() -> None:
+def test_due_times_follow_the_recorded_timing_and_the_factor() -> None:
     schedule = schedule_of(1000, 3000, 2.0, records=3)
     largest = schedule.clock.due_ms(times(1000, 2000, 1500, 3000), None)
     assert largest.tolist() == [1000, 2000, 2000, 3000]
@@ -41,7 +41,7 @@ def test_loops_follow_each_other_at_the_mean_distance() -> None:
     assert schedule_of(5, 5, 1.0, records=1).loop_ms == 1
 
 
-def test_as_fast_as_possible_is_due_at_once_with_shifted_timestamps() -> None:
+def test_max_speed_is_due_immediately_with_shifted_timestamps() -> None:
     schedule = schedule_of(1000, 3000, None, records=2)
     assert schedule.due_ns(times(1000, 3000), 5).tolist() == [0, 0]
     assert (schedule.stamps_ms(times(1000, 2000, 3000), 5) - START // 1_000_000).tolist() == [-2000, -1000, 0]
@@ -57,7 +57,7 @@ def test_due_times_never_go_back(stamps: list[int], speed: float, loop: int) -> 
     assert schedule.due_ns(times(schedule.first_ms), loop + 1)[0] >= due[-1]
 
 
-def test_what_is_due_in_centuries_is_not_due_at_once() -> None:
+def test_record_due_in_centuries_is_not_due_immediately() -> None:
     schedule = schedule_of(0, 4_000_000_000_000, 0.001, records=2)
     assert schedule.due_ns(times(4_000_000_000_000), 0)[0] > START
 

@@ -13,6 +13,7 @@ from cutover_harness.ledger.format import ACKED, DELIVERED, FAILED, SENT
 from cutover_harness.replay.consumer import Receiver, identity
 from cutover_harness.replay.sender import Sender
 from cutover_harness.replay.sequences import earlier, next_folder
+from cutover_harness.types import ClusterName
 
 from .conftest import send
 
@@ -44,7 +45,7 @@ class Client:
         self.taken: list[Any] = []
         self.waiting: list[Any] = []
         self.polls = 0
-        self.cluster: str | None = "source"
+        self.cluster: ClusterName | None = "source"
 
     def produce(
         self,
@@ -78,7 +79,7 @@ class Client:
         self.poll()
         return 0
 
-    def cutover_cluster(self, topic: str | None = None) -> str | None:
+    def cutover_cluster(self, topic: str | None = None) -> ClusterName | None:
         return self.cluster
 
     def __len__(self) -> int:
@@ -117,7 +118,7 @@ def test_an_acknowledgement_may_come_without_an_offset(tmp_path: Path, monkeypat
     assert rows.offset[rows.event == ACKED].tolist() == [-1]
 
 
-def test_a_full_queue_is_waited_for_and_nothing_dropped(tmp_path: Path) -> None:
+def test_full_queue_makes_the_replay_wait_and_drops_nothing(tmp_path: Path) -> None:
     client = Client()
     ledger = ledger_at(tmp_path / "l")
     sender = Sender(client, ledger, 9)
@@ -133,7 +134,7 @@ def test_a_full_queue_is_waited_for_and_nothing_dropped(tmp_path: Path) -> None:
     assert set(rows.cluster.tolist()) == {0}
 
 
-def test_what_the_client_refuses_or_fails_is_accounted_for(tmp_path: Path) -> None:
+def test_refused_and_failed_records_are_logged(tmp_path: Path) -> None:
     client = Client()
     ledger = ledger_at(tmp_path / "l")
     sender = Sender(client, ledger, 9, wait=lambda: False)
@@ -158,7 +159,7 @@ def test_the_client_may_place_records_with_a_key(tmp_path: Path) -> None:
     assert [partition for _, _, _, partition, *_ in client.taken] == [-1, 3]
 
 
-def test_a_restarted_process_goes_on_in_a_ledger_of_its_own(tmp_path: Path) -> None:
+def test_restarted_process_continues_in_its_own_ledger(tmp_path: Path) -> None:
     base = tmp_path / "p"
     assert earlier(base)[0] == base
     for expected in (base, tmp_path / "p~2"):
@@ -175,7 +176,7 @@ def test_a_restarted_process_goes_on_in_a_ledger_of_its_own(tmp_path: Path) -> N
     assert before.sequences == {5: 4}
 
 
-def test_deliveries_are_told_apart_by_run(tmp_path: Path) -> None:
+def test_deliveries_are_distinguished_by_run(tmp_path: Path) -> None:
     mine = ("cutover-id", (9).to_bytes(8, "big") + (5).to_bytes(8, "big") + (3).to_bytes(8, "big"))
     assert identity([("x", b""), mine], 9) == (5, 3)
     assert identity([mine], 8) == (0, -1)
@@ -193,7 +194,7 @@ def test_a_consumer_accounts_for_deliveries_and_commits(tmp_path: Path) -> None:
         def poll(self, timeout: float) -> Any:
             return Message(2, 40, None)
 
-        def cutover_cluster(self, topic: str | None = None) -> str:
+        def cutover_cluster(self, topic: str | None = None) -> ClusterName:
             return "target"
 
         def commit(self, asynchronous: bool) -> Any:

@@ -13,7 +13,9 @@ from cutover_harness.ledger.format import ABORTED, ACKED, FAILED, SENT
 from cutover_harness.replay import Fleet, FleetShape, ProducerConfig, Transactions
 from cutover_harness.replay.clients import open_producer
 from cutover_harness.replay.config import ReplayOptions
+from cutover_harness.replay.shape import Following
 from cutover_harness.replay.transactions import TransactionalSender, TransactionError
+from cutover_harness.types import ClusterName
 from pydantic import ValidationError
 
 from .conftest import send as send_all
@@ -86,7 +88,7 @@ class Client:
             self.offset += 1
         return 0
 
-    def cutover_cluster(self, topic: str | None = None) -> str | None:
+    def cutover_cluster(self, topic: str | None = None) -> ClusterName | None:
         return "target"
 
     def __len__(self) -> int:
@@ -176,7 +178,7 @@ def test_an_error_that_asks_for_it_aborts_and_the_next_transaction_is_fine(tmp_p
     assert (sender.acked, sender.aborted, sender.failed) == (2, 2, 1)
 
 
-def test_what_can_be_repeated_is_repeated(tmp_path: Path) -> None:
+def test_retriable_errors_are_retried(tmp_path: Path) -> None:
     again: list[KafkaError | None] = [KafkaError(KafkaError._TIMED_OUT, retriable=True) for _ in range(3)]
     client = Client(init=again[:1], commit=again[1:])
     sender = TransactionalSender(client, ledger_at(tmp_path / "l"), 9, Transactions(records=1))
@@ -234,7 +236,7 @@ def test_a_fleet_hands_the_shape_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         folder=tmp_path,
         run=1,
         topics=["t"],
-        cutover_file=tmp_path / "f",
+        follows=Following(tmp_path / "f"),
     )
     fleet.start_producers()
     for name in ("producer-1", "producer-2"):

@@ -9,24 +9,28 @@ from pathlib import Path
 from typing import Any
 
 from cutover_harness.judge.model import (
+    Arrival,
     Blackout,
     Cut,
     DrainProof,
     Duplicated,
     Expectation,
     GroupMeasures,
-    Guard,
     Judgement,
     LagSample,
     Mark,
     Offender,
+    Precondition,
+    Reach,
     Report,
     RunFacts,
     SecondSeries,
     Series,
     Verdict,
 )
-from cutover_harness.plan.path import Act, destination, moves, walk
+from cutover_harness.judge.spread import spread
+from cutover_harness.procedure.path import states_after
+from cutover_harness.procedure.steps import step_of
 
 START_NS = 1_795_000_000 * 10**9
 FORWARD = [
@@ -60,7 +64,7 @@ class Shape:
     reasons: Sequence[str] = ()
     lost: int | None = 0
     across: int = 0
-    disordered: int = 0
+    reordered: int = 0
     stranded: int | None = 0
     fault: str | None = None
     must_fail: tuple[str, ...] = ()
@@ -70,15 +74,33 @@ class Shape:
     groups: Sequence[str] = ("audit", "billing")
     topics: Sequence[str] = ("flights",)
     key: str = "UA1545"
-    guards: Sequence[Guard] = (
-        Guard("producers moved from source to target mid-traffic", True, "1243 acks before, 1199 after"),
+    preconditions: Sequence[Precondition] = (
+        Precondition("producers moved from source to target mid-traffic", True, "1243 acks before, 1199 after"),
     )
     offenders: Sequence[str] = ()
     act_s: float = 6.0
     rate: int = 240
     seconds: int = 0
-    pause_s: float = 1.4
+    blackout_s: float = 1.4
     extra_marks: Sequence[Mark] = field(default=())
+    reach: Reach | None = None
+
+
+def _at(seconds: float) -> int:
+    return START_NS + round(seconds * 1e9)
+
+
+def reach(
+    *late_ms: float, channel: str = "file", most_s: float | None = None, never: Sequence[str] = (), of: str = "file"
+) -> Reach:
+    """Return how generations reached clients: each by `channel` after so many ms, carried out 10 ms later."""
+    arrivals = [
+        Arrival(2, f"audit-{n}", "consumer", START_NS, channel, _at(ms / 1000), _at((ms + 10) / 1000))
+        for n, ms in enumerate(late_ms)
+    ]
+    arrivals += [Arrival(2, instance, "consumer", START_NS) for instance in never]
+    least_s = None if most_s is None else most_s - 1
+    return Reach(of, least_s, most_s, arrivals, spread(arrivals))
 
 
 SHAPES = (
@@ -87,6 +109,7 @@ SHAPES = (
         "Documented switchover: consumers stop, then producers",
         FORWARD,
         documented="consumption pauses at stage 3, production at stage 5",
+        reach=reach(118, 40, 203),
     ),
     *(
         Shape(
@@ -105,25 +128,25 @@ SHAPES = (
         BACK[5],
         outcome="INCONCLUSIVE",
         lost=None,
-        reasons=("guard not held: audit drained",),
-        guards=(Guard("audit drained", False, "3 records behind after 60 s"),),
+        reasons=("precondition not held: audit drained",),
+        preconditions=(Precondition("audit drained", False, "3 records behind after 60 s"),),
     ),
     Shape(
         "stop-first-connect-killed",
         "The Connect worker is killed while producers stop",
         FORWARD,
         fault="kill connect",
-        pause_s=6.2,
+        blackout_s=6.2,
     ),
     Shape(
         "producers-first",
         "Negative control: producers move before consumers",
         PRODUCERS_FIRST,
-        disordered=57,
-        must_fail=("disordered",),
+        reordered=57,
+        must_fail=("reordered",),
         caught=True,
-        reasons=("disordered: 57, as the control has to show",),
-        offenders=("disordered",) * 3,
+        reasons=("reordered: 57, as the control has to show",),
+        offenders=("reordered",) * 3,
     ),
 )
 
@@ -183,7 +206,9 @@ def write_scenario(out: Path, shape: Shape, seed: int = 1) -> None:
     (home / "ledger").mkdir(parents=True, exist_ok=True)
     facts, judgement = facts_of(shape, seed), judgement_of(shape, seed)
     facts.save(home / "run.json")
-    verdict = Verdict(shape.outcome, bool(shape.must_fail), shape.caught, list(shape.reasons), list(shape.guards))
+    verdict = Verdict(
+        shape.outcome, bool(shape.must_fail), shape.caught, list(shape.reasons), list(shape.preconditions)
+    )
     Report(verdict, judgement).save(home / "verdict.json")
 
 
@@ -204,7 +229,7 @@ def facts_of(shape: Shape, seed: int = 1) -> RunFacts:
         drain=[
             DrainProof(group, shape.lost is not None, "read to the end of all partitions") for group in shape.groups
         ],
-        guards=list(shape.guards),
+        preconditions=list(shape.preconditions),
         expectation=Expectation(must_fail=shape.must_fail, documented=shape.documented),
         testbed={"source": "Apache Kafka 3.9.2"},
         capture={"name": "flights-2013-01-week1"},
@@ -212,6 +237,7 @@ def facts_of(shape: Shape, seed: int = 1) -> RunFacts:
         seed=seed,
         cuts=cuts,
         cluster_left=["source"],
+        reach=shape.reach,
     )
 
 
@@ -237,7 +263,7 @@ def judgement_of(shape: Shape, seed: int = 1) -> Judgement:
                 missing=shape.lost or 0,
                 lost=shape.lost,
                 duplicated=Duplicated(re_read_across=shape.across),
-                disordered=shape.disordered,
+                reordered=shape.reordered,
                 stranded=shape.stranded,
                 drained=shape.lost is not None,
             )
@@ -307,36 +333,39 @@ def half_written(out: Path) -> Path:
     return out
 
 
-def _at(seconds: float) -> int:
-    return START_NS + round(seconds * 1e9)
-
-
 def _length(shape: Shape) -> int:
     return shape.seconds or round(4 + shape.act_s * len(shape.path) + 6)
 
 
 def _timeline(shape: Shape) -> tuple[list[Mark], list[Cut]]:
-    """Space the acts evenly; a switch lasts from the hold of its clients to the release."""
+    """Space the steps evenly; a switch lasts from the hold of its clients to the release."""
     marks: list[Mark] = list(shape.extra_marks)
     cuts: list[Cut] = []
     step = (_length(shape) - 10) / len(shape.path)
     stage, held = 0, {}
-    states = walk(Act(act) for act in shape.path)
+    states = states_after(shape.path)
     place = {"consumers": "source", "producers": "source"}
     for number, (act, state) in enumerate(zip(shape.path, states, strict=True)):
         begin = 4 + step * number
-        end = begin + shape.pause_s
-        marks.append(Mark(_at(begin), "act", act, state.stage, "", _at(begin + 0.4)))
+        end = begin + shape.blackout_s
+        marks.append(Mark(_at(begin), "step", act, state.stage, "", _at(begin + 0.4)))
         marks.append(
-            Mark(_at(begin + 0.4), "gate", "attested" if moves(Act(act)) else "lag", state.stage, "all there", _at(end))
+            Mark(
+                _at(begin + 0.4),
+                "gate",
+                "attested" if step_of(act).moves else "lag",
+                state.stage,
+                "all there",
+                _at(end),
+            )
         )
         if state.stage != stage:
             stage = state.stage
             marks.append(Mark(_at(begin + 0.4), "stage", f"stage {stage}", stage, act))
-        who = moves(Act(act))
+        who = step_of(act).moves
         if who is None:
             continue
-        there = destination(Act(act))
+        there = str(step_of(act).destination)
         if there == "hold":
             held[who] = begin
             continue

@@ -68,32 +68,34 @@ def test_a_scenario_that_its_rehearsal_does_not_name_is_no_evidence(tmp_path: Pa
     assert report_command([run]) == 3
     report = json.loads((run / "report.json").read_text("utf-8"))
     assert {scenario["name"] for scenario in report["scenarios"]} == {"rollback-4", "producers-first"}
-    assert report["missing"] == ["stop-first.kept: rehearsal.json does not name this scenario, so it does not count."]
+    assert report["missing"] == ["stop-first.kept: rehearsal.json does not list this scenario, so it does not count."]
 
 
 def test_json_goes_to_standard_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report_command([write_run(tmp_path / "run", SMALL)], json_output=True)
-    assert json.loads(capsys.readouterr().out)["format"] == 1
+    assert json.loads(capsys.readouterr().out)["format"] == 2
 
 
 def test_compare_names_what_got_worse_and_better(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = write_run(tmp_path / "before", with_change("rollback-4", across=500))
-    after = write_run(tmp_path / "after", with_change("stop-first", outcome="FAIL", disordered=3, pause_s=5.0))
+    after = write_run(tmp_path / "after", with_change("stop-first", outcome="FAIL", reordered=3, blackout_s=5.0))
     assert report_command([before, after], compare_them=True) == 1
     out = capsys.readouterr().out
     assert "worse: all: decision GO WITH CONDITIONS -> NO-GO" in out
     assert "worse: stop-first: outcome PASS -> FAIL" in out
-    assert "worse: stop-first: disordered 0 -> 6" in out
-    assert "worse: stop-first: producer pause" in out
+    assert "worse: stop-first: reordered 0 -> 6" in out
+    assert "worse: stop-first: producer blackout" in out
     assert "better: rollback-4: duplicated" in out
     assert out.index("worse:") < out.index("better:")
     assert not (after / "report.json").exists()
 
 
 def test_compare_of_the_same_finds_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = write_run(tmp_path / "run", SMALL)
-    assert report_command([run, run], compare_them=True) == 0
-    assert "no difference that counts" in capsys.readouterr().out
+    before, after = write_run(tmp_path / "before", SMALL), write_run(tmp_path / "after", SMALL)
+    assert report_command([before, after], compare_them=True) == 0
+    assert "no significant difference" in capsys.readouterr().out
+    with pytest.raises(UsageError, match="is one and the same folder: give two runs"):
+        report_command([before, tmp_path / "after" / ".." / "before"], compare_them=True)
 
 
 def test_a_scenario_that_is_gone_is_worse(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

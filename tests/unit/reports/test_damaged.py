@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from cutover_harness.errors import UsageError
+from cutover_reports import report_command
 from cutover_reports.build import build
 from cutover_reports.html import html
 from cutover_reports.model import Report
@@ -144,3 +145,28 @@ def test_values_of_another_type_give_a_report(whole: Path, name: str) -> None:
                 assert "\n" not in str(why)  # noqa: PT017 - a report or one line
                 continue
             assert report.model_dump_json()
+
+
+UNKNOWN_WORDS = [
+    ("run.json", ("marks", 0, "kind")),
+    ("run.json", ("cuts", 0, "role")),
+    ("verdict.json", ("verdict", "outcome")),
+    ("verdict.json", ("judgement", "blackouts", 0, "role")),
+]
+
+
+@pytest.mark.parametrize(("name", "place"), UNKNOWN_WORDS)
+def test_unknown_word_in_a_file_is_one_line_of_the_report(whole: Path, name: str, place: tuple[str | int, ...]) -> None:
+    file = whole / STOP_FIRST.name / name
+    content = inner = json.loads(file.read_text("utf-8"))
+    for part in place[:-1]:
+        inner = inner[part]
+    inner[place[-1]] = "nonsense"
+    file.write_text(json.dumps(content), "utf-8")
+    code = report_command([whole])
+    report = json.loads((whole / "report.json").read_text("utf-8"))
+    named = [line for line in report["missing"] if "'nonsense'" in line]
+    assert code == 3
+    assert len(named) == 1
+    assert f"{STOP_FIRST.name}/{name}: " in named[0]
+    assert f".{place[-1]}: is 'nonsense'; it is one of" in named[0]

@@ -10,7 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from cutover_harness.cli.rehearse import code_of
+from cutover_harness.cli.rehearse_results import code_of
 from cutover_harness.judge.model import Judgement, Verdict
 from cutover_harness.judge.model import Report as Judged
 from cutover_harness.rehearsal.folder import Decision
@@ -107,7 +107,7 @@ def test_all_outputs_agree_on_every_combination(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        (("rollback-1",), "no switchover was rehearsed (1 rollback passed, which says nothing about going)"),
+        (("rollback-1",), "no switchover was rehearsed (1 rollback passed, which proves nothing about going)"),
         (("producers-first",), "no switchover was rehearsed"),
     ],
 )
@@ -118,7 +118,7 @@ def test_without_a_switchover_there_is_neither_a_go_nor_a_no(tmp_path: Path, nam
     assert report.routes[0].reasons == [says]
 
 
-def test_what_was_not_rehearsed_is_shown_as_what_it_is(tmp_path: Path) -> None:
+def test_a_scenario_that_was_not_rehearsed_is_shown_as_such(tmp_path: Path) -> None:
     report, _ = rehearsed(tmp_path, dict.fromkeys(NAMES, "PASS") | {"rollback-4": ABSENT, "producers-first": ABSENT})
     by_name = {scenario.name: scenario for scenario in report.scenarios}
     assert (by_name["rollback-4"].kind, by_name["rollback-4"].rollback_stage) == ("rollback", 4)
@@ -128,4 +128,4 @@ def test_what_was_not_rehearsed_is_shown_as_what_it_is(tmp_path: Path) -> None:
     assert "rollback-4 was not rehearsed: the testbed did not start" in report.missing
     assert report.decision == "GO WITH CONDITIONS"
     conditions = " ".join(report.routes[0].conditions)
-    assert "asked for and not rehearsed: rollback-4" in conditions
+    assert "requested but not rehearsed: rollback-4" in conditions

@@ -1,6 +1,6 @@
 """A small run folder renders to the same JSON and Markdown, byte for byte, and to the published schema.
 
-`UPDATE_GOLDEN=1 python -m pytest tests/unit/reports/test_golden.py` writes the files anew; read their difference.
+`UPDATE_GOLDEN=1 python -m pytest tests/unit/reports/test_golden.py` writes the files again; read their difference.
 """
 
 from __future__ import annotations

@@ -71,4 +71,26 @@ def test_the_documented_example_is_valid(tmp_path: Path) -> None:
     read = policy(tmp_path, example)
     assert read.name == "payments, Q1"
     assert read.limits_of("orders").duplicated_on_switchover == 0
-    assert set(read.clients["billing"]) == set(SETTINGS), "every setting that the report knows is documented"
+    assert set(read.clients["billing"]) == set(SETTINGS), "every setting of the report is documented"
+
+
+def test_limits_with_earlier_names_get_one_line_of_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    text = "[limits]\ndisordered = 3\nproducer_pause_ms = 5\n[routes.orders.limits]\nconsumer_pause_ms = 6\n"
+    read = policy(tmp_path, text)
+    assert (read.limits.reordered, read.limits.producer_blackout_ms) == (3, 5)
+    assert read.limits_of("orders").consumer_blackout_ms == 6
+    (line,) = caplog.messages
+    assert line.endswith(
+        "policy.toml: names of an earlier version: disordered (now reordered), producer_pause_ms (now "
+        "producer_blackout_ms), consumer_pause_ms (now consumer_blackout_ms): rename them"
+    )
+
+
+def test_a_limit_with_both_names_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"limits\.disordered"):
+        policy(tmp_path, "[limits]\ndisordered = 3\nreordered = 3\n")
+
+
+def test_present_names_get_no_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    policy(tmp_path, "[limits]\nreordered = 3\nproducer_blackout_ms = 5\n")
+    assert not caplog.messages

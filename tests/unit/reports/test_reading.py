@@ -41,7 +41,7 @@ def test_a_longer_step_still_gives_events_a_second(tmp_path: Path) -> None:
     assert acks.to_dict() == {5.0: 5.0, 15.0: 10.0}
 
 
-def test_a_half_written_folder_says_what_is_missing(tmp_path: Path) -> None:
+def test_a_half_written_folder_lists_its_missing_files(tmp_path: Path) -> None:
     report = build([half_written(tmp_path)]).report
     text = "\n".join(report.missing)
     assert "did not finish" in text
@@ -78,7 +78,7 @@ def test_facts_of_another_shape_are_reported(tmp_path: Path, broken: str) -> Non
 
 
 @pytest.mark.parametrize("samples", [[{"records": 1}], [{"time_ns": "noon", "records": 1}], [7]])
-def test_series_of_another_shape_cost_the_plot_only(tmp_path: Path, samples: list[object]) -> None:
+def test_series_of_another_shape_remove_the_plot_only(tmp_path: Path, samples: list[object]) -> None:
     write_run(tmp_path, SHAPES[:1])
     file = tmp_path / "stop-first" / "run.json"
     file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | {"lag": samples}), "utf-8")
@@ -97,7 +97,7 @@ def test_a_name_never_leads_out_of_the_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [lambda folder: None, lambda folder: folder.mkdir()])
-def test_what_is_no_run_folder_is_refused(tmp_path: Path, make: object) -> None:
+def test_a_folder_of_something_else_is_refused(tmp_path: Path, make: object) -> None:
     folder = tmp_path / "nothing"
     assert callable(make)
     make(folder)
@@ -105,11 +105,11 @@ def test_what_is_no_run_folder_is_refused(tmp_path: Path, make: object) -> None:
         read_run(folder)
 
 
-def test_what_ran_side_by_side_and_what_could_not_be_rehearsed_is_said(tmp_path: Path) -> None:
+def test_parallel_scenarios_and_those_not_rehearsed_are_reported(tmp_path: Path) -> None:
     out = write_run(tmp_path / "run")
     about = json.loads((out / "rehearsal.json").read_text("utf-8"))
     alone = build([out]).report
-    assert "at once" not in alone.runs[0].environment
+    assert "in parallel" not in alone.runs[0].environment
     (out / "rehearsal.json").write_text(
         json.dumps(
             about
@@ -121,18 +121,18 @@ def test_what_ran_side_by_side_and_what_could_not_be_rehearsed_is_said(tmp_path:
         )
     )
     report = build([out]).report
-    assert report.runs[0].environment["at once"].startswith("2 scenarios: the counts hold")
+    assert report.runs[0].environment["in parallel"].startswith("2 scenarios: counts are exact")
     assert "overlap was not rehearsed: port 9092 is in use" in report.missing
     assert "overlap was not rehearsed: port 9092 is in use" not in alone.missing
 
 
-def test_what_is_released_after_a_pause_is_no_rate_of_production(tmp_path: Path) -> None:
+def test_records_released_after_a_blackout_are_no_rate_of_production(tmp_path: Path) -> None:
     write_run(tmp_path, SHAPES[:1])
     file = tmp_path / "stop-first" / "verdict.json"
     content = json.loads(file.read_text("utf-8"))
     facts = json.loads((tmp_path / "stop-first" / "run.json").read_text("utf-8"))
-    start, (pause,) = facts["started_ns"], [b for b in content["judgement"]["blackouts"] if b["role"] == "producer"]
-    after = (pause["gap_to_ns"] - start) // 10**9
+    start, (blackout,) = facts["started_ns"], [b for b in content["judgement"]["blackouts"] if b["role"] == "producer"]
+    after = (blackout["gap_to_ns"] - start) // 10**9
     rates = [50] * 400
     rates[after + 1], rates[after + 60] = 5000, 70
     content["judgement"]["series"] |= {

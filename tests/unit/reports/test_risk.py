@@ -16,7 +16,9 @@ from tests.unit.reports.run_folders import BACK, FORWARD, SHAPES, START_NS, Shap
 
 BY_NAME = {shape.name: shape for shape in SHAPES}
 GOOD = [
-    replace(shape, outcome="PASS", lost=0, reasons=(), guards=()) for shape in SHAPES if shape.name != "producers-first"
+    replace(shape, outcome="PASS", lost=0, reasons=(), preconditions=())
+    for shape in SHAPES
+    if shape.name != "producers-first"
 ]
 CONTROL = BY_NAME["producers-first"]
 
@@ -51,16 +53,16 @@ def test_the_same_on_a_stand_in_is_never_unconditional(tmp_path: Path) -> None:
     ("scenario", "fields", "blocked"),
     [
         ("stop-first", {"lost": 1}, "lost"),
-        ("stop-first", {"disordered": 1}, "disordered"),
+        ("stop-first", {"reordered": 1}, "reordered"),
         ("rollback-4", {"stranded": 1}, "stranded"),
         ("stop-first", {"outcome": "FAIL"}, "paths"),
         ("rollback-3", {"outcome": "FAIL"}, "way-back"),
         ("stop-first-connect-killed", {"outcome": "FAIL"}, "faults"),
-        ("stop-first", {"pause_s": 70.0, "act_s": 200.0}, "producer-pause"),
-        ("stop-first", {"pause_s": 130.0, "act_s": 400.0}, "clients"),
+        ("stop-first", {"blackout_s": 70.0, "act_s": 200.0}, "producer-blackout"),
+        ("stop-first", {"blackout_s": 130.0, "act_s": 400.0}, "clients"),
     ],
 )
-def test_what_goes_beyond_a_limit_blocks(
+def test_a_figure_beyond_its_limit_blocks(
     tmp_path: Path, scenario: str, fields: dict[str, object], blocked: str
 ) -> None:
     found = report(tmp_path, changed(scenario, **fields))
@@ -69,7 +71,7 @@ def test_what_goes_beyond_a_limit_blocks(
     assert any(risk(found, blocked).title in reason for reason in found.routes[0].reasons)
 
 
-def test_duplicates_are_a_condition_until_somebody_sets_a_limit(tmp_path: Path) -> None:
+def test_duplicates_are_a_condition_until_a_limit_is_set(tmp_path: Path) -> None:
     shapes = changed("stop-first", across=4)
     limits = ("", "duplicated_on_switchover = 7", "duplicated_on_switchover = 8", 'duplicated_on_switchover = "any"')
     levels = [
@@ -97,13 +99,13 @@ def test_unknown_loss_alone_is_a_condition_not_a_pass(tmp_path: Path) -> None:
 
 
 def test_a_control_that_was_missed_blocks(tmp_path: Path) -> None:
-    missed = replace(CONTROL, outcome="FAIL", caught=False, disordered=0)
+    missed = replace(CONTROL, outcome="FAIL", caught=False, reordered=0)
     found = report(tmp_path, [*GOOD, missed])
     assert risk(found, "controls").level == "blocks"
 
 
-def test_what_a_control_breaks_is_no_damage(tmp_path: Path) -> None:
-    assert risk(report(tmp_path, [*GOOD, CONTROL]), "disordered").level == "clear"
+def test_violations_of_a_control_are_no_damage(tmp_path: Path) -> None:
+    assert risk(report(tmp_path, [*GOOD, CONTROL]), "reordered").level == "clear"
 
 
 def test_without_a_control_there_is_a_condition(tmp_path: Path) -> None:
@@ -126,7 +128,7 @@ def test_a_way_back_that_the_policy_relies_on_counts(tmp_path: Path) -> None:
 
 
 def test_a_path_that_is_not_taken_decides_nothing(tmp_path: Path) -> None:
-    baseline = Shape("restart", "Restart with another endpoint", FORWARD, outcome="FAIL", disordered=9)
+    baseline = Shape("restart", "Restart with another endpoint", FORWARD, outcome="FAIL", reordered=9)
     assert report(tmp_path / "a", [*GOOD, CONTROL, baseline]).decision == "NO-GO"
     found = report(tmp_path / "b", [*GOOD, CONTROL, baseline], policy='[evidence]\nnot_taken = ["restart*"]\n')
     assert found.decision == "GO"
@@ -153,7 +155,7 @@ def test_the_upper_bound_is_clopper_pearson(occurred: int, runs: int, bound: flo
     assert upper_bound(occurred, runs) == pytest.approx(bound, abs=0.001)
 
 
-def test_without_runs_nothing_is_known() -> None:
+def test_without_runs_the_likelihood_is_unknown() -> None:
     assert upper_bound(0, 0) is None
     assert likelihood(0, 0) == "unknown"
     assert likelihood(1, 2) == "likely"
@@ -180,10 +182,10 @@ def test_rollback_cards_measure_and_name_their_deadline(tmp_path: Path) -> None:
     assert own[5].deadline_hours == pytest.approx(1 / 60)
 
 
-def test_a_stage_that_was_not_rehearsed_says_so(tmp_path: Path) -> None:
+def test_a_stage_that_was_not_rehearsed_is_marked(tmp_path: Path) -> None:
     found = report(tmp_path, [BY_NAME["stop-first"], Shape("back", "Back", BACK[4])])
     assert [card.outcome for card in found.rollbacks] == [None, None, None, "PASS", None, None]
-    assert any("stage 1, stage 2, stage 3, stage 5, stage 6" in item.what for item in found.unproved)
+    assert any("stages 1, 2, 3, 5, 6" in item.what for item in found.unproved)
 
 
 def test_clients_of_the_policy_replace_the_defaults(tmp_path: Path) -> None:
@@ -197,7 +199,7 @@ def test_clients_of_the_policy_replace_the_defaults(tmp_path: Path) -> None:
 def frozen(role: str, seconds: float) -> list[Shape]:
     """Return the good scenarios, in one of which a process is frozen."""
     mark = Mark(START_NS + 10**10, "fault", f"freeze {role}", None, "", START_NS + 10**10 + round(seconds * 1e9))
-    return changed("stop-first-connect-killed", fault=None, extra_marks=(mark,), pause_s=1.4)
+    return changed("stop-first-connect-killed", fault=None, extra_marks=(mark,), blackout_s=1.4)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +207,7 @@ def frozen(role: str, seconds: float) -> list[Shape]:
     [
         # A hold of a minute: the consumer has left its group, and goes on polling. Nothing ends it.
         ("session.timeout.ms", changed("rollback-3", act_s=60.0), "survives", "clear"),
-        # A pause of consumers alone costs nothing of the poll interval either.
+        # A blackout of consumers alone costs nothing of the poll interval either.
         ("max.poll.interval.ms", changed("rollback-3", act_s=400.0), "survives", "clear"),
         # The same time in a process that is frozen ends its membership.
         ("session.timeout.ms", frozen("consumer", 50), "gives up", "condition"),
@@ -214,19 +216,19 @@ def frozen(role: str, seconds: float) -> list[Shape]:
         ("transaction.timeout.ms", frozen("producer", 61), "gives up", "condition"),
         ("transaction.timeout.ms", changed("stop-first", act_s=80.0), "survives", "condition"),
         # Held records keep their deadline.
-        ("delivery.timeout.ms", changed("stop-first", pause_s=310.0, act_s=900.0), "gives up", "blocks"),
+        ("delivery.timeout.ms", changed("stop-first", blackout_s=310.0, act_s=900.0), "gives up", "blocks"),
     ],
 )
-def test_a_client_is_ended_by_what_really_ends_it(
+def test_a_client_gives_up_only_at_its_own_timeouts(
     tmp_path: Path, setting: str, shapes: list[Shape], outcome: str, level: str
 ) -> None:
-    found = report(tmp_path, shapes, policy='[limits]\nproducer_pause_ms = "any"\nconsumer_pause_ms = "any"\n')
+    found = report(tmp_path, shapes, policy='[limits]\nproducer_blackout_ms = "any"\nconsumer_blackout_ms = "any"\n')
     row = next(row for row in found.survival if row.setting == setting)
     assert (row.outcome, risk(found, "clients").level) == (outcome, level)
 
 
 def test_send_blocks_only_once_the_buffer_is_full(tmp_path: Path) -> None:
-    shapes = changed("stop-first", pause_s=70.0, act_s=200.0)
+    shapes = changed("stop-first", blackout_s=70.0, act_s=200.0)
     sizes = {"": "unknown", "record_bytes = 100": "survives", "record_bytes = 100000": "gives up"}
     for number, (size, outcome) in enumerate(sizes.items()):
         found = report(tmp_path / str(number), shapes, policy=f"[production]\n{size}\n")

@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 from cutover_harness.judge.model import Destroyed, Duplicated, Expectation, Judgement, Mark, Report, RunFacts, Verdict
-from cutover_harness.judge.totals import limit
 from cutover_harness.judge.verdicts import verdict
 from cutover_harness.plan.load import load_all
-from cutover_harness.plan.path import Act
 from cutover_harness.plan.scenario import Scenario
+from cutover_harness.procedure.names import StepName
 from cutover_harness.rehearsal.expected import expectation
 from cutover_reports import write_report
 from cutover_reports.build import build
@@ -29,16 +28,16 @@ DESTROYED, STRANDED, AGAIN = 754, 312, 351
 CATALOGUE = {scenario.name: scenario for scenario in load_all()}
 
 
-def walked(scenario: Scenario) -> list[str]:
-    """Return the acts that are walked: of a path that turns back, those up to its last fault, and the way back."""
-    acts = [str(step.act) for step in scenario.path]
+def steps_run(scenario: Scenario) -> list[str]:
+    """Return the steps that are run: of a path that turns back, those up to its last fault, and the way back."""
+    acts = [str(step.step) for step in scenario.path]
     if scenario.expect.ends != "turned-back":
         return acts
     there = acts[: max(acts.index(str(fault.at)) for fault in scenario.faults) + 1]
-    back = [Act.PRODUCERS_TO_SOURCE] if Act.STOP_PRODUCERS in there else []
-    back += [Act.STOP_CONSUMERS] if Act.CONSUMERS_TO_TARGET in there else []
-    back += [Act.CONSUMERS_TO_SOURCE] if Act.STOP_CONSUMERS in there else []
-    return [*there, *map(str, back), str(Act.DELETE_TASK)]
+    back = [StepName.PRODUCERS_TO_SOURCE] if StepName.STOP_PRODUCERS in there else []
+    back += [StepName.STOP_CONSUMERS] if StepName.CONSUMERS_TO_TARGET in there else []
+    back += [StepName.CONSUMERS_TO_SOURCE] if StepName.STOP_CONSUMERS in there else []
+    return [*there, *map(str, back), str(StepName.DELETE_TASK)]
 
 
 def judged(scenario: Scenario, **worse: Any) -> tuple[RunFacts, Judgement]:
@@ -46,15 +45,20 @@ def judged(scenario: Scenario, **worse: Any) -> tuple[RunFacts, Judgement]:
     expected = expectation(scenario)
     marks = [
         Mark(
-            START_NS + n * 10**10, "fault", f"{f.kind} {f.of}", None, "", START_NS + n * 10**10 + round(f.seconds * 1e9)
+            START_NS + n * 10**10,
+            "fault",
+            f"{f.kind} {f.of}",
+            None,
+            "",
+            START_NS + n * 10**10 + round(getattr(f, "seconds", 3.0) * 1e9),
         )
         for n, f in enumerate(scenario.faults, start=1)
     ]
-    shape = Shape(scenario.name, scenario.title, walked(scenario), extra_marks=marks, route="all")
+    shape = Shape(scenario.name, scenario.title, steps_run(scenario), extra_marks=marks, route="all")
     facts = replace(
         facts_of(shape),
         expectation=expected,
-        guards=[],
+        preconditions=[],
         destroyed=[
             Destroyed("source", "flights", START_NS, f"{fault.kind} topics")
             for fault in scenario.faults
@@ -64,17 +68,19 @@ def judged(scenario: Scenario, **worse: Any) -> tuple[RunFacts, Judgement]:
     judgement = judgement_of(shape)
     groups = [replace(group, **_most(expected, facts)) for group in judgement.groups]
     groups[0] = replace(groups[0], **worse)
-    return facts, replace(judgement, groups=groups)
+    most_ms = expected.max_blackout_ms
+    blackouts = [each if most_ms is None else replace(each, longest_ms=most_ms) for each in judgement.blackouts]
+    return facts, replace(judgement, groups=groups, blackouts=blackouts)
 
 
 def _most(expected: Expectation, facts: RunFacts) -> dict[str, Any]:
     def most(name: str, figure: int) -> int:
-        return figure if name in expected.must_fail else 0 if limit(expected, name) is not None else figure
+        return figure if name in expected.must_fail else 0 if expected.limit(name) is not None else figure
 
     return {
         "lost": most("lost", 9) if "lost" in expected.must_fail else 0,
         "missing": 0,
-        "disordered": most("disordered", 57),
+        "reordered": most("reordered", 57),
         "stranded": most("stranded", STRANDED),
         "destroyed": DESTROYED if facts.destroyed else 0,
         "duplicated": Duplicated(**{cause: most(cause, AGAIN) for cause in ("re_read", "re_read_across")}),
@@ -114,7 +120,9 @@ def test_the_whole_catalogue_is_a_go_with_conditions(
     assert levels["stand-in"] == "condition"
 
 
-def test_what_a_fault_destroyed_is_told_apart_everywhere(healthy: tuple[RiskReport, dict[str, Verdict], Path]) -> None:
+def test_destroyed_records_are_counted_apart_everywhere(
+    healthy: tuple[RiskReport, dict[str, Verdict], Path],
+) -> None:
     report, _, out = healthy
     scenario = next(one for one in report.scenarios if one.name == "topic-made-again")
     assert (scenario.lost, scenario.destroyed) == (0, 2 * DESTROYED)

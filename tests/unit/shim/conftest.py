@@ -68,7 +68,7 @@ class MockCluster:
 
 
 class Switch:
-    """A cutover file over two mock clusters, and the status directory beside it."""
+    """A cutover file of two mock clusters, and the status directory next to it."""
 
     def __init__(self, folder: Path, source: MockCluster, target: MockCluster, topics: tuple[str, ...]) -> None:
         self.path = folder / "cutover.toml"

@@ -1,4 +1,4 @@
-"""After install(), whenever it runs: every client is the shim's, whoever imported or wrapped what before.
+"""After install(), at any time: every client is the shim's, whatever was imported or wrapped before.
 
 Each case is an application of its own, since a process installs once.
 """
@@ -103,7 +103,7 @@ def test_an_admin_client_works_under_each_way_to_start(
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_admin_clients_that_are_there_already_go_on_working(switch: Switch, topic: str, tmp_path: Path) -> None:
+def test_existing_admin_clients_keep_working(switch: Switch, topic: str, tmp_path: Path) -> None:
     head = (
         "from confluent_kafka.admin import AdminClient\n"
         f"old = AdminClient({{'bootstrap.servers': {switch.source.bootstrap!r}, 'log_level': 0}})\n{INSTALL}"

@@ -54,6 +54,10 @@ def test_python_m_runs_an_unchanged_application(switch: Switch, topic: str, tmp_
     assert (done.stdout, done.returncode) == ("target --flag\n", 0), done.stderr
     assert run("-m", "cutover_shim").returncode == 2
     assert run("-m", "cutover_shim", "absent.py").returncode == 2
+    for absent in ("absent", "absent.inside", "json.absent", ".relative"):
+        done = run("-m", "cutover_shim", "-m", absent)
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+        assert f"-m {absent}: no such module" in done.stderr
 
 
 def test_pytest_plugin_runs_other_projects_tests_on_the_shim(switch: Switch, topic: str, tmp_path: Path) -> None:
@@ -70,6 +74,33 @@ def test_pytest_plugin_runs_other_projects_tests_on_the_shim(switch: Switch, top
     assert str(switch.path) in run(
         "-m", "pytest", "-p", "cutover_shim.pytest_plugin", "--co", str(tmp_path), CUTOVER_FILE=str(switch.path)
     ).stdout  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "first", ["", "import confluent_kafka.aio, confluent_kafka.admin\n", "import cutover_shim.aio\n"]
+)
+def test_the_modules_aio_and_admin_are_the_shims_whatever_was_imported_first(first: str, tmp_path: Path) -> None:
+    app = tmp_path / "app.py"
+    app.write_text(
+        first + "from cutover_shim import AIOConsumer, AIOProducer, AdminClient, admin, aio\n"
+        "print(AIOConsumer is aio.AIOConsumer, AIOProducer is aio.AIOProducer, AdminClient is admin.AdminClient)\n"
+        "print(*sorted({c.__module__ for c in (AIOConsumer, AIOProducer, AdminClient)}), admin.NewTopic.__name__)\n"
+    )
+    done = run(str(app))
+    assert done.stdout == "True True True\ncutover_shim.admin cutover_shim.aio NewTopic\n", done.stderr
+
+
+@pytest.mark.parametrize("first", ["", "import confluent_kafka.aio\nfrom confluent_kafka.aio import AIOProducer\n"])
+def test_install_replaces_the_asyncio_clients_whose_buffer_the_status_counts(first: str, tmp_path: Path) -> None:
+    app = tmp_path / "app.py"
+    app.write_text(
+        first + "import cutover_shim\ncutover_shim.install()\n"
+        "from confluent_kafka import aio\nprint(aio.AIOProducer is cutover_shim.AIOProducer)\n"
+        "print(aio.AIOConsumer is cutover_shim.AIOConsumer)\n"
+        "print(globals().get('AIOProducer', aio.AIOProducer) is cutover_shim.AIOProducer)\n"
+    )
+    done = run(str(app))
+    assert done.stdout == "True\nTrue\nTrue\n", done.stderr
 
 
 def test_a_class_derived_too_early_is_named(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""One configuration: the client and the shim go by the same properties, merged for the cluster in use."""
+"""One configuration: the client and the shim use the same properties, merged for the cluster in use."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def token(_config: str) -> tuple[str, float]:
         {"sasl.mechanisms": "GSSAPI"},
     ],
 )
-def test_a_token_callback_stays_with_the_login_that_it_is_for(there: dict[str, str]) -> None:
+def test_a_token_callback_is_left_out_for_another_login(there: dict[str, str]) -> None:
     app = {
         "bootstrap.servers": "s:1",
         "security.protocol": "SASL_SSL",
@@ -100,9 +100,7 @@ def test_a_classic_groups_properties_do_not_hinder_the_new_protocol() -> None:
     assert set(for_cluster(classic, cluster())) == {"bootstrap.servers", *classic}
 
 
-def test_automatic_commit_that_the_file_switches_off_is_off_for_the_shim_too(
-    configured: Configured, topic: str
-) -> None:
+def test_automatic_commit_that_the_file_turns_off_is_off_for_the_shim_too(configured: Configured, topic: str) -> None:
     configured.source_lines = configured.target_lines = '"enable.auto.commit" = false'
     configured.write()
     fill(configured.source, topic, range(10))
@@ -172,9 +170,7 @@ def test_the_group_of_a_plain_client_is_its_own() -> None:
         )
 
 
-def test_messages_that_wait_keep_the_limits_of_the_cluster_that_they_came_from(
-    configured: Configured, topic: str
-) -> None:
+def test_held_messages_have_the_limits_of_the_cluster_used_last(configured: Configured, topic: str) -> None:
     configured.target_lines = '"queue.buffering.max.messages" = 3'
     configured.write(producers="target")
     producer = Producer(configured.conf())

@@ -1,4 +1,4 @@
-"""Property: however a consumer is switched, it reads every record of each cluster once, in order, from where it is."""
+"""Property: in whatever order a consumer is switched, it reads every record of each cluster once and in order."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class ConsumerMachine(RuleBasedStateMachine):
         if message is None or message.error() is not None:
             return
         cluster, number = message.value().decode().split()
-        assert cluster == self.consumer.cutover_cluster(), "told where the message is from"
+        assert cluster == self.consumer.cutover_cluster(), "cutover_cluster() is the cluster of the message"
         self.seen.setdefault((cluster, message.partition()), []).append(int(number))
 
     @rule(timeout=st.sampled_from([0, 0.02, 0.1, 0.3]))

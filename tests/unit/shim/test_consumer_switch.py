@@ -1,4 +1,4 @@
-"""A consumer is switched: it commits what it was given, leaves, and goes on where its group is on the target."""
+"""A consumer is switched: it commits what it was given, leaves, and resumes at its group's offsets on the target."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def fill(cluster: MockCluster, topic: str, values: range) -> None:
     producer.close()
 
 
-# The mock cluster's classic groups wait three seconds for members; those of KIP-848 are there at once.
+# The mock cluster's classic groups wait three seconds for members; those of KIP-848 are complete immediately.
 FAST = {"group.protocol": "consumer"}
 
 
@@ -195,7 +195,7 @@ def test_on_revoke_runs_when_a_switch_comes_between_unsubscribe_and_the_next_pol
     app.consumer.close()
 
 
-def test_what_is_assigned_beside_a_subscription_survives_a_switch(switch: Switch, topic: str) -> None:
+def test_partitions_assigned_next_to_a_subscription_survive_a_switch(switch: Switch, topic: str) -> None:
     extra = topic + "-extra"
     for cluster in switch.clusters.values():
         cluster.create(extra)

@@ -1,4 +1,4 @@
-"""What a cutover file may say, and that nothing else is taken for one."""
+"""What a cutover file can contain, and that everything else is refused."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("old", "new", "says"), BAD)
-def test_bad_files_are_refused_by_a_line_that_names_the_place(old: str, new: str, says: str) -> None:
+@pytest.mark.parametrize(("old", "new", "expected"), BAD)
+def test_bad_files_are_refused_with_a_line_that_names_the_place(old: str, new: str, expected: str) -> None:
     with pytest.raises(CutoverFileError) as caught:
         parse(changed(old, new), ENV)
-    assert says in str(caught.value)
+    assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -20,7 +20,7 @@ def threads() -> int:
 
 @pytest.fixture
 def collector_off() -> Any:
-    """References alone decide, as for the raw client."""
+    """Only references keep a client alive, as for the raw client."""
     gc.collect()
     gc.disable()
     yield

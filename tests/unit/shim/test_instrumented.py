@@ -73,7 +73,7 @@ def test_clients_are_traced_and_switched(head: str, more: str, switch: Switch, t
     expect(head, BODY + more, "target x True True\n", switch, topic, tmp_path)
 
 
-def test_an_instrumentation_can_be_taken_away_again(switch: Switch, topic: str, tmp_path: Path) -> None:
+def test_an_instrumentation_can_be_removed_again(switch: Switch, topic: str, tmp_path: Path) -> None:
     head = OTEL_IMPORT + OTEL_ON + INSTALL + "ConfluentKafkaInstrumentor().uninstrument()\n"
     expect(head, BODY, "target x False False\n", switch, topic, tmp_path)
 
@@ -83,7 +83,7 @@ def test_an_instrumentation_can_be_taken_away_again(switch: Switch, topic: str, 
     ["import opentelemetry.instrumentation.confluent_kafka", "import ddtrace.contrib.internal.kafka.patch"],
     ids=["otel", "dd"],
 )
-def test_an_instrumentation_that_is_only_imported_yet_is_not_warned_of(imported: str, tmp_path: Path) -> None:
+def test_no_warning_about_an_instrumentation_that_is_only_imported(imported: str, tmp_path: Path) -> None:
     app = tmp_path / "app.py"
     app.write_text(
         f"{imported}\nimport confluent_kafka\nclass Mine(confluent_kafka.Producer): pass\n{INSTALL}print('installed')\n"

@@ -1,4 +1,4 @@
-"""Positions that only a client or an application remembers: committed or named, never lost or misused in silence."""
+"""Positions that only a client or an application has: committed or named, never lost or misused in silence."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_the_first_record_of_an_idle_partition_is_read_after_a_switch(switch: Sw
     reader.consumer.close()
 
 
-def test_what_was_stored_by_nobody_is_committed_where_reading_began(switch: Switch, topic: str) -> None:
+def test_without_stored_offsets_the_start_is_committed(switch: Switch, topic: str) -> None:
     put(switch.source, topic, 0, "old")
     reader = Reader(switch, topic, **{"enable.auto.offset.store": False})
     assert reader.feed(switch.source, topic, 0) > 0
@@ -82,7 +82,7 @@ def test_with_manual_commit_partitions_without_a_committed_offset_are_named(
     reader.consumer.close()
 
 
-def test_from_the_beginning_nothing_needs_to_be_committed(switch: Switch, topic: str) -> None:
+def test_with_reset_to_earliest_no_start_is_committed(switch: Switch, topic: str) -> None:
     reader = Reader(switch, topic, **{"auto.offset.reset": "earliest"})
     switch.until_attested(switch.write(consumers="hold"), reader.step)
     assert (switch.read_status()["routes"]["r"]["committed"], switch.error()) == ({}, "")
@@ -90,7 +90,7 @@ def test_from_the_beginning_nothing_needs_to_be_committed(switch: Switch, topic:
 
 
 @pytest.mark.parametrize(("reset", "at_end"), [("latest", True), ("END", True), ("earliest", False), ("error", False)])
-def test_where_a_client_starts_is_read_as_the_client_reads_it(reset: str, at_end: bool) -> None:
+def test_auto_offset_reset_is_read_as_the_client_reads_it(reset: str, at_end: bool) -> None:
     assert starts_at_end({"auto.offset.reset": reset}) is at_end
     assert starts_at_end({})
 
@@ -101,7 +101,7 @@ def from_a_database(consumer: Any, partitions: list[TopicPartition]) -> None:
     consumer.assign(partitions)
 
 
-def test_an_application_with_offsets_of_its_own_stays_and_says_why(switch: Switch, topic: str) -> None:
+def test_an_application_with_offsets_of_its_own_stays_and_reports_why(switch: Switch, topic: str) -> None:
     put(switch.source, topic, 0, *map(str, range(10)))
     reader = Reader(switch, topic, from_a_database, **{"group.protocol": "classic"})
     until(lambda: reader.got == ["7", "8", "9"], reader.step)
@@ -114,7 +114,7 @@ def test_an_application_with_offsets_of_its_own_stays_and_says_why(switch: Switc
     reader.consumer.close()
 
 
-def test_it_moves_once_it_says_that_it_tells_the_clusters_offsets_apart(switch: Switch, topic: str) -> None:
+def test_it_moves_if_it_keeps_the_clusters_offsets_apart(switch: Switch, topic: str) -> None:
     put(switch.source, topic, 0, *map(str, range(10)))
     put(switch.target, topic, 0, *(f"t{n}" for n in range(9)))
     more = {"group.protocol": "classic", "cutover.own.offsets": True}
@@ -124,7 +124,7 @@ def test_it_moves_once_it_says_that_it_tells_the_clusters_offsets_apart(switch: 
     reader.consumer.close()
 
 
-def test_offsets_that_were_asked_of_this_cluster_are_no_offsets_of_its_own(switch: Switch, topic: str) -> None:
+def test_offsets_from_this_cluster_are_no_offsets_of_its_own(switch: Switch, topic: str) -> None:
     put(switch.source, topic, 0, *map(str, range(10)))
 
     def the_last_two(consumer: Any, partitions: list[TopicPartition]) -> None:
@@ -159,3 +159,71 @@ def test_a_committed_offset_that_could_not_be_read_is_named_and_nothing_is_commi
     )
     assert [(p.topic, p.partition, p.offset) for p in known] == [("t", 1, 5)]
     assert unknown == [failed]
+
+
+def moved(switch: Switch, topic: str, **conf: Any) -> Any:
+    """Return a consumer that was switched to the target and has read nothing there yet."""
+    put(switch.target, topic, 0, *map(str, range(10)))
+    base = {"group.id": f"g-{topic}", "auto.offset.reset": "earliest", "enable.auto.commit": False}
+    consumer = Consumer(switch.conf(**base, **conf))
+    consumer.assign([TopicPartition(topic, 3)])  # of four, with nothing in it
+    switch.until_attested(switch.write(consumers="target"), lambda: consumer.poll(0.05))
+    return consumer
+
+
+def refused(call: Any) -> bool:
+    """Whether a call is refused as one with an offset of the cluster that was left."""
+    try:
+        call()
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.ILLEGAL_GENERATION:
+            raise
+        return True
+    return False
+
+
+def test_an_offset_beyond_the_applications_own_start_is_not_committed(switch: Switch, topic: str) -> None:
+    consumer = moved(switch, topic, **{"cutover.own.offsets": True})
+    consumer.assign([TopicPartition(topic, 0, 7)])
+    beyond, own = TopicPartition(topic, 0, 4711), TopicPartition(topic, 0, 7)
+    assert refused(lambda: consumer.commit(offsets=[beyond], asynchronous=False))
+    assert refused(lambda: consumer.store_offsets(offsets=[beyond]))
+    assert consumer.commit(offsets=[own], asynchronous=False)[0].offset == 7
+    consumer.close()
+
+
+def test_before_anything_was_read_only_offsets_of_this_cluster_are_committed(switch: Switch, topic: str) -> None:
+    consumer = moved(switch, topic)
+    zero = TopicPartition(topic, 0)
+
+    def commit(offset: int) -> Any:
+        return consumer.commit(offsets=[TopicPartition(topic, 0, offset)], asynchronous=False)
+
+    assert not refused(lambda: commit(0))
+    assert refused(lambda: commit(1))
+    end = consumer.get_watermark_offsets(zero, timeout=10)[1]
+    assert refused(lambda: commit(end - 1))
+    assert commit(end)[0].offset == 10
+    assert not refused(lambda: commit(4)), "at or before what the group has committed here"
+    consumer.close()
+
+
+@pytest.mark.parametrize("how", ["assign", "incremental_assign", "seek"])
+def test_reading_does_not_start_at_an_offset_of_the_cluster_that_was_left(switch: Switch, topic: str, how: str) -> None:
+    consumer = moved(switch, topic)
+    start = TopicPartition(topic, 0, 7)
+    if how == "seek":
+        consumer.assign([TopicPartition(topic, 0)])
+    begin = getattr(consumer, how)
+    assert refused(lambda: begin(start if how == "seek" else [start]))
+    consumer.get_watermark_offsets(start, timeout=10)  # the application asks this cluster: 7 may come from the answer
+    until(lambda: not refused(lambda: begin(start if how == "seek" else [start])))
+    got: list[str] = []
+
+    def step() -> None:
+        message = consumer.poll(0.1)
+        if message is not None and message.error() is None:
+            got.append(message.value().decode())
+
+    until(lambda: got[-3:] == ["7", "8", "9"], step)
+    consumer.close()

@@ -1,4 +1,4 @@
-"""Property: whatever an application and an operator do in whatever order, nothing is lost, doubled or reordered."""
+"""Property: whatever an application and an operator do, in any order, nothing is lost, duplicated or reordered."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class ProducerMachine(RuleBasedStateMachine):
                     assert number not in where, "a record on both clusters, or twice on one"
                     where[number] = name
         acked = {n: cluster for n, error, cluster in self.reports if error is None}
-        assert acked.items() <= where.items(), "acknowledged where the application was told"
+        assert acked.items() <= where.items(), "acknowledged on the cluster that the application was given"
         assert set(where) - set(acked) <= failed
 
 

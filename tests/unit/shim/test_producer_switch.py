@@ -124,7 +124,7 @@ def test_a_target_that_is_down_is_not_switched_to(switch: Switch, topic: str) ->
     check(app, switch)
 
 
-def test_each_try_at_a_target_without_an_answer_is_with_a_new_client(
+def test_each_retry_of_a_target_that_does_not_answer_uses_a_new_client(
     switch: Switch, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[Any] = []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 import confluent_kafka
 import pytest
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.serialization import StringDeserializer, StringSerializer
 from cutover_shim import AdminClient, Consumer, DeserializingConsumer, Producer, SerializingProducer, ShareConsumer
 
@@ -82,7 +83,7 @@ def test_one_producer_sends_each_topic_to_its_routes_cluster(two: TwoRoutes) -> 
     assert len(seen) == 9
 
 
-def test_a_route_that_is_added_later_takes_its_producer_along(two: TwoRoutes) -> None:
+def test_a_route_that_is_added_later_moves_a_running_producer(two: TwoRoutes) -> None:
     _, b = two.topics
     whole = two.text
     two.text = lambda *args, **more: whole(*args, **more)[: whole(*args, **more).index("[routes.s]")]  # type: ignore[method-assign]
@@ -141,6 +142,26 @@ def test_admin_client_follows_its_route(switch: Switch) -> None:
     assert port() == switch.target.bootstrap
 
 
+def test_a_request_that_waits_for_the_cluster_that_was_left_is_not_cut_off(switch: Switch) -> None:
+    silent = MockCluster()
+    switch.clusters["source"] = switch.source = silent
+    switch.write()
+    admin = AdminClient(switch.conf())
+    silent.close()
+    waiting = admin.describe_cluster(request_timeout=2)
+    switch.write(producers="target")
+    until(lambda: admin.list_topics(timeout=1) if admin.cutover_cluster() == "target" else clusterless(admin))
+    error: Any = waiting.exception(20)
+    assert error.args[0].code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT)
+
+
+def clusterless(admin: Any) -> bool:
+    """Ask whatever cluster is in use, so that the client follows the file; there is no answer from the source."""
+    with contextlib.suppress(KafkaException):
+        admin.list_topics(timeout=0.1)
+    return False
+
+
 def test_admin_client_has_every_method() -> None:
     from confluent_kafka import cimpl
 
@@ -193,7 +214,7 @@ def test_serializing_clients_are_switched(switch: Switch, topic: str) -> None:
 
 
 @pytest.mark.skipif(ShareConsumer is None, reason="this confluent_kafka has none")
-def test_share_consumers_stay_and_say_so(switch: Switch, topic: str) -> None:
+def test_share_consumers_stay_and_report_it(switch: Switch, topic: str) -> None:
     consumer = ShareConsumer(switch.conf(**{"group.id": f"g-{topic}"}))
     assert isinstance(consumer, confluent_kafka.ShareConsumer)
     generation = switch.write(consumers="target")

@@ -1,4 +1,4 @@
-"""Many threads, asyncio, gevent, fork, subinterpreters; and nothing that is left behind."""
+"""Many threads, asyncio, gevent, fork, subinterpreters; no thread or descriptor is left."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_switching_leaks_no_thread_and_no_descriptor(switch: Switch, topic: str)
     until(lambda: resources()[0] <= before[0] and resources()[1] <= before[1], what=lambda: (before, resources()))
 
 
-def test_closing_while_a_target_is_awaited_is_prompt_and_leaves_nothing(switch: Switch, topic: str) -> None:
+def test_closing_while_a_target_does_not_answer_is_prompt_and_leaks_nothing(switch: Switch, topic: str) -> None:
     gc.collect()
     before = resources()
     for _ in range(3):
@@ -106,7 +106,7 @@ def test_closing_while_a_target_is_awaited_is_prompt_and_leaves_nothing(switch: 
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_forked_child_is_told_and_its_parent_goes_on(switch: Switch, topic: str) -> None:
+def test_a_forked_child_is_refused_and_its_parent_keeps_working(switch: Switch, topic: str) -> None:
     producer = Producer(switch.conf("p"))
     consumer = Consumer(switch.conf("c", **{"group.id": "fork"}))
     producer.produce(topic, b"x")

@@ -32,7 +32,7 @@ def test_a_switch_waits_for_the_end_of_the_transaction(switch: Switch, topic: st
     time.sleep(0.2)
     assert producer.cutover_cluster(topic) == "source"
     producer.commit_transaction(10)
-    producer.begin_transaction()  # at once: it begins where the switch ends
+    producer.begin_transaction()  # immediately: it begins on the cluster that the switch leads to
     producer.produce(topic, b"3")
     switch.until_attested(generation, lambda: producer.poll(0.01))
     producer.commit_transaction(10)
@@ -80,7 +80,7 @@ def test_there_and_back_many_times(switch: Switch, topic: str) -> None:
     assert sorted(both["source"] + both["target"]) == [b"%02d" % n for n in range(12)]
 
 
-def test_the_first_topic_tells_the_route_and_a_second_one_is_refused(switch: Switch, topic: str) -> None:
+def test_the_first_topic_decides_the_route_and_a_second_route_is_refused(switch: Switch, topic: str) -> None:
     other = topic + "-b"
     switch.target.create(other)
     switch.source.create(other)

@@ -1,4 +1,4 @@
-"""A cutover file is followed however it is replaced, and nothing bad that happens to it reaches the application."""
+"""A cutover file is followed in whatever way it is replaced, and no bad content reaches the application."""
 
 from __future__ import annotations
 
@@ -11,24 +11,13 @@ from typing import Any
 
 import pytest
 from cutover_shim import CutoverFileError, Producer
+from cutover_shim.file_channel import FileChannel
 from cutover_shim.status import nested
-from cutover_shim.watch import Watch
+from cutover_shim.watched import Watched
+
+from tests.documents import text
 
 from .conftest import Switch
-
-
-def text(generation: int, place: str = "source", extra: str = "") -> str:
-    return f"""generation = {generation}
-[clusters.source]
-"bootstrap.servers" = "a:1"
-[clusters.target]
-"bootstrap.servers" = "b:1"
-[routes.r]
-topics = ["t"]
-groups = []
-producers = "{place}"
-consumers = "source"
-{extra}"""
 
 
 @pytest.fixture
@@ -38,19 +27,19 @@ def path(tmp_path: Path) -> Path:
     return made
 
 
-def opened(path: Path) -> Watch:
-    watch = Watch(str(path))
+def opened(path: Path) -> Watched:
+    watch = Watched(FileChannel(str(path)))
     watch.first()
     return watch
 
 
-def settle(watch: Watch) -> Any:
+def settle(watch: Watched) -> Any:
     for _ in range(3):
         watch.tick()
     return watch.good
 
 
-def generation(watch: Watch) -> int:
+def generation(watch: Watched) -> int:
     found: int = settle(watch).generation
     return found
 
@@ -78,7 +67,7 @@ def test_a_configmap_mount_swaps_a_symbolic_link(tmp_path: Path) -> None:
     assert generation(watch) == 2
 
 
-def test_stale_stat_is_not_trusted(path: Path) -> None:
+def test_a_stale_modification_time_does_not_matter(path: Path) -> None:
     watch = opened(path)
     facts = path.stat()
     path.write_text(text(2))
@@ -87,7 +76,7 @@ def test_stale_stat_is_not_trusted(path: Path) -> None:
     assert generation(watch) == 2
 
 
-def test_a_torn_write_is_not_taken(path: Path) -> None:
+def test_a_torn_write_is_not_followed(path: Path) -> None:
     second = text(2) + text(0)[text(0).index("[routes.r]") :].replace("routes.r", "routes.s").replace('"t"', '"u"')
     watch = opened(path)
     path.write_text(second[: second.index("[routes.s]")])  # parses, but is half of what is being written
@@ -97,7 +86,7 @@ def test_a_torn_write_is_not_taken(path: Path) -> None:
 
 
 @pytest.mark.parametrize("meanwhile", [lambda p: p.write_text(""), lambda p: p.unlink()], ids=["emptied", "deleted"])
-def test_a_look_between_two_steps_of_a_write_is_no_refusal(
+def test_a_read_between_two_steps_of_a_write_is_no_refusal(
     path: Path, meanwhile: Callable[[Path], Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     watch = opened(path)
@@ -136,10 +125,10 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_is_bad_is_refused_and_the_last_good_one_stays(
+def test_bad_content_is_refused_and_the_last_good_version_stays(
     path: Path, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    damage, says = BAD[name]
+    damage, expected = BAD[name]
     watch = opened(path)
     good = watch.good
     with caplog.at_level(logging.WARNING):
@@ -147,7 +136,7 @@ def test_what_is_bad_is_refused_and_the_last_good_one_stays(
         for _ in range(10):
             watch.tick()
     assert watch.good is good
-    assert says in str(watch.rejected)
+    assert expected in str(watch.rejected)
     assert len(caplog.records) == 1  # once per cause
     if path.is_dir():
         path.rmdir()
@@ -159,15 +148,15 @@ def test_what_is_bad_is_refused_and_the_last_good_one_stays(
 
 @pytest.mark.parametrize("name", sorted(set(BAD) - {"going back", "two writers", "deleted"}))
 def test_a_bad_file_at_start_up_is_a_clear_error(path: Path, name: str) -> None:
-    damage, says = BAD[name]
+    damage, expected = BAD[name]
     damage(path)
     with pytest.raises(CutoverFileError) as caught:
         Producer({"bootstrap.servers": "x:1", "cutover.file": str(path)})
-    assert says in str(caught.value)
+    assert expected in str(caught.value)
     assert str(path) in str(caught.value)
 
 
-def test_the_content_that_was_good_is_good_again(path: Path) -> None:
+def test_the_last_good_content_is_accepted_again(path: Path) -> None:
     watch = opened(path)
     path.write_text("")
     settle(watch)
@@ -187,7 +176,7 @@ def test_a_refusal_is_in_the_status_and_in_one_log_line(switch: Switch, caplog: 
     producer.close()
 
 
-def test_an_application_that_cannot_write_its_status_works_and_says_so_once(
+def test_an_application_that_cannot_write_its_status_works_and_logs_the_error_once(
     switch: Switch, topic: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     blocked = switch.path.parent / "not-a-folder"
@@ -195,14 +184,14 @@ def test_an_application_that_cannot_write_its_status_works_and_says_so_once(
     producer = Producer(switch.conf(**{"cutover.status": str(blocked)}))
     for _ in range(5):
         producer._shim._shim_tick(1e9)
-        producer._shim._written = 0.0
+        producer._shim._reporter._written = 0.0
     producer.produce(topic, b"x")
     assert producer.flush(10) == 0
     producer.close()
     assert len([r for r in caplog.records if "cannot be written" in r.message]) == 1
 
 
-def test_a_route_that_vanishes_leaves_its_clients_where_they_are(switch: Switch, topic: str) -> None:
+def test_clients_of_a_route_that_is_removed_stay_where_they_are(switch: Switch, topic: str) -> None:
     from .conftest import until
 
     switch.write(producers="target")
@@ -245,5 +234,5 @@ def test_status_goes_to_a_topic_of_the_source(switch: Switch, topic: str) -> Non
     assert {d["instance"] for d in documents()} == {"a"}
 
 
-def test_a_status_leaves_out_an_offset_that_the_broker_did_not_tell() -> None:
+def test_a_status_leaves_out_an_offset_that_the_broker_did_not_return() -> None:
     assert nested({("t", 0): 5, ("t", 1): None}) == {"t": {"0": 5}}

@@ -1,4 +1,4 @@
-"""Scenario files under pytest: what collects, what a failure shows. No broker: `Rehearsal` is told what to find."""
+"""Scenario files under pytest: collection, and the output of failures. No broker: results of `Rehearsal` are given."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ pytest_plugins = "pytester"
 SCENARIO = "name: {name}\ntitle: Our own order\npath: [create-task, synchronise, delete-task]\n"
 ENVIRONMENT = {"source": "Apache Kafka 3.9.2", "target": "Apache Kafka 3.9.1 standing in for AutoMQ", "connect": "x"}
 OFFENDERS = [
-    Offender("disordered", "billing", "flights", 3, 1234, "target", 1, 5, 10**18, "AA12", ["billing-1"], "after 7"),
+    Offender("reordered", "billing", "flights", 3, 1234, "target", 1, 5, 10**18, "AA12", ["billing-1"], "after 7"),
     Offender("lost", "billing", "flights", 3, -1, "source", 1, 6, 10**18, None, ["producer-1"], "never delivered"),
 ]
 VERDICTS = {
     "good": Verdict("PASS"),
-    "control": Verdict("PASS", control=True, caught=True, reasons=["billing: 3 disordered"]),
-    "bad": Verdict("FAIL", reasons=["billing: 12 lost", "billing: 1 disordered"]),
+    "control": Verdict("PASS", control=True, caught=True, reasons=["billing: 3 reordered"]),
+    "bad": Verdict("FAIL", reasons=["billing: 12 lost", "billing: 1 reordered"]),
     "unproved": Verdict("INCONCLUSIVE", reasons=["mid-traffic not proven: 0 acks"]),
 }
 
@@ -40,10 +40,10 @@ def folder(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
         name = rehearsal.scenario.name
         rehearsal.environment = dict(ENVIRONMENT)
         rehearsal.target_kind = "stand-in"
-        rehearsal.facts = RunFacts(run=rehearsal.run, scenario=name)
+        rehearsal.facts = RunFacts(run=rehearsal.number, scenario=name)
         verdict = VERDICTS[name]
         judgement = Judgement(
-            run=rehearsal.run,
+            run=rehearsal.number,
             groups=[GroupMeasures("billing", ["flights"], ["billing-1"], acked=100, delivered=88, lost=12)],
             offenders=OFFENDERS if verdict.outcome == "FAIL" else [],
         )
@@ -52,15 +52,15 @@ def folder(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
         report.save(rehearsal.folder / "verdict.json")
         return report
 
-    def walk(rehearsal: Rehearsal) -> None:
+    def run(rehearsal: Rehearsal) -> None:
         rehearsal.folder.mkdir(exist_ok=True)
         (rehearsal.folder / "logs").mkdir()
-        rehearsal.observer.note("walking")
+        rehearsal.observer.note("running")
         if rehearsal.scenario.name == "no-testbed":
             raise UsageError("port 9092 on 127.0.0.1 is in use: end what listens there, or choose another port")
         (rehearsal.folder / "cutover.toml").touch()
 
-    monkeypatch.setattr(Rehearsal, "walk", walk)
+    monkeypatch.setattr(Rehearsal, "run_path", run)
     monkeypatch.setattr(Rehearsal, "finish", finish)
     pytester.makeini("[pytest]")  # the root, whatever lies above
     made = pytester.path / "scenarios"
@@ -93,11 +93,11 @@ def test_a_failure_shows_verdict_reasons_and_records_and_no_traceback(pytester: 
             "*_ scenarios/bad.yaml: bad _*",
             "FAIL: bad: Our own order",
             "  because billing: 12 lost",
-            "  because billing: 1 disordered",
+            "  because billing: 1 reordered",
             "  first offending records:",
             # Worst first.
             "    lost  billing  flights/3 @ ? on source  sequence 6  seen by producer-1  never delivered",
-            "    disordered  billing  flights/3 @ 1234 on target  key AA12  sequence 5  seen by billing-1  after 7",
+            "    reordered  billing  flights/3 @ 1234 on target  key AA12  sequence 5  seen by billing-1  after 7",
             "  run folder: *",
             "*_ scenarios/unproved.yaml: unproved _*",
             "INCONCLUSIVE: unproved: Our own order",
@@ -144,9 +144,9 @@ def test_a_faulty_file_is_one_line_with_file_line_and_field(pytester: pytest.Pyt
     result.stdout.fnmatch_lines(
         [
             "*_ ERROR collecting scenarios/faulty.yaml _*",
-            "scenarios/faulty.yaml:3: path.1.act: *found 'fly'",
+            "scenarios/faulty.yaml:3: path.1.step: *found 'fly'",
             "scenarios/torn.yaml:*: not YAML: *",
-            "ERROR scenarios/faulty.yaml - scenarios/faulty.yaml:3: path.1.act: *",
+            "ERROR scenarios/faulty.yaml - scenarios/faulty.yaml:3: path.1.step: *",
         ]
     )
     assert "Traceback" not in result.stdout.str()
@@ -158,7 +158,7 @@ def test_a_faulty_file_is_one_line_with_file_line_and_field(pytester: pytest.Pyt
         (SCENARIO.format(name="x"), True),
         ("path:  # ours\n  - create-task\nname: x\ntitle: y\n", True),
         ("name: x\ntitle: y\npath:\n- fly\n", True),
-        # Without one of the keys it is a scenario that says so, not one that is silently left out.
+        # Without one of the keys it is a scenario that reports it, not one that is silently left out.
         ("name: x\npath: [create-task]\n", True),
         ("path: [create-task]\n", True),
         ("name: x\npath: [home]\n", False),
@@ -168,7 +168,7 @@ def test_a_faulty_file_is_one_line_with_file_line_and_field(pytester: pytest.Pyt
         ("", False),
     ],
 )
-def test_what_looks_like_a_scenario(tmp_path: Path, text: str, is_one: bool) -> None:
+def test_files_that_are_taken_for_scenarios(tmp_path: Path, text: str, is_one: bool) -> None:
     file = tmp_path / "x.yaml"
     file.write_text(text, encoding="utf-8")
     assert looks_like_scenario(file) is is_one
@@ -192,7 +192,7 @@ def test_the_report_of_a_session(pytester: pytest.Pytester) -> None:
     assert (facts["jobs"], facts["target_kind"]) == (1, "stand-in")
     assert facts["finished"]
     assert (pytester.path / "out" / "report.html").stat().st_size > 500
-    # An earlier run is kept beside, and any other folder is not touched.
+    # An earlier run is kept, and any other folder is not touched.
     again = pytester.runpytest_inprocess("scenarios/good.yaml", "--cutover-out", "out")
     again.assert_outcomes(passed=1)
     again.stdout.fnmatch_lines(["kafka-cutover: *is kept in *earlier_runs*"])
@@ -204,7 +204,7 @@ def test_the_report_of_a_session(pytester: pytest.Pytester) -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_what_was_collected_and_did_not_run_is_named(pytester: pytest.Pytester) -> None:
+def test_tests_that_were_collected_and_did_not_run_are_listed(pytester: pytest.Pytester) -> None:
     pytester.runpytest_inprocess("scenarios", "-x", "--cutover-out", "out")
     facts = json.loads((pytester.path / "out" / "rehearsal.json").read_text(encoding="utf-8"))
     assert sorted(facts["scenarios"]) == ["bad", "control", "good", "unproved"]
@@ -228,7 +228,7 @@ def test_only_looking_does_not_remove_an_earlier_report(pytester: pytest.Pyteste
         (["--cutover-out", "out", "--cutover-capture", "none.parquet"], "*none.parquet: no such file*"),
     ],
 )
-def test_options_that_cannot_be_are_usage_errors(pytester: pytest.Pytester, options: list[str], says: str) -> None:
+def test_invalid_options_are_usage_errors(pytester: pytest.Pytester, options: list[str], says: str) -> None:
     result = pytester.runpytest_inprocess("scenarios", *options)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: {says}"])
@@ -259,7 +259,7 @@ def test_the_rehearse_fixture_takes_a_name_a_file_or_a_mapping(pytester: pytest.
             assert first.facts.run != second.facts.run
 
         def test_wrong(rehearse):
-            with pytest.raises(UsageError, match="the scenario given to rehearse: path.0.act: "):
+            with pytest.raises(UsageError, match="the scenario given to rehearse: path.0.step: "):
                 rehearse({"name": "x", "title": "x", "path": ["fly"]})
             with pytest.raises(UsageError, match="no scenario is called 'nothing'"):
                 rehearse("nothing")
@@ -331,7 +331,7 @@ sys.exit(pytest.main([*sys.argv[1:], *(word for other in others for word in ("-p
 """
 
 
-def test_where_only_the_shim_is_installed_it_does_nothing(pytester: pytest.Pytester) -> None:
+def test_if_only_the_shim_is_installed_the_plugin_does_nothing(pytester: pytest.Pytester) -> None:
     (pytester.path / "own.yaml").write_text(SCENARIO.format(name="own"), encoding="utf-8")
     pytester.makepyfile("def test_one(): pass")
     done = _python(pytester.path, WITHOUT_THE_HARNESS, "-q")
@@ -353,11 +353,10 @@ def test_a_project_that_does_not_use_it_imports_nothing_of_it(pytester: pytest.P
     ours = next(line for line in done.stdout.splitlines() if line.startswith("ours")).split()[1:]
     assert ours == [
         "cutover_harness",
-        "cutover_harness.plan",
-        "cutover_harness.plan.path",
         "cutover_harness.pytest_plugin",
         "cutover_harness.testing",
         "cutover_harness.testing.hooks",
+        "cutover_harness.testing.session",
     ]
     assert "heavy\n" in done.stdout + "\n"
 

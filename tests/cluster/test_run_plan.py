@@ -1,0 +1,382 @@
+"""`kafka-cutover run` on real brokers: real clients of the shim are moved by a plan, and brought back."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from contextlib import ExitStack, suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cutover_shim
+import httpx
+import pytest
+from cutover_harness.admin import Admin
+from cutover_harness.conductor.cutover_file_writer import CutoverFileWriter, RouteLocations
+from cutover_harness.conductor.journal import Journal
+from cutover_harness.plan.load import find
+from cutover_harness.processes import Process, spawn, tail
+from cutover_harness.testbed import ProcessTestbed
+
+from tests.hook_service import Service
+from tests.waiting import wait_until
+
+
+class Apps:
+    """A producer and a consumer of the shim, with traffic; what was acknowledged and what was delivered."""
+
+    def __init__(self, folder: Path, topics: tuple[str, ...], group: str) -> None:
+        self._topics, self._end, self._read_all = topics, threading.Event(), threading.Event()
+        self.acked: dict[str, list[int]] = {}
+        self.read: dict[str, list[int]] = {}
+        self.errors: list[str] = []
+        common = {"cutover.file": str(folder / "cutover.toml"), "cutover.status": str(folder / "status")}
+        self._producer = cutover_shim.Producer(
+            {**common, "cutover.app": "checkout", "cutover.instance": f"{group}-p", "linger.ms": 5}
+        )
+        self._consumer = cutover_shim.Consumer(
+            {
+                **common,
+                "cutover.instance": f"{group}-c",
+                "group.id": group,
+                "auto.offset.reset": "earliest",
+                "enable.auto.commit": False,
+            }
+        )
+        self._consumer.subscribe(list(topics), on_revoke=lambda *_: self._commit())
+        self._threads = [threading.Thread(target=each, daemon=True) for each in (self._send, self._receive)]
+        for thread in self._threads:
+            thread.start()
+
+    def _send(self) -> None:
+        number = 0
+        while not self._end.wait(0.01):
+            key = f"k{number % 7}"
+            for topic in self._topics:
+                self._producer.produce(topic, str(number).encode(), key.encode(), on_delivery=self._acked)
+            self._producer.poll(0)
+            number += 1
+        self._producer.flush(30)
+
+    def _acked(self, error: object, message: object) -> None:
+        if error is not None:
+            self.errors.append(f"{error}: {message.topic()} {message.value()!r}")  # type: ignore[attr-defined]
+            return
+        self.acked.setdefault(f"{message.topic()}/{message.key().decode()}", []).append(int(message.value()))  # type: ignore[attr-defined]
+
+    def _receive(self) -> None:
+        last = time.monotonic()
+        while not self._read_all.is_set():
+            message = self._consumer.poll(0.1)
+            if message is not None and message.error() is None:
+                key = f"{message.topic()}/{message.key().decode()}"
+                self.read.setdefault(key, []).append(int(message.value()))
+            if time.monotonic() - last > 0.5:
+                last = time.monotonic()
+                self._commit()
+        self._consumer.close()
+
+    def _commit(self) -> None:
+        with suppress(cutover_shim.KafkaException):  # nothing new to commit, or no cluster at the moment
+            self._consumer.commit(asynchronous=False)
+
+    def finish(self) -> None:
+        """Stop the producer, let the consumer read everything, and stop it."""
+        self._end.set()
+        self._threads[0].join(60)
+        with suppress(AssertionError):
+            wait_until(lambda: sum(map(len, self.read.values())) >= sum(map(len, self.acked.values())), 30)
+        self._read_all.set()
+        self._threads[1].join(60)
+
+
+def write_plan(folder: Path, testbed: ProcessTestbed, topics: tuple[str, ...], group: str) -> Path:
+    """Write the plan of one batch, the properties that it names, and the cutover file of the fleet."""
+    for cluster in (testbed.source, testbed.target):
+        lines = [f"{key}={value}" for key, value in cluster.client_config().items()]
+        (folder / f"{cluster.name}.properties").write_text("\n".join(lines))
+    endpoints = {str(cluster.name): cluster.client_config() for cluster in (testbed.source, testbed.target)}
+    CutoverFileWriter(folder / "cutover.toml", endpoints, {"other": RouteLocations(["no.such.topic"], [])}).write()
+    plan = folder / "shop.yaml"
+    plan.write_text(f"""\
+format: 1
+name: shop
+clusters:
+  source: {{properties: source.properties}}
+  target: {{properties: target.properties}}
+connect: {{url: "{testbed.connect_url}"}}
+reach: [{{file: cutover.toml}}]
+statuses: status
+batches:
+  - name: shop
+    path: in-process
+    topics: {json.dumps(list(topics))}
+    groups: {{{group}: {{moves: shim, instances: 1}}}}
+    producers: {{checkout: {{moves: shim, instances: 1}}}}
+""")
+    return plan
+
+
+def command(*arguments: str, log: Path) -> Process:
+    return spawn([str(Path(sys.executable).with_name("kafka-cutover")), *arguments], stdout=log)
+
+
+def run(*arguments: str, log: Path) -> int:
+    return command(*arguments, log=log).wait(180)
+
+
+def difference(read: list[int], acked: list[int]) -> tuple[list[int], list[int], list[int]]:
+    """Return numbers that were read twice, acknowledged and not read, and read out of order."""
+    twice = [number for number, count in Counter(read).items() if count > 1]
+    return twice, sorted(set(acked) - set(read)), [b for a, b in pairwise(read) if b < a]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "status").mkdir()
+    return tmp_path
+
+
+def test_a_batch_is_moved_with_approvals_and_loses_nothing(testbed: ProcessTestbed, folder: Path) -> None:
+    topics, group = ("run.orders", "run.payments"), "run-billing"
+    admin = Admin(testbed.source.client_config())
+    admin.create_topics(dict.fromkeys(topics, 3))
+    plan = write_plan(folder, testbed, topics, group)
+    apps = Apps(folder, topics, group)
+    log = folder / "run.log"
+    try:
+        wait_until(lambda: sum(map(len, apps.read.values())) > 100)
+        with ExitStack() as stack:
+            service = stack.enter_context(Service())
+            plan.write_text(f"{plan.read_text()}webhooks: [{{url: '{service.url}'}}]\n")
+            started = command("run", str(plan), "--yes-until", "stop-producers", "--serve", "0", log=log)
+            stack.callback(started.kill)
+            wait_until(lambda: "stop-producers waits for approval" in log.read_text(), 120)
+            second = folder / "second.log"
+            assert run("run", str(plan), "--yes-until", "end", log=second) == 2
+            assert "a conductor is running it" in second.read_text()
+            watched(log, group)
+            service.answers = [(200, b'{"approved": true, "by": "ann"}')]  # from now on: it was asked already
+            assert run("advance", str(plan), "--yes", log=folder / "advance.log") == 0
+            code = started.wait(180)
+        assert code == 0, tail(log, 30)
+        assert "approve delete-task: approved by ann (webhook)" in log.read_text()
+        assert service.got[-1]["result"] == "completed"
+        assert [each["step"] for each in service.got if each["event"] == "approval-wanted"] == [
+            "stop-producers",
+            "delete-task",
+        ]
+    finally:
+        apps.finish()
+    assert not apps.errors
+    assert apps.read.keys() == apps.acked.keys()
+    assert {key: difference(apps.read[key], numbers) for key, numbers in apps.acked.items()} == {
+        key: ([], [], []) for key in apps.acked
+    }
+    lines = [json.loads(line) for line in (folder / "shop.run" / "audit.jsonl").read_text().splitlines()]
+    assert {line["event"] for line in lines} >= {"route", "begin", "step begun", "step done", "approval", "end"}
+    assert (folder / "shop.run" / "audit.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+def watched(log: Path, group: str) -> None:
+    """Look at the page of a run that waits for the approval of stop-producers."""
+    (url,) = [line.removeprefix("page: ") for line in log.read_text().splitlines() if line.startswith("page: ")]
+
+    def batch() -> Any:
+        return httpx.get(f"{url}snapshot.json").json()["batches"][0]
+
+    wait_until(lambda: batch()["figures_at"], 60)
+    found = batch()
+    assert found["problems"] == []
+    assert (found["stage"], found["asked"]["step"]) == (4, "stop-producers")
+    assert [(role["location"], role["attested"]) for role in found["clients"]] == [("source", 1), ("target", 1)]
+    assert found["blackouts"][1]["last_client"] == f"{group}-c"
+    assert 0 <= found["blackouts"][1]["last_s"] < 60
+    assert found["lag"]["records"] >= 0
+    assert found["rollback"]["until"] > time.time()
+    assert any(f"group {group} has consumed on the target" in line for line in found["rollback"]["costs"])
+    assert "kafka-cutover" in httpx.get(url).text
+    metrics = httpx.get(f"{url}metrics").text
+    assert 'kafka_cutover_approval_pending{batch="shop",plan="shop"} 1.0' in metrics
+    assert 'kafka_cutover_clients_attested{batch="shop",plan="shop",role="consumer"} 1.0' in metrics
+
+
+def test_a_killed_run_goes_on_and_a_declined_step_is_not_done_and_all_comes_back(
+    testbed: ProcessTestbed, folder: Path
+) -> None:
+    topics, group = ("back.orders",), "back-billing"
+    admin = Admin(testbed.source.client_config())
+    admin.create_topics(dict.fromkeys(topics, 2))
+    plan = write_plan(folder, testbed, topics, group)
+    apps = Apps(folder, topics, group)
+    log = folder / "run.log"
+    try:
+        wait_until(lambda: sum(map(len, apps.read.values())) > 50)
+        assert run("run", str(plan), "--dry-run", log=folder / "dry.log") == 0
+        shown = (folder / "dry.log").read_text()
+        assert "PUT /connectors/" in shown
+        assert 'routes.shop = {"topics": ["back.orders"]' in shown
+        assert not (folder / "shop.run").exists(), "a dry run writes nothing"
+
+        killed = command("run", str(plan), "--yes-until", "stop-consumers", log=log)
+        wait_until(lambda: "stop-consumers waits for approval" in log.read_text(), 120)
+        killed.kill()
+        journal = folder / "shop.run" / "batches" / "shop" / "journal.sqlite"
+        wait_until(lambda: run("advance", str(plan), "--yes", log=folder / "advance.log") == 2, 30)
+        assert "no conductor is running" in (folder / "advance.log").read_text()
+
+        log.write_text("")
+        declined = command("run", str(plan), log=log)
+        wait_until(lambda: "stop-consumers waits for approval" in log.read_text(), 120)
+        assert run("advance", str(plan), "--decline", log=folder / "advance.log") == 0
+        assert declined.wait(60) == 1, tail(log, 20)
+        assert "stop-consumers was declined by" in log.read_text()
+        assert not [e for e in Journal(journal).read() if e.kind == "doing" and e.name == "stop-consumers"]
+        assert run("status", str(plan), "--json", log=folder / "status.log") == 0
+        (batch,) = json.loads((folder / "status.log").read_text())["batches"]
+        assert (batch["progress"], batch["stage"], batch["producers"]) == ("begun", 2, "source")
+        assert "declined" in batch["missed"]
+
+        log.write_text("")
+        moving = command("run", str(plan), "--yes-until", "delete-task", log=log)
+        wait_until(lambda: "delete-task waits for approval" in log.read_text(), 120)
+        Admin(testbed.target.client_config()).delete_records({(topics[0], 0): 1})  # as retention does
+        assert run("advance", str(plan), "--yes", log=folder / "advance.log") == 0
+        assert moving.wait(180) == 1, tail(log, 20)
+        assert "gate verified cannot open: back.orders-0: " in log.read_text()
+        assert "--accept-unproved accepts it" in log.read_text()
+        assert not [e for e in Journal(journal).read() if e.kind == "doing" and e.name == "delete-task"]
+        assert run("rollback", str(plan), "--yes", log=folder / "back.log") == 0, tail(folder / "back.log", 20)
+    finally:
+        apps.finish()
+    assert "all 1 producers attest source" in (folder / "back.log").read_text()
+    # Records that were produced on the target stay there, and the rollback says how many there are.
+    assert "were produced on the target" in (folder / "back.log").read_text()
+    assert run("run", str(plan), log=log) == 2
+    assert "no batch is left (shop: back on the source)" in log.read_text()
+
+
+PLAIN_CONSUMER = """
+import json, sys, confluent_kafka
+out = open(sys.argv[3], "a", buffering=1)
+consumer = confluent_kafka.Consumer({"bootstrap.servers": sys.argv[1], "group.id": sys.argv[2], "client.id": "java",
+    "auto.offset.reset": "earliest", "enable.auto.commit": False})
+import signal
+going = True
+def stop(*_):
+    global going
+    going = False
+signal.signal(signal.SIGTERM, stop)
+consumer.subscribe([sys.argv[4]])
+while going:
+    message = consumer.poll(0.1)
+    if message is not None and message.error() is None:
+        print(f"{message.key().decode()} {message.value().decode()}", file=out)
+        consumer.commit(message, asynchronous=False)
+consumer.close()
+"""
+IN_PROCESS = [f"{{step: {each.step}, dwell_s: {each.dwell_s}}}" for each in find("in-process").path]
+PLAIN_PRODUCER = """
+import sys, time, signal, confluent_kafka
+out = open(sys.argv[2], "a", buffering=1)
+number = int(sys.argv[4])
+producer = confluent_kafka.Producer({"bootstrap.servers": sys.argv[1], "client.id": "erp", "linger.ms": 0})
+going = True
+def stop(*_):
+    global going
+    going = False
+signal.signal(signal.SIGTERM, stop)
+def acked(error, message):
+    if error is None:
+        print(message.value().decode(), file=out)
+while going:
+    producer.produce(sys.argv[3], str(number).encode(), b"erp", on_delivery=acked)
+    number += 1
+    producer.poll(0.02)
+producer.flush(30)
+"""
+HOOK = """#!/bin/bash
+# start CLUSTER-ADDRESSES... or stop: the service is one process, whose pid is in a file
+cd "$(dirname "$0")"
+if [ "$1" = stop ]; then
+    kill "$(cat $CUTOVER_CLIENT.pid)"
+    while kill -0 "$(cat $CUTOVER_CLIENT.pid)" 2>/dev/null; do sleep 0.05; done
+    exit 0
+fi
+kill -0 "$(cat $CUTOVER_CLIENT.pid 2>/dev/null)" 2>/dev/null && exit 0
+address=$2; [ "$CUTOVER_LOCATION" = target ] && address=$3
+if [ "$CUTOVER_CLIENT" = erp ]; then
+    setsid PYTHON producer.py "$address" sent TOPIC "$(( $(tail -n 1 sent) + 1 ))" >/dev/null 2>&1 &
+else
+    setsid PYTHON consumer.py "$address" "$CUTOVER_CLIENT" read TOPIC >/dev/null 2>&1 &
+fi
+echo $! > $CUTOVER_CLIENT.pid
+"""
+
+
+def test_a_fleet_of_which_a_part_is_restarted(testbed: ProcessTestbed, folder: Path) -> None:
+    topic, group, legacy = "mixed.orders", "mixed-billing", "mixed-legacy"
+    Admin(testbed.source.client_config()).create_topics({topic: 3})
+    write_plan(folder, testbed, (topic,), group)
+    source, target = testbed.source.bootstrap, testbed.target.bootstrap
+    (folder / "producer.py").write_text(PLAIN_PRODUCER)
+    (folder / "consumer.py").write_text(PLAIN_CONSUMER)
+    hook = folder / "service"
+    hook.write_text(HOOK.replace("PYTHON", sys.executable).replace("TOPIC", topic))
+    hook.chmod(0o755)
+    plan = folder / "shop.yaml"
+    restart = (
+        f"moves: restart, instances: 1, within_s: 20, on_stop: [./service, stop], "
+        f'on_start: [./service, start, "{source}", "{target}"]'
+    )
+    # The path in-process is for fleets on the shim alone; its steps are for any.
+    text = plan.read_text().replace("path: in-process", f"path: [{', '.join(IN_PROCESS)}]")
+    text = text.replace("    groups: {", f"    gates: {{quiet_s: 2}}\n    groups: {{{legacy}: {{{restart}}}, ")
+    good = text.replace("    producers: {", f"    producers: {{erp: {{{restart}}}, ")
+    lying = good.replace("on_stop: [./service, stop]", "on_stop: [/bin/true]")
+    (folder / "sent").write_text("-1\n")
+    (folder / "read").touch()
+    for client in (legacy, "erp"):
+        service(hook, client, "start", source, target)
+    apps = Apps(folder, (topic,), group)
+    log = folder / "run.log"
+    try:
+        wait_until(lambda: (folder / "read").stat().st_size > 100 and sum(map(len, apps.read.values())) > 100)
+        plan.write_text(lying)
+        assert run("run", str(plan), "--yes-until", "end", log=log) == 1, tail(log, 20)
+        assert "restarted consumers have left source not open" in log.read_text()
+        assert "group mixed-legacy has 1 member (java at 127.0.0.1) on source: stop them" in log.read_text()
+        assert run("rollback", str(plan), "--yes", log=folder / "back.log") == 0, tail(folder / "back.log", 20)
+
+        plan.write_text(good)
+        log.write_text("")
+        assert run("run", str(plan), "--batch", "shop", "--yes-until", "end", log=log) == 0, tail(log, 20)
+        assert "erp: no record on source for" in log.read_text()
+        wait_until(lambda: (folder / "read").read_text().count("erp") > 5)
+    finally:
+        apps.finish()
+        service(hook, "erp", "stop")
+        sent = [int(line) for line in (folder / "sent").read_text().split()[1:]]
+        with suppress(AssertionError):
+            wait_until(lambda: len(received(folder)) >= len(sent), 30)
+        service(hook, legacy, "stop")
+    assert received(folder) == sent, "neither lost nor twice nor reordered"
+    assert {key: difference(apps.read[key], numbers) for key, numbers in apps.acked.items()} == {
+        key: ([], [], []) for key in apps.acked
+    }
+
+
+def service(hook: Path, client: str, *arguments: str) -> None:
+    environment = {**os.environ, "CUTOVER_CLIENT": client, "CUTOVER_LOCATION": "source"}
+    subprocess.run([str(hook), *arguments], env=environment, check=True)
+
+
+def received(folder: Path) -> list[int]:
+    """Return the numbers of the plain producer that the plain consumer has read."""
+    return [int(line.split()[1]) for line in (folder / "read").read_text().splitlines() if line.startswith("erp ")]

@@ -1,0 +1,92 @@
+"""Commands of a plan: which ones a step runs, with what environment, and what happens if they fail or hang."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cutover_harness.cutover.audit import Audit
+from cutover_harness.cutover.hooks import Hooks, run_limited
+from cutover_harness.errors import UsageError
+from cutover_harness.planning.model import PlannedBatch
+from cutover_harness.procedure.names import StepName
+
+
+def hooks(folder: Path, **mover: Any) -> Hooks:
+    batch = PlannedBatch.model_validate(
+        {
+            "name": "shop",
+            "path": "in-process",
+            "topics": ["orders"],
+            "groups": {"legacy": {"moves": "restart", **mover}, "billing": {"moves": "shim"}},
+        }
+    )
+    return Hooks(batch, folder, Audit(folder / "audit.jsonl", "run", "0" * 64))
+
+
+def log(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "audit.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("step", "output"),
+    [
+        (StepName.STOP_CONSUMERS, "stop legacy hold"),
+        (StepName.CONSUMERS_TO_TARGET, "start legacy target"),
+        (StepName.CONSUMERS_TO_SOURCE, "start legacy source"),
+        (StepName.STOP_PRODUCERS, None),
+        (StepName.DELETE_TASK, None),
+    ],
+)
+def test_the_command_of_a_step(tmp_path: Path, step: StepName, output: str | None) -> None:
+    words = 'echo "$0 $CUTOVER_CLIENT $CUTOVER_LOCATION"'
+    run = hooks(tmp_path, on_stop=["sh", "-c", words, "stop"], on_start=["sh", "-c", words, "start"])
+    run(step, "before")
+    assert not (tmp_path / "audit.jsonl").exists()
+    run(step, "move")
+    found = log(tmp_path) if (tmp_path / "audit.jsonl").exists() else []
+    assert [line["output"].strip() for line in found if line["event"] == "command ended"] == [output] * bool(output)
+
+
+def test_a_command_that_fails_stops_the_run(tmp_path: Path) -> None:
+    run = hooks(tmp_path, on_stop=["sh", "-c", "echo no such deployment; exit 3"])
+    with pytest.raises(UsageError, match=r"legacy: sh -c .*: exit code 3: no such deployment"):
+        run(StepName.STOP_CONSUMERS, "move")
+    assert log(tmp_path)[-1]["exit_code"] == 3
+
+
+def test_passwords_of_a_command_are_nowhere(tmp_path: Path) -> None:
+    words = "echo no answer from https://u:hunter2@host; exit 3"
+    run = hooks(tmp_path, on_stop=["sh", "-c", words, "--password=hunter2"])
+    with pytest.raises(UsageError) as error:
+        run(StepName.STOP_CONSUMERS, "move")
+    assert "no answer from" in str(error.value)
+    assert "hunter2" not in f"{error.value}{(tmp_path / 'audit.jsonl').read_text()}"
+
+
+def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
+    run = hooks(tmp_path, on_stop=["sh", "-c", "sleep 60 & echo $! > child; wait"], within_s=0.5)
+    with pytest.raises(UsageError, match=r"did not end within 0 s|did not end within 1 s"):
+        run(StepName.STOP_CONSUMERS, "move")
+    child = int((tmp_path / "child").read_text())
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and _lives(child):
+        time.sleep(0.05)
+    assert not _lives(child)
+    assert log(tmp_path)[-1]["exit_code"] is None
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+
+
+def test_a_command_that_does_not_exist(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no-such-command: cannot be started"):
+        run_limited(["no-such-command"], 5, os.environ, tmp_path)
