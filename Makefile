@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 .PHONY: rehearse test check benchmark clean
 .DEFAULT_GOAL := rehearse
 
-# The stamp depends on what decides the environment's content, so a second call starts at once and needs no network.
+# The stamp depends on what decides the environment's content, so a second call starts immediately and needs no network.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kafka-cutover needs Python >= 3.11, found " + sys.version.split()[0] + ": set PYTHON=/path/to/python3.11")'
 	@echo "==> virtual environment in $(VENV)"

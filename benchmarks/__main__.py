@@ -1,6 +1,6 @@
 """`python -m benchmarks [NAME…]`: run all benchmarks, or those that are named, each in a process of its own.
 
-A benchmark is a module of this folder with a `main()`. The exit code is 1 where one missed a bar of its own.
+A benchmark is a module of this folder with a `main()`. The exit code is 1 if one missed its bar.
 """
 
 from __future__ import annotations

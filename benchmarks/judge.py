@@ -2,10 +2,10 @@
 
     python -m benchmarks.judge [deliveries] [deliveries for the comparison with pandas]
 
-All three count lost, repeated and disordered records per group (the judge does all the rest as well), each in a process
-of its own; every count is checked against what was planted. Prints one JSON line a contestant: wall and processor
-seconds, and the peak of anonymous memory (what is mapped from files is the page cache's). Exits with 1 where a bar is
-missed or a count is wrong: 10 s and 400 MB at 100 million deliveries on two processors.
+All three count lost, repeated and reordered records per group (the judge determines its other measures, too), each in a
+process of its own; every count is checked against the planted one. Prints one JSON line for each: wall and processor
+seconds, and the peak of anonymous memory (mapped files are in the page cache). Exits with 1 if a bar is missed or a
+count is wrong: 10 s and 400 MB at 100 million deliveries on two processors.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _run(name: str, where: Path, size: int, planted: Planted) -> bool:
         ),
         "peak_mb": round(peak / 1024),
     }
-    expected = {group: [planted.lost, planted.repeated, planted.disordered] for group in GROUPS}
+    expected = {group: [planted.lost, planted.repeated, planted.reordered] for group in GROUPS}
     missed = [] if found and json.loads(found) == expected else [f"wrong counts: {found[:200]}"]
     if name == "judge" and size == 100_000_000:
         missed += [f"{SECONDS:.0f} s"] if seconds > SECONDS else []
@@ -79,7 +79,7 @@ from cutover_harness.judge import RunFacts, judge
 from cutover_harness.ledger import read_ledgers
 folder = Path(sys.argv[1])
 found = judge(read_ledgers(folder), RunFacts.load(folder / "run.json"))
-print(json.dumps({g.group: [g.lost, g.duplicated.total, g.disordered] for g in found.groups}))
+print(json.dumps({g.group: [g.lost, g.duplicated.total, g.reordered] for g in found.groups}))
 """
 
 _DUCKDB = """

@@ -22,12 +22,12 @@ _BATCH = 200
 
 @dataclass(frozen=True)
 class Planted:
-    """What the judge has to find in each group."""
+    """Anomalies that the judge has to find in each group."""
 
     acked: int
     lost: int
     repeated: int
-    disordered: int
+    reordered: int
 
 
 def generate(folder: Path, deliveries: int, streams: int = 48, *, seed: int = 1) -> Planted:
@@ -91,7 +91,7 @@ def _produced(stream: int, topic: str, partition: int, topics: tuple[str, ...], 
 
 def _delivered(stream: int, topic: str, partition: int, topics: tuple[str, ...], order: Int64, member: int,
                number: int, random: np.random.Generator) -> Columns:  # fmt: skip
-    """Return what one member got: each stream moves to the next member at half of the traffic."""
+    """Return the records of one member: each stream moves to the next member after half of the traffic."""
     half = len(order) // 2
     mine = slice(0, half) if number % MEMBERS == member else slice(half, None)
     if (number + 1) % MEMBERS != member and number % MEMBERS != member:

@@ -1,4 +1,4 @@
-"""What a ledger costs the application that keeps it, next to CSV and JSON lines flushed per event.
+"""Cost of a ledger for its application, compared with CSV and JSON lines flushed per event.
 
     python -m benchmarks.judge_ledger [events]
 

@@ -1,4 +1,4 @@
-"""How fast and how punctual replay and record are, as ratios to the plain client in the same run, on a real broker.
+"""Speed and punctuality of replay and record, as ratios to the plain client in the same run, on a real broker.
 
     python -m benchmarks.replay_speed [rounds]
 
@@ -8,10 +8,10 @@
   and headers of each message;
 - how late records are sent at 20,000 a second by one process (p99, ms).
 
-Beside each: the same replay on the shim, as a rehearsal's apps run it; a producer that sends key and value alone; an
+For comparison: the same replay on the shim, as a rehearsal's apps run it; a producer that sends key and value alone; an
 eager consumer, which does not pause when its queue was full (the client's default is a second, the recorder has 5 ms);
 and the processor time for a record. Each ratio is of wall time, the median of rounds that alternate. The bars are those
-of the product's own claims; the exit code is 1 where one is missed.
+of the product's own claims; the exit code is 1 if one is missed.
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from cutover_harness.admin import Admin
-from cutover_harness.capture import CaptureInfo, CaptureWriter, TopicInfo, record_batch
-from cutover_harness.capture.options import RecordOptions
+from cutover_harness.capture import CaptureInfo, CaptureWriter, RecordOptions, TopicInfo, record_batch
 from cutover_harness.capture.recorder import Recorder
 from cutover_harness.ledger.identity import HEADER
 from cutover_harness.replay.config import ProducerConfig, ReplayOptions
@@ -167,13 +166,13 @@ def lateness(client: dict[str, Any], folder: Path, topic: str) -> float:
     return float(figures["late_ms"]["p99"])
 
 
-def compare(name: str, plain: list[Speed], ours: list[Speed], bar: float, **beside: list[Speed]) -> bool:
-    """Say how fast it was, with the ratio to a plain client and to what is `beside`; returns whether that will do."""
+def compare(name: str, plain: list[Speed], ours: list[Speed], bar: float, **others: list[Speed]) -> bool:
+    """Print the speed, with the ratio to a plain client and to the `others`; return whether the bar is reached."""
     ratio = _ratio(ours, plain)
     good = ratio >= bar
     held = f"bar {bar}, {'ok' if good else 'MISSED'}"
-    more = "".join(f"; {what} {_told(speeds)}, ratio {_ratio(ours, speeds):.2f}" for what, speeds in beside.items())
-    print(f"{name}: {_told(ours)} against {_told(plain)}, ratio {ratio:.2f} ({held}){more}", flush=True)
+    more = "".join(f"; {what} {_shown(speeds)}, ratio {_ratio(ours, speeds):.2f}" for what, speeds in others.items())
+    print(f"{name}: {_shown(ours)} against {_shown(plain)}, ratio {ratio:.2f} ({held}){more}", flush=True)
     return good
 
 
@@ -181,7 +180,7 @@ def _ratio(ours: list[Speed], other: list[Speed]) -> float:
     return statistics.median(o.rate / p.rate for o, p in zip(ours, other, strict=True))
 
 
-def _told(speeds: list[Speed]) -> str:
+def _shown(speeds: list[Speed]) -> str:
     rate, cpu = (statistics.median(column) for column in zip(*speeds, strict=True))
     return f"{rate:,.0f}/s ({cpu:.1f} us cpu)"
 

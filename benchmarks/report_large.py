@@ -4,7 +4,7 @@
 
 Prints one JSON line: wall time and peak memory of a fresh process that writes the report, and the size of the page.
 The time of reading the same folder with `json` alone, in the same run, is the yardstick.
-Exits with 1 where a bar is missed: 10 s, 1 GB, 5 MB (for the default size).
+Exits with 1 if a bar is missed: 10 s, 1 GB, 5 MB (for the default size).
 """
 
 from __future__ import annotations

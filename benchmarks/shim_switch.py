@@ -1,9 +1,9 @@
-"""How long a switch interrupts: between two real brokers, producers and consumers, and under load of four threads.
+"""Interruption by a switch between two real brokers: producers, consumers, and four threads under load.
 
     python -m benchmarks.shim_switch [switches]
 
-Prints medians; exits with 1 where a bar is missed (300 ms from the last acknowledgement on the old cluster to the first
-on the new one; 1.5 s of a consumer beyond its group's join; nothing lost, doubled or reordered).
+Prints medians; exits with 1 if a bar is missed (300 ms from the last acknowledgement on the old cluster to the first
+on the new one; 1.5 s of a consumer beyond its group's join; nothing lost, duplicated or reordered).
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def consumer_pauses(fleet: Fleet, switches: int) -> tuple[list[float], float]:
 
 
 def stress(fleet: Fleet, switches: int) -> tuple[int, int, int, int]:
-    """Count sent, lost, doubled and disordered records of four threads on one producer."""
+    """Count sent, lost, duplicated and reordered records of four threads on one producer."""
     already = {name: {p: len(v) for p, v in fleet.read(name).items()} for name in fleet.bootstrap}
     producer = cutover_shim.Producer({**fleet.conf, "linger.ms": 2})
     sent = [0] * PARTITIONS
@@ -170,18 +170,18 @@ def stress(fleet: Fleet, switches: int) -> tuple[int, int, int, int]:
 
 
 def count(fleet: Fleet, sent: list[int], already: dict[str, dict[int, int]]) -> tuple[int, int, int]:
-    """Count lost, doubled and disordered records beyond those that were there before."""
-    lost = doubled = disordered = 0
+    """Count lost, duplicated and reordered records beyond those that were there before."""
+    lost = duplicated = reordered = 0
     logs = {name: fleet.read(name) for name in fleet.bootstrap}
     for partition in range(PARTITIONS):
         both: Counter[int] = Counter()
         for name, log in logs.items():
             numbers = [int(v) for v in log[partition][already[name][partition] :]]
-            disordered += sum(a > b for a, b in itertools.pairwise(numbers))
+            reordered += sum(a > b for a, b in itertools.pairwise(numbers))
             both.update(numbers)
         lost += sum(n not in both for n in range(sent[partition]))
-        doubled += sum(c - 1 for c in both.values())
-    return lost, doubled, disordered
+        duplicated += sum(c - 1 for c in both.values())
+    return lost, duplicated, reordered
 
 
 def main(switches: int = 200) -> int:
@@ -196,7 +196,7 @@ def main(switches: int = 200) -> int:
             flush=True,
         )
         sent, *wrong = stress(fleet, switches)
-        print(f"{switches} switches, {sent} records of 4 threads: lost, doubled, disordered {wrong}")
+        print(f"{switches} switches, {sent} records of 4 threads: lost, duplicated, reordered {wrong}")
     return int(gap > 0.3 or beyond > 1.5 or any(wrong))
 
 

@@ -1,9 +1,9 @@
-"""What the shim costs, as a ratio to the raw client: alternating in one run on a real broker, median of 7.
+"""Throughput of the shim as a ratio to the raw client's: alternating in one run on a real broker, median of 7.
 
     python -m benchmarks.shim_throughput [rounds]
 
 Two ratios a case: of wall time, and of the application thread's own processor time, which other processes on the
-machine do not disturb; the bar is on the better of the two. Exits with 1 where a bar is missed.
+machine do not disturb; the bar is on the better of the two. Exits with 1 if a bar is missed.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def main(events: Path) -> None:
         new = [NewTopic(name, n, 1, config={"retention.ms": "-1"}) for name, n in PARTITIONS.items()]
         for future in admin.create_topics(new).values():
             future.result(30)
-        # Java's partitioner, as most of what writes to Kafka uses it.
+        # Java's partitioner, which most producers use.
         producer = Producer({**client, "partitioner": "murmur2_random", "enable.idempotence": True})
         for batch in pq.ParquetFile(events).iter_batches():
             columns = batch.to_pydict()
