@@ -84,8 +84,12 @@ class Recorded:
         }
         (self.folder / "status" / f"{instance}.json").write_text(json.dumps(content))
 
-    def on_hold(self) -> Recorded:
-        """The mirror is synchronised, and consumers are on hold; a gate waits for the one that is missing."""
+    def on_hold(self, now: float | None = None) -> Recorded:
+        """The mirror is synchronised, and consumers are on hold; a gate waits for the one that is missing.
+
+        `now`: seconds since 1970; that client has got its last message four seconds before.
+        """
+        now = now or time.time()
         self.write("done", -1, "start")
         self.step(0, "create-task", ("mirror running", "running; 1 topics, 3 partitions on the target"))
         self.write("step", 1, "synchronise")
@@ -101,7 +105,7 @@ class Recorded:
         waits = {"waits_for": "billing-1 is draining at generation 1", "elapsed_s": 4.5, "idle_s": 4.5}
         self.write("waits", 2, "attested consumers on hold", **waits, deadline_s=30.0)
         self.status("checkout-1", "producer", "source")
-        self.status("billing-1", "consumer", "draining", left_at=time.time() - 3, last_delivered_at=time.time() - 4)
+        self.status("billing-1", "consumer", "draining", left_at=now - 3, last_delivered_at=now - 4)
         return self
 
     def asks(self) -> Recorded:
