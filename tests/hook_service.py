@@ -23,7 +23,7 @@ class Service(ThreadingHTTPServer):
         self.hangs.set()  # not set: it hangs
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:

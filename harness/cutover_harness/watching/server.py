@@ -27,6 +27,7 @@ from cutover_harness.watching.metrics import metrics_of
 from cutover_harness.watching.watcher import Watcher
 
 _EVERY_S = 1.0
+_STOP_POLL_S = 0.05
 _MOST_STREAMS = 20
 _ASSETS = files("cutover_harness.watching") / "assets"
 _TYPES = {"page.html": "text/html", "page.js": "text/javascript"}
@@ -50,7 +51,9 @@ class Server:
         self._names = {"localhost", address.host, socket.gethostname(), socket.getfqdn()}
         _refuse_taken(address)
         self._server = make_server(address.host, address.port, self._app(), threaded=True, request_handler=_Quiet)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="page", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_STOP_POLL_S,), name="page", daemon=True
+        )
         self.url = Address(address.host, self._server.server_port).url
 
     def __enter__(self) -> Self:

@@ -13,6 +13,7 @@ from cutover_harness.conductor.config import CONFIG, ConductorConfig
 from cutover_harness.conductor.journal import Entry
 from cutover_harness.cutover.progress import BatchProgress, batch_progress
 from cutover_harness.locks import FileLock
+from cutover_harness.watching import cluster_figures
 from cutover_harness.watching.cluster_figures import ClusterFigures, retention
 from cutover_harness.watching.facts import BatchFacts, Figures, Statuses
 from cutover_harness.watching.history import compacted, lag_history
@@ -26,7 +27,8 @@ from tests.unit.watching.recorded import Recorded
 
 
 @pytest.fixture
-def recorded(tmp_path: Path) -> Recorded:
+def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recorded:
+    monkeypatch.setattr(cluster_figures, "_ANSWER_S", 0.2)  # no cluster is there
     return Recorded(tmp_path)
 
 
