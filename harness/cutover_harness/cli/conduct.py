@@ -38,7 +38,7 @@ def resume(place: Place, batch: Batch = None, dry_run: DryRun = False) -> int:
     turned back, and everything is on the source.
     """
     folder = batch_folder(place, batch)
-    standing = look(folder)
+    standing = look(folder, also_running=dry_run)
     steps = standing.left(back=False)
     standing.refuse_finished(steps, "resume")
     if (hooks := hooks_of(folder, "resume")) is not None and not standing.turned_back:
@@ -72,7 +72,7 @@ def rollback(
     mirror contradicts it; 2 refused, nothing was changed; 3 back, but not everything could be read back.
     """
     folder = batch_folder(place, batch)
-    standing = look(folder)
+    standing = look(folder, also_running=dry_run)
     steps = standing.left(back=True)
     standing.refuse_finished(steps, "roll back")
     if standing.state.stage == NO_WAY_BACK and not force:

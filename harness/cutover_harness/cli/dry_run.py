@@ -35,7 +35,7 @@ def print_steps(plan: ReadPlan, batch: PlannedBatch, run: RunFolder, *, begun: b
     clusters = check_reach(config)
     with closing(config.peek()) as writer:
         if begun:
-            entries = list(look(run.batch(batch.name)).entries)
+            entries = list(look(run.batch(batch.name), also_running=True).entries)
         else:
             entries = []
             change = route_change(writer, batch, clusters[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from cutover_harness.procedure.path import way_back
 from cutover_harness.procedure.state import STAGES, RouteState
 
 _POLL_S = 0.1
+_TRIES = 5
 
 
 def in_words(stage: int, route: RouteLocations) -> str:
@@ -123,14 +124,27 @@ class Standing:
                 )
 
 
-def look(folder: Path) -> Standing:
+def look(folder: Path, *, also_running: bool = False) -> Standing:
     """Return where the run in `folder` stands.
 
-    Raises UsageError if a conductor runs it, or if configuration, journal and cutover file are not those of one run.
+    Raises UsageError if a conductor runs it, unless `also_running` (for a command that only reads), and if
+    configuration, journal and cutover file are not those of one run.
     """
     _refuse_without_conductor(folder)
     config = ConductorConfig.load(folder / CONFIG)
-    refuse_running(folder, config)
+    try:
+        refuse_running(folder, config)
+    except UsageError:
+        if not also_running:
+            raise
+        for _ in range(_TRIES - 1):
+            with suppress(UsageError):  # the conductor may have written the journal and not yet the cutover file
+                return _standing(folder, config)
+            time.sleep(_POLL_S)
+    return _standing(folder, config)
+
+
+def _standing(folder: Path, config: ConductorConfig) -> Standing:
     entries = inspect(config.journal, config.steps, config.groups)
     config.refuse_other_run(entries[0].time_ns)
     cutover_file = config.peek()

@@ -11,6 +11,8 @@ from cutover_harness.errors import UsageError
 from cutover_harness.files import write_atomic
 from cutover_harness.planning.read import ReadPlan, read_plan
 
+_SUFFIXES = (".yaml", ".yml")
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -23,6 +25,13 @@ class RunFolder:
         """Return the folder of the run of a plan, next to it: `shop.run` for `shop.yaml`. Raises UsageError."""
         if plan.suffix == RUN_SUFFIX:
             raise UsageError(f"{plan}: its run's folder would have the same name: give the plan another one")
+        for suffix in _SUFFIXES:
+            other = plan.with_suffix(suffix)
+            if plan.suffix in _SUFFIXES and suffix != plan.suffix and other.exists() and not other.samefile(plan):
+                raise UsageError(
+                    f"{plan}: {other.name} is next to it, and both would have the run's folder "
+                    f"{plan.with_suffix(RUN_SUFFIX).name}: rename one of them"
+                )
         return cls(plan.with_suffix(RUN_SUFFIX))
 
     def batch(self, name: str) -> Path:

@@ -249,6 +249,21 @@ def test_a_conductor_that_runs_is_named(folder: Path, cli: Cli) -> None:
     refused(cli, folder, "does not answer")  # its lock file stays and blocks no other one
 
 
+@pytest.mark.parametrize("command", ["resume", "rollback"])
+def test_a_dry_run_only_reads_so_a_conductor_may_run(folder: Path, cli: Cli, command: str) -> None:
+    with FileLock(folder / "conductor.lock"):
+        code, _, err = cli(command, str(folder), "--dry-run")
+    assert code == 2
+    assert "source a:1: does not answer" in err, "it got as far as without a conductor"
+
+
+def test_a_journal_that_does_not_fit_is_refused_by_a_dry_run_while_a_conductor_runs(folder: Path, cli: Cli) -> None:
+    (folder / "journal.sqlite").write_bytes(b"")
+    with FileLock(folder / "conductor.lock"):
+        code, _, err = cli("rollback", str(folder), "--dry-run")
+    assert (code, "is empty" in err) == (2, True), err
+
+
 def test_clients_that_were_moved_by_hand_are_refused(folder: Path, cli: Cli) -> None:
     file = folder / "cutover.toml"
     text = file.read_text(encoding="utf-8").replace("generation = 2", "generation = 9")

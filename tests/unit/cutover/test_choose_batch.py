@@ -125,3 +125,17 @@ def test_a_plan_with_any_name_has_its_batches(plan: Path, name: str) -> None:
 def test_a_plan_and_its_run_cannot_have_one_name(plan: Path) -> None:
     with pytest.raises(UsageError, match="its run's folder would have the same name"):
         RunFolder.of(plan.with_name("x.run"))
+
+
+def test_two_plans_that_would_share_a_run_folder_are_refused(plan: Path) -> None:
+    (plan.parent / "plan.yml").write_text(PLAN)
+    for file, other in ((plan, "plan.yml"), (plan.with_suffix(".yml"), "plan.yaml")):
+        with pytest.raises(UsageError, match=rf"{other} is next to it, and both would have the run's folder plan\.run"):
+            RunFolder.of(file)
+
+
+def test_a_link_to_the_plan_is_the_same_plan(plan: Path) -> None:
+    plan.with_suffix(".yml").symlink_to(plan)
+    assert RunFolder.of(plan) == RunFolder.of(plan.with_suffix(".yml"))
+    (plan.parent / "plan.json").write_text("{}")
+    assert RunFolder.of(plan).path.name == "plan.run"
