@@ -20,9 +20,10 @@ $(READY): pyproject.toml constraints.txt
 rehearse: $(READY)
 	$(BIN)/kafka-cutover rehearse $(ARGS)
 
-# Two processes, since most of a test with brokers is waiting; each has a testbed of its own.
+# Two processes, since most of a test with brokers is waiting; each has a testbed of its own. In the order of the folders,
+# long files with brokers come first, and the many short ones of tests/unit fill both processes to the end.
 test: $(READY) check
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .
