@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from cutover_harness.cli import file_read, file_sign, file_write
+from cutover_harness.cli import file_init, file_read, file_sign, file_write
 
 app = typer.Typer(
     help="Create, check, show, change and compare cutover files, control topics and ConfigMaps.",
     no_args_is_help=True,
     add_completion=False,
 )
-app.command("init")(file_write.init)
+app.command("init")(file_init.init)
 app.command("check")(file_read.check)
 app.command("show")(file_read.show)
 app.command("set")(file_write.set_)

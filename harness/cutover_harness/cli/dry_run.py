@@ -16,6 +16,7 @@ from cutover_harness.conductor.config import CONFIG, ConductorConfig
 from cutover_harness.conductor.cutover_file_writer import CutoverFileWriter, RouteLocations
 from cutover_harness.conductor.resume import reached, remaining
 from cutover_harness.conductor.standing import look
+from cutover_harness.cutover.first_routes import command_of
 from cutover_harness.cutover.folder import RunFolder
 from cutover_harness.cutover.preparation import check_reach, route_change
 from cutover_harness.cutover.settings import config_of
@@ -42,6 +43,8 @@ def print_steps(plan: ReadPlan, batch: PlannedBatch, run: RunFolder, *, begun: b
             for name, route in change.after["routes"].items():
                 if route != change.before["routes"].get(name):
                     typer.echo(f"document: route {name} is added, on the source: {json.dumps(route)}")
+                    if name == batch.name and name not in change.before["routes"]:
+                        typer.echo(f"  to add it before the clients start: {command_of(plan, batch)}")
                 writer.routes[name] = RouteLocations(
                     route["topics"], route["groups"], route["producers"], route["consumers"]
                 )

@@ -1,65 +1,133 @@
-"""The first document of a fleet, from properties files and the names of topics and groups."""
+"""`kafka-cutover file init`: write the first document of a fleet."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
-import tomli_w
+import typer
+from cutover_shim.channel import KAFKA
 from cutover_shim.cutover_file import Cluster
 
+from cutover_harness.channels.document import signed_text
 from cutover_harness.channels.opening import cluster_of
-from cutover_harness.channels.problems import problems
-from cutover_harness.channels.redaction import holds_secret
+from cutover_harness.cli.file_channels import ChannelOptions, WriteOptions, opened
+from cutover_harness.cli.file_write import confirm, refuse_unsigned, written
+from cutover_harness.cli.first_document import first_document, named_routes
+from cutover_harness.cli.option_groups import with_option_groups
+from cutover_harness.cutover.first_routes import endpoint_of, first_routes
+from cutover_harness.cutover.settings import key_of
 from cutover_harness.errors import UsageError
-from cutover_harness.properties_file import read_properties
-
-ONLY_ROUTE = "all"
+from cutover_harness.planning.read import ReadPlan, read_plan
 
 
-def first_document(
-    source: Path, target: Path, routes: Sequence[str], topics: Sequence[str], groups: Sequence[str], *, connects: bool
-) -> tuple[str, Mapping[str, Cluster]]:
-    """Return generation 1, and both clusters with references resolved if this machine `connects` to them.
+@dataclass(frozen=True)
+class First:
+    """What a first document is made from. own: the files with which this machine reaches the clusters."""
 
-    Raises UsageError for anything that applications would refuse, and for a secret that is no reference.
+    channels: tuple[str, ...]
+    body: str
+    own: tuple[Path, Path]
+
+
+@with_option_groups
+def init(
+    options: ChannelOptions,
+    write: WriteOptions,
+    channels: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="CHANNEL...",
+            help="PATH, kafka:TOPIC[@source|@target] or configmap:NAMESPACE/NAME[/KEY] (default: the plan's reach).",
+        ),
+    ] = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Plan: a route for each batch, the plan's channels, properties and key."),
+    ] = None,
+    source: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Client properties of the source cluster (default: the plan's).")
+    ] = None,
+    target: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Client properties of the target cluster (default: the plan's).")
+    ] = None,
+    topic: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[ROUTE=]NAME[,NAME]", help="Topics of a route: names or globs; repeatable."),
+    ] = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[ROUTE=]NAME[,NAME]", help="Groups of a route: names or globs; repeatable."),
+    ] = None,
+    route: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Name of a route; repeatable (default: all).")
+    ] = None,
+) -> int:
+    """Write generation 1 with all clients on the source. Channels that have a document are refused.
+
+    References ${NAME} and ${file:PATH} in the properties stay references in the document.
     """
-    files = {"source": source, "target": target}
-    properties = {name: _properties(file) for name, file in files.items()}
-    names = list(dict.fromkeys(routes)) or [ONLY_ROUTE]
-    locations = {"producers": "source", "consumers": "source"}
-    named = {name: {"topics": list[str](), "groups": list[str](), **locations} for name in names}
-    for option, field, values in (("--topic", "topics", topics), ("--group", "groups", groups)):
-        for value in values:
-            route, listed = _of_route(option, value, names)
-            there = named[route][field]
-            assert isinstance(there, list)  # noqa: S101 - the other fields are locations
-            there += listed
-    body = tomli_w.dumps({"generation": 1, "clusters": properties, "routes": named})
-    if found := problems(body):
-        raise UsageError(f"init: {'; '.join(found)}")
-    return body, {name: cluster_of(name, file) for name, file in files.items()} if connects else {}
+    named = tuple(channels or ())
+    if plan is not None:
+        if topic or group or route:
+            raise UsageError("init: --plan has the routes: leave --topic, --group and --route out")
+        read = read_plan(plan)
+        first = _of_plan(read, named, source, target)
+        options = replace(options, key=options.key or key_of(read))
+    else:
+        first = _of_options(named, source, target, named_routes(route or [], topic or [], group or []), topic)
+    connects = any(channel.startswith(KAFKA) for channel in first.channels) and not options.cluster
+    clusters = _clusters(first) if connects else {}
+    with opened(first.channels, options, clusters=clusters, create=True, touch=write.touch) as found:
+        refuse_unsigned(found, write)
+        text = signed_text(first.body, found.keys)
+        for writer in found.writers:
+            if (there := writer.read()) not in (None, text):
+                what = "is empty" if there == "" else "has a document"
+                raise UsageError(f"{writer.name}: {what} already: change it with kafka-cutover file set, or remove it")
+        publisher = found.publisher(deadline_s=write.deadline)
+        if all(writer.read() == text for writer in found.writers):
+            publisher.adopt()
+        else:
+            confirm(found, 1, write)
+            publisher.publish(first.body, 1)
+        return written(publisher, found)
 
 
-def _properties(file: Path) -> dict[str, str]:
-    found = read_properties(file, resolve=False)
-    for name, value in found.items():
-        if holds_secret(name, value):
-            raise UsageError(
-                f"properties {file}: {name} is a secret itself, which every reader of the document would see: write "
-                f"${{file:PATH}} or ${{NAME}}, which each application resolves"
-            )
-    return found
+def _of_options(
+    channels: tuple[str, ...],
+    source: Path | None,
+    target: Path | None,
+    routes: Mapping[str, object],
+    topics: list[str] | None,
+) -> First:
+    if not channels:
+        raise UsageError("init: names no channel: give a cutover file, kafka:TOPIC or configmap:NAMESPACE/NAME")
+    if source is None or target is None or not topics:
+        lacking = [
+            name for name, value in (("--source", source), ("--target", target), ("--topic", topics)) if not value
+        ]
+        raise UsageError(f"init: lacks {', '.join(lacking)}: give them, or --plan FILE")
+    return First(channels, first_document(source, target, routes), (source, target))
 
 
-def _of_route(option: str, value: str, routes: Sequence[str]) -> tuple[str, list[str]]:
-    """Return the route of an option's value, and the names in it."""
-    route, equals, rest = value.partition("=")
-    if not equals or route not in routes:
-        if len(routes) > 1:
-            raise UsageError(f"{option} {value}: names no route: write {option} ROUTE={value}, with one of --route")
-        route, rest = routes[0], value
-    names = [name.strip() for name in rest.split(",")]
-    if not all(names):
-        raise UsageError(f"{option} {value}: has an empty name: write NAME,NAME")
-    return route, names
+def _of_plan(read: ReadPlan, channels: tuple[str, ...], source: Path | None, target: Path | None) -> First:
+    named = channels or tuple(
+        way.channel if way.file is None else f"file:{read.file(way.file)}" for way in read.plan.reach
+    )
+    if not named:
+        raise UsageError(f"{read.path}: reach: is empty: name the channels that the clients follow")
+    own = tuple(read.file(each.properties) for each in (read.plan.clusters.source, read.plan.clusters.target))
+    files = endpoint_of("source", source, own[0]), endpoint_of("target", target, own[1])
+    routes = first_routes(read.plan, lambda: cluster_of("source", own[0]))
+    for name, its in routes.items():
+        groups = ", ".join(its["groups"]) or "none"
+        typer.echo(f"route {name}: topics {', '.join(its['topics'])}; groups {groups}")
+    return First(named, first_document(*files, routes), (own[0], own[1]))
+
+
+def _clusters(first: First) -> dict[str, Cluster]:
+    source, target = first.own
+    return {"source": cluster_of("source", source), "target": cluster_of("target", target)}

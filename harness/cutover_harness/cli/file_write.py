@@ -1,4 +1,4 @@
-"""`kafka-cutover file init` and `set`: write documents to channels."""
+"""`kafka-cutover file set`: write the next document to channels."""
 
 from __future__ import annotations
 
@@ -11,59 +11,18 @@ import typer
 from cutover_shim.channel import KAFKA
 
 from cutover_harness import exit_codes
-from cutover_harness.channels.document import has_signature, signed_text
+from cutover_harness.channels.document import has_signature
 from cutover_harness.channels.editing import changed, edited
 from cutover_harness.channels.problems import problems
 from cutover_harness.channels.publish import Publisher
 from cutover_harness.channels.stranding import stranded, warnings
 from cutover_harness.channels.topic import TopicWriter
-from cutover_harness.cli.file_channels import ChannelOptions, Channels, Opened, WriteOptions, is_channel, opened
-from cutover_harness.cli.file_init import first_document
+from cutover_harness.cli.file_channels import ChannelOptions, Opened, WriteOptions, is_channel, opened
 from cutover_harness.cli.file_read import Live
 from cutover_harness.cli.file_words import against_cluster, difference, source_of
 from cutover_harness.cli.option_groups import with_option_groups
 from cutover_harness.conductor.running import refuse_running_conductor
 from cutover_harness.errors import UsageError
-
-
-@with_option_groups
-def init(
-    channels: Channels,
-    source: Annotated[Path, typer.Option(metavar="FILE", help="Client properties of the source cluster.")],
-    target: Annotated[Path, typer.Option(metavar="FILE", help="Client properties of the target cluster.")],
-    topic: Annotated[
-        list[str], typer.Option(metavar="[ROUTE=]NAME[,NAME]", help="Topics of a route: names or globs; repeatable.")
-    ],
-    options: ChannelOptions,
-    write: WriteOptions,
-    group: Annotated[
-        list[str] | None,
-        typer.Option(metavar="[ROUTE=]NAME[,NAME]", help="Groups of a route: names or globs; repeatable."),
-    ] = None,
-    route: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Name of a route; repeatable (default: all).")
-    ] = None,
-) -> int:
-    """Write generation 1 with all clients on the source. Channels that have a document are refused.
-
-    References ${NAME} and ${file:PATH} in the properties stay references in the document.
-    """
-    connects = any(channel.startswith(KAFKA) for channel in channels) and not options.cluster
-    body, clusters = first_document(source, target, route or [], topic, group or [], connects=connects)
-    with opened(channels, options, clusters=clusters, create=True, touch=write.touch) as found:
-        refuse_unsigned(found, write)
-        text = signed_text(body, found.keys)
-        for writer in found.writers:
-            if (there := writer.read()) not in (None, text):
-                what = "is empty" if there == "" else "has a document"
-                raise UsageError(f"{writer.name}: {what} already: change it with kafka-cutover file set, or remove it")
-        publisher = found.publisher(deadline_s=write.deadline)
-        if all(writer.read() == text for writer in found.writers):
-            publisher.adopt()
-        else:
-            confirm(found, 1, write)
-            publisher.publish(body, 1)
-        return written(publisher, found)
 
 
 @with_option_groups

@@ -10,14 +10,22 @@ from cutover_harness.cutover.preparation import RouteChange
 from cutover_harness.errors import UsageError
 
 
-def show_route(change: RouteChange) -> None:
-    """Print the routes that the document of the clients gets."""
+def show_route(change: RouteChange, batch: str, command: str) -> None:
+    """Print the routes that the document of the clients gets.
+
+    batch: the batch whose route it is. command: adds that one before the batch is run.
+    """
     routes = change.after["routes"]
     new = [name for name in routes if routes[name] != change.before["routes"].get(name)]
     typer.echo(f"the document of the clients gets {', '.join(f'route {name}' for name in new)}, on the source:")
     for name in new:
         groups = ", ".join(routes[name]["groups"]) or "none"
         typer.echo(f"  {name}: topics {', '.join(routes[name]['topics'])}; groups {groups}")
+    if batch not in change.before["routes"]:
+        typer.echo(
+            f"note: a running client keeps its route, and has to be restarted to get this one; add it before the "
+            f"clients start: {command}"
+        )
 
 
 def confirm(question: str) -> None:

@@ -37,6 +37,7 @@ def with_route(
     wanted = {"topics": [*batch.topics, *named], "groups": shim_groups(batch)}
     there = routes.get(batch.name)
     if there is None:
+        _take_from_stays(routes, batch)
         _refuse_taken(routes, batch)
         _refuse_moved(others, batch, named)
         routes[batch.name] = {**wanted, **ON_SOURCE}
@@ -49,8 +50,8 @@ def with_route(
     elif {key: there.get(key) for key in ON_SOURCE} == ON_SOURCE:
         # Topics that are newer than the route. A route that has left the source would move them immediately.
         there["topics"] = [*there["topics"], *(name for name in named if name not in there["topics"])]
-    stays = sorted(set(staying))
-    if stays:
+    elsewhere = {topic for name, route in routes.items() if name != STAYS for topic in route.get("topics", [])}
+    if stays := sorted(set(staying) - elsewhere):  # the name of a topic wins over the batch's pattern in any route
         listed = routes.setdefault(STAYS, {"topics": [], "groups": [], **ON_SOURCE})
         listed["topics"] = sorted({*listed["topics"], *stays})
     return after
@@ -60,6 +61,16 @@ def _to_name(others: Mapping[str, Any], batch: PlannedBatch, moving: Iterable[st
     """Return the topics that patterns of two routes match: clients stay on the source until one route names them."""
     globs = [pattern for route in others.values() for pattern in route.get("topics", [])]
     return sorted(name for name in set(moving) if name not in batch.topics and matches(name, globs))
+
+
+def _take_from_stays(routes: dict[str, Any], batch: PlannedBatch) -> None:
+    """Remove topics that the batch names: another batch left them out by `exclude`, and they move with this one."""
+    there = routes.get(STAYS)
+    if there is None or {key: there.get(key) for key in ON_SOURCE} != ON_SOURCE:
+        return
+    there["topics"] = [topic for topic in there["topics"] if topic not in batch.topics]
+    if not there["topics"] and not there["groups"]:
+        del routes[STAYS]
 
 
 def _has(there: Mapping[str, Any], batch: PlannedBatch) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cutover_harness.errors import UsageError
-from cutover_harness.inputs import read_input
+from cutover_harness.inputs import read_input, read_text_input
 from cutover_harness.inventory.model import Listing
 from cutover_harness.plan.yaml_tree import read_yaml
 from cutover_harness.planning.check_files import FileCheck
@@ -49,7 +50,7 @@ def check_plan(file: Path, env: Mapping[str, str] | None) -> Checked:
     problems += check_names(plan, text)
     files = FileCheck(plan, text, file.parent, env)
     problems += files.problems()
-    unset = list(_unset(plan))
+    unset = [*_unset(plan), *_without_route(file, plan, files)]
     if plan.inventory is not None:
         path, missing = files.path(("inventory", "file"), plan.inventory.file)
         problems += missing
@@ -94,6 +95,29 @@ def _unreadable(text: PlanText, data: dict[str, Any]) -> dict[str, set[str]]:
             if isinstance(groups, dict):
                 found["groups"] |= {str(each) for each in groups}
     return found
+
+
+def _without_route(file: Path, plan: PlanFile, files: FileCheck) -> Iterable[str]:
+    """Return the batches whose route the cutover file lacks. A topic or a ConfigMap is not asked here."""
+    if not any(mover.moves == "shim" for batch in plan.batches for mover in batch.movers):
+        return
+    for number, way in enumerate(plan.reach):
+        if way.file is None:
+            continue
+        path, missing = files.path(("reach", number, "file"), way.file)
+        if missing:
+            yield f"reach: {way.file} does not exist: kafka-cutover file init --plan {file}"
+        elif path is not None:
+            try:
+                routes = tomllib.loads(read_text_input(path, "cutover file"))["routes"]
+                lacking = [batch.name for batch in plan.batches if batch.name not in routes]
+            except (UsageError, KeyError, TypeError, ValueError):
+                continue  # `kafka-cutover file check` reports it
+            if lacking:
+                yield (
+                    f"reach: {way.file} lacks the routes of {', '.join(lacking)}, which clients keep from their start "
+                    f"on: kafka-cutover run {file} --batch {lacking[0]} --dry-run prints the command that adds it"
+                )
 
 
 def _unset(plan: PlanFile) -> Iterable[str]:
