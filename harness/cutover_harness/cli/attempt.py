@@ -19,7 +19,6 @@ from cutover_harness.conductor.config import CONFIG, ConductorConfig
 from cutover_harness.conductor.journal import Entry
 from cutover_harness.conductor.standing import look
 from cutover_harness.cutover import batches, preparation, settings
-from cutover_harness.cutover.first_routes import command_of
 from cutover_harness.cutover.folder import RunFolder
 from cutover_harness.cutover.hooks import Hooks
 from cutover_harness.planning.model import PlannedBatch
@@ -49,7 +48,7 @@ class Attempt:
         with closing(config.writer()) as writer:
             change = preparation.route_change(writer, self.batch, source)
             if change.needed:
-                show_route(change, self.batch.name, command_of(self.plan, self.batch))
+                show_route(change, self.plan, self.batch)
                 if self.asks:
                     confirm("Write it?")
                 self.hooks.audit.write(

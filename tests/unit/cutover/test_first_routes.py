@@ -137,11 +137,11 @@ def test_the_command_that_is_printed_adds_the_route(cli: Cli, capsys: pytest.Cap
     assert (code, err) == (0, "")
     assert routes()["first"] == {"topics": ["orders", "payments"], "groups": ["billing"], **ON_SOURCE}
 
-    show_route(RouteChange(before, with_route(before, first, [])), "first", command_of(read, first))
+    show_route(RouteChange(before, with_route(before, first, [])), read, first)
     shown = capsys.readouterr().out
     assert f"add it before the clients start: {command_of(read, first)}" in shown
     there = {"routes": routes()}
-    show_route(RouteChange(there, there), "first", command_of(read, first))
+    show_route(RouteChange(there, there), read, first)
     assert "note:" not in capsys.readouterr().out
 
 
