@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -145,6 +145,22 @@ def spawn(
     with contextlib.suppress(BrokenPipeError), popen.stdin as gate:
         gate.write(b"\n")
     return process
+
+
+@contextlib.contextmanager
+def ended_with_tool(pid: int) -> Iterator[None]:
+    """Have the reaper end a process and its process group if the tool dies before the context ends.
+
+    The process leads a session of its own, and has nothing of `OWNER` in its environment: what it starts in other
+    sessions stays.
+    """
+    with contextlib.suppress(psutil.NoSuchProcess), _lock:
+        _report(f"+ {pid} {psutil.Process(pid).create_time()}")
+    try:
+        yield
+    finally:
+        with _lock:
+            _report(f"- {pid}")
 
 
 def started() -> list[Process]:

@@ -6,6 +6,7 @@ import getpass
 import json
 import os
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,9 +43,12 @@ class Audit:
             **detail,
         }
         try:
-            handle = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            handle = os.open(self.file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 left = (json.dumps(line) + "\n").encode()
+                size = os.fstat(handle).st_size
+                if size and os.pread(handle, 1, size - 1) != b"\n":  # the part of a line that a full disk has left
+                    left = b"\n" + left
                 while left:  # on a disk that becomes full only a part is written, and the next call says why
                     left = left[os.write(handle, left) :]
                 os.fsync(handle)
@@ -52,3 +56,17 @@ class Audit:
                 os.close(handle)
         except OSError as why:
             raise UsageError(f"{self.file}: cannot be written: {why.strerror}: nothing is done without it") from None
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """Yield the lines, without those of which only a part was written. Raises UsageError."""
+        try:
+            content = self.file.read_text(errors="replace") if self.file.exists() else ""
+        except OSError as why:
+            raise UsageError(f"{self.file}: cannot be read: {why.strerror}") from None
+        for text in content.splitlines():
+            try:
+                line = json.loads(text)
+            except ValueError:
+                continue
+            if isinstance(line, dict):
+                yield line

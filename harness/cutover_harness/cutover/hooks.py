@@ -20,6 +20,7 @@ from cutover_harness.masking import masked, masked_command
 from cutover_harness.planning.model import Mover, PlannedBatch
 from cutover_harness.procedure.names import StepName
 from cutover_harness.procedure.steps import step_of
+from cutover_harness.processes import ended_with_tool
 
 _MOST_OUTPUT = 4000
 
@@ -83,7 +84,8 @@ def run_limited(
         except OSError as why:
             raise UsageError(f"{command[0]}: cannot be started: {why.strerror}") from None
         try:
-            code: int | None = process.wait(within_s)
+            with ended_with_tool(process.pid):  # the next run repeats the command, and two at once disturb each other
+                code: int | None = process.wait(within_s)
         except subprocess.TimeoutExpired:
             code = None
         finally:

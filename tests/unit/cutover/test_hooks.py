@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,8 @@ from cutover_harness.cutover.hooks import Hooks, run_limited
 from cutover_harness.errors import UsageError
 from cutover_harness.planning.model import PlannedBatch
 from cutover_harness.procedure.names import StepName
+
+from tests.waiting import wait_until
 
 
 def hooks(folder: Path, **mover: Any) -> Hooks:
@@ -78,6 +84,28 @@ def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> Non
         time.sleep(0.05)
     assert not _lives(child)
     assert log(tmp_path)[-1]["exit_code"] is None
+
+
+def test_a_command_ends_with_a_tool_that_is_killed_and_what_it_has_started_stays(tmp_path: Path) -> None:
+    script = tmp_path / "hook"
+    script.write_text("setsid sleep 600 & echo $! > service; echo $$ > command; sleep 600\n")
+    words = "from cutover_harness.cutover.hooks import run_limited; from pathlib import Path; import os, sys; "
+    words += "run_limited(['sh', 'hook'], 600, os.environ, Path(sys.argv[1]))"
+    tool = subprocess.Popen([sys.executable, "-c", words, str(tmp_path)])
+    ours: list[int] = []
+    try:
+        wait_until(lambda: (tmp_path / "command").exists() and (tmp_path / "command").read_text().endswith("\n"), 30)
+        ours = [int((tmp_path / name).read_text()) for name in ("command", "service")]
+        assert all(map(_lives, ours))
+        tool.kill()
+        tool.wait()
+        wait_until(lambda: not _lives(ours[0]), 30)
+        assert _lives(ours[1])
+    finally:
+        tool.kill()
+        for pid in ours:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def _lives(pid: int) -> bool:
