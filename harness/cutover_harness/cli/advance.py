@@ -44,7 +44,7 @@ def advance(
         raise UsageError(f"{folder}: waits for no approval now")
     step = StepName(asked.detail["act"])
     source, target = config.clusters(config.peek(file_only=True).document(0))
-    for line in figures(config, (Admin(source), Admin(target)), step):
+    for line in figures(config, (Admin(source), Admin(target)), step).lines():
         typer.echo(printable(line))
     if not decline and not yes:
         if not sys.stdin.isatty():

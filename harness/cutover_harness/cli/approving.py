@@ -53,12 +53,12 @@ def _forget_typed() -> None:
 class Approver:
     """Answers the requests for approval of one conductor.
 
-    figures: the lines to show before a step. given: steps that were approved when the command was started. hint: the
-    command with which another terminal answers.
+    figures: returns the lines to show with a request. given: steps that were approved when the command was started.
+    hint: the command with which another terminal answers.
     """
 
     journal: Path
-    figures: Callable[[StepName], Sequence[str]]
+    figures: Callable[[Entry], Sequence[str]]
     given: frozenset[StepName]
     hint: str
     pause: Callable[[], None] = _nothing
@@ -89,7 +89,7 @@ class Approver:
         step = StepName(asked.detail["act"])
         self._pending = asked
         self.pause()
-        figures = list(self.figures(step))
+        figures = list(self.figures(asked))
         for line in figures:
             typer.echo(printable(line), err=True)
         if step in self.given:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import typer
 
-from cutover_harness.cli.conclusion import conclude
+from cutover_harness.cli.asks import Asks, Clusters, approver_of, audited
+from cutover_harness.cli.conclusion import conclude, read_back_in
 from cutover_harness.cli.driving import Drive
-from cutover_harness.cli.figures import Clusters, approver_of
 from cutover_harness.cli.questions import confirm, show_route
 from cutover_harness.cli.reporting import followers, webhooks_of
 from cutover_harness.cli.route_state import ready_clusters
@@ -96,13 +96,15 @@ class Attempt:
     ) -> int:
         place = f"{self.plan.path} --batch {self.batch.name}"
         advance = f"kafka-cutover advance {place}"
-        approver = approver_of(config, clusters, given, advance)
+        audit, name = self.hooks.audit, self.batch.name
+        asks = Asks(config, clusters, self.batch.rollback_window_h, audited(audit, name))
+        approver = approver_of(asks, given, advance)
         drive = Drive(config, self._own, known, "run", f"kafka-cutover run {place}", answer=self.hooks, more=self.more)
-        with closing(webhooks_of(self.plan, self.batch.name, self.hooks.audit, config.journal)) as webhooks:
+        with closing(webhooks_of(self.plan, name, audit, config.journal)) as webhooks:
             approver.announce = lambda asked, shown: webhooks.ask(asked, str(asked.detail["act"]), shown, advance)
-            ended = drive.run(followers(webhooks, self.hooks.audit, self.batch.name, known), approver)
-            self.hooks.audit.write("end", batch=self.batch.name, result=ended)
+            ended = drive.run(followers(webhooks, audit, name, known), approver)
+            audit.write("end", batch=name, result=ended)
             webhooks.send("end", result="stopped" if isinstance(ended, int) else ended)
         if isinstance(ended, int):
             return ended
-        return conclude(config, self._own, clusters, ended, asked_back=False)
+        return conclude(config, self._own, clusters, ended, asked_back=False, note=read_back_in(audit, name))

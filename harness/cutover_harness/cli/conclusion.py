@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import typer
@@ -14,22 +16,35 @@ from cutover_harness.conductor.findings import ReadBack
 from cutover_harness.conductor.inspection import inspect
 from cutover_harness.conductor.readback import read_back
 from cutover_harness.conductor.resume import reached
+from cutover_harness.cutover.audit import Audit
 from cutover_harness.plan.expect import Ended
 
 _WORDS = {"completed": "completed", "turned-back": "back on the source"}
 
 
 def conclude(
-    config: ConductorConfig, folder: Path, clusters: tuple[Admin, Admin], ended: Ended, *, asked_back: bool
+    config: ConductorConfig,
+    folder: Path,
+    clusters: tuple[Admin, Admin],
+    ended: Ended,
+    *,
+    asked_back: bool,
+    note: Callable[[ReadBack], None] = lambda _: None,
 ) -> int:
-    """Read back where everything is, print it, and return the exit code."""
+    """Read back where everything is, print it, and return the exit code. note: is called with what was found."""
     state = reached(inspect(config.journal, config.steps, config.groups))
     found = read_back(config, state, {"source": clusters[0], "target": clusters[1]})
+    note(found)
     typer.echo(f"{folder}: {_WORDS[ended]}: {where(config)}")
     for label, lines in (("read back", found.proved), ("not so", found.wrong), ("not known", found.unknown)):
         for line in lines:
             typer.echo(f"  {label}: {line}")
     return exit_code(found, asked_back=asked_back, ended=ended)
+
+
+def read_back_in(audit: Audit, batch: str) -> Callable[[ReadBack], None]:
+    """Return what writes the findings about a batch to the audit log."""
+    return lambda found: audit.write("read back", batch=batch, **asdict(found))
 
 
 def exit_code(found: ReadBack, *, asked_back: bool, ended: Ended) -> int:

@@ -11,9 +11,9 @@ import typer
 
 from cutover_harness import runs
 from cutover_harness.admin import Admin
-from cutover_harness.cli.conclusion import conclude
+from cutover_harness.cli.asks import Asks, approver_of, audited
+from cutover_harness.cli.conclusion import conclude, read_back_in
 from cutover_harness.cli.driving import Drive
-from cutover_harness.cli.figures import approver_of
 from cutover_harness.cli.kept_offsets import KeptOffsets
 from cutover_harness.cli.route_state import cost_now, ready_clusters, show
 from cutover_harness.conductor import cost as costs
@@ -113,15 +113,23 @@ def _conduct(standing: Standing, clusters: tuple[Admin, Admin], steps: list[Step
     """Run `steps`, read back their result, and return the exit code."""
     folder, config, entries = standing.folder, standing.config, standing.entries
     ended: Ended | int = "turned-back" if back or standing.turned_back else "completed"
+    command: runs.What = "rollback" if back else "resume"
+    hooks = hooks_of(folder, command)
     if steps or (entries[-1].kind != "end" and not back):
-        command: runs.What = "rollback" if back else "resume"
-        approver = approver_of(config, clusters, frozenset(), f"kafka-cutover advance {folder}")
+        asks, advance = Asks(config, clusters), f"kafka-cutover advance {folder}"
         drive = Drive(config, folder, entries, command, f"kafka-cutover {command} {folder}", back=back)
-        if (hooks := hooks_of(folder, command)) is None:
-            ended = drive.run(approver=approver)
+        if hooks is None:
+            ended = drive.run(approver=approver_of(asks, frozenset(), advance))
         else:
-            hooks.audit.write(command, batch=hooks.batch.name, where=standing.where)
-            saw = [follower(hooks.audit, hooks.batch.name, entries)]
-            ended = replace(drive, answer=hooks).run(saw, approver)
-            hooks.audit.write("end", batch=hooks.batch.name, result=ended)
-    return ended if isinstance(ended, int) else conclude(config, folder, clusters, ended, asked_back=back)
+            audit, name = hooks.audit, hooks.batch.name
+            audit.write(command, batch=name, where=standing.where)
+            asks = replace(asks, window_h=hooks.batch.rollback_window_h, note=audited(audit, name))
+            saw = [follower(audit, name, entries)]
+            ended = replace(drive, answer=hooks).run(saw, approver_of(asks, frozenset(), advance))
+            audit.write("end", batch=name, result=ended)
+    if isinstance(ended, int):
+        return ended
+    if hooks is None:
+        return conclude(config, folder, clusters, ended, asked_back=back)
+    note = read_back_in(hooks.audit, hooks.batch.name)
+    return conclude(config, folder, clusters, ended, asked_back=back, note=note)

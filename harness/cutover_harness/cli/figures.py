@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 
 from cutover_harness.admin import Admin
-from cutover_harness.cli.approving import Approver
-from cutover_harness.cli.route_state import cost_now
+from cutover_harness.cli.going_back import GoingBack, going_back
 from cutover_harness.conductor import cost as costs
 from cutover_harness.conductor.config import ConductorConfig
 from cutover_harness.conductor.inspection import inspect
@@ -18,36 +18,41 @@ from cutover_harness.errors import UsageError
 from cutover_harness.procedure.client_status import missing
 from cutover_harness.procedure.names import StepName
 from cutover_harness.procedure.state import RouteState
-from cutover_harness.procedure.steps import step_of
 from cutover_harness.types import Location, Role
 
-Clusters = tuple[Admin, Admin]
+
+@dataclass(frozen=True)
+class Shown:
+    """What a person is shown before a step. now: what it does, and where everything is."""
+
+    now: tuple[str, ...]
+    back: GoingBack = field(default_factory=GoingBack)
+
+    def lines(self) -> list[str]:
+        """Return it for a terminal."""
+        return [*self.now, *self.back.lines()]
 
 
-def approver_of(config: ConductorConfig, clusters: Clusters, given: frozenset[StepName], hint: str) -> Approver:
-    """Return who asks for approvals of this run. given: steps that are approved already."""
-    return Approver(config.journal, lambda step: figures(config, clusters, step), given, hint)
+def figures(
+    config: ConductorConfig, clusters: tuple[Admin, Admin], step: StepName, window_h: float | None = None
+) -> Shown:
+    """Return what to show before `step`; what cannot be read has its reason.
 
-
-def figures(config: ConductorConfig, clusters: Clusters, step: StepName) -> list[str]:
-    """Return the lines to show before `step`; a figure that cannot be read has its reason."""
+    window_h: the batch's rollback window, None if there is no plan.
+    """
     try:
         entries = inspect(config.journal, config.steps, config.groups)
         written = config.peek(file_only=True)
         route = written.routes[config.route]
     except (UsageError, KeyError) as why:
-        return [f"{step}: the run cannot be read: {why}"]
+        return Shown((f"{step}: the run cannot be read: {why}",))
     state = reached(entries)
-    shown = costs.planned([step], config.route, written.generation, (route.producers, route.consumers))
-    lines = [f"{each}" for each in shown]
+    planned = costs.planned([step], config.route, written.generation, (route.producers, route.consumers))
+    lines = [f"{each}" for each in planned]
     lines += [f"  now: {line}" for line in standing_of(config, state, written.document(0))]
     lines += [f"  now: {line}" for line in _lag(entries)]
-    try:
-        now = cost_now(config, entries, state, written.document(written.generation), clusters)
-    except UsageError as why:
-        return [*lines, f"  going back: {why}"]
-    lines += [f"  going back before it: {line}" for line in costs.cost(state, now)]
-    return [*lines, *(f"  going back after it: {line}" for line in costs.cost(step_of(step).after(state), now))]
+    document = written.document(written.generation)
+    return Shown(tuple(lines), going_back(config, entries, state, document, clusters, step, window_h))
 
 
 def standing_of(config: ConductorConfig, state: RouteState, document: str) -> list[str]:

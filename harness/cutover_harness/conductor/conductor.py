@@ -70,11 +70,13 @@ class Conductor:
                     self._take(number, step)
             except GateMissedError as why:
                 self.journal.write("missed", START, why.gate, why=str(why))
+                self.contexts.note_switches(START, why.gate)
                 if self.on_missed == "stop" or turned_back(self.journal.read()):
                     return False
                 self.turn_back()
                 continue
             back = turned_back(self.journal.read())
+            self.contexts.note_switches(START, "end")
             self.journal.write("end", len(self.contexts.steps), "turned back" if back else "completed")
             return not back
 
@@ -105,8 +107,10 @@ class Conductor:
         begun = any(entry.kind == "doing" and entry.step == number for entry in self.journal.read())
         if not begun:
             self.journal.write("step", number, step.name)
+            self._note_switches(number, step)
             if self.approvals and number < len(self.contexts.steps) and needs_approval(step, context.state):
                 self._gates.approve(number, step.name)
+                self._note_switches(number, step)  # it may have taken hours
             self._gates.ask(number, step.name, "before")
         if not (begun and self._has_effect(step, context)):
             # Also if a conductor was killed between the gates and the step: their evidence may be out of date.
@@ -122,7 +126,14 @@ class Conductor:
         self._done_here = step.name
         state = reached(self.journal.read())
         self.journal.write("done", number, step.name, stage=state.stage)
+        self._note_switches(number, step)
         self._traffic.let_flow(number, step, state, planned.dwell_s)
+
+    def _note_switches(self, number: int, step: Step) -> None:
+        """Note the blackouts that clients report, unless a client is on hold, whose blackout it would make longer."""
+        state = reached(self.journal.read())
+        if "hold" not in (state.producers, state.consumers):
+            self.contexts.note_switches(number, step.name)
 
     def _meet_preconditions(self, step: Step, context: StepContext) -> None:
         """Wait for what `step` needs to prove something, and for the fault that it is to meet."""

@@ -10,6 +10,7 @@ from cutover_harness.conductor.journal import Journal
 from cutover_harness.conductor.resume import before, were_on_target
 from cutover_harness.conductor.snapshots import FOLDER, Snapshots
 from cutover_harness.conductor.statuses import StatusSource, read_statuses
+from cutover_harness.conductor.switches import switches
 from cutover_harness.plan.scenario import Gates, PathStep
 from cutover_harness.procedure.client_status import StatusWatch
 from cutover_harness.procedure.conditions import Conditions
@@ -57,6 +58,13 @@ class Contexts:
     def _snapshots(self) -> Snapshots:
         folder = self.journal.path.with_name(FOLDER)
         return Snapshots(folder, self.route.name, self.route.groups, self.source, self.target)
+
+    def note_switches(self, number: int, step: str) -> None:
+        """Note in the journal what clients report of their last change of cluster, if it has changed."""
+        found = switches(self.statuses.read(), self.route.name)
+        noted = [entry.detail["clients"] for entry in self.journal.read() if entry.kind == "switched"]
+        if found and found != (noted[-1] if noted else None):
+            self.journal.write("switched", number, step, clients=found)
 
     def of(self, number: int, planned: PathStep, done_here: StepName | None) -> StepContext:
         """Return the context of the step `number`; `done_here` is the step that this very process did last."""

@@ -35,6 +35,7 @@ _DETAIL: dict[str, dict[str, type | tuple[type, ...]]] = {
     "ask": {"act": str, "when": str},
     "missed": {"why": str},
     "back": {"acts": list},
+    "switched": {"clients": list},
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Self
 
 from cutover_harness.mirror.exact_resume import ExactOffset, ExactResume
@@ -23,6 +23,7 @@ class TwoWayMirror(Mirror):
         self._follows = True
         self._exact = ExactResume(spec.source, spec.target)
         self._back = ReverseMirror(spec)
+        self._resumes: dict[str, list[ExactOffset]] = {}
 
     def __enter__(self) -> Self:
         """Begin to compare in the background."""
@@ -52,11 +53,16 @@ class TwoWayMirror(Mirror):
             return False, f"{len(waiting)} of {len(rows)} partitions wait for the mirror: {_reason(waiting[0])}"
         self.stop_translating()  # otherwise its own, earlier translation could overwrite ours
         self._exact.apply(group, rows)
+        self._resumes[group] = rows
         unproved = [row for row in rows if not row.proved]
         if none := [row for row in unproved if row.target_offset is None]:
             return False, f"{len(none)} of {len(rows)} partitions have no offset on the target: {_reason(none[0])}"
         kept = f"; {len(unproved)} keep MirrorMaker 2's translation: {_reason(unproved[0])}" if unproved else ""
         return True, f"{len(rows) - len(unproved)} of {len(rows)} partitions proved and set{kept}"
+
+    def resumes(self, group: str) -> Sequence[ExactOffset]:
+        """Return the offsets that were set by `set_exact_offsets` last, and those that it could not prove."""
+        return self._resumes.get(group, [])
 
     def set_absent_offsets(self, group: str, partitions: Collection[PartitionId]) -> str | None:
         """Set the group's offsets like `set_exact_offsets` if the target has none; return what is not proved.

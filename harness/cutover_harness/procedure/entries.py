@@ -17,6 +17,8 @@ Kind = Literal[
     "lag",
     "ends",
     "copied",
+    "resumes",
+    "switched",
     "cut",
     "topics",
     "gone",
@@ -37,6 +39,8 @@ conductors together have waited; gate: passed; doing: written before a step is d
 again (all are idempotent); done: the step and the gates after it; ends: where the target's logs ended when producers
 were about to move there; precondition: what a run needs at a step to prove something; flows: clients have traffic after
 the step; lag: written by earlier versions; cut: where the target's logs ended when the mirror was turned around;
+resumes: the offsets from which groups
+resume on the target, before their consumers start there; switched: what clients report of their last change of cluster;
 topics: the ids of the topics that are mirrored; gone: records that the source removed before they were mirrored;
 found: what was on the target before the mirror was created; published: when each channel has got a generation of the
 cutover file, written again when a channel gets it late; ask, answer: a request to the process that watches the

@@ -25,6 +25,21 @@ class GroupProgressLike(Protocol):
     def synchronised(self) -> bool: ...
 
 
+class ResumeLike(Protocol):
+    """Where a group resumes in one partition of the target. proved: it is the very record."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def source_committed(self) -> int: ...
+    @property
+    def target_offset(self) -> int | None: ...
+    @property
+    def proved(self) -> bool: ...
+
+
 class SkippedLike(Protocol):
     """What a group would skip on the target, readable as text."""
 
@@ -113,6 +128,10 @@ class MirrorLike(Drains, Protocol):
 
     def set_exact_offsets(self, group: str) -> tuple[bool, str]:
         """Set the group's offsets on the target to the very record it resumes from; False while that is not proved."""
+        ...
+
+    def resumes(self, group: str) -> Sequence[ResumeLike]:
+        """Return the offsets that `set_exact_offsets` has set last, or left as they were."""
         ...
 
     def set_absent_offsets(self, group: str, partitions: Collection[PartitionId]) -> str | None:

@@ -14,6 +14,7 @@ from cutover_harness.procedure.entries import START
 from cutover_harness.procedure.gates import Gate, Reading
 from cutover_harness.procedure.mirror_turn import cut_mirror, turn_mirror_around
 from cutover_harness.procedure.names import StepName
+from cutover_harness.procedure.resumes import note_exact, note_translated
 from cutover_harness.procedure.state import RouteState
 from cutover_harness.procedure.step import MovingStep, Step
 
@@ -143,6 +144,7 @@ class SetExactOffsets(Step):
 
     def gates_after(self, context: StepContext) -> Iterator[Gate | Action]:
         yield context.conditions.exact_offsets(context.route.groups, context.bars.deadline_s)
+        yield note_exact(context)
 
 
 class ConsumersToTarget(MovingStep):
@@ -171,6 +173,7 @@ class ConsumersToTarget(MovingStep):
         yield context.conditions.progress(context.route.groups, bars.progress_wait_s, bars.settle_s)
         # That gate may have been passed because its time was over.
         yield context.target_state.nothing_skipped(context.deadline_s, held=True, offsets=True)
+        yield note_translated(context)
 
 
 class ConsumersToSource(MovingStep):

@@ -77,18 +77,9 @@ class ClusterFigures:
         return self._settings_at is None or time.monotonic() - self._settings_at > _SETTINGS_EVERY_S
 
     def _settings(self, found: Figures) -> Figures:
-        source = self._admin(self._source)
-        minutes = source.broker_config().get("offsets.retention.minutes")
-        topics = [topic for topic in source.partitions() if self.config.batch.mirrors(topic)]
-        kept = retention(source.topic_configs(topics))
+        found = with_retention(found, self.config, self._admin(self._source))
         self._settings_at = time.monotonic()
-        offsets_s = float(minutes) * 60 if minutes is not None else None
-        return replace(
-            found,
-            offsets_retention_s=offsets_s,
-            retention_s=None if kept is None else kept[0],
-            retention_topic=None if kept is None else kept[1],
-        )
+        return found
 
     def _try(self, what: str, read: Callable[[], T]) -> T | None:
         try:
@@ -104,6 +95,19 @@ class ClusterFigures:
     def _admin(admin: Admin | None) -> Admin:
         assert admin is not None  # noqa: S101 - connected before
         return admin
+
+
+def with_retention(found: Figures, config: ConductorConfig, source: Admin) -> Figures:
+    """Return the figures with how long the source keeps offsets and records of the batch. Raises KafkaException."""
+    minutes = source.broker_config().get("offsets.retention.minutes")
+    topics = [topic for topic in source.partitions() if config.batch.mirrors(topic)]
+    kept = retention(source.topic_configs(topics))
+    return replace(
+        found,
+        offsets_retention_s=float(minutes) * 60 if minutes is not None else None,
+        retention_s=None if kept is None else kept[0],
+        retention_topic=None if kept is None else kept[1],
+    )
 
 
 def retention(configs: dict[str, dict[str, str]]) -> tuple[float, str] | None:

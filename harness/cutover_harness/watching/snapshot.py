@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from cutover_harness.cli.fleet_rows import fleet_of
 from cutover_harness.conductor import cost as costs
-from cutover_harness.conductor.journal import Entry
 from cutover_harness.conductor.journalled_gates import unapproved
 from cutover_harness.conductor.resume import reached
 from cutover_harness.conductor.statuses import status_on
@@ -16,10 +15,10 @@ from cutover_harness.procedure.state import NO_WAY_BACK, RouteState
 from cutover_harness.procedure.steps import step_of
 from cutover_harness.types import Location, Role
 from cutover_harness.watching.facts import BatchFacts
+from cutover_harness.watching.limits import limits
 from cutover_harness.watching.step_views import step_views
-from cutover_harness.watching.views import AskedView, BatchView, BlackoutView, LagView, Limit, RoleView, RollbackView
+from cutover_harness.watching.views import AskedView, BatchView, BlackoutView, LagView, RoleView, RollbackView
 
-_HOUR_S = 3600.0
 _MOST_POINTS = 300
 
 
@@ -87,12 +86,12 @@ def _blackouts(facts: BatchFacts, now: float) -> tuple[BlackoutView, ...]:
 
 def _rollback(facts: BatchFacts, state: RouteState) -> RollbackView:
     figures = facts.figures
-    limits = _limits(facts, state)
+    found = limits(facts.entries, figures, state, facts.rollback_window_h)
     possible = state.stage != NO_WAY_BACK
     return RollbackView(
         possible=possible,
-        until=min((limit.at for limit in limits), default=None) if possible else None,
-        limits=tuple(limits) if possible else (),
+        until=min((limit.at for limit in found), default=None) if possible else None,
+        limits=tuple(found) if possible else (),
         costs=_costs(facts, state),
         native=figures.native if state.producers == "target" else 0,
     )
@@ -113,33 +112,6 @@ def _queued(facts: BatchFacts) -> int:
     route = facts.config.route if facts.config else ""
     found = {name: status_on(content, route) for name, content in facts.statuses.contents.items()}
     return costs.queued({name: status for name, status in found.items() if status is not None})
-
-
-def _limits(facts: BatchFacts, state: RouteState) -> list[Limit]:
-    """Return the moments after which a rollback is worse, or impossible, as far as they are known."""
-    found, figures = [], facts.figures
-    if (left := _left_source(facts.entries, "consumers")) is not None and state.consumers != "source":
-        if figures.offsets_retention_s is not None:
-            at = left + figures.offsets_retention_s
-            found.append(Limit("the source removes the offsets of groups without members", at))
-        if figures.retention_s is not None:
-            at = left + figures.retention_s
-            found.append(Limit(f"the source removes records of {figures.retention_topic} that groups would read", at))
-    moved = [e.time_ns / 1e9 for e in facts.entries if e.kind == "done" and e.name == StepName.PRODUCERS_TO_TARGET]
-    if moved and state.producers == "target" and facts.rollback_window_h is not None:
-        found.append(Limit("the rollback window of the plan ends", moved[-1] + facts.rollback_window_h * _HOUR_S))
-    return sorted(found, key=lambda limit: limit.at)
-
-
-def _left_source(entries: Sequence[Entry], who: str) -> float | None:
-    """Return when clients left the source for the last time."""
-    left: float | None = None
-    for entry in entries:
-        step = step_of(entry.name) if entry.kind == "doing" else None
-        if step is not None and step.moves == who:
-            away = step.destination != "source"
-            left = (left or entry.time_ns / 1e9) if away else None
-    return left
 
 
 def _asked(facts: BatchFacts, state: RouteState) -> AskedView | None:

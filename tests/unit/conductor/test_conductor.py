@@ -24,7 +24,7 @@ def test_stop_first_waits_for_progress_and_for_a_drained_mirror_before_it_delete
     world = World()
     conductor = new_conductor(tmp_path, world, steps(*FORWARD))
     assert conductor.run()
-    assert world.asked == ["create", "progress of g?", "drained?", "delete"]
+    assert world.asked == ["create", "progress of g?", "progress of g?", "drained?", "delete"]
     assert [mark.stage for mark in timeline_of(conductor).marks if mark.kind == "stage"] == [1, 2, 3, 4, 5, 6, 7]
     written = tomllib.loads((tmp_path / "cutover.toml").read_text(encoding="utf-8"))
     assert (written["generation"], written["routes"]["r"]["producers"]) == (5, "target")
@@ -89,16 +89,16 @@ def test_a_reversed_mirror_is_drained_before_producers_go_back(tmp_path: Path) -
     path = steps(*FORWARD[:5], StepName.REVERSE_MIRROR, StepName.PRODUCERS_TO_TARGET, *back)
     conductor = new_conductor(tmp_path, world, path)
     assert conductor.run()
-    assert world.asked[2:] == ["drained?", "cut", "reverse from 7", "reverse drained?"]
+    assert world.asked[3:] == ["drained?", "cut", "reverse from 7", "reverse drained?"]
 
 
 def test_a_mirror_whose_turn_was_interrupted_is_turned_around_from_the_first_cut(tmp_path: Path) -> None:
     world = World()
     path = steps(*FORWARD[:5], StepName.REVERSE_MIRROR, StepName.PRODUCERS_TO_TARGET)
     assert new_conductor(tmp_path, world, path[:6]).run()
-    assert world.asked[2:] == ["drained?", "cut"]
+    assert world.asked[3:] == ["drained?", "cut"]
     assert new_conductor(tmp_path, world, path).run()
-    assert world.asked[4:] == ["reverse from 7"]
+    assert world.asked[5:] == ["reverse from 7"]
 
 
 def test_unproved_progress_is_waited_for_and_then_passed_as_documented(tmp_path: Path) -> None:

@@ -37,6 +37,15 @@ class Progress:
 
 
 @dataclass
+class Resume:
+    topic: str = "t"
+    partition: int = 0
+    source_committed: int = 5
+    target_offset: int | None = 5
+    proved: bool = True
+
+
+@dataclass
 class Skip:
     """Records that a group would skip; `removed`: by the target, otherwise because of the group's offset."""
 
@@ -149,6 +158,9 @@ class World:
     def set_exact_offsets(self, group: str) -> tuple[bool, str]:
         self.asked.append(f"exact offsets of {group}")
         return self.synchronised, "2 of 2 partitions proved"
+
+    def resumes(self, group: str) -> Sequence[Resume]:
+        return [Resume()]
 
     def cut(self) -> Mapping[tuple[str, int], int]:
         self.asked.append("cut")

@@ -51,7 +51,7 @@ def answers(journal: Journal) -> list[object]:
 
 
 def test_what_was_typed_before_a_question_does_not_answer_it(journal: Journal, keyboard: int) -> None:
-    approver = Approver(journal.path, lambda step: [], frozenset(), "advance")
+    approver = Approver(journal.path, lambda asked: [], frozenset(), "advance")
     type_line(keyboard, "y\n")  # for an earlier question, which somebody else has answered
     approver.saw(ask(journal, StepName.STOP_CONSUMERS, 2))
     approver.look()
@@ -117,7 +117,7 @@ if leader == 0:
     if (child := os.fork()) == 0:
         os.setpgid(0, 0)
         asked = Entry(1, 0, "ask", 2, "approve stop-consumers", {"act": "stop-consumers", "when": "approve"})
-        Approver(pathlib.Path("none"), lambda step: [], frozenset(), "advance").saw(asked)
+        Approver(pathlib.Path("none"), lambda asked: [], frozenset(), "advance").saw(asked)
         os._exit(7)
     _, status = os.waitpid(child, os.WUNTRACED)
     os._exit(1 if os.WIFSTOPPED(status) else os.waitstatus_to_exitcode(status))
