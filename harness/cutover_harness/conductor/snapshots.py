@@ -36,6 +36,8 @@ class Snapshot(BaseModel):
     at: datetime
     route: str
     step: str
+    source_id: str | None = None
+    target_id: str | None = None
     source: Offsets
     target: Offsets
 
@@ -69,7 +71,15 @@ class Snapshots:
                 name: {group: _nested(future.result()) for group, future in its.items()} for name, its in found.items()
             }
         at = datetime.now(UTC)
-        snapshot = Snapshot(at=at, route=self.route, step=step, source=offsets["source"], target=offsets["target"])
+        snapshot = Snapshot(
+            at=at,
+            route=self.route,
+            step=step,
+            source_id=self.source.cluster_id(),
+            target_id=self.target.cluster_id(),
+            source=offsets["source"],
+            target=offsets["target"],
+        )
         file = self.folder / f"{number + 1:02d}-{step}-{at:%Y%m%dT%H%M%S}.json"
         try:
             self.folder.mkdir(exist_ok=True)
@@ -108,10 +118,16 @@ def read_snapshot(file: Path, batch: Batch) -> Snapshot:
 def put_back(snapshot: Snapshot, cluster: Admin, groups: Sequence[str]) -> dict[str, int]:
     """Set the groups' offsets on the source to those of the snapshot, read them back; return how many of each group.
 
-    Partitions that are not in the snapshot keep what they have. Raises UsageError if a group has members there, before
-    anything is written, or if an offset is not there afterwards.
+    Partitions that are not in the snapshot keep what they have. Raises UsageError if the source is another cluster than
+    the one of the snapshot or a group has members there, before anything is written, or if an offset is not there
+    afterwards.
     """
     try:
+        if snapshot.source_id is not None and snapshot.source_id != (there_id := cluster.cluster_id()):
+            raise UsageError(
+                f"the snapshot has offsets of cluster {snapshot.source_id}, but the source is {there_id}: offsets of "
+                "one cluster mean nothing on another; nothing was changed"
+            )
         for group in groups:
             if names := cluster.member_names(group):
                 raise UsageError(

@@ -22,7 +22,11 @@ class Cluster:
     def __init__(self, offsets: Mapping[str, Mapping[tuple[str, int], int]], *, busy: Sequence[str] = ()) -> None:
         self.offsets = {group: dict(its) for group, its in offsets.items()}
         self.forgets: tuple[str, int] | None = None
+        self.id = "one"
         self._busy = busy
+
+    def cluster_id(self) -> str:
+        return self.id
 
     def committed(self, group: str, topics: Sequence[str] | None = None) -> dict[tuple[str, int], int]:
         return {at: n for at, n in self.offsets.get(group, {}).items() if topics is None or at[0] in topics}
@@ -69,6 +73,14 @@ def test_nothing_is_set_while_one_of_the_groups_has_a_member(tmp_path: Path) -> 
     with pytest.raises(UsageError, match=r"group audit has 1 members on the source \(java at host\)"):
         put_back(read_snapshot(take(tmp_path), BATCH), busy, GROUPS)
     assert busy.offsets["billing"] == {("orders", 0): 12}
+
+
+def test_nothing_is_set_on_another_cluster(tmp_path: Path) -> None:
+    other = cluster({"billing": {("orders", 0): 12}})
+    other.id = "two"
+    with pytest.raises(UsageError, match="has offsets of cluster one, but the source is two"):
+        put_back(read_snapshot(take(tmp_path), BATCH), other, GROUPS)
+    assert other.offsets["billing"] == {("orders", 0): 12}
 
 
 def test_an_offset_that_was_not_set_is_an_error(tmp_path: Path) -> None:

@@ -91,6 +91,9 @@ class World:
     def start_offsets(self, topics: Sequence[str]) -> Mapping[tuple[str, int], int]:
         return self.starts
 
+    def cluster_id(self) -> str:
+        return "one"
+
     def member_names(self, group: str) -> list[str]:
         return [f"member at host {n}" for n in range(self.active(group))]
 
