@@ -44,7 +44,7 @@ class Attempt:
     def start(self, given: frozenset[StepName]) -> int:
         """Write the route, wait for the clients, and start the conductor."""
         config = settings.config_of(self.plan, self.batch, self.folder, {})
-        source, target = preparation.check_reach(config)
+        source, target = preparation.check_new(config)
         with closing(config.writer()) as writer:
             change = preparation.route_change(writer, self.batch, source)
             if change.needed:
@@ -67,14 +67,14 @@ class Attempt:
         """Continue a batch that has begun."""
         if not self.folder.entries(self.batch.name):  # it was interrupted before its conductor wrote anything
             config = self._accepting(ConductorConfig.load(self._own / CONFIG))
-            batches.refuse_edited(config, self.batch, self._own)
-            clusters = preparation.check_reach(config)
+            batches.refuse_edited(config, self.plan.plan, self.batch, self._own)
+            clusters = preparation.check_new(config)
             with closing(config.peek()) as writer:
                 preparation.refuse_moved(writer, self.batch.name)
             self._save(config)
             return self._drive(config, [], given, clusters)
         standing = look(self._own)
-        batches.refuse_edited(standing.config, self.batch, self._own)
+        batches.refuse_edited(standing.config, self.plan.plan, self.batch, self._own)
         clusters = ready_clusters(standing, standing.left(back=False))
         self.hooks.audit.write("continue", batch=self.batch.name, where=standing.where)
         config = self._accepting(standing.config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from cutover_harness.conductor.config import ConductorConfig
 from cutover_harness.conductor.findings import ReadBack
 from cutover_harness.conductor.inspection import inspect
 from cutover_harness.conductor.readback import read_back
+from cutover_harness.conductor.readback_connectors import read_back_connectors
 from cutover_harness.conductor.resume import reached
 from cutover_harness.cutover.audit import Audit
 from cutover_harness.plan.expect import Ended
+from cutover_harness.procedure.connectors import Connectors
 
 _WORDS = {"completed": "completed", "turned-back": "back on the source"}
 
@@ -33,7 +36,11 @@ def conclude(
 ) -> int:
     """Read back where everything is, print it, and return the exit code. note: is called with what was found."""
     state = reached(inspect(config.journal, config.steps, config.groups))
-    found = read_back(config, state, {"source": clusters[0], "target": clusters[1]})
+    source, target = clusters
+    found = read_back(config, state, {"source": source, "target": target})
+    if config.connectors:
+        with closing(config.connects(source.cluster_id, target.cluster_id)) as connect:
+            found.add(read_back_connectors(Connectors(config.connectors, connect), state))
     note(found)
     typer.echo(f"{folder}: {_WORDS[ended]}: {where(config)}")
     for label, lines in (("read back", found.proved), ("not so", found.wrong), ("not known", found.unknown)):

@@ -9,7 +9,7 @@ from contextlib import closing
 import typer
 
 from cutover_harness.admin import Admin
-from cutover_harness.cli.payloads import print_connectors, print_offsets
+from cutover_harness.cli.payloads import print_connector_calls, print_connectors, print_offsets
 from cutover_harness.cli.route_state import cost_now
 from cutover_harness.conductor import cost as costs
 from cutover_harness.conductor.config import CONFIG, ConductorConfig
@@ -18,7 +18,7 @@ from cutover_harness.conductor.resume import reached, remaining
 from cutover_harness.conductor.standing import look
 from cutover_harness.cutover.first_routes import command_of
 from cutover_harness.cutover.folder import RunFolder
-from cutover_harness.cutover.preparation import check_reach, route_change
+from cutover_harness.cutover.preparation import check_new, check_reach, route_change
 from cutover_harness.cutover.settings import config_of
 from cutover_harness.planning.model import PlannedBatch
 from cutover_harness.planning.read import ReadPlan
@@ -33,7 +33,7 @@ def print_steps(plan: ReadPlan, batch: PlannedBatch, run: RunFolder, *, begun: b
     """
     begun = begun and bool(run.entries(batch.name))
     config = ConductorConfig.load(run.batch(batch.name) / CONFIG) if begun else config_of(plan, batch, run, {})
-    clusters = check_reach(config)
+    clusters = check_reach(config) if begun else check_new(config)
     with closing(config.peek()) as writer:
         if begun:
             entries = list(look(run.batch(batch.name), also_running=True).entries)
@@ -76,5 +76,6 @@ def _print_step(
         document = tomllib.loads(writer.document(0))["routes"]
         typer.echo(f"  writes to {', '.join([f'file:{config.cutover_file}', *config.channels])}:")
         typer.echo(f"    routes.{config.route} = {json.dumps(document[config.route])}")
+        print_connector_calls(config, step.moves, step.destination)
     if step.waits_after:
         typer.echo(f"  waits after: {step.waits_after}")

@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from urllib.parse import quote
+
 import typer
 from confluent_kafka import KafkaException
 from cutover_shim.cutover_file import SENSITIVE
 
 from cutover_harness.admin import Admin
 from cutover_harness.conductor.config import ConductorConfig
+from cutover_harness.conductor.connect_clusters import ConnectClusters
 from cutover_harness.errors import UsageError
 from cutover_harness.mirror.connector_configs import forward_configs
+from cutover_harness.procedure.connectors import MovedConnector, Offset
+from cutover_harness.procedure.state import Moved, role_of
+from cutover_harness.types import Location
+
+_SHOWN = frozenset(
+    {
+        "name",
+        "connector.class",
+        "tasks.max",
+        "topic",
+        "topics",
+        "topics.regex",
+        "key.converter",
+        "value.converter",
+        "header.converter",
+        "transforms",
+        "predicates",
+        "errors.tolerance",
+        "errors.deadletterqueue.topic.name",
+        "consumer.override.group.id",
+    }
+)
+"""Fields of Connect itself. What a field of a plugin contains is not known: its value may be a secret."""
 
 
 def print_connectors(config: ConductorConfig) -> None:
@@ -34,3 +63,43 @@ def print_offsets(config: ConductorConfig, source: Admin) -> None:
         mine = {p: at for p, at in committed.items() if config.batch.mirrors(p[0])}
         shown = ", ".join(f"{topic}-{partition}: {at}" for (topic, partition), at in sorted(mine.items()))
         typer.echo(f"    {group}: {shown or 'none'}")
+
+
+def print_connector_calls(config: ConductorConfig, moved: Moved, place: Location) -> None:
+    """Print the requests for the connectors that a step moves. Raises UsageError."""
+    mine = [each for each in config.connectors if each.role == role_of(moved)]
+    if not mine:
+        return
+    with closing(config.connects(lambda: None, lambda: None)) as clusters:
+        for each in mine:
+            for line in stop_calls(each) if place == "hold" else _start_calls(clusters, each, place):
+                typer.echo(f"  {line}")
+
+
+def stop_calls(connector: MovedConnector) -> list[str]:
+    """Return the requests that stop a connector."""
+    path, where = _path(connector), f" (Connect {connector.cluster})"
+    calls = [f"PUT {path}/stop{where}", f"GET {path}/config, kept in the run's folder"]
+    return [*calls, f"GET {path}/offsets, kept in the run's folder"] if connector.role == "producer" else calls
+
+
+def _start_calls(clusters: ConnectClusters, connector: MovedConnector, place: Location) -> Iterator[str]:
+    if connector.repointed:
+        yield f"Connect {connector.cluster} is pointed to {place}, by its on_repoint or by a person"
+    yield from start_calls(connector, *clusters.content(connector))
+
+
+def start_calls(connector: MovedConnector, config: Mapping[str, str], offsets: Sequence[Offset]) -> list[str]:
+    """Return the requests that create a connector and resume it. config, offsets: as they are now."""
+    path = _path(connector)
+    shown = {key: value if key in _SHOWN else "***" for key, value in sorted(config.items())}
+    body = {"name": connector.name, "config": shown, "initial_state": "STOPPED"}
+    calls = [f"POST /connectors {json.dumps(body)}"]
+    if connector.role == "producer":
+        pairs = [{"partition": partition, "offset": offset} for partition, offset in offsets]
+        calls.append(f"PATCH {path}/offsets {json.dumps({'offsets': pairs})} (as they are once it has stopped)")
+    return [*calls, f"PUT {path}/resume"]
+
+
+def _path(connector: MovedConnector) -> str:
+    return f"/connectors/{quote(connector.name, safe='')}"

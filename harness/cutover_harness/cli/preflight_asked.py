@@ -12,8 +12,9 @@ import typer
 
 from cutover_harness.errors import UsageError
 from cutover_harness.globs import matches
-from cutover_harness.mirror.connect_access import OPEN
+from cutover_harness.mirror.connect_access import OPEN, ConnectAccess
 from cutover_harness.mirror.connect_properties import read_connect_properties
+from cutover_harness.planning.model import Connect
 from cutover_harness.planning.read import ReadPlan
 from cutover_harness.preflight.model import Client
 from cutover_harness.preflight.planned.read_connect import ConnectAsked
@@ -111,7 +112,10 @@ def asked_of(
         acks,
         worker,
         _connect(read, clusters),
-        tuple(resolved(url, "--connect", os.environ) for url in options.connect or ()),
+        (
+            *(_access(read, each, f"connect_clusters.{name}") for name, each in plan.connect_clusters.items()),
+            *((resolved(url, "--connect", os.environ), OPEN) for url in options.connect or ()),
+        ),
         options.probe_connect,
     )
 
@@ -121,7 +125,11 @@ def _connect(read: ReadPlan, clusters: Mapping[ClusterName, Mapping[str, str]]) 
     connect = read.plan.connect
     if connect is None:
         return None
-    url = resolved(connect.url, f"plan {read.path}: connect.url", os.environ)
+    return ConnectAsked(*_access(read, connect, "connect"), clusters)
+
+
+def _access(read: ReadPlan, connect: Connect, at: str) -> tuple[str, ConnectAccess]:
+    """Return the address of a Connect cluster of the plan, and the access to it. Raises UsageError."""
+    url = resolved(connect.url, f"plan {read.path}: {at}.url", os.environ)
     file = connect.properties
-    access = OPEN if file is None else read_connect_properties(read.file(file))
-    return ConnectAsked(url, access, clusters)
+    return url, OPEN if file is None else read_connect_properties(read.file(file))

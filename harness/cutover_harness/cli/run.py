@@ -15,7 +15,7 @@ from cutover_harness.cutover.audit import Audit
 from cutover_harness.cutover.batches import choose, progress, refuse_before_others
 from cutover_harness.cutover.folder import RunFolder
 from cutover_harness.cutover.hooks import Hooks
-from cutover_harness.cutover.preparation import refuse_others
+from cutover_harness.cutover.settings import connectors_of
 from cutover_harness.cutover.webhooks import addresses
 from cutover_harness.errors import UsageError
 from cutover_harness.planning.check import check_plan
@@ -58,7 +58,7 @@ def run(
     read, folder = read_plan(plan), RunFolder.of(plan)
     refuse_problems(plan)
     chosen = choose(read, folder, batch)
-    refuse_others(chosen)
+    connectors_of(read.plan, chosen)  # what is missing for them
     given = approved_before(yes_until, chosen)
     again = progress(folder, chosen.name) == "back on the source"
     begun = folder.begun(chosen.name) and not again
@@ -69,7 +69,8 @@ def run(
     addresses(read)  # what is wrong with them ends no run in the middle
     with serving(read, folder, serve, live=sys.stderr.isatty()) as lines:
         folder.begin(read)
-        hooks = Hooks(chosen, plan.absolute().parent, Audit(folder.audit, "run", read.digest))
+        audit = Audit(folder.audit, "run", read.digest)
+        hooks = Hooks(read.plan, chosen, plan.absolute().parent, folder.batch(chosen.name), audit)
         if again:
             hooks.audit.write("again", batch=chosen.name, earlier=str(folder.set_aside(chosen.name)))
         attempt = Attempt(

@@ -11,6 +11,13 @@ from pydantic import Field, PlainValidator, field_validator, model_validator
 
 from cutover_harness.channels.names import TopicName, parse_channels
 from cutover_harness.channels.opening import clusters_in, only_references, own_clusters
+from cutover_harness.conductor.connect_clusters import (
+    FOLDER,
+    ClusterId,
+    ConnectCluster,
+    ConnectClusters,
+    MovedConnector,
+)
 from cutover_harness.conductor.cutover_file_writer import CutoverFileWriter, Kubernetes
 from cutover_harness.conductor.inspection import inspect
 from cutover_harness.conductor.journalled_gates import ASKED_WITHIN_S, When
@@ -18,8 +25,7 @@ from cutover_harness.conductor.owner import Owner, refuse_other, this_run
 from cutover_harness.conductor.statuses import StatusSource, open_statuses, place_of, topic_of
 from cutover_harness.configfile import ConfigFile, with_paths
 from cutover_harness.errors import UsageError
-from cutover_harness.mirror import OPEN, Batch, ConnectAccess, MirrorSpec, TwoWayMirror
-from cutover_harness.mirror.client_properties import seen_by_connect
+from cutover_harness.mirror import OPEN, Batch, ConnectAccess, MirrorSpec, TwoWayMirror, seen_by_connect
 from cutover_harness.plan.scenario import Gates, PathStep, PreconditionKind
 from cutover_harness.procedure.names import StepName
 from cutover_harness.procedure.restarted import RestartedClient
@@ -63,6 +69,9 @@ class ConductorConfig(ConfigFile):
     members: dict[str, int] | None = None
     restarts: list[RestartedClient] = Field(default=[])
     """Clients without the shim, in a fleet of which others are on it."""
+    connectors: list[MovedConnector] = Field(default=[])
+    """Those of `restarts` that are connectors."""
+    connect_clusters: list[ConnectCluster] = Field(default=[])
     steps: list[PathStep]
     gates: Gates
     preconditions: list[tuple[StepName, PreconditionKind]] = Field(default=[])
@@ -187,6 +196,11 @@ class ConductorConfig(ConfigFile):
             return open_statuses(self.statuses, {})
         cluster = (self.own or clusters_in(document))["source"]
         return open_statuses(self.statuses, cluster.properties, cluster.redact)
+
+    def connects(self, source: ClusterId, target: ClusterId) -> ConnectClusters:
+        """Return the Connect clusters whose connectors move; they have to be closed. Parameters: read clusters' ids."""
+        folder = self.journal.with_name(FOLDER)
+        return ConnectClusters(self.connect_clusters, folder, {"source": source, "target": target})
 
     def mirror(self, source: Mapping[str, str], target: Mapping[str, str]) -> TwoWayMirror:
         """Return the mirror of the route; it has to be closed."""

@@ -14,6 +14,7 @@ from cutover_harness.conductor.switches import switches
 from cutover_harness.plan.scenario import Gates, PathStep
 from cutover_harness.procedure.client_status import StatusWatch
 from cutover_harness.procedure.conditions import Conditions
+from cutover_harness.procedure.connectors import Connectors
 from cutover_harness.procedure.context import RouteClients, StepContext
 from cutover_harness.procedure.gates import Gate
 from cutover_harness.procedure.names import StepName
@@ -35,6 +36,8 @@ class Contexts:
     gates: Gates
     verified: Callable[[int, float], Gate] | None = None
     """Returns the gate of a step, with this deadline, that compares all records."""
+    connectors: Connectors | None = None
+    """The connectors that move with the batch."""
     watch: StatusWatch = field(default_factory=StatusWatch)
 
     def conditions(self, *, safety: bool) -> Conditions:
@@ -86,5 +89,6 @@ class Contexts:
             journal=self.journal,
             conditions=self.conditions(safety=planned.safety),
             verified=None if self.verified is None else self.verified(number, self.gates.deadline_s),
+            connectors=self.connectors,
             snapshot=lambda: self._snapshots.take(number, planned.step, self.mirror.topics()),
         )

@@ -23,6 +23,7 @@ from cutover_harness.conductor.journal import Journal
 from cutover_harness.conductor.owner import claim
 from cutover_harness.errors import UsageError
 from cutover_harness.locks import FileLock
+from cutover_harness.procedure.connectors import Connectors
 from cutover_harness.procedure.context import RouteClients
 from cutover_harness.procedure.entries import START
 from cutover_harness.procedure.gates import Gate
@@ -49,7 +50,11 @@ def conduct(config: ConductorConfig, *, back: bool = False) -> int:
         mine = config.refuse_other_run(journal.read()[0].time_ns)
         if config.external:
             claim(config.cutover_file, config.route, mine)
-        with closing(config.open_statuses(document)) as statuses, config.mirror(source, target) as mirror:
+        with (
+            closing(config.open_statuses(document)) as statuses,
+            config.mirror(source, target) as mirror,
+            closing(config.connects(clusters[0].cluster_id, clusters[1].cluster_id)) as connect,
+        ):
             contexts = Contexts(
                 route=RouteClients(config.route, config.groups, config.clients, config.members, config.restarts),
                 steps=config.steps,
@@ -61,6 +66,7 @@ def conduct(config: ConductorConfig, *, back: bool = False) -> int:
                 target=clusters[1],
                 gates=config.gates,
                 verified=_verified(config, journal),
+                connectors=Connectors(config.connectors, connect) if config.connectors else None,
             )
             conductor = Conductor(
                 contexts,

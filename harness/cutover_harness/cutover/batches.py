@@ -14,7 +14,7 @@ from cutover_harness.cutover.folder import RunFolder
 from cutover_harness.cutover.hooks import Hooks
 from cutover_harness.cutover.settings import fields_of
 from cutover_harness.errors import UsageError
-from cutover_harness.planning.model import PlannedBatch
+from cutover_harness.planning.model import PlanFile, PlannedBatch
 from cutover_harness.planning.read import ReadPlan, read_plan
 
 Progress = Literal["not begun", "begun", "completed", "back on the source"]
@@ -74,9 +74,9 @@ def refuse_before_others(run: RunFolder, batch: PlannedBatch) -> None:
         )
 
 
-def refuse_edited(config: ConductorConfig, batch: PlannedBatch, folder: Path) -> None:
+def refuse_edited(config: ConductorConfig, plan: PlanFile, batch: PlannedBatch, folder: Path) -> None:
     """Raise UsageError if a configuration is not that of the batch: without a gate it would prove less."""
-    wrong = [name for name, value in fields_of(batch).items() if getattr(config, name) != value]
+    wrong = [name for name, value in fields_of(plan, batch).items() if getattr(config, name) != value]
     wrong += ["plan"] * (config.plan is None)
     if wrong:
         raise UsageError(
@@ -97,7 +97,7 @@ def hooks_of(folder: Path, command: str) -> Hooks | None:
     batch = next((each for each in plan.plan.batches if each.name == folder.absolute().name), None)
     if batch is None:
         raise UsageError(f"{run.plan}: has no batch {folder.absolute().name}: give the folder of a batch")
-    return Hooks(batch, run.path.parent, Audit(run.audit, command, plan.digest))
+    return Hooks(plan.plan, batch, run.path.parent, run.batch(batch.name), Audit(run.audit, command, plan.digest))
 
 
 def batch_folder(place: Path, batch: str | None) -> Path:

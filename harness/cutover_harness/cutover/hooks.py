@@ -9,28 +9,36 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from confluent_kafka import KafkaException
+
+from cutover_harness.admin import Admin
+from cutover_harness.conductor.config import CONFIG, ConductorConfig
 from cutover_harness.conductor.journalled_gates import When
 from cutover_harness.cutover.audit import Audit
 from cutover_harness.errors import UsageError
 from cutover_harness.masking import masked, masked_command
-from cutover_harness.planning.model import Mover, PlannedBatch
+from cutover_harness.planning.model import Mover, PlanFile, PlannedBatch
 from cutover_harness.procedure.names import StepName
 from cutover_harness.procedure.steps import step_of
 from cutover_harness.processes import ended_with_tool
+from cutover_harness.types import ClusterName
 
 _MOST_OUTPUT = 4000
 
 
 @dataclass(frozen=True)
 class Hooks:
-    """Runs the commands of a batch; folder: that of the plan, in which they run."""
+    """Runs the commands of a batch. folder: that of the plan, in which they run. own: that of the batch in the run."""
 
+    plan: PlanFile
     batch: PlannedBatch
     folder: Path
+    own: Path
     audit: Audit
 
     def __call__(self, name: StepName, when: When) -> None:
@@ -42,9 +50,29 @@ class Hooks:
         for client, mover in movers.items():
             command = mover.on_stop if step.destination == "hold" else mover.on_start
             if mover.moves == "restart" and command is not None:
-                self._run(name, client, mover, command, str(step.destination))
+                self._run(name, client, mover.within_s, command, str(step.destination))
+        if step.destination in ("source", "target"):
+            self._repoint(name, movers.values(), step.destination)
 
-    def _run(self, step: StepName, client: str, mover: Mover, command: Sequence[str], place: str) -> None:
+    def _repoint(self, step: StepName, movers: Collection[Mover], place: ClusterName) -> None:
+        """Run the commands that point the Connect clusters of connectors to `place`, unless they work there."""
+        for name in sorted({mover.connect for mover in movers if mover.connect is not None}):
+            command = self.plan.connect_clusters[name].on_repoint
+            if command is not None and not self._works(name, place):
+                within_s = max(mover.within_s for mover in movers if mover.connect == name)
+                self._run(step, name, within_s, command, place)
+
+    def _works(self, connect: str, place: ClusterName) -> bool:
+        """Whether a Connect cluster works on `place`: it is not restarted below connectors that run."""
+        try:
+            config = ConductorConfig.load(self.own / CONFIG)
+            source, target = map(Admin, config.clusters(""))
+            with closing(config.connects(source.cluster_id, target.cluster_id)) as clusters:
+                return clusters.works_elsewhere(connect, place) is None
+        except (UsageError, KafkaException):
+            return False  # it may have been stopped by the command when that was interrupted
+
+    def _run(self, step: StepName, client: str, within_s: float, command: Sequence[str], place: str) -> None:
         environment = {
             "CUTOVER_BATCH": self.batch.name,
             "CUTOVER_CLIENT": client,
@@ -53,12 +81,12 @@ class Hooks:
         }
         facts = {"batch": self.batch.name, "step": str(step), "client": client, "argv": masked_command(command)}
         self.audit.write("command begun", **facts, location=place)
-        code, output = run_limited(command, mover.within_s, {**os.environ, **environment}, self.folder)
+        code, output = run_limited(command, within_s, {**os.environ, **environment}, self.folder)
         self.audit.write("command ended", **facts, exit_code=code, output=masked(output))
         what = f"batch {self.batch.name}: {client}: {' '.join(masked_command(command))}"
         last = masked(output).strip().splitlines()[-1:] or ["no output"]
         if code is None:
-            raise UsageError(f"{what}: did not end within {mover.within_s:.0f} s: {last[0]}")
+            raise UsageError(f"{what}: did not end within {within_s:.0f} s: {last[0]}")
         if code:
             raise UsageError(f"{what}: exit code {code}: {last[0]}")
 

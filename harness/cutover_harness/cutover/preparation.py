@@ -15,6 +15,7 @@ from cutover_harness.conductor.config import ConductorConfig
 from cutover_harness.conductor.cutover_file_writer import CutoverFileWriter, RouteLocations
 from cutover_harness.conductor.reach import refuse_unreachable
 from cutover_harness.conductor.statuses import status_on
+from cutover_harness.cutover.connector_check import check_connectors
 from cutover_harness.cutover.expected import Expected, expected
 from cutover_harness.cutover.routes import with_route
 from cutover_harness.errors import UsageError
@@ -39,22 +40,18 @@ class RouteChange:
         return self.before != self.after
 
 
-def refuse_others(batch: PlannedBatch) -> None:
-    """Raise UsageError if the batch has clients that this version cannot move."""
-    for kind, movers in (("groups", batch.groups), ("producers", batch.producers)):
-        for name, mover in movers.items():
-            if mover.moves == "connector":
-                raise UsageError(
-                    f"batch {batch.name}: {kind}.{name}: moves: connector cannot be carried out yet: write moves: "
-                    f"restart, with commands that stop the connector and start it on the other cluster"
-                )
-
-
 def check_reach(config: ConductorConfig) -> tuple[Admin, Admin]:
     """Return source and target. Raises UsageError if one of them, or Connect, does not answer."""
     source, target = config.clusters("")
     refuse_unreachable({"source": source, "target": target}, [config.connect_url], [], access=config.access)
     return Admin(source), Admin(target)
+
+
+def check_new(config: ConductorConfig) -> tuple[Admin, Admin]:
+    """Return source and target for a batch that has not begun. Raises UsageError, also if a connector cannot move."""
+    clusters = check_reach(config)
+    check_connectors(config, *clusters)
+    return clusters
 
 
 def refuse_moved(writer: CutoverFileWriter, route: str) -> None:

@@ -20,6 +20,7 @@ Map of the modules:
   resumes from), `skip_finder` and `skipped` (records that a group would skip).
 """
 
+from cutover_harness.mirror.client_properties import seen_by_connect
 from cutover_harness.mirror.connect_access import OPEN, ConnectAccess
 from cutover_harness.mirror.errors import MirrorError
 from cutover_harness.mirror.exact_resume import ExactOffset, ExactResume
@@ -47,4 +48,5 @@ __all__ = [
     "ReverseMirror",
     "TwoWayMirror",
     "capture_cut",
+    "seen_by_connect",
 ]

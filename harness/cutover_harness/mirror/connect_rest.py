@@ -1,10 +1,12 @@
 """Kafka Connect's REST interface, as far as a mirror needs it."""
 
+import os
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -12,6 +14,7 @@ from cutover_harness.mirror.connect_access import OPEN, ConnectAccess
 from cutover_harness.mirror.connect_messages import one_line, secrets_of, trace_reason
 from cutover_harness.mirror.errors import MirrorError
 from cutover_harness.mirror.secret_files import SecretFiles
+from cutover_harness.properties_file import resolved
 
 # Temporary answers of a worker that has just started, or whose group rebalances.
 _NOT_YET = frozenset({HTTPStatus.CONFLICT, HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE})
@@ -50,7 +53,7 @@ class Connect:
         access: ConnectAccess = OPEN,
     ) -> None:
         self._files = files
-        self.url = httpx.URL(url)
+        self.url = httpx.URL(resolved(url, "address of Connect", os.environ))
         self._secrets = frozenset(secrets) | access.secrets()
         self.patience_s = patience_s
         # Proxies of the environment cannot reach a Connect on this machine.
@@ -69,7 +72,7 @@ class Connect:
         Each PUT restarts the connector and its tasks, even if it changes nothing.
         """
         config, changed = self._without_secrets(name, config)
-        path, wanted = f"/connectors/{name}/config", {**config, "name": name}
+        path, wanted = f"{_of(name)}/config", {**config, "name": name}
         # The group's leader answers 404 and 500 in the first second of its life.
         self._change(
             "PUT",
@@ -97,21 +100,21 @@ class Connect:
 
     def delete(self, name: str) -> None:
         """Delete the connector if it exists."""
-        self._change("DELETE", f"/connectors/{name}", missing_is_fine=True)
+        self._change("DELETE", _of(name), missing_is_fine=True)
         if self._files is not None:
             self._files.remove(name)
 
     def set_state(self, name: str, action: str) -> None:
         """Request a state, which the connector reaches later: `action` is pause, resume or stop (KIP-875)."""
-        self._change("PUT", f"/connectors/{name}/{action}")
+        self._change("PUT", f"{_of(name)}/{action}")
 
     def restart_failed(self, name: str) -> None:
         """Restart the connector and its tasks if they have FAILED (KIP-745)."""
-        self._change("POST", f"/connectors/{name}/restart?includeTasks=true&onlyFailed=true")
+        self._change("POST", f"{_of(name)}/restart?includeTasks=true&onlyFailed=true")
 
     def status(self, name: str) -> Status | None:
         """Return the states, None if there is no such connector (or if the worker has not learned of it yet)."""
-        answer = self._call("GET", f"/connectors/{name}/status", missing_is_fine=True)
+        answer = self._call("GET", f"{_of(name)}/status", missing_is_fine=True)
         if answer is None:
             return None
         try:
@@ -119,14 +122,23 @@ class Connect:
             states = [str(part["state"]) for part in parts]
             traces = [str(part.get("trace") or "") for part in parts if part["state"] == "FAILED"]
         except (KeyError, TypeError, AttributeError):
-            raise self._error("GET", f"/connectors/{name}/status", "answered with no state") from None
+            raise self._error("GET", f"{_of(name)}/status", "answered with no state") from None
         failure = trace_reason(traces[0], self._secrets) if traces else None
         return Status(states[0], tuple(states[1:]), failure)
 
+    def kind(self, name: str) -> str | None:
+        """Return whether a connector is a `source` or a `sink`, None if there is no such connector."""
+        answer = self._call("GET", _of(name), missing_is_fine=True)
+        return None if answer is None else str(answer.get("type")).lower()
+
     def config(self, name: str) -> dict[str, str] | None:
-        """Return a connector's configuration, None if there is no such connector."""
-        answer = self._call("GET", f"/connectors/{name}/config", missing_is_fine=True)
-        return None if answer is None else {str(key): str(value) for key, value in answer.items()}
+        """Return a connector's configuration, None if there is no such connector. Messages mask its secrets later."""
+        answer = self._call("GET", f"{_of(name)}/config", missing_is_fine=True)
+        if answer is None:
+            return None
+        found = {str(key): str(value) for key, value in answer.items() if value is not None}
+        self._secrets |= secrets_of([found])
+        return found
 
     def root(self) -> dict[str, Any]:
         """Return what Connect says of itself: its version and the id of the cluster that it keeps its state on."""
@@ -154,7 +166,7 @@ class Connect:
 
     def delete_offsets(self, name: str) -> None:
         """Delete the stored offsets of a stopped source connector (Kafka 3.6)."""
-        self._change("DELETE", f"/connectors/{name}/offsets", missing_is_fine=True)
+        self._change("DELETE", f"{_of(name)}/offsets", missing_is_fine=True)
 
     def _object(self, path: str) -> dict[str, Any]:
         answer = self._call("GET", path)
@@ -170,16 +182,16 @@ class Connect:
 
     def offsets(self, name: str) -> list[tuple[dict[str, Any], dict[str, Any] | None]]:
         """Return a source connector's stored (partition, offset) pairs (KIP-875), empty if it has none."""
-        answer = self._call("GET", f"/connectors/{name}/offsets", missing_is_fine=True) or {}
+        answer = self._call("GET", f"{_of(name)}/offsets", missing_is_fine=True) or {}
         try:
             return [(dict(each["partition"]), each["offset"]) for each in answer.get("offsets", ())]
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise self._error("GET", f"/connectors/{name}/offsets", "answered with no offsets") from None
+            raise self._error("GET", f"{_of(name)}/offsets", "answered with no offsets") from None
 
-    def patch_offsets(self, name: str, offsets: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
-        """Set stored offsets of a stopped source connector (KIP-875)."""
+    def patch_offsets(self, name: str, offsets: Sequence[tuple[Mapping[str, Any], Mapping[str, Any] | None]]) -> None:
+        """Set stored offsets of a stopped source connector (KIP-875); None removes the offset of a partition."""
         body = {"offsets": [{"partition": partition, "offset": offset} for partition, offset in offsets]}
-        self._change("PATCH", f"/connectors/{name}/offsets", body)
+        self._change("PATCH", f"{_of(name)}/offsets", body)
 
     def _without_secrets(self, name: str, config: Mapping[str, str]) -> tuple[dict[str, str], bool]:
         """Return the configuration as it is sent, and whether a secret that it refers to has changed."""
@@ -239,6 +251,10 @@ class Connect:
     def _error(self, method: str, path: str, problem: str) -> MirrorError:
         address = self.url.copy_with(username=None, password=None)
         return MirrorError(f"Connect at {address} {problem} to {method} {path}")
+
+
+def _of(name: str) -> str:
+    return f"/connectors/{quote(name, safe='')}"
 
 
 def _content(answer: httpx.Response) -> dict[str, Any] | list[Any] | None:

@@ -12,6 +12,7 @@ from cutover_harness.errors import UsageError
 from cutover_harness.inputs import read_input, read_text_input
 from cutover_harness.inventory.model import Listing
 from cutover_harness.plan.yaml_tree import read_yaml
+from cutover_harness.planning.check_connectors import check_connectors, without_connect
 from cutover_harness.planning.check_files import FileCheck
 from cutover_harness.planning.check_inventory import check_inventory
 from cutover_harness.planning.check_names import check_names
@@ -19,6 +20,7 @@ from cutover_harness.planning.listing import read_listing
 from cutover_harness.planning.model import PlanFile
 from cutover_harness.planning.problems import PlanText, Problem, shape_of
 from cutover_harness.planning.read import MOST_BYTES
+from cutover_harness.words import listed
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ def check_plan(file: Path, env: Mapping[str, str] | None) -> Checked:
     if plan is None:
         return Checked(sorted(problems), [], None)
     problems += check_names(plan, text)
+    problems += check_connectors(plan, text)
     files = FileCheck(plan, text, file.parent, env)
     problems += files.problems()
     unset = [*_unset(plan), *_without_route(file, plan, files)]
@@ -126,6 +129,8 @@ def _unset(plan: PlanFile) -> Iterable[str]:
         yield "inventory: topics and groups were compared with nothing"
     if plan.connect is None:
         yield "connect: the Connect cluster that runs the mirror"
+    if connectors := without_connect(plan):
+        yield f"connect_clusters, and connect of {listed(connectors)}: where these connectors run"
     if shim and not plan.reach:
         yield "reach: the channels by which clients with the shim get the target's address"
     if shim and plan.statuses is None:

@@ -13,7 +13,7 @@ from cutover_harness.errors import UsageError
 from cutover_harness.inputs import read_text_input
 from cutover_harness.masking import masked
 from cutover_harness.mirror.connect_properties import read_connect_properties
-from cutover_harness.planning.model import PlanFile
+from cutover_harness.planning.model import Connect, PlanFile
 from cutover_harness.planning.problems import At, PlanText, Problem
 from cutover_harness.properties_file import read_properties, resolved
 
@@ -31,15 +31,22 @@ class FileCheck:
         clusters = self._plan.clusters
         yield from self._properties(("clusters", "source", "properties"), clusters.source.properties, client=True)
         yield from self._properties(("clusters", "target", "properties"), clusters.target.properties, client=True)
-        if (connect := self._plan.connect) is not None:
-            yield from self._resolved(("connect", "url"), connect.url)
-            if masked(connect.url) != connect.url and "${" not in connect.url:
-                yield self._text.problem(("connect", "url"), "has a password: write ${NAME} for it")
-            if connect.properties is not None:
-                yield from self._properties(("connect", "properties"), connect.properties, client=False)
+        if self._plan.connect is not None:
+            yield from self._connect(("connect",), self._plan.connect)
+        for name, connect in self._plan.connect_clusters.items():
+            yield from self._connect(("connect_clusters", name), connect)
+            if connect.target is not None:
+                yield from self._connect(("connect_clusters", name, "target"), connect.target)
         if self._plan.policy is not None:
             yield from self._policy(self._plan.policy)
         yield from self._reach()
+
+    def _connect(self, at: At, connect: Connect) -> Iterable[Problem]:
+        yield from self._resolved((*at, "url"), connect.url)
+        if masked(connect.url) != connect.url and "${" not in connect.url:
+            yield self._text.problem((*at, "url"), "has a password: write ${NAME} for it")
+        if connect.properties is not None:
+            yield from self._properties((*at, "properties"), connect.properties, client=False)
 
     def path(self, at: At, name: str) -> tuple[Path | None, list[Problem]]:
         """Return the path of a file that exists, or the problem with it."""

@@ -24,7 +24,7 @@ PathName = Literal["in-process", "stop-first", "restart", "overlap"]
 """Paths of the catalogue that end on the target."""
 
 
-SECRET = ("key", "url", "on_stop", "on_start")
+SECRET = ("key", "url", "on_stop", "on_start", "on_repoint")
 """Fields of which a person may have written the secret itself: no message shows their values."""
 
 
@@ -65,6 +65,25 @@ class Connect(PlanPart):
     )
 
 
+class MovingConnect(Connect):
+    """A Kafka Connect cluster whose connectors move to the target."""
+
+    target: Connect | None = Field(
+        default=None,
+        description="Another Connect cluster, which works on the target; null: this one is pointed to the target.",
+    )
+    on_repoint: Command | None = Field(
+        default=None,
+        description="Command that restarts its workers with the bootstrap.servers of CUTOVER_LOCATION; null: a person.",
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.target is not None and self.on_repoint is not None:
+            raise ValueError("target and on_repoint exclude each other: the connectors move to another Connect cluster")
+        return self
+
+
 class ListedBy(PlanPart):
     """The inventory that the plan was made from."""
 
@@ -103,6 +122,9 @@ class Mover(PlanPart):
         "connector of Kafka Connect, which is stopped and started on the other cluster."
     )
     connector: str | None = Field(default=None, description="Name of the connector; only with moves: connector.")
+    connect: Name | None = Field(
+        default=None, description="The Connect cluster that runs it, one of connect_clusters; only with connector."
+    )
     instances: int | None = Field(
         default=None, ge=1, le=10_000, description="How many members or producers there are; null: not known."
     )
@@ -116,8 +138,13 @@ class Mover(PlanPart):
     def _fits(self) -> Self:
         if (self.connector is not None) != (self.moves == "connector"):
             raise ValueError("connector belongs to moves: connector, which needs it")
+        if self.connect is not None and self.connector is None:
+            raise ValueError("connect is for moves: connector")
         if self.moves != "restart" and (self.on_stop or self.on_start):
-            raise ValueError("on_stop and on_start are for moves: restart")
+            raise ValueError(
+                "on_stop and on_start are for moves: restart"
+                + ("; on_repoint of its Connect cluster moves a connector" if self.moves == "connector" else "")
+            )
         return self
 
 
@@ -212,6 +239,9 @@ class PlanFile(PlanPart):
     inventory: ListedBy | None = Field(default=None, description="The inventory that the plan was made from.")
     clusters: Clusters
     connect: Connect | None = Field(default=None, description="null: not known yet; a cutover needs it.")
+    connect_clusters: dict[Name, MovingConnect] = Field(
+        default={}, description="The Connect clusters whose connectors move, by a name of your choice."
+    )
     reach: tuple[ReachedBy, ...] = Field(default=(), description="Channels to the clients with the shim.")
     key: str | None = Field(
         default=None, description="Key of the documents' signatures: ${file:PATH} or ${NAME}; the first of two signs."

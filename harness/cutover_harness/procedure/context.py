@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cutover_harness.procedure.conditions import Conditions
+from cutover_harness.procedure.connectors import Connectors
 from cutover_harness.procedure.gates import Gate
 from cutover_harness.procedure.mirror_integrity import MirrorIntegrity
 from cutover_harness.procedure.names import StepName
@@ -75,6 +76,8 @@ class StepContext:
     """The gate that compares all records of both clusters, None if the run does not ask for it."""
     snapshot: Callable[[], object]
     """Keeps the groups' offsets on both clusters in a file of the run, before offsets are written."""
+    connectors: Connectors | None = None
+    """The connectors that move, None if there are none."""
 
     @property
     def integrity(self) -> MirrorIntegrity:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
+from cutover_harness.procedure import connector_steps
 from cutover_harness.procedure.context import Action, StepContext
 from cutover_harness.procedure.gates import Gate
 from cutover_harness.procedure.names import StepName
@@ -56,6 +57,11 @@ class Step:
     def do(self, context: StepContext) -> None:
         """Do it; doing it again changes nothing."""
 
+    def before_commands(self, context: StepContext) -> Iterable[Gate | Action]:
+        """Return what has to be so before the plan's commands for the step are run."""
+        del context
+        return ()
+
     def gates_after(self, context: StepContext) -> Iterable[Gate | Action]:
         """Return the gates after the step, in order."""
         del context
@@ -92,6 +98,10 @@ class MovingStep(Step):
     def do(self, context: StepContext) -> None:
         context.move(self.moves, self.destination)
 
+    def before_commands(self, context: StepContext) -> Iterator[Gate | Action]:
+        if self.destination != "hold":
+            yield from connector_steps.clear(context, self.moves, self.destination)
+
     def gates_after(self, context: StepContext) -> Iterator[Gate | Action]:
         role, deadline_s = role_of(self.moves), context.bars.deadline_s
         restarted = context.route.restarted(role)
@@ -99,6 +109,11 @@ class MovingStep(Step):
             expected, generation = context.route.instances(role), context.cutover_file.generation
             if expected or not restarted:  # that none attests would prove nothing
                 yield context.conditions.attested(role, expected, self.destination, generation, deadline_s)
+            if self.destination == "hold":
+                yield from connector_steps.stop(context, self.moves)
+            else:
+                after = self._changed(context.state)
+                yield from connector_steps.start(context, self.moves, self.destination, after)
             if restarted:
                 yield from self._restarted(context, restarted)
         elif role == "consumer" and self.destination != "hold":

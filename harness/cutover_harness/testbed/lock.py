@@ -13,9 +13,12 @@ from jgo.maven import MavenContext
 
 BROKERS = ("2.8.2", "3.4.1", "3.9.1", "3.9.2", "4.4.0")
 CONNECT = ("3.9.2",)
+FILESTREAM = CONNECT
 ROOTS = {
     "broker": ("org.apache.kafka:kafka_2.13:{version}",),
     "connect": ("org.apache.kafka:connect-runtime:{version}", "org.apache.kafka:connect-mirror:{version}"),
+    # Kafka's file connectors, for a worker next to the mirror's: a plugin that reads any file is not for that one.
+    "filestream": ("org.apache.kafka:connect-file:{version}",),
 }
 # Without a binding of slf4j there are no logs at all. Kafka before 4 calls log4j 1 itself, which reload4j replaces
 # without the known vulnerabilities of log4j 1.
@@ -68,7 +71,11 @@ def main() -> None:
     roles: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory() as folder:
         context = MavenContext(repo_cache=Path(folder))
-        for role, version in [("broker", v) for v in BROKERS] + [("connect", v) for v in CONNECT]:
+        for role, version in [
+            *(("broker", v) for v in BROKERS),
+            *(("connect", v) for v in CONNECT),
+            *(("filestream", v) for v in FILESTREAM),
+        ]:
             unused = UNUSED - USED.get(version, set())
             logging = LOG4J1 if version < "4" else LOG4J2
             # Apart, or versions that log4j's parent manages would replace those of Kafka's own dependencies.

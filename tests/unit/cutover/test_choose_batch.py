@@ -95,12 +95,13 @@ def test_the_comparison_before_the_mirror_is_deleted_refuses_a_changed_plan(plan
     ],
 )
 def test_a_configuration_that_was_edited_is_refused(plan: Path, field: str, value: object) -> None:
-    batch, folder = read_plan(plan).plan.batches[0], RunFolder.of(plan).batch("first")
-    refuse_edited(ConductorConfig.load(folder / CONFIG), batch, folder)
+    read, folder = read_plan(plan).plan, RunFolder.of(plan).batch("first")
+    batch = read.batches[0]
+    refuse_edited(ConductorConfig.load(folder / CONFIG), read, batch, folder)
     text = json.loads((folder / CONFIG).read_text())
     (folder / CONFIG).write_text(json.dumps(text | {field: value}))
     with pytest.raises(UsageError, match=rf"conductor\.json: {field}: not as in the plan"):
-        refuse_edited(ConductorConfig.load(folder / CONFIG), batch, folder)
+        refuse_edited(ConductorConfig.load(folder / CONFIG), read, batch, folder)
 
 
 def test_status_shows_any_reason(plan: Path) -> None:

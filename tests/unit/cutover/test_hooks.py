@@ -16,7 +16,7 @@ import pytest
 from cutover_harness.cutover.audit import Audit
 from cutover_harness.cutover.hooks import Hooks, run_limited
 from cutover_harness.errors import UsageError
-from cutover_harness.planning.model import PlannedBatch
+from cutover_harness.planning.model import PlanFile, PlannedBatch
 from cutover_harness.procedure.names import StepName
 
 from tests.waiting import wait_until
@@ -31,7 +31,12 @@ def hooks(folder: Path, **mover: Any) -> Hooks:
             "groups": {"legacy": {"moves": "restart", **mover}, "billing": {"moves": "shim"}},
         }
     )
-    return Hooks(batch, folder, Audit(folder / "audit.jsonl", "run", "0" * 64))
+    return Hooks(plan_of(batch), batch, folder, folder, Audit(folder / "audit.jsonl", "run", "0" * 64))
+
+
+def plan_of(batch: PlannedBatch, **more: Any) -> PlanFile:
+    clusters = {name: {"properties": f"{name}.properties"} for name in ("source", "target")}
+    return PlanFile.model_validate({"name": "shop", "clusters": clusters, "batches": [batch], **more})
 
 
 def log(folder: Path) -> list[dict[str, Any]]:
@@ -118,3 +123,30 @@ def _lives(pid: int) -> bool:
 def test_a_command_that_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no-such-command: cannot be started"):
         run_limited(["no-such-command"], 5, os.environ, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("step", "works_there", "ran"),
+    [
+        (StepName.CONSUMERS_TO_TARGET, False, ["etl target"]),
+        (StepName.CONSUMERS_TO_SOURCE, False, ["etl source"]),
+        (StepName.CONSUMERS_TO_TARGET, True, []),  # its connectors may run there already
+        (StepName.STOP_CONSUMERS, False, []),
+        (StepName.PRODUCERS_TO_TARGET, False, []),  # none of its connectors produces
+    ],
+)
+def test_a_connect_cluster_is_pointed_once_to_where_its_connectors_move(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: StepName, works_there: bool, ran: list[str]
+) -> None:
+    sinks = {f"connect-{name}": {"moves": "connector", "connector": name, "connect": "etl"} for name in ("a", "b")}
+    batch = PlannedBatch.model_validate({"name": "shop", "path": "stop-first", "topics": ["orders"], "groups": sinks})
+    command = ["sh", "-c", 'echo "$CUTOVER_CLIENT $CUTOVER_LOCATION"']
+    plan = plan_of(batch, connect_clusters={"etl": {"url": "http://127.0.0.1:1", "on_repoint": command}})
+    monkeypatch.setattr(Hooks, "_works", lambda *_: works_there)
+    Hooks(plan, batch, tmp_path, tmp_path, Audit(tmp_path / "audit.jsonl", "run", "0" * 64))(step, "move")
+    found = log(tmp_path) if (tmp_path / "audit.jsonl").exists() else []
+    assert [line["output"].strip() for line in found if line["event"] == "command ended"] == ran
+
+
+def test_a_connect_cluster_of_which_nothing_is_known_is_pointed(tmp_path: Path) -> None:
+    assert not hooks(tmp_path)._works("etl", "target")

@@ -207,7 +207,7 @@ def _mover(facts: Facts, batch: str, subject: str, group: str | None, mover: Mov
             subject,
             f"moves with connector {mover.connector}, which {why}",
             REST,
-            "correct the name in the plan, start the connector, or name its Connect with --connect URL",
+            "correct the name in the plan, start the connector, or name its Connect cluster in connect_clusters",
             batch,
         )
 

@@ -86,17 +86,17 @@ def mirror_spec(asked: ConnectAsked, batch: Batch) -> MirrorSpec:
 
 
 def read_movers(
-    asked: ConnectAsked | None, others: Sequence[str], scope: Scope, gaps: Gaps
+    asked: ConnectAsked | None, others: Sequence[tuple[str, ConnectAccess]], scope: Scope, gaps: Gaps
 ) -> dict[str, RunningConnector]:
     """Return the connectors that the plan moves, as far as they exist; a Connect that does not answer is a gap.
 
-    others: addresses of Connect clusters besides the mirror's.
+    others: addresses of Connect clusters besides the mirror's, and the access to each.
     """
     movers = [mover for batch in scope.batches for mover in batch.planned.movers]
     names = {mover.connector for mover in movers if mover.connector is not None}
     found: dict[str, RunningConnector] = {}
     places = [] if asked is None else [(asked.url, asked.access)]
-    for url, access in [*places, *((other, OPEN) for other in others)]:
+    for url, access in [*others, *places]:
         if not names - found.keys():
             break
         try:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from cutover_harness.inventory.completeness import Gaps
 from cutover_harness.inventory.opening import opened_calls
+from cutover_harness.mirror.connect_access import ConnectAccess
 from cutover_harness.mirror.spec import untranslatable
 from cutover_harness.planning.model import PlanFile
 from cutover_harness.preflight.model import Client, Cluster
@@ -31,7 +32,7 @@ class Asked:
     """What a preflight of a plan is asked for; `clusters`: librdkafka properties.
 
     batches: names or globs of those to check, all if empty. worker: principal of Connect's workers. connect: of the
-    mirror; others: addresses of Connect clusters whose connectors move. probe: whether a connector may be created.
+    mirror; others: Connect clusters whose connectors move. probe: whether a connector may be created.
     """
 
     plan: PlanFile
@@ -41,7 +42,7 @@ class Asked:
     target_acks: str | None = None
     worker: str | None = None
     connect: ConnectAsked | None = None
-    others: tuple[str, ...] = ()
+    others: tuple[tuple[str, ConnectAccess], ...] = ()
     probe: bool = False
 
 

@@ -81,7 +81,7 @@ def _of_movers(chosen: Chosen, template: Scenario) -> Iterator[Omitted]:
         yield Omitted(
             f"Batch {name}: connectors: {listed(connectors)}",
             "how the connectors themselves move: they are restarted consumers and producers here",
-            "stop, re-point and start one of them in staging",
+            "move one of them in staging with kafka-cutover run",
         )
     if overlaps(template) and (shim := [who for who, mover in movers.items() if mover.moves == "shim"]):
         yield Omitted(
