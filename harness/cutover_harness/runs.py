@@ -31,6 +31,8 @@ class Interrupted:
     what: What
     folder: Path
     pid: int
+    again: str
+    """The command that continues it; empty if none does."""
 
 
 def records() -> Path:
@@ -38,12 +40,19 @@ def records() -> Path:
     return cache_folder() / "runs"
 
 
-def begin(what: What, folder: Path) -> None:
-    """Record that this process works on a run. A cache folder that is not writable stops no run."""
+def begin(what: What, folder: Path, again: str = "") -> None:
+    """Record that this process works on a run, instead of those that were killed in the same folder.
+
+    again: the command that continues the run. A cache folder that is not writable stops no run.
+    """
     me = psutil.Process()
     record = records() / f"{me.pid}-{what}-{abs(hash(folder.absolute()))}.json"
-    facts = {"what": what, "folder": str(folder.absolute()), "pid": me.pid, "started": me.create_time()}
+    place = folder.absolute()
+    facts = {"what": what, "folder": str(place), "pid": me.pid, "started": me.create_time(), "again": again}
     with contextlib.suppress(OSError):
+        for earlier in interrupted():
+            if earlier.folder == place:
+                earlier.record.unlink(missing_ok=True)
         records().mkdir(parents=True, exist_ok=True)
         write_atomic(record, json.dumps(facts))
         atexit.register(_end, record, me.pid)
@@ -60,7 +69,7 @@ def interrupted() -> Iterator[Interrupted]:
         try:
             facts = json.loads(record.read_text(encoding="utf-8"))
             pid, started = int(facts["pid"]), float(facts["started"])
-            found = Interrupted(record, facts["what"], Path(facts["folder"]), pid)
+            found = Interrupted(record, facts["what"], Path(facts["folder"]), pid, str(facts.get("again", "")))
         except (OSError, ValueError, KeyError, TypeError):
             continue  # being written
         if reaper.identify(pid, started) is None:

@@ -146,3 +146,20 @@ def test_doctor_lists_leftovers_without_a_container_engine(
     said = capsys.readouterr().out
     assert f"process {pid} (" in said
     assert f"run folder {folder}: " in said
+
+
+def test_of_runs_of_one_folder_that_were_killed_the_last_is_listed_with_the_command_that_continues_it(
+    tmp_path: Path,
+) -> None:
+    killed_run = "import os, signal, sys; from pathlib import Path; from cutover_harness import runs\n"
+    killed_run += "runs.begin('run', Path(sys.argv[1]), sys.argv[2]); os.kill(os.getpid(), signal.SIGKILL)"
+    for folder in ("a", "b", "a"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        command = f"kafka-cutover run shop.yaml --batch {folder}"
+        subprocess.run([sys.executable, "-c", killed_run, str(tmp_path / folder), command], check=False)
+    found = sorted(map(str, leftovers.interrupted_runs(clean=False)))
+    assert [line.split(" (process")[0] for line in found] == [f"run folder {tmp_path / each}: run" for each in "ab"]
+    assert found[0].endswith("was killed: kafka-cutover run shop.yaml --batch a continues")
+    runs.begin("resume", tmp_path / "a")
+    (left,) = leftovers.interrupted_runs(clean=False)
+    assert f"run folder {tmp_path / 'b'}: " in left.what, "what was continued is not listed any more"

@@ -53,7 +53,7 @@ class Drive:
         Raises UsageError if it refused and nothing was changed.
         """
         folder, config = self.folder, self.config
-        runs.begin(self.command, folder)
+        runs.begin(self.command, folder, self.again)
         refuse_running(folder, config)  # it may have started while a question was open
         with Progress(more=self.more) as progress:
             followers = [*saw, approver.saw] if approver is not None else list(saw)

@@ -96,7 +96,7 @@ def _of_folder(run: runs.Interrupted) -> Iterator[Leftover]:
     foreign = any(config.prefix for config in configs)
     data = [path for path in (*run.folder.glob("testbed"), *run.folder.glob("*/testbed")) if path.is_dir()]
     remedy = (
-        f"kafka-cutover {run.what} {run.folder} continues"
+        f"{run.again or f'kafka-cutover resume {run.folder}'} continues"
         if run.what != "rehearse"
         else ("rehearse again" if foreign else "its brokers are gone: rehearse again")
     )
