@@ -12,6 +12,9 @@ from cutover_harness.errors import UsageError
 from cutover_reports.build import build
 from cutover_reports.compare import compare
 from cutover_reports.model import Decision
+from cutover_reports.performed.reading import is_run
+from cutover_reports.performed.verdict import EXIT_CODES as CUTOVER_CODES
+from cutover_reports.performed.write import write_cutover
 from cutover_reports.write import write_merged
 
 EXIT_CODES: dict[Decision, int] = {
@@ -29,14 +32,23 @@ def report_command(
     out: Path | None = None,
     policy: Path | None = None,
     json_output: bool = False,
+    rehearsed: Path | None = None,
 ) -> int:
     """Write a report of run folders, or compare two of them; return the exit code.
 
     folders: one or more run folders; of several one merged report is written, into `out` (default: the last of them).
+    Or the folder of a plan's run alone: the report of the cutover, beside its rehearsal in the folder `rehearsed`
+    (default: one next to it). Its exit codes: 0 complete and verified; 1 unfinished, rolled back or contradicted by
+    what was found; 3 not proved.
     compare_them: exactly two folders, before and after; what got better or worse is printed, and nothing is written.
     Returns 0 for GO or GO WITH CONDITIONS and if nothing got worse; 1 for NO-GO and if something did; 3 for
     INCONCLUSIVE. Raises UsageError for bad input.
     """
+    runs = [folder for folder in folders if folder.is_dir() and is_run(folder)]
+    if runs:
+        return _performed(folders, runs[0], compare_them, out, policy, rehearsed, json_output=json_output)
+    if rehearsed is not None:
+        raise UsageError(f"--rehearsed {rehearsed}: belongs to the folder of a run (PLAN.run), and none is given")
     if compare_them:
         if len(folders) != 2:
             raise UsageError(f"--compare takes two run folders, before and after; {len(folders)} given")
@@ -59,3 +71,29 @@ def report_command(
     else:
         sys.stdout.write(f"{report.decision}: {report.headline}\n{target / 'report.html'}\n")
     return EXIT_CODES[report.decision]
+
+
+def _performed(
+    folders: Sequence[Path],
+    run: Path,
+    compare_them: bool,
+    out: Path | None,
+    policy: Path | None,
+    rehearsed: Path | None,
+    *,
+    json_output: bool,
+) -> int:
+    """Write the report of a cutover, and return the exit code."""
+    if len(folders) > 1 or compare_them:
+        raise UsageError(
+            f"{run}: is the folder of a run: give it alone, and a rehearsal to compare it with as --rehearsed DIR"
+        )
+    if policy is not None:
+        raise UsageError(f"--policy {policy}: belongs to rehearsals, and {run} is the folder of a run: leave it out")
+    target = out or run
+    report = write_cutover(run, target, rehearsed)
+    if json_output:
+        sys.stdout.write(report.model_dump_json(indent=1) + "\n")
+    else:
+        sys.stdout.write(f"{report.verdict}: {report.headline}\n{target / 'report.html'}\n")
+    return CUTOVER_CODES[report.verdict]

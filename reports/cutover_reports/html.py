@@ -27,8 +27,25 @@ SHAPES = {
     "INCONCLUSIVE": "diamond", "unknown": "diamond", "not rehearsed": "diamond",
     "NO-GO": "cross", "FAIL": "cross", "gives up": "cross", "blocks": "cross",
     "accepted": "ring",
+    "COMPLETE AND VERIFIED": "tick", "complete and verified": "tick", "done": "tick", "passed": "tick", "equal": "tick",
+    "COMPLETE, ACCEPTED UNPROVED": "triangle", "complete, accepted unproved": "triangle", "ROLLED BACK": "triangle",
+    "rolled back": "triangle", "COMPLETE, NOT PROVED": "diamond", "complete, not verified": "diamond",
+    "complete, not read back": "diamond", "inconclusive": "diamond", "unproved": "diamond", "waiting": "diamond",
+    "UNFINISHED": "cross", "unfinished": "cross", "CONTRADICTED": "cross", "contradicted": "cross", "stopped": "cross",
+    "missed": "cross", "different": "cross", "not approved": "cross",
 }  # fmt: skip
-CLASSES = {"GO": "go", "GO WITH CONDITIONS": "conditions", "NO-GO": "nogo", "not rehearsed": "unknown"}
+CLASSES = {
+    "GO": "go", "GO WITH CONDITIONS": "conditions", "NO-GO": "nogo", "not rehearsed": "unknown",
+    **dict.fromkeys(("COMPLETE AND VERIFIED", "complete and verified", "done", "passed", "equal"), "go"),
+    **dict.fromkeys(
+        ("COMPLETE, ACCEPTED UNPROVED", "complete, accepted unproved", "ROLLED BACK", "rolled back", "unproved",
+         "COMPLETE, NOT PROVED", "complete, not verified", "complete, not read back", "waiting"), "conditions",
+    ),
+    **dict.fromkeys(
+        ("UNFINISHED", "unfinished", "CONTRADICTED", "contradicted", "stopped", "missed", "different", "not approved"),
+        "nogo",
+    ),
+}  # fmt: skip
 #: With this many scenarios or more, only those that did not pass are printed in full.
 MANY = 40
 
@@ -36,7 +53,7 @@ MANY = 40
 def html(built: Built) -> str:
     """Return the page. Every name, key and error text in it is escaped; no script or style is fetched from anywhere."""
     report = built.report
-    template = _environment().get_template("report.html.j2")
+    template = environment().get_template("report.html.j2")
     titles = {scenario.id: scenario.name for scenario in report.scenarios}
     return template.render(
         report=report,
@@ -47,11 +64,11 @@ def html(built: Built) -> str:
         titles=titles,
         many=MANY,
         style=Markup(style()),  # noqa: S704 - our own file
-        script=Markup(_asset("page.js")),  # noqa: S704 - our own file
-        vega=Markup(_vega()),  # noqa: S704 - the library's own bundle
-        data=_embedded(
+        script=Markup(asset("page.js")),  # noqa: S704 - our own file
+        vega=Markup(vega()),  # noqa: S704 - the library's own bundle
+        data=embedded(
             {
-                "spec": json.loads(_asset("timeline.vg.json")),
+                "spec": json.loads(asset("timeline.vg.json")),
                 "scenarios": {
                     s.id: plot(s, built.series.get(s.id, {})) for s in report.scenarios if built.series.get(s.id)
                 },
@@ -125,7 +142,8 @@ def _stages(scenario: Scenario, end: float) -> list[dict[str, Any]]:
     ]
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return the templates with the filters that pages use."""
     environment = Environment(
         loader=PackageLoader("cutover_reports", "assets"),
         autoescape=True,
@@ -146,6 +164,8 @@ def _environment() -> Environment:
         "inventory": plans.inventory_in_words,
         "seen": words.seen,
         "applied": words.applied,
+        "at": words.at,
+        "duration": words.duration,
         "css": lambda word: CLASSES.get(word, word.lower().replace(" ", "-")),
     }
     environment.globals |= {
@@ -157,7 +177,7 @@ def _environment() -> Environment:
     return environment
 
 
-def _embedded(value: Any) -> Markup:
+def embedded(value: Any) -> Markup:
     """Return JSON for a script element: no text in it can end the element or begin a comment."""
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=True)
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704
@@ -165,15 +185,16 @@ def _embedded(value: Any) -> Markup:
 
 def style() -> str:
     """Return the page's style sheet."""
-    return palette() + _asset("style.css")
+    return palette() + asset("style.css")
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Return one of our own files."""
     return (resources.files("cutover_reports") / "assets" / name).read_text("utf-8")
 
 
 @cache
-def _vega() -> str:
+def vega() -> str:
     """Return the plotting library, Vega with Vega-Embed, as one script of 0.9 MB. Bundling takes about a second."""
     bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     # It holds no end tag today; should it once, this keeps it inside its element.

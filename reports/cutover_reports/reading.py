@@ -65,7 +65,7 @@ class RunFolder:
 def read_run(folder: Path) -> RunFolder:
     """Read the files of a run folder itself. Raises UsageError if it is no run folder."""
     if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder: give the folder that `rehearse --out` wrote")
+        raise UsageError(f"{folder}: no such folder: give the folder that `rehearse --out` wrote, or PLAN.run of `run`")
     missing: list[str] = []
     rehearsal = _read_json(folder / "rehearsal.json", folder, missing)
     try:
@@ -78,7 +78,8 @@ def read_run(folder: Path) -> RunFolder:
         raise UsageError(f"{folder}: cannot be read: {why.strerror or why}") from None
     if not rehearsal and not found:
         raise UsageError(
-            f"{folder}: neither rehearsal.json nor a scenario folder in it: give the folder that `rehearse --out` wrote"
+            f"{folder}: neither a rehearsal (no rehearsal.json, no scenario folder) nor a run (no audit.jsonl, no "
+            f"plan.yaml): give the folder that `rehearse --out` wrote, or PLAN.run of `kafka-cutover run`"
         )
     listed = [
         name for name in _strings(rehearsal.get("scenarios")) if Path(name).name == name and name not in (".", "..")

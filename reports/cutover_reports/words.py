@@ -80,6 +80,16 @@ def blackouts(scenario: Scenario) -> str:
     return f"blackout of producers {blackout(scenario, 'producer')}, of consumers {blackout(scenario, 'consumer')}"
 
 
+def duration(value: float | None) -> str:
+    """Return a duration given in seconds; a dash if there is none."""
+    return NOTHING if value is None else milliseconds(value * 1000)
+
+
+def at(value: str | None) -> str:
+    """Return a time in ISO 8601 without its date's T and its milliseconds; a dash if there is none."""
+    return NOTHING if value is None else value[:19].replace("T", " ")
+
+
 def or_dash(value: float | None) -> str:
     """Return a duration given in milliseconds; a dash if there is none."""
     return NOTHING if value is None else milliseconds(value)

@@ -188,6 +188,7 @@
   const items = [...document.querySelectorAll("details.scenario")];
   const find = document.getElementById("find"), verdict = document.getElementById("verdict"), kind = document.getElementById("kind");
   function filter() {
+    if (!find) return;  // the report of a cutover has few batches, and no filters
     const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
     for (const item of items) {
@@ -197,15 +198,15 @@
     }
     document.getElementById("shown").textContent = `${shown === items.length ? "" : `${shown} of `}${items.length} scenario${items.length === 1 ? "" : "s"}`;
   }
-  find.addEventListener("input", filter);
-  for (const control of [verdict, kind]) control.addEventListener("change", filter);
+  find?.addEventListener("input", filter);
+  for (const control of [verdict, kind]) control?.addEventListener("change", filter);
   filter();
 
   /* A link to a scenario opens it, also if a filter hides it. */
   function reveal() {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (!target?.matches("details.scenario")) return;
-    if (target.hidden) { find.value = verdict.value = kind.value = ""; filter(); }
+    if (target.hidden && find) { find.value = verdict.value = kind.value = ""; filter(); }
     target.open = true;
     target.scrollIntoView();
   }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from cutover_harness.conductor.cutover_file_writer import CutoverFileWriter
 from cutover_harness.conductor.switches import switches
 from cutover_harness.procedure.names import StepName
 
-from tests.unit.conductor.world import EXACT, FORWARD, ObedientFleet, World, new_conductor, steps
+from tests.unit.conductor.world import EXACT, FORWARD, SwitchingFleet, World, new_conductor, steps
 
 
 def status(role: str, **switch: Any) -> dict[str, Any]:
@@ -53,42 +52,23 @@ def test_a_time_that_is_none_is_not_known(value: Any) -> None:
     assert row["left_at"] is None
 
 
-class Fleet(ObedientFleet):
-    """Clients that report a switch with each generation that moves them off a hold."""
-
-    def write(self) -> int:
-        generation = super().write()
-        route = self.routes["r"]
-        for name, done, place in (("p", "acked", route.producers), ("c", "delivered", route.consumers)):
-            file = self.path.parent / "status" / f"{name}.json"
-            content = json.loads(file.read_text(encoding="utf-8"))
-            switch = {"generation": generation, "left_at": 10.0, f"last_{done}_at": 9.0, f"first_{done}_at": None}
-            if place == "target":
-                switch[f"first_{done}_at"] = 11.5
-            content["routes"]["r"]["switch"] = switch if place != "source" else None
-            file.write_text(json.dumps(content), encoding="utf-8")
-        return generation
-
-
 def test_blackouts_are_in_the_journal_and_none_is_read_while_clients_are_on_hold(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("tests.unit.conductor.world.ObedientFleet", Fleet)
-    conductor = new_conductor(tmp_path, World(), steps(*FORWARD))
+    conductor = new_conductor(tmp_path, World(), steps(*FORWARD), fleet=SwitchingFleet)
     assert conductor.run()
     noted = [(entry.name, entry.detail["clients"]) for entry in conductor.journal.read() if entry.kind == "switched"]
     assert [name for name, _ in noted] == [StepName.CONSUMERS_TO_TARGET, StepName.PRODUCERS_TO_TARGET]
-    assert {each["client"]: each["first_at"] - each["last_at"] for each in noted[-1][1]} == {"p": 2.5, "c": 2.5}
+    assert [round(each["first_at"] - each["last_at"], 3) for each in noted[-1][1]] == [2.5, 2.5]
 
 
 def test_blackouts_that_last_are_in_the_journal_if_a_gate_stays_closed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("tests.unit.conductor.world.ObedientFleet", Fleet)
-    conductor = new_conductor(tmp_path, World(is_drained=False), steps(*FORWARD))
+    conductor = new_conductor(tmp_path, World(is_drained=False), steps(*FORWARD), fleet=SwitchingFleet)
     assert not conductor.run()
     last = [entry for entry in conductor.journal.read() if entry.kind == "switched"][-1]
-    assert {each["client"]: each["first_at"] for each in last.detail["clients"]} == {"p": None, "c": 11.5}
+    assert {each["client"]: each["first_at"] is None for each in last.detail["clients"]} == {"p": True, "c": False}
 
 
 def test_without_the_shim_nothing_is_noted(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -202,6 +203,31 @@ class ObedientFleet(CutoverFileWriter):
         return generation
 
 
+class SwitchingFleet(ObedientFleet):
+    """Clients that also report their last change of cluster: 2.5 s without an acknowledgement or a delivery."""
+
+    def write(self) -> int:
+        generation = super().write()
+        route, now = self.routes["r"], time.time()
+        for name, done, place in (("p", "acked", route.producers), ("c", "delivered", route.consumers)):
+            file = self.path.parent / "status" / f"{name}.json"
+            content = json.loads(file.read_text(encoding="utf-8"))
+            switch: dict[str, Any] = {"generation": generation, "left_at": now - 2.0, f"last_{done}_at": now - 2.5}
+            first = now if place != "hold" else None
+            last = self.__dict__.setdefault("last", {}).get(name)
+            if last is not None and last[0] == place:
+                switch = last[1]
+            elif place == "source" and last is None:
+                switch = {}
+            else:
+                switch |= {f"first_{done}_at": first}
+            self.__dict__["last"][name] = (place, switch)
+            content |= {"group": "g" if name == "c" else None, "app": "checkout" if name == "p" else None}
+            content["routes"]["r"] |= {"cluster": None if place == "hold" else place, "switch": switch or None}
+            file.write_text(json.dumps(content), encoding="utf-8")
+        return generation
+
+
 class QuickJournal(Journal):
     """A journal that is not synchronised to disk."""
 
@@ -216,11 +242,12 @@ def new_conductor(
     """Return a conductor on the journal in `tmp_path`: the first, or one that resumes."""
     (tmp_path / "status").mkdir(exist_ok=True)
     file, channels = tmp_path / "cutover.toml", options.pop("channels", [])
+    fleet: type[ObedientFleet] = options.pop("fleet", ObedientFleet)
     if file.exists():
-        writer: CutoverFileWriter = ObedientFleet.open(file, channels)
+        writer: CutoverFileWriter = fleet.open(file, channels)
     else:
         clusters = {"source": {"bootstrap.servers": "a:1"}, "target": {"bootstrap.servers": "b:1"}}
-        writer = ObedientFleet(file, clusters, {"r": RouteLocations(["t"], ["g"])}, channels)
+        writer = fleet(file, clusters, {"r": RouteLocations(["t"], ["g"])}, channels)
         writer.write()
     gates = Gates(deadline_s=deadline_s, progress_wait_s=deadline_s)
     seen: dict[str, Any] = {"target": world, "journal": QuickJournal(tmp_path / "journal.sqlite"), "gates": gates}

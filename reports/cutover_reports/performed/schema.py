@@ -1,0 +1,22 @@
+"""The JSON schema of a cutover's report.json: `python -m cutover_reports.performed.schema`."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from cutover_reports.performed.model import CutoverReport
+
+
+def schema() -> str:
+    """Return the schema (JSON Schema, draft 2020-12) as text."""
+    content = CutoverReport.model_json_schema(mode="serialization")
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "kafka-cutover cutover report, format 1",
+    }
+    return json.dumps(head | {key: value for key, value in content.items() if key != "title"}, indent=1) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(schema())
