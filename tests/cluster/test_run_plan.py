@@ -182,6 +182,42 @@ def test_a_batch_is_moved_with_approvals_and_loses_nothing(testbed: ProcessTestb
     lines = [json.loads(line) for line in (folder / "shop.run" / "audit.jsonl").read_text().splitlines()]
     assert {line["event"] for line in lines} >= {"route", "begin", "step begun", "step done", "approval", "end"}
     assert (folder / "shop.run" / "audit.jsonl").stat().st_mode & 0o777 == 0o600
+    of_run = reported(folder, "COMPLETE AND VERIFIED")
+    (batch,) = of_run["batches"]
+    by = {step["name"]: step["approvals"][0]["by"] for step in batch["steps"] if step["approvals"]}
+    assert by["delete-task"] == "ann"
+    assert all(step["approvals"][0]["shown"] for step in batch["steps"] if step["approvals"])
+    blackouts = {each["client"]: each["seconds"] for each in batch["blackouts"]}
+    assert blackouts.keys() == {f"{group}-p", f"{group}-c"}
+    assert all(0 < seconds < 60 for seconds in blackouts.values())
+    assert [(each["group"], each["partitions"], each["at_most"]) for each in batch["read_again"]] == [(group, 6, 0)]
+    assert batch["read_back"]["proved"]
+    assert len(batch["verified"]["partitions"]) == 6
+    assert 0 < batch["verified"]["compared"] <= sum(map(len, apps.acked.values()))
+
+
+def reported(folder: Path, verdict: str) -> Any:
+    """Write the report of a run, compare it with the journal, and return it."""
+    of_run = folder / "shop.run"
+    code = run("report", str(of_run), log=folder / "report.log")
+    assert (folder / "report.log").read_text().startswith(f"{verdict}: "), tail(folder / "report.log", 20)
+    assert code == (0 if verdict == "COMPLETE AND VERIFIED" else 1)
+    assert (of_run / "report.html").stat().st_mode & 0o777 == 0o600
+    found = json.loads((of_run / "report.json").read_text())
+    assert (found["verdict"], found["missing"]) == (verdict, [])
+    journal = Journal(of_run / "batches" / "shop" / "journal.sqlite")
+    entries = journal.read()
+    journal.close()
+    (batch,) = found["batches"]
+    gates = [gate for step in batch["steps"] for gate in step["gates"]]
+    assert [(e.name, e.detail["evidence"]) for e in entries if e.kind == "gate"] == [
+        (gate["name"], gate["evidence"]) for gate in gates if gate["state"] == "passed"
+    ]
+    done = {entry.step + 1: entry.name for entry in entries if entry.kind == "done" and entry.step >= 0}
+    assert {step["number"]: step["name"] for step in batch["steps"] if step["done"] and step["number"] > 0} == done
+    approved = [step["name"] for step in batch["steps"] for each in step["approvals"] if each["approved"]]
+    assert approved == [e.name.removeprefix("approve ") for e in entries if e.kind == "answer" and e.detail["approved"]]
+    return found
 
 
 def watched(log: Path, group: str) -> None:
@@ -242,6 +278,8 @@ def test_a_killed_run_goes_on_and_a_declined_step_is_not_done_and_all_comes_back
         (batch,) = json.loads((folder / "status.log").read_text())["batches"]
         assert (batch["progress"], batch["stage"], batch["producers"]) == ("begun", 2, "source")
         assert "declined" in batch["missed"]
+        (unfinished,) = reported(folder, "UNFINISHED")["batches"]
+        assert "stop-consumers was declined by" in unfinished["reasons"][0]
 
         log.write_text("")
         moving = command("run", str(plan), "--yes-until", "delete-task", log=log)
@@ -258,6 +296,10 @@ def test_a_killed_run_goes_on_and_a_declined_step_is_not_done_and_all_comes_back
     assert "all 1 producers attest source" in (folder / "back.log").read_text()
     # Records that were produced on the target stay there, and the rollback says how many there are.
     assert "were produced on the target" in (folder / "back.log").read_text()
+    (batch,) = reported(folder, "ROLLED BACK")["batches"]
+    assert {each["to_cluster"] for each in batch["blackouts"]} == {"source", "target"}
+    assert [each["cluster"] for each in batch["read_again"]] == ["target", "source"]
+    assert batch["read_again"][1]["at_most"] > 0, "what was consumed on the target"
     assert run("run", str(plan), log=log) == 2
     assert "no batch is left (shop: back on the source)" in log.read_text()
 
@@ -367,9 +409,21 @@ def test_a_fleet_of_which_a_part_is_restarted(testbed: ProcessTestbed, folder: P
             wait_until(lambda: len(received(folder)) >= len(sent), 30)
         service(hook, legacy, "stop")
     assert received(folder) == sent, "neither lost nor twice nor reordered"
+    reported_with_commands(folder, legacy)
     assert {key: difference(apps.read[key], numbers) for key, numbers in apps.acked.items()} == {
         key: ([], [], []) for key in apps.acked
     }
+
+
+def reported_with_commands(folder: Path, legacy: str) -> None:
+    of_run = reported(folder, "COMPLETE AND VERIFIED")
+    assert [each["state"] for each in of_run["earlier"]] == ["rolled back"]
+    (batch,) = of_run["batches"]
+    bounds = {each["client"]: (each["bound"], each["seconds"] is not None) for each in batch["blackouts"]}
+    assert bounds[legacy] == ("at most", True)
+    assert bounds["erp"] == ("at least", True)
+    commands = [(each["client"], each["location"], each["exit_code"]) for s in batch["steps"] for each in s["commands"]]
+    assert commands == [(legacy, "hold", 0), (legacy, "target", 0), ("erp", "hold", 0), ("erp", "target", 0)]
 
 
 def service(hook: Path, client: str, *arguments: str) -> None:
