@@ -9,12 +9,16 @@ from typing import Any
 
 import pytest
 from cutover_reports import write_report
+from cutover_reports.performed.write import write_cutover
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from tests.unit.conductor.world import World
+from tests.unit.reports.cutover_folder import Run
 from tests.unit.reports.run_folders import half_written, write_run
+from tests.unit.reports.test_cutover import rehearsal
 from tests.unit.reports.test_hostile import hostile_run
 
 CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -63,7 +67,19 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
     for folder in folders.values():
         write_report(folder)
+    folders["cutover"] = root / "cutover"
+    write_cutover(cutover_run(root / "shop"), folders["cutover"])
     return {name: folder / "report.html" for name, folder in folders.items()}
+
+
+def cutover_run(home: Path) -> Path:
+    """Write a run that stopped at a gate, was resumed and came to its end, with its rehearsal; return its folder."""
+    run = Run(home, world=(world := World(is_drained=False)))
+    assert run.move() == "stopped"
+    world.is_drained = True
+    assert run.move() == "completed"
+    rehearsal(home / "rehearsal", run.plan.digest)
+    return run.path
 
 
 @pytest.fixture

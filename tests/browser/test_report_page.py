@@ -75,7 +75,7 @@ def ticks(plot: WebElement) -> list[str]:
     return sorted(text for text in texts(plot) if re.fullmatch(r"\d+:[\d.]+", text))
 
 
-@pytest.mark.parametrize("name", ["whole", "half", "hostile"])
+@pytest.mark.parametrize("name", ["whole", "half", "hostile", "cutover"])
 def test_the_page_opens_from_disk_without_a_word_in_the_console(open_page: Open, name: str) -> None:
     driver = open_page(name)
     open_all(driver)
@@ -160,7 +160,7 @@ def test_filters_narrow_the_list_and_show_the_number(open_page: Open) -> None:
     assert shown() == ["s1-stop-first-connect-killed"]
 
 
-@pytest.mark.parametrize("name", ["whole", "half", "hostile"])
+@pytest.mark.parametrize("name", ["whole", "half", "hostile", "cutover"])
 def test_every_link_leads_somewhere_in_the_page(open_page: Open, name: str) -> None:
     driver = open_page(name)
     targets = driver.execute_script("return [...document.querySelectorAll('a')].map(a => a.getAttribute('href'))")
@@ -181,7 +181,14 @@ def test_a_link_opens_a_scenario_that_a_filter_hides(open_page: Open) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "width", "scheme"), [("whole", 1440, "light"), ("whole", 390, "dark"), ("half", 1440, "dark")]
+    ("name", "width", "scheme"),
+    [
+        ("whole", 1440, "light"),
+        ("whole", 390, "dark"),
+        ("half", 1440, "dark"),
+        ("cutover", 1440, "light"),
+        ("cutover", 390, "dark"),
+    ],
 )
 def test_axe_finds_nothing_serious(open_page: Open, name: str, width: int, scheme: str) -> None:
     driver = open_page(name, width=width, scheme=scheme)
@@ -203,11 +210,22 @@ def test_axe_would_find_something(open_page: Open) -> None:
     assert {"image-alt", "color-contrast"} <= {violation["id"] for violation in violations(driver)}
 
 
-@pytest.mark.parametrize("name", ["whole", "half", "hostile"])
-def test_nothing_is_cut_off_on_a_phone(open_page: Open, name: str) -> None:
-    driver = open_page(name, width=390)
+@pytest.mark.parametrize(
+    ("name", "width"), [("whole", 390), ("half", 390), ("hostile", 390), ("cutover", 390), ("cutover", 1440)]
+)
+def test_nothing_is_cut_off(open_page: Open, name: str, width: int) -> None:
+    driver = open_page(name, width=width)
     open_all(driver)
-    assert driver.execute_script("return document.documentElement.scrollWidth") == 390
+    assert driver.execute_script("return document.documentElement.scrollWidth") == width
+
+
+def test_the_time_line_of_a_cutover_has_its_blackouts(open_page: Open) -> None:
+    driver = open_page("cutover")
+    plot = plot_of(driver, "#s1")
+    assert {"stage", "steps, gates", "producers", "consumers", "mirror lag, records"} <= set(texts(plot))
+    assert not {"acknowledgements per second, all producers", "faults"} & set(texts(plot))
+    plot.send_keys(Keys.END)
+    assert "stage 7" in driver.find_element(By.CSS_SELECTOR, "#s1 .readout").text
 
 
 def test_status_is_a_word_and_a_shape_in_addition_to_its_colour(open_page: Open) -> None:

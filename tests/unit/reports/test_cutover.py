@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
@@ -43,7 +44,6 @@ def moved(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def copied(run: Run, to: Path) -> Path:
     """Return a copy of the run's folder, which a test may change; runs can be moved."""
-    import shutil
 
     shutil.copytree(run.home, to / "home")
     return to / "home" / run.path.name
@@ -101,7 +101,7 @@ def gone(name: str) -> Callable[[Path], None]:
     return lambda folder: (folder / name).unlink()
 
 
-def torn(name: str) -> Callable[[Path], None]:
+def torn(name: str) -> Callable[[Path], object]:
     return lambda folder: (folder / name).write_bytes((folder / name).read_bytes()[:200])
 
 
@@ -149,7 +149,7 @@ def a_line_gone(folder: Path) -> None:
     ],
 )
 def test_a_damaged_or_missing_file_makes_it_inconclusive_with_the_reason(
-    damage: Callable[[Path], None], said: str, moved: Run, tmp_path: Path
+    damage: Callable[[Path], object], said: str, moved: Run, tmp_path: Path
 ) -> None:
     folder = copied(moved, tmp_path)
     damage(folder)
