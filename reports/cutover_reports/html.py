@@ -165,6 +165,7 @@ def environment() -> Environment:
         "seen": words.seen,
         "applied": words.applied,
         "at": words.at,
+        "moment": words.moment,
         "duration": words.duration,
         "css": lambda word: CLASSES.get(word, word.lower().replace(" ", "-")),
     }

@@ -90,6 +90,11 @@ def at(value: str | None) -> str:
     return NOTHING if value is None else value[:19].replace("T", " ")
 
 
+def moment(value: str | None) -> str:
+    """Return the same with its milliseconds."""
+    return NOTHING if value is None else value[:23].replace("T", " ")
+
+
 def or_dash(value: float | None) -> str:
     """Return a duration given in milliseconds; a dash if there is none."""
     return NOTHING if value is None else milliseconds(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from cutover_harness.conductor.journal import Entry
@@ -11,6 +12,7 @@ from cutover_harness.cutover.audit_entries import line_of
 from cutover_harness.cutover.batches import progress_of, refuse_edited
 from cutover_harness.errors import UsageError
 from cutover_harness.locks import FileLock, HeldError
+from cutover_harness.procedure.names import StepName
 from cutover_harness.procedure.state import STAGES
 
 from cutover_reports.performed import audit, figures, proof, rehearsed, verdict
@@ -79,7 +81,7 @@ def _batch(batch: BatchFolder, run: RunRead) -> Batch:
         beside=None,
         not_beside=None,
         missing=missing,
-        notes=[],
+        notes=_not_recorded(entries),
     )
     state, reasons = _state(batch, found, running=running)
     at = reached(entries)
@@ -125,6 +127,15 @@ def _contradictions(batch: BatchFolder, run: RunRead, plan: str | None, *, runni
         other = proof.not_the_gates(batch.verification, entries, batch.name, plan)
         found += [] if other is None else [other]
     return found
+
+
+def _not_recorded(entries: Sequence[Entry]) -> list[str]:
+    """Return what an earlier version did not keep."""
+    moved = any(entry.kind == "done" and entry.name == StepName.CONSUMERS_TO_TARGET for entry in entries)
+    kept = {str(entry.kind) for entry in entries}
+    if not moved or "resumes" in kept:
+        return []
+    return ["offsets from which groups resumed were not recorded, so what was read again is not known"]
 
 
 def _without_line(batch: BatchFolder) -> int:
@@ -185,6 +196,6 @@ def _runs(batch: BatchFolder) -> bool:
         return False
     try:
         FileLock.probe(batch.config.lock)
-    except (HeldError, OSError):
+    except HeldError:
         return True
     return False

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cutover_harness.conductor.config import BATCHES, CONFIG, JOURNAL, PLAN, ConductorConfig
+from cutover_harness.conductor.config import BATCHES, CONFIG, JOURNAL, PLAN, RUN_SUFFIX, ConductorConfig
 from cutover_harness.conductor.inspection import inspect
 from cutover_harness.conductor.journal import Entry
 from cutover_harness.conductor.snapshots import FOLDER, Snapshot
@@ -50,9 +50,10 @@ class RunRead:
 
 def is_run(folder: Path) -> bool:
     """Whether a folder is that of a plan's run, also if something of it is missing."""
-    return any((folder / name).exists() for name in (RunFolder(folder).audit.name, PLAN)) or (
-        (folder / BATCHES).is_dir() and not (folder / "rehearsal.json").exists() and not (folder / "run.json").exists()
-    )
+    if (folder / "rehearsal.json").exists() or (folder / "run.json").exists():
+        return False  # of a rehearsal, which may have batches and a plan in it
+    named = folder.suffix == RUN_SUFFIX and (folder / PLAN).exists()
+    return named or RunFolder(folder).audit.exists() or (folder / BATCHES).is_dir()
 
 
 def read_run(folder: Path) -> RunRead:

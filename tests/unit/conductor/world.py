@@ -207,24 +207,23 @@ class SwitchingFleet(ObedientFleet):
     """Clients that also report their last change of cluster: 2.5 s without an acknowledgement or a delivery."""
 
     def write(self) -> int:
+        files = {name: self.path.parent / "status" / f"{name}.json" for name in ("p", "c")}
+        before = {name: json.loads(file.read_text()) if file.exists() else {} for name, file in files.items()}
         generation = super().write()
-        route, now = self.routes["r"], time.time()
+        route = self.routes["r"]
         for name, done, place in (("p", "acked", route.producers), ("c", "delivered", route.consumers)):
-            file = self.path.parent / "status" / f"{name}.json"
-            content = json.loads(file.read_text(encoding="utf-8"))
-            switch: dict[str, Any] = {"generation": generation, "left_at": now - 2.0, f"last_{done}_at": now - 2.5}
-            first = now if place != "hold" else None
-            last = self.__dict__.setdefault("last", {}).get(name)
-            if last is not None and last[0] == place:
-                switch = last[1]
-            elif place == "source" and last is None:
-                switch = {}
-            else:
-                switch |= {f"first_{done}_at": first}
-            self.__dict__["last"][name] = (place, switch)
+            content, then = json.loads(files[name].read_text()), before[name].get("routes", {}).get("r", {})
+            switch = then.get("switch")
+            if then and then["desired"] != place:
+                if then["desired"] != "hold":
+                    at = time.time() - 2.5
+                    switch = {"left_at": at + 0.5, f"last_{done}_at": at, f"first_{done}_at": None}
+                switch["generation"] = generation
+                if place != "hold":
+                    switch[f"first_{done}_at"] = switch[f"last_{done}_at"] + 2.5
             content |= {"group": "g" if name == "c" else None, "app": "checkout" if name == "p" else None}
-            content["routes"]["r"] |= {"cluster": None if place == "hold" else place, "switch": switch or None}
-            file.write_text(json.dumps(content), encoding="utf-8")
+            content["routes"]["r"] |= {"cluster": None if place == "hold" else place, "switch": switch}
+            files[name].write_text(json.dumps(content), encoding="utf-8")
         return generation
 
 

@@ -97,7 +97,7 @@ def test_a_folder_in_which_only_names_are_left_is_reported(whole: Path) -> None:
     report = rendered(whole)
     assert report.missing == ["stop-first was not rehearsed: the rehearsal ended before it began"]
     (whole / "rehearsal.json").unlink()
-    with pytest.raises(UsageError, match=r"neither rehearsal\.json nor a scenario folder"):
+    with pytest.raises(UsageError, match=r"neither a rehearsal .no rehearsal\.json, no scenario folder"):
         build([whole])
 
 
