@@ -199,6 +199,7 @@ def test_a_batch_is_moved_with_approvals_and_loses_nothing(testbed: ProcessTestb
 def reported(folder: Path, verdict: str) -> Any:
     """Write the report of a run, compare it with the journal, and return it."""
     of_run = folder / "shop.run"
+    (folder / "report.log").unlink(missing_ok=True)
     code = run("report", str(of_run), log=folder / "report.log")
     assert (folder / "report.log").read_text().startswith(f"{verdict}: "), tail(folder / "report.log", 20)
     assert code == (0 if verdict == "COMPLETE AND VERIFIED" else 1)
