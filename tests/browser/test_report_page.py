@@ -227,7 +227,7 @@ def test_the_time_line_of_a_cutover_has_its_blackouts(open_page: Open) -> None:
     plot = plot_of(driver, "#s1")
     assert {"stage", "steps, gates", "producers", "consumers", "mirror lag, records"} <= set(texts(plot))
     assert not {"acknowledgements per second, all producers", "faults"} & set(texts(plot))
-    plot.send_keys(Keys.END)
+    plot.send_keys(Keys.END, Keys.ARROW_LEFT)
     assert "stage 7" in driver.find_element(By.CSS_SELECTOR, "#s1 .readout").text
 
 

@@ -116,7 +116,7 @@ def _contradictions(batch: BatchFolder, run: RunRead, plan: str | None, *, runni
         planned = next((each for each in run.plan.plan.batches if each.name == batch.name), None)
         try:
             if planned is not None:
-                refuse_edited(batch.config, planned, Path(batch.name))
+                refuse_edited(batch.config, run.plan.plan, planned, Path(batch.name))
         except UsageError as why:
             found.append(str(why).partition(": restore")[0])
     lacking = _without_line(batch)

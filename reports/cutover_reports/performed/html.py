@@ -19,6 +19,8 @@ from cutover_reports.series import columns, thin
 
 _POINTS = 1500
 _MANY = 40
+_ROOM = 1.02
+"""The time line is so much longer than the run, so that its last stage can be seen."""
 _HEIGHT = 178
 _LAG_AT = 112
 
@@ -74,7 +76,7 @@ def summary(batch: Batch) -> str:
 def plot(batch: Batch) -> dict[str, Any]:
     """Return the data of one time line, as the page's script reads it. Seconds since the batch began."""
     start, end = seconds(batch.begun) or 0.0, seconds(batch.ended) or 0.0
-    length = max(1.0, round(end - start, 1))
+    length = max(1.0, round((end - start) * _ROOM, 1))
 
     def at(text: str | None) -> float:
         moment = seconds(text)
