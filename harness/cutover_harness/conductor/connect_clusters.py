@@ -186,15 +186,21 @@ class ConnectClusters:
     @staticmethod
     def _create(client: Connect, connector: MovedConnector, kept: KeptConnector, place: ClusterName) -> None:
         name, status = connector.name, client.status(connector.name)
-        if status is not None and status.connector != "STOPPED":
-            client.set_state(name, "stop")
-        elif status is not None and place == "target":
-            client.put_config(name, kept.config)  # of an earlier attempt; on the source it is the user's own
-        elif status is None and (version_of(client.root()) or CREATES_STOPPED) >= CREATES_STOPPED:
+        stopped = (version_of(client.root()) or CREATES_STOPPED) >= CREATES_STOPPED
+        if status is None and stopped:
             client.create_stopped(name, kept.config)
         elif status is None:
             client.put_config(name, kept.config)  # a sink connector, whose group has its offsets already
             client.set_state(name, "stop")
+        elif status.connector != "STOPPED" and stopped:
+            raise UsageError(
+                f"connector {name} is {status.connector} on {place}, before its offsets were set: stop it, and look "
+                f"for what it has done there twice; Connect's own topics must not be in the batch"
+            )
+        elif status.connector != "STOPPED":
+            client.set_state(name, "stop")  # created by an attempt that was interrupted
+        elif place == "target":
+            client.put_config(name, kept.config)  # of an earlier attempt; on the source it is the user's own
 
     def resume(self, connector: MovedConnector, place: ClusterName) -> None:
         """Resume a prepared connector."""

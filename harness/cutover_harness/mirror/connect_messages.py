@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 
+from cutover_harness.masking import masked
+
 _SECRET = re.compile(r"password|jaas|secret|token|\.key$|certificate", re.IGNORECASE)
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _MAX_LENGTH = 2000
@@ -29,10 +31,10 @@ def secrets_of(configs: Iterable[Mapping[str, str]]) -> frozenset[str]:
 
 
 def one_line(text: str, secrets: Iterable[str]) -> str:
-    """Return the whole text in one line, secrets replaced by ***."""
+    """Return the whole text in one line, secrets replaced by ***, also those in URLs."""
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
-    return " ".join(text.split())[:_MAX_LENGTH] or "no reason given"
+    return masked(" ".join(text.split()))[:_MAX_LENGTH] or "no reason given"
 
 
 def trace_reason(trace: str, secrets: Iterable[str]) -> str:

@@ -151,6 +151,19 @@ def test_a_worker_that_was_pointed_to_the_target_too_early_gets_no_connector(
     assert worker.asked == []
 
 
+def test_a_connector_that_runs_on_the_target_before_its_offsets_are_set_is_named(
+    worker: Fake, clusters: ConnectClusters
+) -> None:
+    moved(worker, clusters)
+    worker.states["target"][SOURCE.name] = RUNS  # of a mirrored topic of configurations
+    with pytest.raises(UsageError, match="crm/eu is RUNNING on target, before its offsets were set: stop it"):
+        clusters.prepare(SOURCE, "target", carried=True)
+    assert worker.asked == ["stop crm/eu on source"]
+    worker.states["target"][SOURCE.name] = STOPPED
+    clusters.prepare(SOURCE, "target", carried=True)
+    assert worker.stored["target"] == OFFSETS
+
+
 def test_a_connector_that_a_person_resumed_is_read_again(worker: Fake, clusters: ConnectClusters) -> None:
     clusters.stop(SOURCE)
     clusters.keep(SOURCE)

@@ -78,3 +78,6 @@ def test_secrets_are_the_sensitive_values_and_the_passwords_in_a_login() -> None
     assert {SECRET, jaas} <= found
     assert not {"orders", "abc"} & found
     assert one_line(f"x {jaas}\ny {SECRET}", found) == "x *** y ***"
+    assert one_line("no jdbc:postgresql://db/crm?password=hunter2 there", []) == (
+        "no jdbc:postgresql://db/crm?password=*** there"
+    )

@@ -396,7 +396,8 @@ def test_as_json_and_what_is_not_set(folder: Folder) -> None:
     _, out, _ = folder.said("plan.yaml", "--json")
     document = json.loads(out)
     assert [(each["line"], each["field"]) for each in document["problems"]] == [(22, "batches.reports.after")]
-    assert [each.partition(":")[0] for each in document["unset"]] == ["policy", "mirror_rate_measured", "reach"]
+    unset = ["connect_clusters, and connect of s3", "policy", "mirror_rate_measured", "reach"]
+    assert [each.partition(":")[0] for each in document["unset"]] == unset
 
 
 @pytest.mark.parametrize(
