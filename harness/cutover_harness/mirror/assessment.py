@@ -115,7 +115,7 @@ class Assessment:
         return "; ".join(broken) or None
 
     def _note_progress(self, *, running: bool) -> None:
-        answers = self.comparer.failure is None
+        answers, looks = self.comparer.failure is None, self.comparer.looks
         waiting, at = self.comparer.read(
             lambda pairs, absent: (
                 any(pair.waits_for_mirror for pair in pairs.values())
@@ -123,7 +123,7 @@ class Assessment:
                 [(pair.source_at, pair.target_at) for pair in pairs.values()],
             )
         )
-        self._stall.note(running=running and answers, waiting=waiting, progress=at)
+        self._stall.note(running=running and answers, waiting=waiting, progress=at, looks=looks)
 
     def _running(self) -> list[str]:
         found = health.states(self.connect, [self.copying])

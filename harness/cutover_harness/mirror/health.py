@@ -45,20 +45,31 @@ def failed(found: States) -> list[str]:
 class Stall:
     """Measures for how long a mirror that is RUNNING has copied nothing although records wait.
 
-    Time in which it was not known to run, or in which a cluster did not answer, does not count.
+    Time in which it was not known to run, in which a cluster did not answer, or since which nobody has looked at the
+    logs, does not count.
     """
 
     clock: Callable[[], float] = time.monotonic
     _since: float | None = field(default=None, init=False)
+    _until: float = field(default=0.0, init=False)
+    _looks: int | None = field(default=None, init=False)
     _progress: object = field(default=None, init=False)
 
-    def note(self, *, running: bool, waiting: bool, progress: object) -> None:
-        """Note one look; `progress`: a value that changes with each record that is copied."""
+    def note(self, *, running: bool, waiting: bool, progress: object, looks: int) -> None:
+        """Note what is known; `progress`: a value that changes with each record that is copied.
+
+        `looks`: how often the logs were looked at. Without a look since the last time nothing new is known, unless the
+        mirror does not run.
+        """
+        if running and looks == self._looks:
+            return
+        self._looks = looks
         if not running or not waiting or self._since is None or progress != self._progress:
             self._since = self.clock() if running and waiting else None
+        self._until = self.clock()
         self._progress = progress
 
     @property
     def seconds(self) -> float:
         """Seconds without progress, 0 if there is nothing to copy."""
-        return 0.0 if self._since is None else self.clock() - self._since
+        return 0.0 if self._since is None else self._until - self._since

@@ -58,6 +58,8 @@ class LogComparer:
         self._pairs: dict[PartitionId, PartitionLogs] = {}
         self._absent: dict[PartitionId, LogEnds] = {}
         self.failure: str | None = None
+        self.looks = 0
+        """How often records were compared, or nothing was left to compare: what did not change since is evidence."""
 
     def start(self) -> None:
         """Compare in the background until `close`; a cluster that does not answer is asked again."""
@@ -87,20 +89,27 @@ class LogComparer:
             pause = max(_EVERY_S - (time.monotonic() - begin), self._bucket.wait_s, 0.01)
 
     def step(self, seconds: float | None = None) -> bool:
-        """Compare new records, for about `seconds` at most; return whether nothing is left of what was there."""
+        """Compare new records, for about `seconds` at most; return whether nothing is left of what was there.
+
+        Each step compares something if there is something: on a busy machine, asking for the logs' ends alone may take
+        longer than `seconds`.
+        """
         with self._lock:
-            deadline = None if seconds is None else time.monotonic() + seconds
+            begin, deadline = self.looks, None if seconds is None else time.monotonic() + seconds
             self._look()
             there = {p: pair for p, pair in self._pairs.items() if pair.gone is None}
             while behind := [p for p, pair in there.items() if pair.wants_target]:
-                if not self._bucket.ready or (deadline is not None and time.monotonic() > deadline):
+                late = deadline is not None and self.looks > begin and time.monotonic() > deadline
+                if late or not self._bucket.ready:
                     return False
                 self._round(behind[: self._at_once])
+                self.looks += 1
             tails = [p for p, each in there.items() if each.wants_source]
             for first in range(0, len(tails), self._at_once):
                 if not self._bucket.ready:
                     return False
                 self._read_source(tails[first : first + self._at_once])
+            self.looks += 1
             return self._compare_by_key(there, deadline or time.monotonic() + _EVERY_S)
 
     def _compare_by_key(self, there: Mapping[PartitionId, PartitionLogs], deadline: float) -> bool:
@@ -110,9 +119,11 @@ class LogComparer:
             if pair.by_key is None:
                 pair.begin_by_key()
                 self._by_key_begun = time.monotonic()
+            read = False
             while pair.by_key is not None:
-                if not self._bucket.ready or time.monotonic() > deadline:
+                if not self._bucket.ready or (read and time.monotonic() > deadline):
                     return False
+                read = True
                 log = self._source_log if pair.by_key.side == "source" else self._target_log
                 entries, ended = self._scan(log, {chosen: pair.by_key.position})
                 pair.by_key.feed(entries[chosen], ended=chosen in ended)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from cutover_harness.mirror import conclusions, health
 from cutover_harness.mirror.comparison import Comparison, Entry
@@ -150,10 +152,11 @@ class Clock:
 def test_time_without_progress_counts_only_while_a_running_mirror_has_something_to_copy() -> None:
     clock = Clock()
     stall = health.Stall(clock)
+    looks = itertools.count()
 
     def after(seconds: float, progress: object, *, running: bool = True, waiting: bool = True) -> float:
         clock.now += seconds
-        stall.note(running=running, waiting=waiting, progress=progress)
+        stall.note(running=running, waiting=waiting, progress=progress, looks=next(looks))
         return stall.seconds
 
     assert after(0, 1) == 0

@@ -216,6 +216,16 @@ def test_such_a_log_without_a_common_record_has_a_reason(both: Both) -> None:
     assert eventually(lambda: not each.step(0.1) and "another writer" in waits(each)[0]), waits(each)
 
 
+def test_a_step_compares_something_however_long_the_clusters_take_to_tell_their_ends(both: Both) -> None:
+    source, target, build = both
+    source.records = target.records = [record(n, b"%d" % n) for n in range(10_000)]
+    each = build()
+    while not each.step(0.0):
+        assert each.looks <= 20, "each step has to compare a part"
+    assert each.looks > 1
+    assert waits(each) == []
+
+
 def test_the_rate_limits_what_a_look_reads(both: Both) -> None:
     source, target, build = both
     source.records = target.records = [record(n, b"%1000d" % n) for n in range(1000)]
