@@ -52,6 +52,16 @@ def build(folder: Path, rehearsal: Path | None = None) -> CutoverReport:
 
 
 def _batch(batch: BatchFolder, run: RunRead) -> Batch:
+    """Return a batch; without any of its figures if its records have values that no run writes."""
+    try:
+        return _figures(batch, run)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as why:
+        what = f"its records cannot be used ({type(why).__name__}: {' '.join(str(why).split())})"
+        plain = BatchFolder(batch.name, batch.attempt, begun=batch.begun, missing=[*batch.missing, what])
+        return _figures(plain, run)
+
+
+def _figures(batch: BatchFolder, run: RunRead) -> Batch:
     plan = audit.plan_of(batch.lines)
     running = _runs(batch)
     entries, config = batch.entries, batch.config

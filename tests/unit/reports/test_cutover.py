@@ -128,6 +128,15 @@ def a_line_gone(folder: Path) -> None:
     file.write_text("".join(line for line in lines if '"gate": "mirror at zero"' not in line))
 
 
+def a_line_of_another_form(folder: Path) -> None:
+    journal = Journal(folder / "batches/r/journal.sqlite")
+    asked = [entry.id for entry in journal.read() if entry.kind == "ask"]
+    journal.close()
+    line = {"at": "2026-11-30T09:00:00.000+00:00", "plan": "x", "event": "approval wanted", "batch": "r", "now": 5}
+    with (folder / "audit.jsonl").open("a") as file:
+        file.write(json.dumps(line | {"request": asked[0]}) + "\n")
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -146,6 +155,7 @@ def a_line_gone(folder: Path) -> None:
         (edited("plan.yaml", '"name": "shop"', '"name": "shop2"'), "it was edited, or is that of another run"),
         (gone("audit.jsonl"), "audit.jsonl: is not there"),
         (a_line_gone, "audit.jsonl: lacks 1 lines of its journal"),
+        (a_line_of_another_form, "its records cannot be used"),
     ],
 )
 def test_a_damaged_or_missing_file_makes_it_inconclusive_with_the_reason(
