@@ -22,8 +22,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from confluent_kafka import KafkaException
+from cutover_harness import admin
+from cutover_harness.capture import cluster as capture_cluster
+from cutover_harness.inventory import calls, topics
+from cutover_harness.load import topics as load_topics
 from cutover_harness.load.settings import LoadSettings
 from cutover_harness.mirror import Batch, Mirror, MirrorError, MirrorSpec
+from cutover_harness.preflight import read
 from cutover_harness.replay.config import ReplayOptions
 from cutover_shim import Consumer, Producer
 from cutover_shim.cutover_file import CutoverFileError, parse
@@ -181,7 +186,16 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
             ("PLANTED", "environment"),
         ):
             monkeypatch.setenv(name, planted[place])
+        wait_less(monkeypatch)
         yield cli
+
+
+def wait_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait a second for a cluster: none is there."""
+    for module in (capture_cluster, load_topics, read, calls, topics):
+        monkeypatch.setattr(module, "TIMEOUT_S", 1.0)
+    for function in (admin.connect, admin.Admin.__init__):
+        monkeypatch.setattr(function, "__kwdefaults__", {"timeout_s": 1.0})
 
 
 def refuse(_path: str, _body: bytes) -> tuple[int, dict[str, str], bytes]:
