@@ -10,7 +10,7 @@ HARNESS = ROOT / "harness/cutover_harness"
 LAYERS = (
     {"cli", "testing", "load", "watching", "pytest_plugin"},
     {"rehearsal", "cutover"},
-    {"conductor", "inventory", "planning", "preflight", "verify"},
+    {"conductor", "explore", "inventory", "planning", "preflight", "verify"},
     {"plan"},
     {"faults"},
     {"channels", "mirror", "testbed", "replay", "capture", "judge"},

@@ -12,7 +12,7 @@ from cutover_harness.conductor.cutover_file_writer import CutoverFileWriter
 from cutover_harness.conductor.journal import Journal
 from cutover_harness.conductor.journalled_gates import ASKED_WITHIN_S, JournalledGates, When
 from cutover_harness.conductor.preconditions import Preconditions
-from cutover_harness.conductor.resume import reached, remaining, steps_back, turned_back
+from cutover_harness.conductor.resume import reached, remaining, steps_back, turned_back, without_effect
 from cutover_harness.conductor.traffic import Traffic
 from cutover_harness.conductor.waiting import GateMissedError
 from cutover_harness.plan.scenario import PathStep, PreconditionKind
@@ -82,8 +82,10 @@ class Conductor:
 
     def turn_back(self) -> None:
         """Decide to move everything back to the source; the next `run` does it. The decision is final."""
-        if (steps := steps_back(self.journal.read())) is not None:
-            self.journal.write("back", START, "back to the source", acts=steps)
+        entries, locations = self.journal.read(), self.cutover_file.routes[self.contexts.route.name]
+        if (steps := steps_back(entries, locations)) is not None:
+            undone = without_effect(entries, locations)
+            self.journal.write("back", START, "back to the source", acts=steps, undone=undone)
 
     def _attest_start(self) -> None:
         if self.journal.find("done", START) is not None:

@@ -8,14 +8,18 @@ from cutover_harness.conductor.journal import Entry
 from cutover_harness.plan.scenario import PathStep
 from cutover_harness.procedure.names import StepName
 from cutover_harness.procedure.path import way_back
+from cutover_harness.procedure.protocols import LocationsLike
 from cutover_harness.procedure.state import RouteState
 from cutover_harness.procedure.steps import step_of
 
 
 def reached(entries: Sequence[Entry]) -> RouteState:
-    """Return where the route stands; a step that was begun counts as done, as some of it may have happened."""
+    """Return where the route stands; a step that was begun counts as done, as some of it may have happened.
+
+    Unless it was found, when the way back was decided, that nothing of it had.
+    """
     state = RouteState()
-    begun: set[int] = set()
+    begun = _undone(entries)
     for entry in entries:
         if entry.kind == "doing" and entry.step not in begun:
             begun.add(entry.step)
@@ -25,8 +29,9 @@ def reached(entries: Sequence[Entry]) -> RouteState:
 
 def were_on_target(entries: Sequence[Entry]) -> bool:
     """Whether consumers were on the target last, not counting a hold: their offsets there are their own."""
+    undone = _undone(entries)
     for entry in reversed(entries):
-        step = step_of(entry.name) if entry.kind == "doing" else None
+        step = step_of(entry.name) if entry.kind == "doing" and entry.step not in undone else None
         if step is not None and step.moves == "consumers" and step.destination != "hold":
             return step.destination == "target"
     return False
@@ -37,9 +42,44 @@ def before(entries: Sequence[Entry], step: int) -> RouteState:
     return reached([entry for entry in entries if entry.step != step])
 
 
-def steps_back(entries: Sequence[Entry]) -> list[StepName] | None:
-    """Return the steps that move everything back to the source, None if that has been decided already."""
-    return None if turned_back(entries) else way_back(reached(entries))
+def without_effect(entries: Sequence[Entry], locations: LocationsLike) -> list[int]:
+    """Return the steps that were begun and, as the cutover file and the journal show, have changed nothing.
+
+    `locations`: those of the route in the cutover file.
+    """
+    done = {entry.step for entry in entries if entry.kind == "done"}
+    found = []
+    for entry in entries:
+        if entry.kind != "doing" or entry.step in done:
+            continue
+        step = step_of(entry.name)
+        if step.moves is not None:
+            location = locations.consumers if step.moves == "consumers" else locations.producers
+            # New members of an overlap are ended by apps that stop, not by the cutover file.
+            if location != step.destination or before(entries, entry.step).overlap:
+                found.append(entry.step)
+        elif step.name == StepName.REVERSE_MIRROR and not any(e.kind == "cut" and e.id > entry.id for e in entries):
+            found.append(entry.step)
+    return found
+
+
+def steps_back(entries: Sequence[Entry], locations: LocationsLike) -> list[StepName] | None:
+    """Return the steps that move everything back to the source, None if that has been decided already.
+
+    `locations`: those of the route in the cutover file. A mirror whose deletion was begun may still be there, of either
+    direction. It is deleted first, as for the way back it does not count.
+    """
+    if turned_back(entries):
+        return None
+    done = {entry.step for entry in entries if entry.kind == "done"}
+    half = any(e.kind == "doing" and e.name == StepName.DELETE_TASK and e.step not in done for e in entries)
+    undone = without_effect(entries, locations)
+    return [StepName.DELETE_TASK] * half + way_back(reached([e for e in entries if e.step not in undone]))
+
+
+def _undone(entries: Sequence[Entry]) -> set[int]:
+    """Return the steps of which it was found, when the way back was decided, that they had changed nothing."""
+    return {number for entry in entries if entry.kind == "back" for number in entry.detail.get("undone", ())}
 
 
 def waited(entries: Sequence[Entry], step: int, gate: str) -> tuple[float, float]:

@@ -12,13 +12,12 @@ from cutover_harness.conductor.config import CONFIG, PLAN, ConductorConfig, run_
 from cutover_harness.conductor.cutover_file_writer import CutoverFileWriter, RouteLocations
 from cutover_harness.conductor.inspection import inspect
 from cutover_harness.conductor.journal import Entry
-from cutover_harness.conductor.resume import reached, remaining, turned_back
+from cutover_harness.conductor.resume import reached, remaining, steps_back, turned_back
 from cutover_harness.conductor.statuses import StatusSource, read_statuses, topic_of
 from cutover_harness.errors import UsageError
 from cutover_harness.locks import FileLock, HeldError
 from cutover_harness.procedure.client_status import SILENT_AFTER_S, StatusWatch
 from cutover_harness.procedure.names import StepName
-from cutover_harness.procedure.path import way_back
 from cutover_harness.procedure.state import STAGES, RouteState
 
 _POLL_S = 0.1
@@ -63,7 +62,7 @@ class Standing:
     def left(self, *, back: bool) -> list[StepName]:
         """Return the steps to come, `back` to the source or along the path."""
         if back and not self.turned_back:
-            return way_back(self.state)
+            return steps_back(self.entries, self.route) or []
         return [step.step for _, step in remaining(self.entries, self.config.steps)]
 
     def refuse_silence(self, *, within_s: float = SILENT_AFTER_S) -> None:

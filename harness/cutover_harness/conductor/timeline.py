@@ -66,6 +66,8 @@ def timeline(entries: Sequence[Entry], groups: Sequence[str], route: str | None 
             )
         elif entry.kind == "back":
             seen.marks.append(Mark(entry.time_ns, "phase", WAY_BACK, seen.state.stage, ", ".join(entry.detail["acts"])))
+            for number in entry.detail.get("undone", ()):
+                seen.pending.pop(number, None)
             for number in list(seen.pending):  # some of it may have happened: counted as done, as `reached` does
                 seen.end(number, entry.time_ns, "begun, and not known to be done when the path was turned back")
     return Timeline(

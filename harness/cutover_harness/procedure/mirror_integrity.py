@@ -30,6 +30,10 @@ class MirrorIntegrity:
     source: ClusterLike
     target: ClusterLike
 
+    def learn_ids(self) -> None:
+        """Note the ids of the topics that are about to be mirrored."""
+        self._learn(self._ids(self.mirror.topics()))
+
     def learn(self) -> None:
         """Note the ids of the topics that are mirrored, unless they are known, and their partitions."""
         topics = self.mirror.topics()

@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from confluent_kafka import KafkaException
+
+from cutover_harness.errors import UsageError
 from cutover_harness.procedure.gates import Reading
 from cutover_harness.procedure.protocols import GroupProgressLike, MirrorLike
 
@@ -19,7 +22,8 @@ class Settling:
     MirrorMaker 2 writes no checkpoint if it cannot translate any closer than before (KAFKA-14666), so some
     partitions of a group that lags are never proved. They are *settled* once nothing moved for `settle_s`, which has to
     be several of the mirror's intervals: waiting longer changes nothing, and what was translated early is read again.
-    That nothing moves is evidence only while the mirror runs, so the time starts again when it did not.
+    That nothing moves is evidence only while the mirror runs and both clusters answer, so the time starts again when
+    that was not so.
 
     A partition without any offset on the target never settles: the group would skip it there, or read all of it again,
     by its `auto.offset.reset`. Its offset is set to the very record, with proof, or the reading stays closed.
@@ -35,7 +39,11 @@ class Settling:
 
     def read(self) -> Reading:
         """Look once."""
-        rows = {group: self.mirror.group_progress(group) for group in self.groups}
+        try:
+            rows = {group: self.mirror.group_progress(group) for group in self.groups}
+        except (UsageError, KafkaException):
+            self._seen = None  # a cluster is away: nothing was translated in the meantime, whatever Connect reports
+            raise
         late = {group: [row for row in its if not self._synchronised(group, row)] for group, its in rows.items()}
         if not any(late.values()) and all(rows.values()):
             count = sum(len(its) for its in rows.values())

@@ -15,6 +15,7 @@ from cutover_harness.procedure.gates import Gate, Reading
 from cutover_harness.procedure.mirror_turn import cut_mirror, turn_mirror_around
 from cutover_harness.procedure.names import StepName
 from cutover_harness.procedure.resumes import note_exact, note_translated
+from cutover_harness.procedure.restarted import quiet
 from cutover_harness.procedure.state import RouteState
 from cutover_harness.procedure.step import MovingStep, Step
 
@@ -38,6 +39,8 @@ class CreateTask(Step):
 
     def before(self, context: StepContext) -> Iterator[Gate | Action]:
         yield context.target_state.unused(context.number, context.deadline_s)
+        # Before anything is copied: of a topic that is recreated from now on the mirror has the wrong records.
+        yield Action("topic ids", context.integrity.learn_ids)
 
     def do(self, context: StepContext) -> None:
         context.mirror.create()
@@ -270,13 +273,25 @@ class ProducersToSource(MovingStep):
 
     name = StepName.PRODUCERS_TO_SOURCE
     moves, destination = "producers", "source"
-    waits_before = "the reverse mirror, if there is one, is at zero"
+    waits_before = "every producer attests the hold, and the reverse mirror is at zero, if there is one"
     waits_after = "every producer attests it: held records are released"
 
     def before(self, context: StepContext) -> Iterator[Gate | Action]:
         if context.state.reverse:
+            # A way back may begin while a producer has not followed the hold: what it writes would be left behind.
+            if context.done_here != StepName.STOP_PRODUCERS:
+                yield from self._held(context)
             yield Action("reverse mirror", lambda: turn_mirror_around(context))  # if it has not been yet
             yield context.conditions.reverse_drained(context.deadline_s)
+
+    def _held(self, context: StepContext) -> Iterator[Gate | Action]:
+        route, deadline_s = context.route, context.bars.deadline_s
+        restarted = route.restarted("producer")
+        if route.members is None and (expected := route.instances("producer")):
+            generation = context.cutover_file.generation
+            yield context.conditions.attested("producer", expected, "hold", generation, deadline_s)
+        if restarted:
+            yield quiet(restarted, context.target, context.mirror.topics, "target", context.bars.quiet_s)
 
 
 class DeleteTask(Step):
@@ -289,13 +304,15 @@ class DeleteTask(Step):
     def refusal(self, state: RouteState) -> str | None:
         if state.has_task and not state.finished:
             return f"consumers are on {state.consumers}, producers on {state.producers}: bring both to one first"
-        return super().refusal(state)
+        # Of one whose deletion was begun something may be left, and deleting it again changes nothing.
+        return None if state.task == "deleted" else super().refusal(state)
 
     def _changed(self, state: RouteState) -> RouteState:
         return replace(state, task="deleted", reverse=False)
 
     def before(self, context: StepContext) -> Iterator[Gate | Action]:
-        if context.state.producers == "target" and context.verified is not None:
+        state = context.state
+        if state.has_task and state.producers == "target" and context.verified is not None:
             yield context.verified
 
     def do(self, context: StepContext) -> None:

@@ -172,3 +172,24 @@ def test_a_conductor_killed_at_any_write_reaches_the_same_end(tmp_path: Path, on
         assert (timeline_of(resumed).state, timeline_of(resumed).steps) == (expected.state, expected.steps)
         assert [c.to_cluster for c in timeline_of(resumed).cuts] == [c.to_cluster for c in expected.cuts]
         assert resumed.cutover_file.generation == whole.cutover_file.generation
+
+
+def test_a_mirror_whose_deletion_was_begun_is_deleted_first_on_the_way_back(tmp_path: Path) -> None:
+    world, path = World(), steps(*FORWARD)
+    killed_at(tmp_path, world, path, "doing", StepName.DELETE_TASK)
+    assert "delete" not in world.asked
+    conductor = new_conductor(tmp_path, world, path)
+    conductor.turn_back()
+    assert not conductor.run()
+    assert "delete" in world.asked
+    back = next(e for e in conductor.journal.read() if e.kind == "back").detail["acts"]
+    assert (back[0], back[-1]) == (StepName.DELETE_TASK, StepName.CONSUMERS_TO_SOURCE)
+
+
+def test_a_mirror_that_was_deleted_is_not_deleted_again_on_the_way_back(tmp_path: Path) -> None:
+    conductor = new_conductor(tmp_path, World(), steps(*FORWARD))
+    assert conductor.run()
+    conductor.turn_back()
+    assert not conductor.run()
+    back = next(e for e in conductor.journal.read() if e.kind == "back").detail["acts"]
+    assert StepName.DELETE_TASK not in back

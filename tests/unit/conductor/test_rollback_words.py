@@ -79,7 +79,8 @@ def test_steps_give_each_generation_of_the_cutover_file_and_what_is_waited_for()
     ]
     assert found[1].after == "every member attests it: committed, and left the group"
     assert str(found[0]) == (
-        "producers-to-source: waits until the reverse mirror, if there is one, is at zero; "
+        "producers-to-source: waits until every producer attests the hold, and the reverse mirror is at zero, if there "
+        "is one; "
         f"{written(6, 'source', 'target')}; waits until every producer attests it: held records are released"
     )
 

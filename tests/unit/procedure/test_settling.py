@@ -6,6 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+import pytest
+from cutover_harness.errors import UsageError
 from cutover_harness.procedure.protocols import MirrorLike
 from cutover_harness.procedure.settling import Settling
 
@@ -21,8 +23,11 @@ class World:
     provable: bool = True
     asked: list[tuple[str, int]] = field(default_factory=list)
     now: float = 0.0
+    away: bool = False
 
     def group_progress(self, group: str) -> Sequence[Progress]:
+        if self.away:
+            raise UsageError("the target does not answer")
         return self.rows
 
     def translating(self) -> Sequence[str]:
@@ -61,6 +66,19 @@ def test_settled_after_some_time_without_movement() -> None:
     first = settling.read()
     assert (first.open, first.enough) == (False, True)
     world.now = SETTLE_S
+    assert settling.read().open
+
+
+def test_time_in_which_a_cluster_is_away_does_not_count() -> None:
+    world = World([early()])
+    settling = world.settling()
+    settling.read()
+    world.away, world.now = True, SETTLE_S  # Connect still reports its tasks as RUNNING
+    with pytest.raises(UsageError):
+        settling.read()
+    world.away = False
+    assert not settling.read().open
+    world.now += SETTLE_S
     assert settling.read().open
 
 

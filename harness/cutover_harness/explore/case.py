@@ -1,0 +1,100 @@
+"""What is explored: a path, a fleet, the bounds of the world, and the gates that are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from cutover_harness.plan.path import PathStep
+from cutover_harness.procedure.context import StepContext
+from cutover_harness.procedure.gates import Gate
+from cutover_harness.procedure.names import StepName
+
+Fleet = Literal["shim", "restart", "restarted-producer", "restarted-group"]
+"""shim: all clients are on it. restart: the rehearsal stops and starts all. The others: one producer, or the group, is
+stopped and started by a person or a command, and the others are on the shim."""
+
+FAULTS = {
+    "mirror-away": "Connect is away for a while",
+    "mirror-fails": "the mirror fails on a record",
+    "mirror-hangs": "the mirror is RUNNING and copies nothing",
+    "mirror-repeats": "the mirror restarts and copies a record again",
+    "source-retention": "retention on the source removes a record that was read",
+    "target-retention": "retention on the target removes a record",
+    "recreated": "the source topic is deleted and created again",
+    "cluster-away": "a cluster is away for a while",
+    "client-dies": "a client dies, and comes back or does not",
+    "foreign-record": "somebody has written a record to the target before the mirror",
+    "foreign-offset": "the group has an offset on the target that nobody of this batch has set",
+    "stray-member": "a member of the group that is not the application reads the target",
+}
+"""Faults of the world, in words. A client that is late, or never follows, needs no fault: nothing bounds it."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How small the world is: partitions, records of each, how many faults at most and which.
+
+    crashes: whether conductors are killed, and operators resume or roll back. depth, states, seconds: where the search
+    ends before it is complete; None for nowhere.
+    """
+
+    partitions: int = 1
+    records: int = 3
+    faults: int = 1
+    kinds: tuple[str, ...] = tuple(FAULTS)
+    crashes: bool = True
+    depth: int | None = None
+    states: int | None = None
+    seconds: float | None = None
+
+
+LOCK, GENERATION, BROKEN = "one conductor at a time", "generation of the cutover file", "mirror is not broken"
+"""Guards that are no gates of one step."""
+
+
+@dataclass(frozen=True)
+class Removed:
+    """A gate that is left out: of one step, before (False) or after (True) its action; step None: one of the guards."""
+
+    gate: str
+    step: StepName | None = None
+    after: bool = False
+
+    def __str__(self) -> str:
+        return self.gate if self.step is None else f"{self.step}/{'after' if self.after else 'before'}/{self.gate}"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One exploration. `substitute`: replaces a gate, as in a test with a gate as it once was."""
+
+    name: str
+    path: Sequence[PathStep]
+    fleet: Fleet = "shim"
+    bounds: Bounds = field(default_factory=Bounds)
+    without: frozenset[Removed] = frozenset()
+    substitute: Callable[[Gate, StepContext], Gate] | None = None
+
+    def lacks(self, guard: str) -> bool:
+        """Whether this guard is left out."""
+        return any(each.step is None and each.gate == guard for each in self.without)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the path promises that the group reads nothing again when it moves to the target."""
+        return StepName.SET_EXACT_OFFSETS in [step.step for step in self.path]
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether old and new members of the group read at the same time."""
+        return StepName.OVERLAP_CONSUMERS in [step.step for step in self.path]
+
+    def restarted(self, role: str, number: int) -> bool:
+        """Whether this client is stopped and started, and reports no status."""
+        if self.fleet == "restart":
+            return True
+        if role == "producer":
+            return self.fleet == "restarted-producer" and number == 0
+        return self.fleet == "restarted-group"

@@ -1,0 +1,338 @@
+"""The conductor over the abstract world: the loop of `conductor/conductor.py`, one gate or action at a time.
+
+Steps, gates, and what a journal says of a path are the product's own; only the loop is written again here, because it
+has to be left between any two of its actions. `replay` compares it with journals of real runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cutover_harness.conductor.waiting import forgiving
+from cutover_harness.errors import FinalError, UsageError
+from cutover_harness.explore import memory as memories
+from cutover_harness.explore.case import Case, Removed
+from cutover_harness.explore.journals import JournalReader, Journals
+from cutover_harness.explore.patience import BARS, urgent
+from cutover_harness.explore.route import route_of
+from cutover_harness.explore.views import Box, Views
+from cutover_harness.explore.world import Part, Pc, World
+from cutover_harness.plan.path import PathStep
+from cutover_harness.procedure.context import Action, StepContext
+from cutover_harness.procedure.gates import Gate, Reading
+from cutover_harness.procedure.mirror_turn import REVERSED
+from cutover_harness.procedure.names import StepName
+from cutover_harness.procedure.state import RouteState
+from cutover_harness.procedure.step import Step
+from cutover_harness.procedure.steps import step_of
+
+APPS = "apps of the rehearsal were stopped or started"
+
+
+@dataclass(frozen=True)
+class Move:
+    """Something that a conductor may do next: in words, and the state that it leads to.
+
+    kind: progress, look (a gate was read and stays closed), missed, waits (a deadline that is over), refused.
+    """
+
+    words: str
+    world: World
+    kind: str = "progress"
+
+
+class Conductors:
+    """Runs the steps of one case over states of the world."""
+
+    def __init__(self, case: Case, journals: Journals) -> None:
+        self.case, self.journals = case, journals
+        self._box = box = Box(case, journals, World(()))
+        self._views = Views(box)
+        self._journal = self._views.journal
+        self._route = route_of(case)
+        self.removed: set[Removed] = set()
+        """The gates that were left out, of those that the case names."""
+        self.seen: dict[Removed, None] = {}
+        """All gates that were read."""
+        self.closed: set[Removed] = set()
+        """Those that were read when they were not open."""
+        read = JournalReader(case, journals)
+        self._known = lru_cache(200_000)(read.before)
+        self._read_journal = lru_cache(100_000)(read.stands)
+        self._ways_back = lru_cache(100_000)(read.way_back)
+
+    def moves(self, world: World, me: int) -> Iterator[Move]:
+        """Return what a running conductor may do next."""
+        pc = world.conductors[me]
+        assert pc is not None  # noqa: S101 - the caller asks only for those that run
+        self._enter(world, me, pc)
+        planned = self._planned(pc.number)
+        step, context = step_of(planned.step), self._context(pc, planned)
+        units = self._units(step, context, planned, pc)
+        if pc.gate >= len(units):
+            yield from self._act(pc, step, context)
+            return
+        unit = units[pc.gate]
+        if isinstance(unit, Action):
+            yield from self._go_on(pc, "")
+        else:
+            yield from self._read(pc, step, planned, context, unit)
+
+    def start(self, world: World, me: int, *, back: bool) -> World | None:
+        """Return the state after a conductor has started, `back` to the source or along the path; None if it is over.
+
+        None also if there is no way back to decide, because it was decided before.
+        """
+        self._enter(world, me, None)
+        if back:
+            decided = self._ways_back(world.journal, world.producers, world.consumers)
+            if decided is None:
+                return None
+            self._journal.write("back", -1, "back to the source", acts=decided[0], undone=decided[1])
+        stands = self._read_journal(self._box.world.journal)
+        return self._next(me, -1, -1, stands.back is not None, saw_gap=0, knows=world.generation)
+
+    def state(self, world: World) -> RouteState:
+        """Return where the route stands by the journal."""
+        return self._read_journal(world.journal).state
+
+    def state_before(self, world: World, me: int) -> RouteState:
+        """Return where the route stood before the step at which a conductor is."""
+        pc = world.conductors[me]
+        return self.state(world) if pc is None else self._known(world.journal, pc.number)[0]
+
+    def were_on_target(self, world: World) -> bool:
+        """Whether the group's consumers have been sent to the target, and not back to the source since."""
+        return self._read_journal(world.journal).were_on_target
+
+    def reversed_once(self, world: World) -> bool:
+        """Whether the mirror was turned around."""
+        return any(e.kind == "cut" and e.name == REVERSED for e in self.journals.entries(world.journal))
+
+    def is_back(self, world: World) -> bool:
+        """Whether the way back was decided."""
+        return self._read_journal(world.journal).back is not None
+
+    def waits_for(self, world: World, me: int) -> Removed | None:
+        """Return the gate that a conductor waits for, None if it is about to act."""
+        pc = world.conductors[me]
+        if pc is None:
+            return None
+        self._enter(world, me, pc)
+        planned = self._planned(pc.number)
+        step, context = step_of(planned.step), self._context(pc, planned)
+        units = self._units(step, context, planned, pc)
+        unit = units[pc.gate] if pc.gate < len(units) else None
+        return self._name(unit, step, pc) if isinstance(unit, Gate) else None
+
+    def step_name(self, world: World, me: int) -> StepName | None:
+        """Return the step at which a conductor is."""
+        pc = world.conductors[me]
+        if pc is None:
+            return None
+        self._enter(world, me, pc)
+        return self._planned(pc.number).step
+
+    def _enter(self, world: World, me: int, pc: Pc | None) -> None:
+        box = self._box
+        box.world, box.me = world, me
+        box.saw_gap = bool(pc and pc.saw_gap)
+        box.knows = pc.generation if pc else world.generation
+
+    def _planned(self, number: int) -> PathStep:
+        if number < len(self.case.path):
+            return self.case.path[number]
+        return (self._read_journal(self._box.world.journal).back or ())[number - len(self.case.path)]
+
+    def _context(self, pc: Pc, planned: PathStep) -> StepContext:
+        state, resumes, _ = self._known(self._box.world.journal, pc.number)
+        following = self.case.path[pc.number + 1 : pc.number + 2]
+        views = self._views
+        done_here = self._planned(pc.done_here).step if pc.done_here >= 0 else None
+        return StepContext(
+            number=pc.number,
+            state=state,
+            route=self._route,
+            bars=BARS,
+            deadline_s=BARS.deadline_s,
+            resumes=resumes,
+            next_step=following[0].step if following and pc.number < len(self.case.path) else None,
+            done_here=done_here,
+            mirror=views.mirror,
+            source=views.source,
+            target=views.target,
+            cutover_file=views.cutover_file,
+            journal=views.journal,
+            conditions=views.conditions(safety=planned.safety),
+            verified=None if self.case.fleet in ("shim", "restart") else views.verified(),
+            snapshot=lambda: None,
+        )
+
+    def _units(self, step: Step, context: StepContext, planned: PathStep, pc: Pc) -> list[Gate | Action]:
+        """Return the gates and actions before or after the step's action, without those that are left out."""
+        if not pc.after:
+            units = list(step.before(context)) if planned.safety else []
+        else:
+            units = [*self._apps(step), *step.gates_after(context)]
+        kept: list[Gate | Action] = []
+        for unit in units:
+            if isinstance(unit, Gate):
+                name = self._name(unit, step, pc)
+                self.seen.setdefault(name)
+                if name in self.case.without:
+                    self.removed.add(name)
+                    continue
+            kept.append(unit)
+        return kept
+
+    def _name(self, gate: Gate, step: Step, pc: Pc) -> Removed:
+        return Removed(gate.name, step.name, bool(pc.after))
+
+    def _apps(self, step: Step) -> list[Gate | Action]:
+        """Return the wait for apps that the rehearsal stops and starts as the step itself."""
+        if self.case.fleet != "restart" or not step.moves_apps:
+            return []
+
+        def read() -> Reading:
+            new = int(step.name == StepName.OVERLAP_CONSUMERS)
+            late = sum(
+                not p.producer_fresh if step.moves == "producers" else not p.member_fresh or p.over != new
+                for p in self._box.world.parts
+            )
+            return Reading(open=not late, waits_for=f"{late} apps")
+
+        return [Gate(APPS, read, BARS.deadline_s)]
+
+    def _read(self, pc: Pc, step: Step, planned: PathStep, context: StepContext, gate: Gate) -> Iterator[Move]:
+        box, before_reading = self._box, self._box.world
+        name, words = self._name(gate, step, pc), f"{step.name}: gate '{gate.name}'"
+        gate = self._as_read(gate, pc, planned, context)
+        objects = memories.objects_of(gate)
+        memories.recall(objects, pc.memory)
+        try:
+            reading = forgiving(gate.read)()
+        except FinalError as why:
+            yield Move(f"the conductor stops: {why}", self._stopped(before_reading, box.me), "refused")
+            return
+        if reading.open:
+            yield from self._pass(pc, f"{words} opens")
+            return
+        self.closed.add(name)
+        if reading.never:
+            stopped = self._stopped(box.world, box.me)
+            yield Move(f"{words} refuses: {reading.waits_for}", stopped, "refused")
+            return
+        seen = pc._replace(memory=memories.remember(objects), saw_gap=int(box.saw_gap))
+        looked = _with(box.world, box.me, seen)
+        if looked != before_reading:
+            yield Move(f"{words} is read, and stays closed: {reading.waits_for}", looked, "look")
+        rests = not urgent(self.case, box.world)
+        later = _with(box.world, box.me, seen._replace(memory=memories.aged(seen.memory)))
+        if rests and later not in (looked, before_reading):
+            yield Move(f"a long time passes at gate '{gate.name}' of {step.name}", later, "look")
+        if not (gate.waits_only and reading.enough):
+            missed = self._stopped(box.world, box.me)
+            yield Move(f"{words} misses its deadline: waits for {reading.waits_for}", missed, "missed")
+        elif rests or not gate.deadline_s:
+            # Its time is long enough for everything that runs, unless it has none, as a gate that only notes.
+            yield from self._pass(pc, f"{words} is passed, as its time is over: {reading.waits_for}")
+
+    def _as_read(self, gate: Gate, pc: Pc, planned: PathStep, context: StepContext) -> Gate:
+        """Return a gate as the conductor reads it: closed for good by a broken mirror, or as a test replaces it."""
+        if gate.name == APPS:
+            return gate
+        if (planned.safety or not pc.after) and self._read_journal(self._box.world.journal).needs_mirror:
+            gate = context.conditions.unless_broken(gate)
+        return gate if self.case.substitute is None else self.case.substitute(gate, context)
+
+    def _pass(self, pc: Pc, words: str) -> Iterator[Move]:
+        yield from self._go_on(pc._replace(gate=pc.gate + 1, memory=(), saw_gap=int(self._box.saw_gap)), words)
+
+    def _go_on(self, pc: Pc, words: str) -> Iterator[Move]:
+        """Return the moves after a gate: with the actions that follow it, and the step's own if nothing is before that.
+
+        The world does not move between a look and an action, except that the conductor may die.
+        """
+        box = self._box
+        planned = self._planned(pc.number)
+        step, context = step_of(planned.step), self._context(pc, planned)
+        units = self._units(step, context, planned, pc)
+        while pc.gate < len(units) and isinstance(action := units[pc.gate], Action):
+            try:
+                action.do()
+            except UsageError:
+                break  # repeated until the cluster or Connect answers
+            pc = pc._replace(gate=pc.gate + 1, memory=(), saw_gap=int(box.saw_gap))
+            words = f"{words}; {action.name}" if words else f"{step.name}: {action.name}"
+        if pc.gate < len(units):
+            yield Move(words, _with(box.world, box.me, pc))
+        else:
+            yield from self._act(pc, step, context, words)
+
+    def _act(self, pc: Pc, step: Step, context: StepContext, words: str = "") -> Iterator[Move]:
+        """Do the step, or end it."""
+        box = self._box
+        said = f"{words}; " if words else ""
+        if pc.after:
+            self._journal.write("done", pc.number, step.name)
+            following = self._next(box.me, pc.number, pc.number, bool(pc.back), pc.saw_gap, box.knows)
+            yield Move(f"{said}{step.name} is done", following)
+            return
+        self._journal.write("doing", pc.number, step.name)
+        if self.case.bounds.crashes:
+            died = self._stopped(box.world, box.me)
+            yield Move(f"{said}{step.name} is begun in the journal, and the conductor dies", died, "crash")
+        try:
+            step.do(context)
+        except FinalError as why:
+            yield Move(f"{said}the conductor stops: {why}", self._stopped(box.world, box.me), "refused")
+            return
+        except UsageError:
+            waits = pc._replace(gate=99)  # the action is repeated until the cluster or Connect answers
+            yield Move(f"{said}{step.name} is begun", _with(box.world, box.me, waits))
+            return
+        done = pc._replace(after=1, gate=0, memory=(), generation=box.knows)
+        effects = f"{said}{step.name} is done{_effect(step)}"
+        after = self._units(step, self._context(done, self._planned(pc.number)), self._planned(pc.number), done)
+        if after:
+            yield Move(effects, _with(box.world, box.me, done))
+        else:
+            yield from self._act(done, step, self._context(done, self._planned(pc.number)), effects)
+
+    def _next(self, me: int, number: int, done_here: int, back: bool, saw_gap: int, knows: int) -> World:
+        """Return the state in which the next step begins, or the path has ended."""
+        box = self._box
+        stands = self._read_journal(box.world.journal)
+        left = stands.left
+        if len(box.world.conductors) > 1 and number >= 0:  # each of two follows the list that it made when it started
+            plan = enumerate(stands.back or (), len(self.case.path)) if back else enumerate(self.case.path)
+            left = [(n, step) for n, step in plan if n > number]
+        if not left:
+            self._journal.write("end", len(self.case.path), "turned back" if back else "completed")
+            return _with(box.world._replace(ended=2 if back else 1), me, None)
+        n, planned = left[0]
+        pc = Pc(n, 0, 0, (), done_here, int(back), saw_gap, knows)
+        step = step_of(planned.step)
+        _, _, begun = self._known(box.world.journal, n)
+        if begun and step.has_effect(self._context(pc, planned)):
+            pc = pc._replace(gate=99)  # as the gates before it can prevent nothing any more
+        return _with(box.world, me, pc)
+
+    def _stopped(self, world: World, me: int) -> World:
+        return _with(world, me, None)
+
+
+def moved(world: World, number: int, part: Part, words: str, kind: str) -> Move:
+    """Return the move that replaces one part."""
+    parts = (*world.parts[:number], part, *world.parts[number + 1 :])
+    return Move(words, world._replace(parts=parts), kind)
+
+
+def _with(world: World, me: int, pc: Pc | None) -> World:
+    return world._replace(conductors=tuple(pc if n == me else its for n, its in enumerate(world.conductors)))
+
+
+def _effect(step: Step) -> str:
+    return f" (cutover file: {step.moves} = {step.destination})" if step.moves else ""

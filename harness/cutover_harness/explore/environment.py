@@ -1,0 +1,162 @@
+"""What may happen next in a state besides the conductor: clients, mirror, retention, faults, and the operator. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cutover_harness.explore import world as w
+from cutover_harness.explore.case import LOCK, Case
+from cutover_harness.explore.conductor import Conductors, Move, moved
+from cutover_harness.explore.faults import Faults
+from cutover_harness.explore.world import Part, World
+
+PLACES = ("the source", "hold", "the target")
+_AWAY = (w.SOURCE_AWAY, 0, w.TARGET_AWAY)
+
+
+class Environment:
+    """Everything but the running conductors."""
+
+    def __init__(self, case: Case, conductors: Conductors) -> None:
+        self.case, self.conductors = case, conductors
+        self.faults = Faults(case, conductors)
+
+    def moves(self, world: World) -> Iterator[Move]:
+        """Return what may happen next."""
+        for number, part in enumerate(world.parts):
+            yield from self._producer(world, number, part)
+            yield from self._member(world, number, part)
+            if self.case.overlaps:
+                yield from self._new_member(world, number, part)
+            yield from _mirror(world, number, part)
+        yield from _heals(world)
+        if world.faults:
+            yield from self.faults.moves(world._replace(faults=world.faults - 1), world)
+        yield from self._operator(world)
+
+    def _producer(self, world: World, number: int, part: Part) -> Iterator[Move]:
+        if not part.producer_up:
+            back = part._replace(producer_up=1, producer_at=world.producers, producer_fresh=1)
+            yield moved(world, number, back, f"producer {number} is started again", "client")
+            return
+        record, place = part.sent, part.producer_at
+        if record < self.case.bounds.records and place != w.HOLD and not world.away & _AWAY[place]:
+            log = {"source": (*part.source, record)} if place == w.SOURCE else {"target": (*part.target, record)}
+            now = part._replace(sent=record + 1, **log)  # type: ignore[arg-type]
+            yield moved(world, number, now, f"producer {number} writes record {record} to {PLACES[place]}", "client")
+        if not part.producer_fresh:
+            now = part._replace(producer_at=world.producers, producer_fresh=1)
+            yield moved(world, number, now, f"producer {number} follows to {PLACES[world.producers]}", "client")
+
+    def _member(self, world: World, number: int, part: Part) -> Iterator[Move]:
+        if not part.member_up:
+            back = part._replace(member_up=1, member_at=world.consumers, member_fresh=1, over=0)
+            yield moved(world, number, back, f"member {number} is started again", "client")
+            return
+        place = part.member_at
+        if place != w.HOLD and not world.away & _AWAY[place]:
+            read = read_source(part) if place == w.SOURCE else read_target(part)
+            if read is not None:
+                words = f"member {number} reads {_record(part, read)} on {PLACES[place]} and commits"
+                yield moved(world, number, read, words, "client")
+        if not part.member_fresh:
+            now = part._replace(member_at=world.consumers, member_fresh=1, over=0)
+            yield moved(world, number, now, f"member {number} follows to {PLACES[world.consumers]}", "client")
+
+    def _new_member(self, world: World, number: int, part: Part) -> Iterator[Move]:
+        """Return what a member does that runs on the target next to the old one."""
+        if part.over and not world.away & w.TARGET_AWAY and (read := read_target(part)):
+            words = f"new member {number} reads {_record(part, read)} on the target"
+            yield moved(world, number, read, words, "client")
+        overlap = self.conductors.state(world).overlap
+        if part.member_fresh and overlap and not part.over:
+            yield moved(world, number, part._replace(over=1), f"new member {number} starts on the target", "client")
+        elif part.member_fresh and part.over and not overlap:
+            yield moved(world, number, part._replace(over=0), f"new member {number} ends on the target", "client")
+
+    def _operator(self, world: World) -> Iterator[Move]:
+        running = [n for n, pc in enumerate(world.conductors) if pc is not None]
+        if not world.ended and (not running or self.case.lacks(LOCK)):
+            for me in [n for n, pc in enumerate(world.conductors) if pc is None][:1]:
+                second = ", while another one runs" if running else ""
+                if (started := self.conductors.start(world, me, back=False)) is not None:
+                    yield Move(f"a conductor starts{second}", started, "operator")
+                if self.case.bounds.crashes and world.journal:
+                    back = self.conductors.start(world, me, back=True)
+                    if back is not None:
+                        yield Move(f"the operator decides to roll back: a conductor starts{second}", back, "operator")
+        if self.case.bounds.crashes:
+            for me in running:
+                died = tuple(None if n == me else pc for n, pc in enumerate(world.conductors))
+                yield Move("the conductor is killed", world._replace(conductors=died), "crash")
+
+
+def read_source(part: Part) -> Part | None:
+    """Return the part once the group has read its next record on the source, None if there is none."""
+    at = max(part.committed, part.source_start)
+    if at >= len(part.source):
+        return None
+    return part._replace(committed=at + 1, delivered=part.delivered | 1 << part.source[at])
+
+
+def read_target(part: Part) -> Part | None:
+    """Return the part once the group has read its next record on the target, None if there is none."""
+    at = max(part.offset, part.target_start)
+    if at >= len(part.target):
+        return None
+    record = part.target[at]
+    # What MirrorMaker 2 has copied twice is no record that the group reads again because it resumes too early.
+    again = part.delivered >> record & 1 and w.first(part.target, record) == at
+    counted = min(2, part.read_again + 1) if again else part.read_again
+    return part._replace(offset=at + 1, delivered=part.delivered | 1 << record, read_again=counted)
+
+
+def _heals(world: World) -> Iterator[Move]:
+    """Return how what was broken heals."""
+    if world.mirror in (w.DOWN, w.HUNG):
+        yield Move("the mirror runs again", world._replace(mirror=w.RUNS), "client")
+    if world.mirror == w.FAILED:
+        yield Move("somebody restarts the mirror's task", world._replace(mirror=w.RUNS), "client")
+    if world.away:
+        yield Move("the cluster answers again", world._replace(away=0), "client")
+    if world.stray:
+        if (reads := _stray_reads(world)) is not None:
+            yield Move("the stray member reads the target and commits there", reads, "client")
+        yield Move("the stray member leaves", world._replace(stray=0), "client")
+
+
+def _mirror(world: World, number: int, part: Part) -> Iterator[Move]:
+    if world.mirror != w.RUNS or world.away:
+        return
+    if world.way == w.FORWARD:
+        at = max(part.copied, part.source_start)
+        if at > len(part.source):  # of a topic that was created again: MirrorMaker 2 begins at its start
+            yield moved(world, number, part._replace(copied=0), "the mirror begins at the start of the log", "client")
+        if at < len(part.source):
+            copied = part._replace(copied=at + 1, target=(*part.target, part.source[at]))
+            yield moved(world, number, copied, f"the mirror copies record {part.source[at]} to the target", "client")
+        if world.translates and not w.active_on_target(world):
+            best = w.translated(part)
+            for to, how in ((best, ""), (best - 1, ", one record early")):
+                if to > part.offset and to >= 0:
+                    words = f"the mirror translates the group's offset to {to}{how}"
+                    yield moved(world, number, part._replace(offset=to), words, "client")
+    elif world.way == w.REVERSE and part.back >= 0:
+        at = max(part.back, part.target_start)
+        if at < len(part.target):
+            copied = part._replace(back=at + 1, source=(*part.source, part.target[at]))
+            words = f"the reverse mirror copies record {part.target[at]} to the source"
+            yield moved(world, number, copied, words, "client")
+
+
+def _stray_reads(world: World) -> World | None:
+    parts = tuple(p._replace(offset=len(p.target)) if p.offset < len(p.target) else p for p in world.parts)
+    return None if parts == world.parts else world._replace(parts=parts)
+
+
+def _record(before: Part, after: Part) -> str:
+    new = after.delivered & ~before.delivered
+    if new:
+        record = new.bit_length() - 1
+        return "a foreign record" if record == w.FOREIGN else f"record {record}"
+    return "a record again"

@@ -1,0 +1,105 @@
+"""Journals of the abstract world: each content is a number, and contains only what steps and `resume` read again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cutover_harness.conductor.resume import (
+    before,
+    reached,
+    remaining,
+    steps_back,
+    turned_back,
+    were_on_target,
+    without_effect,
+)
+from cutover_harness.explore.case import Case
+from cutover_harness.explore.route import LOCATIONS, Locations
+from cutover_harness.plan.path import PathStep
+from cutover_harness.procedure.entries import Entry, Kind
+from cutover_harness.procedure.names import StepName
+from cutover_harness.procedure.state import RouteState
+
+_READ_AGAIN = frozenset({"doing", "done", "back", "cut", "topics", "gone", "found", "end"})
+_ONCE = frozenset({"topics", "gone", "found", "done"})
+"""Kinds of which a repeated entry changes nothing."""
+_Row = tuple[str, int, str, str]
+
+
+class Journals:
+    """All journals that a search has seen."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[_Row, ...]] = [()]
+        self._number: dict[tuple[_Row, ...], int] = {(): 0}
+        self._entries: list[Sequence[Entry]] = [()]
+
+    def entries(self, number: int) -> Sequence[Entry]:
+        """Return the entries of a journal."""
+        return self._entries[number]
+
+    def with_entry(self, number: int, kind: Kind, step: int, name: str, detail: dict[str, Any]) -> int:
+        """Return the number of the journal with one entry more; the same one if nothing reads the entry again."""
+        row = (kind, step, name, json.dumps(detail, default=str))
+        rows = self._rows[number]
+        if kind not in _READ_AGAIN or (kind in _ONCE and row in rows):
+            return number
+        if kind == "doing" and any(each[:2] == row[:2] for each in rows):
+            return number
+        rows = (*rows, row)
+        found = self._number.get(rows)
+        if found is None:
+            found = self._number[rows] = len(self._rows)
+            self._rows.append(rows)
+            self._entries.append(
+                [*self._entries[number], Entry(len(rows), len(rows), kind, step, name, json.loads(row[3]))]
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class Stands:
+    """What a journal says of the path. back: the steps of the way back, None if it was not decided."""
+
+    state: RouteState
+    back: Sequence[PathStep] | None
+    left: Sequence[tuple[int, PathStep]]
+    needs_mirror: bool
+    """Whether a broken mirror closes gates, as `JournalledGates` has it."""
+    were_on_target: bool
+
+
+@dataclass(frozen=True)
+class JournalReader:
+    """Reads journals as the product does."""
+
+    case: Case
+    journals: Journals
+
+    def stands(self, journal: int) -> Stands:
+        """Return what a journal says of the path."""
+        entries = self.journals.entries(journal)
+        back = None
+        for entry in entries:
+            if entry.kind == "back":
+                back = [PathStep(step=StepName(name), dwell_s=0) for name in entry.detail["acts"]]
+        state, turned = reached(entries), turned_back(entries)
+        mirroring = state.has_task and not state.reverse and state.producers != "target"
+        left = remaining(entries, self.case.path)
+        return Stands(state, back, left, mirroring and not turned, were_on_target(entries))
+
+    def before(self, journal: int, number: int) -> tuple[RouteState, bool, bool]:
+        """Return the state before a step, whether consumers resume, and whether the step was begun."""
+        entries = self.journals.entries(journal)
+        others = [e for e in entries if e.step != number]
+        begun = any(e.kind == "doing" and e.step == number for e in entries)
+        return before(entries, number), were_on_target(others), begun
+
+    def way_back(self, journal: int, producers: int, consumers: int) -> tuple[list[StepName], list[int]] | None:
+        """Return the steps of the way back, and the begun ones that have changed nothing; None if it was decided."""
+        entries, locations = self.journals.entries(journal), Locations(LOCATIONS[producers], LOCATIONS[consumers])
+        steps = steps_back(entries, locations)
+        return None if steps is None else (steps, without_effect(entries, locations))

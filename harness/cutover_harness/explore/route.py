@@ -1,0 +1,37 @@
+"""The one route of the abstract world, and its clients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cutover_harness.explore.case import Case
+from cutover_harness.procedure.context import RouteClients
+from cutover_harness.procedure.restarted import RestartedClient
+from cutover_harness.types import Location, Role
+
+TOPIC, GROUP, ROUTE = "t", "g", "r"
+LOCATIONS: tuple[Location, ...] = ("source", "hold", "target")
+ROLES: tuple[Role, ...] = ("producer", "consumer")
+
+
+@dataclass(frozen=True)
+class Locations:
+    """See `LocationsLike`."""
+
+    producers: Location
+    consumers: Location
+
+
+def route_of(case: Case) -> RouteClients:
+    """Return the clients that the conductor expects."""
+    count = case.bounds.partitions
+    clients = {
+        f"{role}-{number}": role for role in ROLES for number in range(count) if not case.restarted(role, number)
+    }
+    restarts = []
+    if case.fleet == "restarted-producer":
+        restarts = [RestartedClient("app", "producer", None, 60.0, hooked=False)]
+    elif case.fleet == "restarted-group":
+        restarts = [RestartedClient(GROUP, "consumer", count, 60.0, hooked=False)]
+    members = {GROUP: count} if case.fleet == "restart" else None
+    return RouteClients(ROUTE, [GROUP], {} if members else clients, members, restarts)
