@@ -175,7 +175,7 @@ class Conductors:
         if not pc.after:
             units = list(step.before(context)) if planned.safety else []
         else:
-            units = [*self._apps(step), *step.gates_after(context)]
+            units = [*step.before_commands(context), *self._apps(step), *step.gates_after(context)]
         kept: list[Gate | Action] = []
         for unit in units:
             if isinstance(unit, Gate):

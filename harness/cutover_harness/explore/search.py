@@ -129,8 +129,8 @@ class Search:
             moves = list(self.after(world))
         except ImpossibleStepError as why:
             words, worlds = self.trace_to(at)
-            damage = Damage("journal", f"the journal describes no path: {why}")
-            result.violation = Violation(damage, (*words, damage.words), tuple(worlds))
+            broken = Damage("journal", f"the journal describes no path: {why}")
+            result.violation = Violation(broken, (*words, broken.words), tuple(worlds))
             return
         for move in moves:
             result.moves += 1

@@ -17,6 +17,7 @@ from cutover_harness.explore.case import BROKEN, GENERATION, Case
 from cutover_harness.explore.journals import Journals
 from cutover_harness.explore.patience import BARS
 from cutover_harness.explore.route import GROUP, LOCATIONS, ROUTE, TOPIC, Locations
+from cutover_harness.explore.rows import Lag, Progress, Resumes, Skip
 from cutover_harness.explore.world import Part, World
 from cutover_harness.procedure.client_status import ClientStatus, StatusWatch
 from cutover_harness.procedure.conditions import Conditions
@@ -54,38 +55,6 @@ class Box:
         for cluster in clusters:
             if self.world.away & cluster:
                 raise UsageError("the source is away" if cluster == w.SOURCE_AWAY else "the target is away")
-
-
-@dataclass(frozen=True)
-class Progress:
-    """See `GroupProgressLike`."""
-
-    topic: str
-    partition: int
-    source_committed: int | None
-    target_committed: int | None
-    synchronised: bool
-
-
-@dataclass(frozen=True)
-class Skip:
-    """See `SkippedLike`."""
-
-    words: str
-    sure: bool = True
-
-    def __str__(self) -> str:
-        return self.words
-
-
-@dataclass(frozen=True)
-class Lag:
-    """See `LagLike`."""
-
-    records: Mapping[PartitionId, int]
-    total: int
-    amid: int = 0
-    not_compared: int = 0
 
 
 @dataclass(frozen=True)
@@ -176,6 +145,13 @@ class MirrorView:
         self.stop_translating()
         return True, "proved and set"
 
+    def resumes(self, group: str) -> Sequence[Resumes]:
+        return [
+            Resumes(TOPIC, n, p.committed, p.offset, proved=True)
+            for n, p in enumerate(self.box.world.parts)
+            if p.committed >= 0
+        ]
+
     def set_absent_offsets(self, group: str, partitions: Collection[PartitionId]) -> str | None:
         wanted = {n for _, n in partitions}
         waiting = self._set([p for n, p in enumerate(self.box.world.parts) if n in wanted])
@@ -239,6 +215,9 @@ class ClusterView:
 
     def topic_ids(self, topics: Sequence[str]) -> Mapping[str, str]:
         return {TOPIC: f"id-{self.box.world.topic if self.at == w.SOURCE else 0}"}
+
+    def cluster_id(self) -> str | None:
+        return None
 
     def start_offsets(self, topics: Sequence[str]) -> Mapping[PartitionId, int]:
         return {

@@ -14,8 +14,8 @@ from cutover_harness.procedure.entries import START
 from cutover_harness.procedure.gates import Gate, Reading
 from cutover_harness.procedure.mirror_turn import cut_mirror, turn_mirror_around
 from cutover_harness.procedure.names import StepName
-from cutover_harness.procedure.resumes import note_exact, note_translated
 from cutover_harness.procedure.restarted import quiet
+from cutover_harness.procedure.resumes import note_exact, note_translated
 from cutover_harness.procedure.state import RouteState
 from cutover_harness.procedure.step import MovingStep, Step
 
