@@ -44,12 +44,12 @@ class JournalledGates:
         if (name, when) not in self.asks:
             return
         request = f"{when} {name}"
-        if not self.journal.find("ask", number, request) or not self.journal.find("answer", number, request):
+        if not self.journal.find("ask", number, request) or not answered(self.journal.read(), number, request, when):
             # Also if a conductor that was killed has asked already: who watched that one may be gone.
             self.journal.write("ask", number, request, act=name, when=when)
 
         def read() -> Reading:
-            return Reading(open=self.journal.find("answer", number, request) is not None, waits_for=request)
+            return Reading(open=answered(self.journal.read(), number, request, when), waits_for=request)
 
         self._wait(number, Gate(request, read, self.asked_within_s))
 
@@ -124,6 +124,15 @@ class JournalledGates:
         state = reached(entries)
         mirroring = state.has_task and not state.reverse and state.producers != "target"
         return mirroring and not turned_back(entries)
+
+
+def answered(entries: Sequence[Entry], number: int, request: str, when: When) -> bool:
+    """Return whether a request to another process has an answer that counts.
+
+    That clients were moved does not count any more once a gate was missed: they may still be where they were.
+    """
+    missed = max((e.id for e in entries if e.kind == "missed"), default=0) if when == "move" else 0
+    return any(e.kind == "answer" and (e.step, e.name) == (number, request) and e.id > missed for e in entries)
 
 
 def answer_to(entries: Iterable[Entry], number: int, name: StepName) -> Entry | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cutover_harness.conductor.config import CONFIG, ConductorConfig
 from cutover_harness.conductor.journal import Entry, Journal
-from cutover_harness.conductor.journalled_gates import APPROVE, When
+from cutover_harness.conductor.journalled_gates import APPROVE, When, answered
 from cutover_harness.conductor.observer import Observer
 from cutover_harness.conductor.process import COMPLETED, REFUSED, STOPPED, TURNED_BACK
 from cutover_harness.conductor.resume import reached
@@ -137,10 +137,11 @@ class ConductorProcess:
             self._shown = entry.id
             self._show(entry)
             self.saw(entry)
-            asks_us = entry.kind == "ask" and entry.detail["when"] != APPROVE
-            if asks_us and journal.find("answer", entry.step, entry.name) is None:
+            if entry.kind != "ask" or (when := entry.detail["when"]) == APPROVE:
+                continue
+            if not answered(journal.read(), entry.step, entry.name, when):
                 # The conductor waits for the answer, so a fault that kills it does so here on any machine.
-                self.answer(StepName(entry.detail["act"]), entry.detail["when"])
+                self.answer(StepName(entry.detail["act"]), when)
                 journal.write("answer", entry.step, entry.name)
 
     def _show(self, entry: Entry) -> None:

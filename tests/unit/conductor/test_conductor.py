@@ -158,3 +158,25 @@ def test_a_request_is_made_once_and_waited_for(tmp_path: Path) -> None:
     Journal(tmp_path / "journal.sqlite").write("answer", 0, "before create-task")
     assert new_conductor(tmp_path, World(), path, asks=asks).run()
     assert len([e for e in Journal(tmp_path / "journal.sqlite").read() if e.kind == "ask"]) == 1
+
+
+def test_clients_that_were_said_to_be_moved_are_moved_again_after_a_gate_was_missed(tmp_path: Path) -> None:
+    asks = [(StepName.STOP_CONSUMERS, "move")]
+    path = steps(StepName.CREATE_TASK, StepName.STOP_CONSUMERS)
+    request = "move stop-consumers"
+
+    def run(world: World) -> bool:
+        return new_conductor(tmp_path, world, path, asks=asks, asked_within_s=0.02).run()
+
+    def asked() -> int:
+        return len([entry for entry in journal.read() if (entry.kind, entry.name) == ("ask", request)])
+
+    assert not run(World())
+    journal = Journal(tmp_path / "journal.sqlite")
+    journal.write("answer", 1, request)
+    journal.write("missed", -1, "restarted consumers have left source", why="group g has 1 member")
+    assert not run(World()), "the answer from before does not count"
+    assert asked() == 2
+    journal.write("answer", 1, request)
+    assert run(World())
+    assert asked() == 2
