@@ -16,10 +16,17 @@ from cutover_harness.preflight.planned.facts import ShimFleet
 
 
 def shim_fleet(read: ReadPlan, source: Mapping[str, str], gaps: Gaps) -> ShimFleet | None:
-    """Return the clients of the shim by their statuses, None if the plan names none."""
+    """Return the clients of the shim by their statuses, None if the plan names none or they cannot be read.
+
+    The latter is a gap: the right to read them may be one of those that the preflight finds missing.
+    """
     if read.plan.statuses is None:
         return None
     with closing(statuses_of(read, source)) as statuses:
+        statuses.read()
+        if statuses.problem is not None:
+            gaps.add(STATUSES, "failed", statuses.problem, names=[statuses.name])
+            return None
         silent = {row.client for row in Look(statuses, None, None).first().of("silent")}
         contents = statuses.read()
     clients = []

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from cutover_shim.cutover_file import Cluster
 from pydantic import Field, PlainValidator, field_validator, model_validator
 
-from cutover_harness.channels.names import TopicName, parse_channels
+from cutover_harness.channels.names import parse_channels
 from cutover_harness.channels.opening import clusters_in, only_references, own_clusters
 from cutover_harness.conductor.connect_clusters import (
     FOLDER,
@@ -22,7 +22,7 @@ from cutover_harness.conductor.cutover_file_writer import CutoverFileWriter, Kub
 from cutover_harness.conductor.inspection import inspect
 from cutover_harness.conductor.journalled_gates import ASKED_WITHIN_S, When
 from cutover_harness.conductor.owner import Owner, refuse_other, this_run
-from cutover_harness.conductor.statuses import StatusSource, open_statuses, place_of, topic_of
+from cutover_harness.conductor.statuses import StatusSource, open_statuses, own_topics, place_of, topic_of
 from cutover_harness.configfile import ConfigFile, with_paths
 from cutover_harness.errors import UsageError
 from cutover_harness.mirror import OPEN, Batch, ConnectAccess, MirrorSpec, TwoWayMirror, seen_by_connect
@@ -163,8 +163,7 @@ class ConductorConfig(ConfigFile):
         """What its mirror moves."""
         # The conductor writes the control topic on each cluster: mirrored documents would arrive a second time, late.
         # Statuses are read on the source alone.
-        own = {name.topic for name in parse_channels(self.channels) if isinstance(name, TopicName)}
-        own |= {topic for topic in [topic_of(self.statuses)] if topic is not None}
+        own = own_topics(self.channels, self.statuses)
         return Batch(self.route, tuple(self.topics), tuple(self.groups), (*self.exclude, *sorted(own)), self.prefix)
 
     @property

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from cutover_harness.channels.names import TopicName, parse_channels
 from cutover_harness.errors import UsageError
 from cutover_harness.procedure.client_status import ClientStatus, status_in
 
@@ -137,6 +138,13 @@ def topic_of(place: Path | str) -> str | None:
     if not (topic := place.removeprefix(TOPIC)):
         raise UsageError(f"{place}: the name of the topic is missing: write {TOPIC}TOPIC")
     return topic
+
+
+def own_topics(channels: Iterable[str], statuses: Path | str | None) -> frozenset[str]:
+    """Return the topics of kafka-cutover itself, which no batch moves. Raises UsageError for what is no channel."""
+    found = {name.topic for name in parse_channels(sorted(set(channels))) if isinstance(name, TopicName)}
+    topic = None if statuses is None else topic_of(statuses)
+    return frozenset(found if topic is None else found | {topic})
 
 
 def place_of(text: str) -> Path | str:

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 
 from cutover_harness import __version__
 from cutover_harness.inventory.cluster import ClusterReader
 from cutover_harness.inventory.completeness import Gaps, is_partial
 from cutover_harness.inventory.connectors import read_connect
-from cutover_harness.inventory.linking import link_clients, link_connectors, set_stale
+from cutover_harness.inventory.linking import link_clients, link_connectors, mark_own, set_stale
 from cutover_harness.inventory.model import Listing
 from cutover_harness.inventory.opening import opened
 from cutover_harness.inventory.options import Options
@@ -37,11 +38,12 @@ def collect(
         }
         found = read(readers, options, gaps, tell)
     found.clients, found.connect = clients, connects
-    return finished(found, gaps)
+    return finished(found, gaps, options.statuses)
 
 
-def finished(listing: Listing, gaps: Gaps) -> Listing:
-    """Return the listing with its parts linked, what is stale, and the gaps."""
+def finished(listing: Listing, gaps: Gaps, statuses: Path | str | None = None) -> Listing:
+    """Return the listing with its parts linked, what is stale, and the gaps. statuses: where they were read."""
+    mark_own(listing, statuses)
     link_clients(listing, gaps)
     link_connectors(listing, gaps)
     set_stale(listing, gaps)

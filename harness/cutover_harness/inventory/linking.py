@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
+
+from cutover_shim.channel import KAFKA
+
+from cutover_harness.conductor.statuses import own_topics
+from cutover_harness.errors import UsageError
 from cutover_harness.inventory.completeness import Gaps
 from cutover_harness.inventory.groups import GROUPS
 from cutover_harness.inventory.model import ClusterListing, Listing, Stale
 from cutover_harness.inventory.stale import group_verdict, topic_verdict
 from cutover_harness.types import ClusterName
+
+
+def mark_own(listing: Listing, statuses: Path | str | None) -> None:
+    """Mark the topics of kafka-cutover as internal: statuses, and the control topics that clients follow."""
+    named = {client.channel for client in listing.clients if client.channel is not None}
+    own: set[str] = set()
+    for text in (name for name in named if name.startswith(KAFKA)):
+        with suppress(UsageError):  # as of a status that was damaged
+            own |= own_topics([text], None)
+    own |= own_topics([], statuses)
+    for cluster in listing.clusters.values():
+        for topic in cluster.topics:
+            topic.internal |= topic.name in own
 
 
 def link_clients(listing: Listing, gaps: Gaps) -> None:

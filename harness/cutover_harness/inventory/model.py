@@ -52,7 +52,9 @@ class TopicEntry(Part):
     """A topic. What is null is not known; the gaps contain the reason."""
 
     name: str
-    internal: bool = Field(description="It belongs to Kafka, MirrorMaker 2 or AutoMQ by its name.")
+    internal: bool = Field(
+        description="It belongs to Kafka, MirrorMaker 2 or AutoMQ by its name, or to kafka-cutover itself."
+    )
     partitions: int
     replication: int
     without_leader: int = Field(default=0, description="Partitions without a leader.")
@@ -202,6 +204,7 @@ class ShimClient(Part):
     host: str | None = None
     role: str
     group: str | None = None
+    channel: str | None = Field(default=None, description="What brought the document that it follows.")
     topics: list[str] = []
     topics_on: dict[ClusterName, list[str]] = Field(
         default={}, description="These topics by the cluster where it uses them, without those of a route on none."

@@ -139,6 +139,7 @@ def client_of(status: Mapping[str, Any]) -> ShimClient:
         host=status.get("host"),
         role=status["role"],
         group=status.get("group"),
+        channel=(status.get("seen") or {}).get("channel"),
         topics=sorted(topics),
         topics_on={name: sorted(topics_on[name]) for name in sorted(topics_on)},
         updated=datetime.fromtimestamp(float(status["updated"]), UTC),

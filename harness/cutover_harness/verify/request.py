@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from cutover_harness.channels.names import TopicName, parse_channels
-from cutover_harness.conductor.statuses import topic_of
+from cutover_harness.conductor.statuses import own_topics
 from cutover_harness.errors import UsageError
 from cutover_harness.mirror.errors import MirrorError
 from cutover_harness.mirror.spec import Batch
-from cutover_harness.planning.model import PlanFile
 from cutover_harness.planning.read import ReadPlan
 from cutover_harness.properties_file import read_properties
 from cutover_harness.verify.batch import Wanted
@@ -37,7 +35,8 @@ def mirrored(read: ReadPlan, name: str) -> Batch:
     for each in read.plan.batches:
         if each.name == name:
             try:
-                return Batch(name, each.topics, tuple(each.groups), (*each.exclude, *sorted(_own(read.plan))))
+                own = own_topics((way.channel for way in read.plan.reach), read.plan.statuses)
+                return Batch(name, each.topics, tuple(each.groups), (*each.exclude, *sorted(own)))
             except MirrorError as error:
                 raise UsageError(str(error)) from None
     names = ", ".join(each.name for each in read.plan.batches)
@@ -51,14 +50,6 @@ def share(given: str) -> float:
     if not 0 < its <= 1:
         raise UsageError(f"--sample {given}: expected a percentage above 0% and up to 100%, such as 1%")
     return its
-
-
-def _own(plan: PlanFile) -> set[str]:
-    """Return the topics that the cutover itself writes, which no mirror copies."""
-    channels = parse_channels([each.channel for each in plan.reach])
-    own = {name.topic for name in channels if isinstance(name, TopicName)}
-    statuses = None if plan.statuses is None else topic_of(plan.statuses)
-    return own if statuses is None else own | {statuses}
 
 
 def _run(plan: Path, batch: str, given: Path | None) -> RunFacts | None:

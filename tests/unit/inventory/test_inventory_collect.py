@@ -15,7 +15,8 @@ from cutover_harness.inventory.cluster import ClusterReader
 from cutover_harness.inventory.collect import finished, read
 from cutover_harness.inventory.completeness import Gaps
 from cutover_harness.inventory.history import Times
-from cutover_harness.inventory.model import ConnectCluster, Connector, Listing
+from cutover_harness.inventory.linking import mark_own
+from cutover_harness.inventory.model import ConnectCluster, Connector, Listing, ShimClient
 from cutover_harness.inventory.options import Options
 from cutover_harness.inventory.page import html
 from cutover_harness.inventory.schema import schema
@@ -232,3 +233,16 @@ def test_settings_of_the_other_client() -> None:
     }
     with pytest.raises(BrokerCallError, match="TLS as configured cannot be used"):
         settings_of({"bootstrap.servers": "b:1", "security.protocol": "ssl", "ssl.ca.location": "/no/such/file"})
+
+
+def test_topics_of_kafka_cutover_itself_are_internal() -> None:
+    found = listing(StubCluster(4, 1, 1))
+    names = [topic.name for topic in found.clusters["source"].topics]
+    assert not any(topic.internal for topic in found.clusters["source"].topics)
+    found.clients = [
+        ShimClient(instance="a", role="producer", channel=f"kafka:{names[1]}@source"),
+        ShimClient(instance="b", role="producer", channel="file:/etc/cutover.toml"),
+        ShimClient(instance="c", role="producer", channel="kafka:"),
+    ]
+    mark_own(found, f"kafka:{names[2]}")
+    assert [topic.name for topic in found.clusters["source"].topics if topic.internal] == names[1:3]

@@ -87,7 +87,7 @@ PROBLEMS: dict[str, tuple[Facts, Severity, str]] = {
         Severity.UNKNOWN,
         "ACLs of the target",
     ),
-    "no-statuses": (facts(fleet=None), Severity.UNKNOWN, "billing, checkout"),
+    "no-statuses": (facts(plan(statuses=None), fleet=None), Severity.UNKNOWN, "billing, checkout"),
     "unattested-members": (
         facts(source={"groups": group(member(), member(2, "worker"))}),
         Severity.BLOCKER,

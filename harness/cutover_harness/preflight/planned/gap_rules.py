@@ -17,6 +17,7 @@ _CONSEQUENCE = {
     "configuration of brokers": "versions, limits and defaults are not compared",
     "configurations of topics": "the settings of these topics are not compared",
     "producers of topics": "who writes these topics is not known",
+    "statuses of clients": "who runs the shim is not known",
     "members of groups": "the members of these groups are not checked",
     "committed offsets of groups": "the offsets of these groups are not checked",
     "groups": "groups are not checked",

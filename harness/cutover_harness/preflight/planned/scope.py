@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from cutover_harness.conductor.statuses import own_topics
 from cutover_harness.globs import is_glob, matches
 from cutover_harness.internal_topics import internal
 from cutover_harness.planning.model import Mover, PlanFile, PlannedBatch
@@ -66,8 +67,13 @@ class Scope:
 
     def unplanned(self, topics: Iterable[str]) -> list[str]:
         """Return the topics that are in no batch, and not among those that stay."""
-        moved = {topic for batch in (*self.batches, *self.others) for topic in batch.topics}
-        return sorted(t for t in topics if t not in moved and not internal(t) and not matches(t, self.plan.stays))
+        planned = {topic for batch in (*self.batches, *self.others) for topic in batch.topics} | own_of(self.plan)
+        return sorted(t for t in topics if t not in planned and not internal(t) and not matches(t, self.plan.stays))
+
+
+def own_of(plan: PlanFile) -> frozenset[str]:
+    """Return the topics of kafka-cutover itself that the plan names, which its mirrors leave out."""
+    return own_topics((reached.channel for reached in plan.reach), plan.statuses)
 
 
 def scope_of(plan: PlanFile, topics: Collection[str], only: Collection[str] = ()) -> Scope:
@@ -75,6 +81,7 @@ def scope_of(plan: PlanFile, topics: Collection[str], only: Collection[str] = ()
 
     A topic that a batch names belongs to it, also if another batch's glob matches it, as in the cutover file.
     """
+    own = own_of(plan)
     named = {topic: batch.name for batch in plan.batches for topic in batch.topics if topic in topics}
     found = []
     for batch in plan.batches:
@@ -85,6 +92,7 @@ def scope_of(plan: PlanFile, topics: Collection[str], only: Collection[str] = ()
             and matches(topic, batch.topics)
             and not matches(topic, batch.exclude)
             and (topic in named or not internal(topic))
+            and topic not in own
         )
         missing = tuple(t for t in batch.topics if not is_glob(t) and t not in topics)
         found.append(ScopedBatch(batch, its, missing))

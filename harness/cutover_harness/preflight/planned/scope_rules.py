@@ -48,9 +48,6 @@ def _may_describe(facts: Facts, topic: str) -> bool:
 def unplanned_topics(facts: Facts) -> Iterator[Finding]:
     """Find topics that are in no batch and not among those that stay."""
     found = facts.scope.unplanned(facts.source.names)
-    own = [each.kafka for each in facts.scope.plan.reach if each.kafka is not None]
-    statuses = (facts.scope.plan.statuses or "").removeprefix("kafka:")
-    found = [name for name in found if name not in (*own, statuses)]
     if found:
         yield Finding(
             "unplanned-topics",
