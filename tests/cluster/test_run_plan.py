@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import threading
 import time
@@ -26,6 +24,9 @@ from cutover_harness.testbed import ProcessTestbed
 
 from tests.hook_service import Service
 from tests.waiting import wait_until
+
+IN_PROCESS = [f"{{step: {each.step}, dwell_s: {each.dwell_s}}}" for each in find("in-process").path]
+"""The path in-process as a list of steps, which a batch with clients of any kind may have."""
 
 
 class Apps:
@@ -196,7 +197,7 @@ def test_a_batch_is_moved_with_approvals_and_loses_nothing(testbed: ProcessTestb
     assert 0 < batch["verified"]["compared"] <= sum(map(len, apps.acked.values()))
 
 
-def reported(folder: Path, verdict: str) -> Any:
+def reported(folder: Path, verdict: str, batch_name: str = "shop") -> Any:
     """Write the report of a run, compare it with the journal, and return it."""
     of_run = folder / "shop.run"
     (folder / "report.log").unlink(missing_ok=True)
@@ -206,7 +207,7 @@ def reported(folder: Path, verdict: str) -> Any:
     assert (of_run / "report.html").stat().st_mode & 0o777 == 0o600
     found = json.loads((of_run / "report.json").read_text())
     assert (found["verdict"], found["missing"]) == (verdict, [])
-    journal = Journal(of_run / "batches" / "shop" / "journal.sqlite")
+    journal = Journal(of_run / "batches" / batch_name / "journal.sqlite")
     entries = journal.read()
     journal.close()
     (batch,) = found["batches"]
@@ -217,7 +218,9 @@ def reported(folder: Path, verdict: str) -> Any:
     done = {entry.step + 1: entry.name for entry in entries if entry.kind == "done" and entry.step >= 0}
     assert {step["number"]: step["name"] for step in batch["steps"] if step["done"] and step["number"] > 0} == done
     approved = [step["name"] for step in batch["steps"] for each in step["approvals"] if each["approved"]]
-    assert approved == [e.name.removeprefix("approve ") for e in entries if e.kind == "answer" and e.detail["approved"]]
+    assert approved == [
+        e.name.removeprefix("approve ") for e in entries if e.kind == "answer" and e.detail.get("approved")
+    ]
     return found
 
 
@@ -306,135 +309,3 @@ def reported_way_back(folder: Path) -> None:
     assert {each["to_cluster"] for each in batch["blackouts"]} == {"source", "target"}
     assert [each["cluster"] for each in batch["read_again"]] == ["target", "source"]
     assert batch["read_again"][1]["at_most"] > 0, "what was consumed on the target"
-
-
-PLAIN_CONSUMER = """
-import json, sys, confluent_kafka
-out = open(sys.argv[3], "a", buffering=1)
-consumer = confluent_kafka.Consumer({"bootstrap.servers": sys.argv[1], "group.id": sys.argv[2], "client.id": "java",
-    "auto.offset.reset": "earliest", "enable.auto.commit": False})
-import signal
-going = True
-def stop(*_):
-    global going
-    going = False
-signal.signal(signal.SIGTERM, stop)
-consumer.subscribe([sys.argv[4]])
-while going:
-    message = consumer.poll(0.1)
-    if message is not None and message.error() is None:
-        print(f"{message.key().decode()} {message.value().decode()}", file=out)
-        consumer.commit(message, asynchronous=False)
-consumer.close()
-"""
-IN_PROCESS = [f"{{step: {each.step}, dwell_s: {each.dwell_s}}}" for each in find("in-process").path]
-PLAIN_PRODUCER = """
-import sys, time, signal, confluent_kafka
-out = open(sys.argv[2], "a", buffering=1)
-number = int(sys.argv[4])
-producer = confluent_kafka.Producer({"bootstrap.servers": sys.argv[1], "client.id": "erp", "linger.ms": 0})
-going = True
-def stop(*_):
-    global going
-    going = False
-signal.signal(signal.SIGTERM, stop)
-def acked(error, message):
-    if error is None:
-        print(message.value().decode(), file=out)
-while going:
-    producer.produce(sys.argv[3], str(number).encode(), b"erp", on_delivery=acked)
-    number += 1
-    producer.poll(0.02)
-producer.flush(30)
-"""
-HOOK = """#!/bin/bash
-# start CLUSTER-ADDRESSES... or stop: the service is one process, whose pid is in a file
-cd "$(dirname "$0")"
-if [ "$1" = stop ]; then
-    kill "$(cat $CUTOVER_CLIENT.pid)"
-    while kill -0 "$(cat $CUTOVER_CLIENT.pid)" 2>/dev/null; do sleep 0.05; done
-    exit 0
-fi
-kill -0 "$(cat $CUTOVER_CLIENT.pid 2>/dev/null)" 2>/dev/null && exit 0
-address=$2; [ "$CUTOVER_LOCATION" = target ] && address=$3
-if [ "$CUTOVER_CLIENT" = erp ]; then
-    setsid PYTHON producer.py "$address" sent TOPIC "$(( $(tail -n 1 sent) + 1 ))" >/dev/null 2>&1 &
-else
-    setsid PYTHON consumer.py "$address" "$CUTOVER_CLIENT" read TOPIC >/dev/null 2>&1 &
-fi
-echo $! > $CUTOVER_CLIENT.pid
-"""
-
-
-def test_a_fleet_of_which_a_part_is_restarted(testbed: ProcessTestbed, folder: Path) -> None:
-    topic, group, legacy = "mixed.orders", "mixed-billing", "mixed-legacy"
-    Admin(testbed.source.client_config()).create_topics({topic: 3})
-    write_plan(folder, testbed, (topic,), group)
-    source, target = testbed.source.bootstrap, testbed.target.bootstrap
-    (folder / "producer.py").write_text(PLAIN_PRODUCER)
-    (folder / "consumer.py").write_text(PLAIN_CONSUMER)
-    hook = folder / "service"
-    hook.write_text(HOOK.replace("PYTHON", sys.executable).replace("TOPIC", topic))
-    hook.chmod(0o755)
-    plan = folder / "shop.yaml"
-    restart = (
-        f"moves: restart, instances: 1, within_s: 20, on_stop: [./service, stop], "
-        f'on_start: [./service, start, "{source}", "{target}"]'
-    )
-    # The path in-process is for fleets on the shim alone; its steps are for any.
-    text = plan.read_text().replace("path: in-process", f"path: [{', '.join(IN_PROCESS)}]")
-    text = text.replace("    groups: {", f"    gates: {{quiet_s: 2}}\n    groups: {{{legacy}: {{{restart}}}, ")
-    good = text.replace("    producers: {", f"    producers: {{erp: {{{restart}}}, ")
-    lying = good.replace("on_stop: [./service, stop]", "on_stop: [/bin/true]")
-    (folder / "sent").write_text("-1\n")
-    (folder / "read").touch()
-    for client in (legacy, "erp"):
-        service(hook, client, "start", source, target)
-    apps = Apps(folder, (topic,), group)
-    log = folder / "run.log"
-    try:
-        wait_until(lambda: (folder / "read").stat().st_size > 100 and sum(map(len, apps.read.values())) > 100)
-        plan.write_text(lying)
-        assert run("run", str(plan), "--yes-until", "end", log=log) == 1, tail(log, 20)
-        assert "restarted consumers have left source not open" in log.read_text()
-        assert "group mixed-legacy has 1 member (java at 127.0.0.1) on source: stop them" in log.read_text()
-        assert run("rollback", str(plan), "--yes", log=folder / "back.log") == 0, tail(folder / "back.log", 20)
-
-        plan.write_text(good)
-        log.write_text("")
-        assert run("run", str(plan), "--batch", "shop", "--yes-until", "end", log=log) == 0, tail(log, 20)
-        assert "erp: no record on source for" in log.read_text()
-        wait_until(lambda: (folder / "read").read_text().count("erp") > 5)
-    finally:
-        apps.finish()
-        service(hook, "erp", "stop")
-        sent = [int(line) for line in (folder / "sent").read_text().split()[1:]]
-        with suppress(AssertionError):
-            wait_until(lambda: len(received(folder)) >= len(sent), 30)
-        service(hook, legacy, "stop")
-    assert received(folder) == sent, "neither lost nor twice nor reordered"
-    reported_with_commands(folder, legacy)
-    assert {key: difference(apps.read[key], numbers) for key, numbers in apps.acked.items()} == {
-        key: ([], [], []) for key in apps.acked
-    }
-
-
-def reported_with_commands(folder: Path, legacy: str) -> None:
-    of_run = reported(folder, "COMPLETE AND VERIFIED")
-    assert [each["state"] for each in of_run["earlier"]] == ["rolled back"]
-    (batch,) = of_run["batches"]
-    bounds = {each["client"]: (each["bound"], each["seconds"] is not None) for each in batch["blackouts"]}
-    assert bounds[legacy] == ("at most", True)
-    assert bounds["erp"] == ("at least", True)
-    commands = [(each["client"], each["location"], each["exit_code"]) for s in batch["steps"] for each in s["commands"]]
-    assert commands == [(legacy, "hold", 0), (legacy, "target", 0), ("erp", "hold", 0), ("erp", "target", 0)]
-
-
-def service(hook: Path, client: str, *arguments: str) -> None:
-    environment = {**os.environ, "CUTOVER_CLIENT": client, "CUTOVER_LOCATION": "source"}
-    subprocess.run([str(hook), *arguments], env=environment, check=True)
-
-
-def received(folder: Path) -> list[int]:
-    """Return the numbers of the plain producer that the plain consumer has read."""
-    return [int(line.split()[1]) for line in (folder / "read").read_text().splitlines() if line.startswith("erp ")]

@@ -1,0 +1,1 @@
+"""Two batches of a shop with live traffic, moved by `kafka-cutover run`: its clusters, clients, plan and judge."""
