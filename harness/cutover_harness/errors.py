@@ -18,6 +18,10 @@ class FinalError(UsageError):
     """An error that no retry resolves: it ends every wait for a cluster to return."""
 
 
+class LeaseLostError(FinalError):
+    """Somebody else has taken the lease over: nothing may be written any more."""
+
+
 def in_one_line(error: BaseException) -> str:
     """Return the reason of an error in one line, in words that a user understands if it is a refusal."""
     return " ".join((refusal(error) or str(error)).split())

@@ -16,8 +16,12 @@ from confluent_kafka import Consumer as RawConsumer
 from confluent_kafka import Producer as RawProducer
 from confluent_kafka import TopicPartition
 from cutover_harness.admin import Admin
+from cutover_harness.channels.lease_topic import LeaseTopic
+from cutover_harness.channels.leases import Holder, Lease
 from cutover_harness.channels.names import TopicName
 from cutover_harness.channels.topic import TopicWriter
+from cutover_harness.conductor.leasing import take
+from cutover_harness.errors import LeaseLostError, UsageError
 from cutover_harness.testbed import ProcessTestbed
 from cutover_shim import Consumer, CutoverFileError, Producer, signature
 from cutover_shim.kafka_channel import KafkaChannel
@@ -201,6 +205,67 @@ def test_a_document_that_is_not_signed_is_followed_where_that_is_asked_for(fleet
         wait_until(fleet.attested("p", 3, "target"))
     finally:
         producer.close()
+
+
+def lease_topic(fleet: Fleet, key: str | None = None) -> LeaseTopic:
+    keys = [(fleet.key if key is None else key).encode()]
+    return LeaseTopic(TopicName(fleet.control, "source"), fleet.clusters["source"], keys=keys)
+
+
+def operator(name: str) -> Holder:
+    return Holder(name, 1, "run", "shop", "/home/run", f"machine of {name}", 1)
+
+
+def test_a_lease_on_the_topic_has_one_holder_and_clients_pass_over_it(fleet: Fleet, producer: Producer) -> None:
+    """Taken, renewed, lost to the first of two that take over together, and noticed by who was suspended."""
+    first, clock = lease_topic(fleet), [1000.0]
+    hold = take([first], operator("ann"), 1, take_over=False, clock=lambda: clock[0]).hold
+    for _ in range(3):
+        hold.renew()
+    started = Producer(fleet.conf("late"))  # the topic has leases, and no document yet
+    fleet.move("target")
+    for client, name in ((producer, "p"), (started, "late")):
+        client.produce(fleet.topic, b"x")
+        wait_until(fleet.attested(name, 1, "target"))
+    started.close()
+    with pytest.raises(UsageError, match="holds the lease"):
+        take([lease_topic(fleet)], operator("bob"), 1, take_over=False, clock=lambda: clock[0])
+    writer = TopicWriter(TopicName(fleet.control, "source"), fleet.clusters["source"], keys=[fleet.key.encode()])
+    assert signature.signed((writer.read() or "").encode())[1] == fleet.document(1, "target")
+    writer.close()
+
+    clock[0] += 100
+    both, barrier = [lease_topic(fleet) for _ in range(2)], threading.Barrier(2)
+    results: list[str] = []
+
+    def take_over(store: LeaseTopic, name: str) -> None:
+        current = store.read()
+        assert current is not None
+        barrier.wait(30)  # both have read the same lease, and have not written yet
+        found = store.offer(Lease(name, 1, operator(name), 1100, 1101, 1, current.version))
+        assert found is not None
+        results.append(found.id)
+
+    threads = [threading.Thread(target=take_over, args=(s, n)) for s, n in zip(both, ("bob", "eve"), strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(results) == 2
+    assert len(set(results)) == 1, "both know who has it"
+    fresh = lease_topic(fleet)
+    found = fresh.read()
+    assert found is not None
+    assert found.id == results[0]
+    with pytest.raises(LeaseLostError, match="this run was taken over"):
+        hold.check()
+    hold.end()
+    assert fresh.read() == found, "the one that was taken over ends nothing"
+    forged = lease_topic(fleet, "another key, long enough")
+    forged.offer(Lease("forged", 1, operator("mallory"), 1, 1e9, 60))
+    assert fresh.read() == found, "a lease that the key does not verify is none"
+    for each in (first, fresh, forged, *both):
+        each.close()
 
 
 def test_records_with_another_key_are_no_documents(fleet: Fleet, producer: Producer) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shutil
+import signal
 import sys
 import threading
 import time
@@ -32,12 +36,12 @@ IN_PROCESS = [f"{{step: {each.step}, dwell_s: {each.dwell_s}}}" for each in find
 class Apps:
     """A producer and a consumer of the shim, with traffic; what was acknowledged and what was delivered."""
 
-    def __init__(self, folder: Path, topics: tuple[str, ...], group: str) -> None:
+    def __init__(self, folder: Path, topics: tuple[str, ...], group: str, **more: str) -> None:
         self._topics, self._end, self._read_all = topics, threading.Event(), threading.Event()
         self.acked: dict[str, list[int]] = {}
         self.read: dict[str, list[int]] = {}
         self.errors: list[str] = []
-        common = {"cutover.file": str(folder / "cutover.toml"), "cutover.status": str(folder / "status")}
+        common = {"cutover.file": str(folder / "cutover.toml"), "cutover.status": str(folder / "status"), **more}
         self._producer = cutover_shim.Producer(
             {**common, "cutover.app": "checkout", "cutover.instance": f"{group}-p", "linger.ms": 5}
         )
@@ -247,26 +251,106 @@ def watched(log: Path, group: str) -> None:
     assert 'kafka_cutover_clients_attested{batch="shop",plan="shop",role="consumer"} 1.0' in metrics
 
 
+FOLLOWS = {"cutover.channel": "kafka:back.control", "cutover.unsigned": "true"}
+
+
+def with_control_topic(plan: Path) -> Path:
+    """Let the documents of a plan reach its clients by a control topic too, which has the lease; return the plan."""
+    text = plan.read_text().replace("{file: cutover.toml}", "{file: cutover.toml}, {kafka: back.control}")
+    plan.write_text(text.replace("statuses: status", f"statuses: {plan.parent / 'status'}\nlease_s: 3"))
+    return plan
+
+
+def elsewhere(folder: Path, name: str) -> Path:
+    """Return the plan in a copy of its folder, as on another machine: no record there names a folder of this one."""
+    copy = folder / name
+    for path in ("shop.yaml", "source.properties", "target.properties", "cutover.toml", ".cutover.toml.last"):
+        copy.mkdir(exist_ok=True)
+        shutil.copy(folder / path, copy / path)
+    (copy / "status").symlink_to(folder / "status")
+    shutil.copytree(folder / "shop.run", copy / "shop.run", ignore=shutil.ignore_patterns("*.lock", "lease.json"))
+    return copy / "shop.yaml"
+
+
+def files(folder: Path) -> list[Path]:
+    """Return the files of a folder, without those that reading a journal removes."""
+    return sorted(each for each in folder.rglob("*") if each.suffix not in (".sqlite-wal", ".sqlite-shm"))
+
+
+def refused_by_the_lease(folder: Path, plan: str, *arguments: str) -> None:
+    """A copy of the folder is refused, and changes nothing."""
+    other, log = folder / plan / "shop.yaml", folder / "refused.log"
+    before = files(other.parent)
+    for name in ("rollback", "run"):
+        more = ("--yes",) if name == "rollback" else ()
+        assert run(name, str(other), *more, *arguments, log=log) == 2
+        held = r"kafka:back\.control@source: .* \(kafka-cutover run, .* batch shop, run .*/shop\.run\) holds the lease"
+        assert re.search(held, log.read_text()), log.read_text()
+    assert files(other.parent) == before
+
+
+def taken_over(folder: Path, plan: Path) -> Path:
+    """A run that is suspended beyond its lease is taken over, and changes nothing then; return the other's plan."""
+    log = folder / "suspended.log"
+    suspended = command("run", str(plan), log=log)
+    wait_until(lambda: "delete-task waits for approval" in log.read_text(), 120)
+    dry = folder / "rollback-dry.log"
+    assert run("rollback", str(plan), "--dry-run", log=dry) == 0, "it only reads, so the run may wait"
+    assert "rolling back to the source costs now" in dry.read_text()
+    shown = folder / "lease.log"
+    assert run("status", str(plan), "--json", log=shown) == 0
+    assert json.loads(shown.read_text())["lease"]["state"] == "held"
+    pids = [suspended.pid, json.loads((folder / "shop.run/batches/shop/conductor.lock").read_text())["pid"]]
+    back, other = folder / "back.log", elsewhere(folder, "third")
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        wait_until(
+            lambda: run("rollback", str(other), "--yes", log=back) == 2 and "has expired" in back.read_text(), 60
+        )
+        assert run("rollback", str(other), "--yes", "--take-over", log=back) == 0, tail(back, 20)
+        generation = (folder / "third" / "cutover.toml").read_text().splitlines()[0]
+        mine = (folder / "cutover.toml").read_text()
+    finally:
+        for pid in reversed(pids):
+            os.kill(pid, signal.SIGCONT)
+    assert suspended.wait(60) == 2, tail(log, 20)
+    assert "this run was taken over, has stopped, and has written nothing since" in log.read_text()
+    assert (folder / "cutover.toml").read_text() == mine
+    assert (folder / "third" / "cutover.toml").read_text().splitlines()[0] == generation
+    events = [json.loads(line)["event"] for line in (folder / "shop.run" / "audit.jsonl").read_text().splitlines()]
+    assert events[-1] == "lease lost"
+    assert events.count("lease taken") > events.count("lease ended") > 0
+    return other
+
+
+def dry_run_writes_nothing(folder: Path, plan: Path) -> None:
+    assert run("run", str(plan), "--dry-run", log=folder / "dry.log") == 0
+    shown = (folder / "dry.log").read_text()
+    assert "PUT /connectors/" in shown
+    assert 'routes.shop = {"topics": ["back.orders"]' in shown
+    assert "to add it before the clients start: kafka-cutover file set" in shown
+    assert not (folder / "shop.run").exists(), "a dry run writes nothing"
+
+
 def test_a_killed_run_goes_on_and_a_declined_step_is_not_done_and_all_comes_back(
     testbed: ProcessTestbed, folder: Path
 ) -> None:
     topics, group = ("back.orders",), "back-billing"
     admin = Admin(testbed.source.client_config())
     admin.create_topics(dict.fromkeys(topics, 2))
-    plan = write_plan(folder, testbed, topics, group)
-    apps = Apps(folder, topics, group)
+    plan = with_control_topic(write_plan(folder, testbed, topics, group))
+    apps = Apps(folder, topics, group, **FOLLOWS, **testbed.source.client_config())
     log = folder / "run.log"
     try:
         wait_until(lambda: sum(map(len, apps.read.values())) > 50)
-        assert run("run", str(plan), "--dry-run", log=folder / "dry.log") == 0
-        shown = (folder / "dry.log").read_text()
-        assert "PUT /connectors/" in shown
-        assert 'routes.shop = {"topics": ["back.orders"]' in shown
-        assert not (folder / "shop.run").exists(), "a dry run writes nothing"
-
+        dry_run_writes_nothing(folder, plan)
         killed = command("run", str(plan), "--yes-until", "stop-consumers", log=log)
         wait_until(lambda: "stop-consumers waits for approval" in log.read_text(), 120)
+        elsewhere(folder, "other")
+        refused_by_the_lease(folder, "other", "--take-over")  # it is renewed
         killed.kill()
+        refused_by_the_lease(folder, "other")
         journal = folder / "shop.run" / "batches" / "shop" / "journal.sqlite"
         wait_until(lambda: run("advance", str(plan), "--yes", log=folder / "advance.log") == 2, 30)
         assert "no conductor is running" in (folder / "advance.log").read_text()
@@ -293,7 +377,7 @@ def test_a_killed_run_goes_on_and_a_declined_step_is_not_done_and_all_comes_back
         assert "gate verified cannot open: back.orders-0: " in log.read_text()
         assert "--accept-unproved accepts it" in log.read_text()
         assert not [e for e in Journal(journal).read() if e.kind == "doing" and e.name == "delete-task"]
-        assert run("rollback", str(plan), "--yes", log=folder / "back.log") == 0, tail(folder / "back.log", 20)
+        plan = taken_over(folder, plan)
     finally:
         apps.finish()
     assert "all 1 producers attest source" in (folder / "back.log").read_text()

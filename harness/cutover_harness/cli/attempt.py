@@ -9,11 +9,11 @@ from pathlib import Path
 
 import typer
 
-from cutover_harness.cli.asks import Asks, Clusters, approver_of, audited
-from cutover_harness.cli.conclusion import conclude, read_back_in
-from cutover_harness.cli.driving import Drive
+from cutover_harness.admin import Admin
+from cutover_harness.cli.asks import Clusters
+from cutover_harness.cli.conducting import Conducted
+from cutover_harness.cli.leasing import Held, Leasing
 from cutover_harness.cli.questions import confirm, show_route
-from cutover_harness.cli.reporting import followers, webhooks_of
 from cutover_harness.cli.route_state import ready_clusters
 from cutover_harness.conductor.config import CONFIG, ConductorConfig
 from cutover_harness.conductor.journal import Entry
@@ -39,13 +39,32 @@ class Attempt:
     hooks: Hooks
     asks: bool
     accept_unproved: bool = False
+    take_over: bool = False
     more: Callable[[], Sequence[str]] = tuple
 
-    def start(self, given: frozenset[StepName]) -> int:
-        """Write the route, wait for the clients, and start the conductor."""
+    def start(self, given: frozenset[StepName], *, again: bool) -> int:
+        """Write the route, wait for the clients, and start the conductor. again: after the batch came back."""
         config = settings.config_of(self.plan, self.batch, self.folder, {})
         source, target = preparation.check_new(config)
+        with self._leasing(config).held() as held:
+            self.folder.begin(self.plan)
+            if again:
+                earlier = self.folder.set_aside(self.batch.name)
+                self.hooks.audit.write("again", batch=self.batch.name, earlier=str(earlier))
+            generation = self._write_route(config, source, held)
+            typer.echo("waiting for the clients of the plan to report on the route", err=True)
+            clients = preparation.await_clients(config, self.batch, generation).clients
+            config = settings.config_of(
+                self.plan, self.batch, self.folder, clients, accept_unproved=self.accept_unproved
+            )
+            self._save(config)
+            self.hooks.audit.write("begin", batch=self.batch.name, clients=dict(clients))
+            return self._drive(config, [], given, (source, target), held)
+
+    def _write_route(self, config: ConductorConfig, source: Admin, held: Held) -> int:
+        """Write the batch's route if the document lacks it; return the generation that has it."""
         with closing(config.writer()) as writer:
+            writer.fence = held.fence
             change = preparation.route_change(writer, self.batch, source)
             if change.needed:
                 show_route(change, self.plan, self.batch)
@@ -55,13 +74,7 @@ class Attempt:
                     "route", batch=self.batch.name, before=change.before["routes"], after=change.after["routes"]
                 )
                 preparation.publish(writer, change)
-            generation = writer.generation
-        typer.echo("waiting for the clients of the plan to report on the route", err=True)
-        clients = preparation.await_clients(config, self.batch, generation).clients
-        config = settings.config_of(self.plan, self.batch, self.folder, clients, accept_unproved=self.accept_unproved)
-        self._save(config)
-        self.hooks.audit.write("begin", batch=self.batch.name, clients=dict(clients))
-        return self._drive(config, [], given, (source, target))
+            return writer.generation
 
     def carry_on(self, given: frozenset[StepName]) -> int:
         """Continue a batch that has begun."""
@@ -71,15 +84,20 @@ class Attempt:
             clusters = preparation.check_new(config)
             with closing(config.peek()) as writer:
                 preparation.refuse_moved(writer, self.batch.name)
-            self._save(config)
-            return self._drive(config, [], given, clusters)
+            with self._leasing(config).held() as held:
+                self._save(config)
+                return self._drive(config, [], given, clusters, held)
         standing = look(self._own)
         batches.refuse_edited(standing.config, self.plan.plan, self.batch, self._own)
         clusters = ready_clusters(standing, standing.left(back=False))
-        self.hooks.audit.write("continue", batch=self.batch.name, where=standing.where)
         config = self._accepting(standing.config)
-        self._save(config)
-        return self._drive(config, standing.entries, given, clusters)
+        with self._leasing(config).held() as held:
+            self.hooks.audit.write("continue", batch=self.batch.name, where=standing.where)
+            self._save(config)
+            return self._drive(config, standing.entries, given, clusters, held)
+
+    def _leasing(self, config: ConductorConfig) -> Leasing:
+        return Leasing(config, "run", self.take_over, self.hooks.audit)
 
     def _accepting(self, config: ConductorConfig) -> ConductorConfig:
         return config.model_copy(update={"accept_unproved": self.accept_unproved})
@@ -92,19 +110,12 @@ class Attempt:
         return self.folder.batch(self.batch.name)
 
     def _drive(
-        self, config: ConductorConfig, known: Sequence[Entry], given: frozenset[StepName], clusters: Clusters
+        self,
+        config: ConductorConfig,
+        known: Sequence[Entry],
+        given: frozenset[StepName],
+        clusters: Clusters,
+        held: Held,
     ) -> int:
-        place = f"{self.plan.path} --batch {self.batch.name}"
-        advance = f"kafka-cutover advance {place}"
-        audit, name = self.hooks.audit, self.batch.name
-        asks = Asks(config, clusters, self.batch.rollback_window_h, audited(audit, name))
-        approver = approver_of(asks, given, advance)
-        drive = Drive(config, self._own, known, "run", f"kafka-cutover run {place}", answer=self.hooks, more=self.more)
-        with closing(webhooks_of(self.plan, name, audit, config.journal)) as webhooks:
-            approver.announce = lambda asked, shown: webhooks.ask(asked, str(asked.detail["act"]), shown, advance)
-            ended = drive.run(followers(webhooks, audit, name, known), approver)
-            audit.write("end", batch=name, result=ended)
-            webhooks.send("end", result="stopped" if isinstance(ended, int) else ended)
-        if isinstance(ended, int):
-            return ended
-        return conclude(config, self._own, clusters, ended, asked_back=False, note=read_back_in(audit, name))
+        conducted = Conducted(self.plan, self.batch, self._own, self.hooks, self.more)
+        return conducted.run(config, known, given, clusters, held)

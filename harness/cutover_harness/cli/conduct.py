@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cutover_harness import runs
 from cutover_harness.admin import Admin
-from cutover_harness.cli.asks import Asks, approver_of, audited
-from cutover_harness.cli.conclusion import conclude, read_back_in
-from cutover_harness.cli.driving import Drive
+from cutover_harness.cli.conducting import conducted
 from cutover_harness.cli.kept_offsets import KeptOffsets
+from cutover_harness.cli.leasing import Leasing, TakeOver
 from cutover_harness.cli.route_state import cost_now, ready_clusters, show
 from cutover_harness.conductor import cost as costs
 from cutover_harness.conductor.standing import Standing, look
-from cutover_harness.cutover.audit_entries import follower
 from cutover_harness.cutover.batches import batch_folder, hooks_of, refuse_edited
 from cutover_harness.errors import UsageError
-from cutover_harness.plan.expect import Ended
-from cutover_harness.procedure.names import StepName
 from cutover_harness.procedure.state import NO_WAY_BACK
 
 Place = Annotated[Path, typer.Argument(help="Folder with conductor.json and journal.sqlite, or a plan file.")]
@@ -30,7 +24,7 @@ Batch = Annotated[str | None, typer.Option(help="Batch of the plan (default: the
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print cost and steps, and change nothing.")]
 
 
-def resume(place: Place, batch: Batch = None, dry_run: DryRun = False) -> int:
+def resume(place: Place, batch: Batch = None, dry_run: DryRun = False, take_over: TakeOver = False) -> int:
     """Resume an interrupted run from its journal.
 
     Exit codes: 0 the path is completed, and clients and mirror were read back; 1 it stopped before, or a client or the
@@ -47,7 +41,8 @@ def resume(place: Place, batch: Batch = None, dry_run: DryRun = False) -> int:
     show(standing, steps, "remaining steps" if not standing.turned_back else "remaining steps, back to the source")
     if dry_run:
         return 0
-    return _conduct(standing, clusters, steps, back=False)
+    with Leasing.of(standing.config, folder, "resume", take_over=take_over).held() as held:
+        return conducted(standing, clusters, steps, held, back=False)
 
 
 def rollback(
@@ -65,6 +60,7 @@ def rollback(
     force: Annotated[
         bool, typer.Option("--force", help="Also roll back from stage 7; records stay behind on the target.")
     ] = False,
+    take_over: TakeOver = False,
 ) -> int:
     """Move consumers and producers back to the source from the run's current stage, and delete the mirror.
 
@@ -81,6 +77,9 @@ def rollback(
             f"source since; --force rolls back nevertheless, --dry-run --force shows the cost"
         )
     clusters = ready_clusters(standing, steps)
+    leasing = Leasing.of(standing.config, folder, "rollback", take_over=take_over)
+    if not dry_run:
+        leasing.refuse()  # before the question
     lines = costs.cost(standing.state, _cost(standing, clusters))
     typer.echo("\n  ".join(["rolling back to the source costs now:", *lines]))
     show(standing, steps, "steps")
@@ -91,9 +90,10 @@ def rollback(
         return 0
     if steps and not yes:
         _ask(folder)
-    if kept is not None:
-        kept.put_back()
-    return _conduct(standing, clusters, steps, back=True)
+    with leasing.held() as held:
+        if kept is not None:
+            kept.put_back()
+        return conducted(standing, clusters, steps, held, back=True)
 
 
 def _cost(standing: Standing, clusters: tuple[Admin, Admin]) -> costs.Now:
@@ -107,29 +107,3 @@ def _ask(folder: Path) -> None:
         raise UsageError(f"{folder}: no terminal to confirm the rollback: give --yes; nothing was changed")
     if not typer.confirm("Roll back?"):
         raise UsageError(f"{folder}: not confirmed; nothing was changed")
-
-
-def _conduct(standing: Standing, clusters: tuple[Admin, Admin], steps: list[StepName], *, back: bool) -> int:
-    """Run `steps`, read back their result, and return the exit code."""
-    folder, config, entries = standing.folder, standing.config, standing.entries
-    ended: Ended | int = "turned-back" if back or standing.turned_back else "completed"
-    command: runs.What = "rollback" if back else "resume"
-    hooks = hooks_of(folder, command)
-    if steps or (entries[-1].kind != "end" and not back):
-        asks, advance = Asks(config, clusters), f"kafka-cutover advance {folder}"
-        drive = Drive(config, folder, entries, command, f"kafka-cutover {command} {folder}", back=back)
-        if hooks is None:
-            ended = drive.run(approver=approver_of(asks, frozenset(), advance))
-        else:
-            audit, name = hooks.audit, hooks.batch.name
-            audit.write(command, batch=name, where=standing.where)
-            asks = replace(asks, window_h=hooks.batch.rollback_window_h, note=audited(audit, name))
-            saw = [follower(audit, name, entries)]
-            ended = replace(drive, answer=hooks).run(saw, approver_of(asks, frozenset(), advance))
-            audit.write("end", batch=name, result=ended)
-    if isinstance(ended, int):
-        return ended
-    if hooks is None:
-        return conclude(config, folder, clusters, ended, asked_back=back)
-    note = read_back_in(hooks.audit, hooks.batch.name)
-    return conclude(config, folder, clusters, ended, asked_back=back, note=note)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ import typer
 
 from cutover_harness.cli.attempt import Attempt
 from cutover_harness.cli.dry_run import print_steps
+from cutover_harness.cli.leasing import TakeOver
 from cutover_harness.cutover.audit import Audit
 from cutover_harness.cutover.batches import choose, progress, refuse_before_others
 from cutover_harness.cutover.folder import RunFolder
@@ -18,7 +18,7 @@ from cutover_harness.cutover.hooks import Hooks
 from cutover_harness.cutover.settings import connectors_of
 from cutover_harness.cutover.webhooks import addresses
 from cutover_harness.errors import UsageError
-from cutover_harness.planning.check import check_plan
+from cutover_harness.planning.check import refuse_problems
 from cutover_harness.planning.model import PlannedBatch
 from cutover_harness.planning.paths import steps_of
 from cutover_harness.planning.read import read_plan
@@ -47,6 +47,7 @@ def run(
             metavar="STEP", help=f"Approve the steps before STEP without a question; {END}: all steps (default: ask)."
         ),
     ] = None,
+    take_over: TakeOver = False,
     serve: Serve = None,
 ) -> int:
     """Move a batch of a plan to the target, or resume its interrupted run.
@@ -68,11 +69,8 @@ def run(
     refuse_before_others(folder, chosen)
     addresses(read)  # what is wrong with them ends no run in the middle
     with serving(read, folder, serve, live=sys.stderr.isatty()) as lines:
-        folder.begin(read)
         audit = Audit(folder.audit, "run", read.digest)
         hooks = Hooks(read.plan, chosen, plan.absolute().parent, folder.batch(chosen.name), audit)
-        if again:
-            hooks.audit.write("again", batch=chosen.name, earlier=str(folder.set_aside(chosen.name)))
         attempt = Attempt(
             read,
             chosen,
@@ -80,16 +78,10 @@ def run(
             hooks,
             asks=yes_until is None,
             accept_unproved=accept_unproved,
+            take_over=take_over,
             more=lambda: lines(chosen.name),
         )
-        return attempt.carry_on(given) if begun else attempt.start(given)
-
-
-def refuse_problems(plan: Path) -> None:
-    """Raise UsageError if `kafka-cutover plan check` finds a problem."""
-    if found := check_plan(plan, os.environ).problems:
-        more = f" (and {len(found) - 1} more: kafka-cutover plan check {plan})" if len(found) > 1 else ""
-        raise UsageError(f"{found[0]}{more}")
+        return attempt.carry_on(given) if begun else attempt.start(given, again=again)
 
 
 def approved_before(step: str | None, batch: PlannedBatch) -> frozenset[StepName]:

@@ -33,7 +33,8 @@ class Conductor:
     fault, say); the journal carries them and the answers. `preconditions`: what the run needs at a step to prove
     something. `traffic_within_s`: how long to wait for clients' traffic before they leave a cluster and after they came
     to one; 0, as on production, does not look. `approvals`: whether a person approves each step of the path that begins
-    something. `on_missed`: what a missed deadline means.
+    something. `on_missed`: what a missed deadline means. `fence`: is called before anything is done, and raises if
+    somebody else conducts the run now.
     """
 
     contexts: Contexts
@@ -43,6 +44,7 @@ class Conductor:
     approvals: bool = False
     on_missed: Literal["stop", "rollback"] = "stop"
     asked_within_s: float = ASKED_WITHIN_S
+    fence: Callable[[], object] = lambda: None
     sleep: Callable[[float], None] = time.sleep
     _done_here: StepName | None = field(default=None, init=False)
     """The last step that this process did itself."""
@@ -161,7 +163,8 @@ class Conductor:
     @property
     def _gates(self) -> JournalledGates:
         conditions = self.contexts.conditions(safety=True)
-        return JournalledGates(self.journal, conditions, self.contexts.gates.deadline_s, self.asks, self.asked_within_s)
+        deadline_s = self.contexts.gates.deadline_s
+        return JournalledGates(self.journal, conditions, deadline_s, self.asks, self.asked_within_s, self.fence)
 
     @property
     def _preconditions(self) -> Preconditions:

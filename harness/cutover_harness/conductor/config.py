@@ -110,6 +110,8 @@ class ConductorConfig(ConfigFile):
     source_properties: Path | None = None
     target_properties: Path | None = None
     """Properties with which the conductor and the mirror reach the clusters, None for those in the cutover file."""
+    lease_s: float = Field(default=60.0, gt=0)
+    """How long a lease lasts if it is not renewed."""
     statuses: Annotated[Path | str, PlainValidator(_place)]
     """Where clients report their statuses: a folder, or `kafka:TOPIC` on the source cluster."""
     journal: Path
@@ -150,6 +152,11 @@ class ConductorConfig(ConfigFile):
     def external(self) -> bool:
         """Whether the cutover file lies outside of the run's folder, as on real clusters."""
         return not self.cutover_file.is_relative_to(run_folder(self.journal.parent))
+
+    @property
+    def leased(self) -> bool:
+        """Whether a lease keeps other operators out; the clusters of a rehearsal have none."""
+        return self.external or self.plan is not None
 
     def refuse_other_run(self, begun_ns: int) -> Owner:
         """Return this run as its cutover file's record names it. Raises UsageError if that names another one."""

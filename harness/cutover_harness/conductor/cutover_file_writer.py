@@ -55,6 +55,8 @@ class CutoverFileWriter:
     key: InitVar[str | None] = None
     note: Callable[[int, Mapping[str, int], Sequence[str]], object] = field(default=lambda *_seen: None, repr=False)
     """Called when channels have got a generation, with the time of each (nanoseconds since 1970) and with remarks."""
+    fence: Callable[[], object] = field(default=lambda: None, repr=False)
+    """Called before anything is written; raises if somebody else writes now."""
     resolves: bool = True
     """Whether this machine can resolve the references in the document."""
     publisher: Publisher = field(init=False, repr=False)
@@ -141,6 +143,7 @@ class CutoverFileWriter:
         Raises OvertakenError, and leaves everything as it was, if a channel has a document that this writer has neither
         written nor read.
         """
+        self.fence()
         generation = self.publisher.next_generation
         body = self.document(generation)
         # A document that the shim would refuse never reaches an app.

@@ -38,6 +38,8 @@ class JournalledGates:
     deadline_s: float
     asks: Sequence[tuple[StepName, When]]
     asked_within_s: float
+    fence: Callable[[], object] = lambda: None
+    """Called before anything is done; raises if somebody else conducts the run now."""
 
     def ask(self, number: int, name: StepName, when: When) -> None:
         """Ask the process that watches the journal to do its part, and wait for its answer."""
@@ -75,6 +77,7 @@ class JournalledGates:
         """Do something; repeat it while a cluster or Connect is away."""
 
         def read() -> Reading:
+            self.fence()
             do()
             return Reading(open=True)
 

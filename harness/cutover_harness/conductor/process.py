@@ -1,15 +1,16 @@
 """The conductor as a process of its own: `python -m cutover_harness.conductor.process CONFIG.json [--back]`.
 
-It can be killed at any moment and started again with the same configuration: it resumes from its journal. The
-configuration holds no secrets; the clusters' properties are in the cutover file, which keeps them as references.
+With `--lease ID` it looks before each write whether the command that started it still has this lease. It can be killed
+at any moment and started again with the same configuration: it resumes from its journal. The configuration holds no
+secrets; the clusters' properties are in the cutover file, which keeps them as references.
 """
 
 from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -20,25 +21,29 @@ from cutover_harness.conductor.conductor import Conductor
 from cutover_harness.conductor.config import ConductorConfig
 from cutover_harness.conductor.contexts import Contexts
 from cutover_harness.conductor.journal import Journal
+from cutover_harness.conductor.leasing import Hold, stores_of
 from cutover_harness.conductor.owner import claim
-from cutover_harness.errors import UsageError
+from cutover_harness.errors import LeaseLostError, UsageError
 from cutover_harness.locks import FileLock
 from cutover_harness.procedure.connectors import Connectors
 from cutover_harness.procedure.context import RouteClients
 from cutover_harness.procedure.entries import START
 from cutover_harness.procedure.gates import Gate
 
-COMPLETED, REFUSED, STOPPED, TURNED_BACK = 0, 2, 4, 5
-"""Exit codes: completed; bad input, or an error that ends it; stopped at a gate; back on the source."""
+COMPLETED, REFUSED, STOPPED, TURNED_BACK, LOST = 0, 2, 4, 5, 6
+"""Exit codes: completed; bad input, or an error that ends it; stopped at a gate; back on the source; the lease was
+taken over."""
 
 
-def conduct(config: ConductorConfig, *, back: bool = False) -> int:
+def conduct(config: ConductorConfig, *, back: bool = False, lease: str | None = None) -> int:
     """Run what is left of the path, or back to the source; return the exit code.
 
-    Raises HeldError while another conductor has this journal.
+    lease: the one that the command holds for it, None for a rehearsal. Raises HeldError while another conductor has
+    this journal, and LeaseLostError before the first write after somebody else has taken over.
     """
     with (
         FileLock(config.lock),
+        _fence(config, lease) as fence,
         closing(config.writer()) as cutover_file,
     ):
         document = cutover_file.document(cutover_file.generation)
@@ -46,6 +51,7 @@ def conduct(config: ConductorConfig, *, back: bool = False) -> int:
         journal = Journal(config.journal)
         clusters = Admin(source), Admin(target)
         _note_clusters(journal, *clusters)
+        cutover_file.fence = fence
         cutover_file.note = partial(_note_channels, journal)
         mine = config.refuse_other_run(journal.read()[0].time_ns)
         if config.external:
@@ -76,6 +82,7 @@ def conduct(config: ConductorConfig, *, back: bool = False) -> int:
                 asked_within_s=config.asked_within_s,
                 approvals=config.approvals,
                 on_missed=config.on_missed,
+                fence=fence,
             )
             if back:
                 conductor.turn_back()
@@ -83,6 +90,17 @@ def conduct(config: ConductorConfig, *, back: bool = False) -> int:
         if completed:
             return COMPLETED
         return TURNED_BACK if journal.read()[-1].kind == "end" else STOPPED
+
+
+@contextmanager
+def _fence(config: ConductorConfig, lease: str | None) -> Iterator[Callable[[], object]]:
+    """Return what raises LeaseLostError unless the lease is still the one that the command holds."""
+    if lease is None:
+        yield lambda: None
+        return
+    with closing(Hold(stores_of(config), lease)) as hold:
+        hold.check()  # before the channels are opened, which restores what they lack
+        yield hold.check
 
 
 def _verified(config: ConductorConfig, journal: Journal) -> Callable[[int, float], Gate] | None:
@@ -114,9 +132,14 @@ def _note_clusters(journal: Journal, source: Admin, target: Admin) -> None:
 
 def main() -> None:
     """Run the path of the configuration in the first argument; with --back, move everything back to the source."""
+    config, options = Path(sys.argv[1]), sys.argv[2:]
+    lease = options[options.index("--lease") + 1] if "--lease" in options else None
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the whole group; the tool ends us in order
     try:
-        sys.exit(conduct(ConductorConfig.load(Path(sys.argv[1])), back="--back" in sys.argv[2:]))
+        sys.exit(conduct(ConductorConfig.load(config), back="--back" in options, lease=lease))
+    except LeaseLostError as why:
+        print(" ".join(str(why).split()), file=sys.stderr)
+        sys.exit(LOST)
     except (UsageError, KafkaException, OSError) as why:
         print(" ".join(str(why).split()), file=sys.stderr)
         sys.exit(REFUSED)

@@ -107,6 +107,7 @@ def config_of(
         plan=plan.path.absolute(),
         accept_unproved=accept_unproved,
         compare_rate=content.compare_rate,
+        lease_s=content.lease_s,
         connect_url=_references(plan, content.connect.url),
         access=_access(plan, content.connect),
         connect_clusters=_connect_clusters(plan, batch),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -70,6 +71,13 @@ def check_plan(file: Path, env: Mapping[str, str] | None) -> Checked:
             except UsageError as why:
                 problems.append(text.problem(("inventory", "file"), str(why)))
     return Checked(sorted(set(problems)), unset, plan)
+
+
+def refuse_problems(file: Path) -> None:
+    """Raise UsageError if the plan has a problem, with the references of this environment."""
+    if found := check_plan(file, os.environ).problems:
+        more = f" (and {len(found) - 1} more: kafka-cutover plan check {file})" if len(found) > 1 else ""
+        raise UsageError(f"{found[0]}{more}")
 
 
 def _against_inventory(

@@ -260,6 +260,12 @@ class PlanFile(PlanPart):
         gt=0,
         description="Bytes of records per second that comparing both clusters' logs reads at most; null: no limit.",
     )
+    lease_s: float = Field(
+        default=60,
+        ge=3,
+        le=3600,
+        description="Seconds after which another operator may take over a run that does not renew its lease any more.",
+    )
     batches: tuple[PlannedBatch, ...] = Field(min_length=1, description="In the order in which they move.")
     stays: tuple[Pattern, ...] = Field(
         default=(), description="Topics that stay on the source on purpose: names or globs."

@@ -13,7 +13,7 @@ from cutover_harness.conductor.config import CONFIG, ConductorConfig
 from cutover_harness.conductor.journal import Entry, Journal
 from cutover_harness.conductor.journalled_gates import APPROVE, When, answered
 from cutover_harness.conductor.observer import Observer
-from cutover_harness.conductor.process import COMPLETED, REFUSED, STOPPED, TURNED_BACK
+from cutover_harness.conductor.process import COMPLETED, LOST, REFUSED, STOPPED, TURNED_BACK
 from cutover_harness.conductor.resume import reached
 from cutover_harness.judge.model import Mark, Precondition
 from cutover_harness.plan.expect import Ended
@@ -33,6 +33,7 @@ class ConductorProcess:
     answer: does what the conductor asks for at a step. check: raises if an app has died by itself. kill_at_s: moments,
     in seconds from the start, at which the conductor is killed. back: move everything back to the source, wherever the
     path stands. saw: is called with every entry of the journal that is not among `known`, the entries from before.
+    lease: the one that the command holds, None for a rehearsal.
     """
 
     config: ConductorConfig
@@ -44,11 +45,14 @@ class ConductorProcess:
     back: bool = False
     saw: Callable[[Entry], None] = lambda _: None
     known: Sequence[Entry] = ()
+    lease: str | None = None
     marks: list[Mark] = field(default_factory=list, init=False)
     preconditions: list[Precondition] = field(default_factory=list, init=False)
     ended: Ended = field(default="stopped", init=False)
     refused: bool = field(default=False, init=False)
     """Whether the conductor ended with an error of its input or environment, not at a gate."""
+    lost: bool = field(default=False, init=False)
+    """Whether it stopped because somebody else has taken the lease over."""
     _process: Process = field(init=False)
     _shown: int = field(default=0, init=False)
     _state: RouteState = field(default_factory=RouteState, init=False)
@@ -87,7 +91,7 @@ class ConductorProcess:
             time.sleep(POLL_S)
 
     def _spawn(self) -> Process:
-        way = ["--back"] if self.back else []
+        way = [*(["--back"] if self.back else []), *(["--lease", self.lease] if self.lease is not None else [])]
         self._log_size = self._log.stat().st_size if self._log.exists() else 0
         return spawn([sys.executable, "-P", "-m", MODULE, str(self.folder / CONFIG), *way], stdout=self._log)
 
@@ -129,6 +133,9 @@ class ConductorProcess:
             return missed[-1] if missed else "turned back, as asked for"
         self.refused = process.returncode == REFUSED
         last = tail(self._log, 1).strip() if self._log.stat().st_size > self._log_size else ""
+        if process.returncode == LOST:
+            self.lost = True
+            return last
         return f"the conductor ended with {process.returncode}: {last or 'it wrote no reason'}"
 
     def _read_new(self, journal: Journal) -> None:

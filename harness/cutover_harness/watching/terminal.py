@@ -5,17 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 
+from cutover_harness.channels.leases import moment
 from cutover_harness.masking import masked
 from cutover_harness.watching.views import BatchView, BlackoutView, Snapshot, StepView
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 40
+_LEASE = {"held": "until", "expired": "and it has expired at", "unknown": "until"}
 _MARKS = {"done": "x", "in progress": ">", "waits for approval": "?", "stopped": "!", "left": " ", "dropped": "-"}
 
 
 def lines_of(snapshot: Snapshot) -> list[str]:
     """Return the lines of the batches in progress."""
     found = [] if snapshot.problem is None else [snapshot.problem]
+    if (lease := snapshot.lease) is not None:
+        until = "" if lease.until is None else f", {_LEASE[lease.state]} {moment(lease.until)}"
+        found.append(f"lease: {lease.words}{until}")
     for batch in snapshot.batches:
         if batch.progress.progress == "begun":
             found += ["", f"{batch.progress.name}:", *(f"  {line}" for line in _batch(batch, snapshot.at))]

@@ -124,14 +124,30 @@ class BatchView:
 
 
 @dataclass(frozen=True)
+class LeaseView:
+    """Who writes the documents now. words: the same in a line, or why it cannot be read (`unknown`)."""
+
+    state: Literal["held", "expired", "unknown"]
+    words: str
+    who: str | None = None
+    pid: int | None = None
+    command: str | None = None
+    batch: str | None = None
+    run: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+
+@dataclass(frozen=True)
 class Snapshot:
-    """All batches of a plan at one time. problem: why nothing could be read."""
+    """All batches of a plan at one time. problem: why nothing could be read. lease: None if nobody holds it."""
 
     at: float
     plan: str
     digest: str
     batches: Sequence[BatchView]
     problem: str | None = None
+    lease: LeaseView | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return what docs/watching.md describes, without the secrets that addresses may hold."""
@@ -141,6 +157,7 @@ class Snapshot:
                 "plan": self.plan,
                 "hash": self.digest,
                 "problem": self.problem,
+                "lease": None if self.lease is None else asdict(self.lease),
                 "batches": [batch.to_json() for batch in self.batches],
             }
         )

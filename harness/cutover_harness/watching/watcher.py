@@ -22,8 +22,9 @@ from cutover_harness.planning.read import ReadPlan
 from cutover_harness.watching.cluster_figures import ClusterFigures
 from cutover_harness.watching.facts import BatchFacts, Statuses
 from cutover_harness.watching.followed import FollowedBatch
+from cutover_harness.watching.lease_reader import LeaseReader
 from cutover_harness.watching.snapshot import batch_view
-from cutover_harness.watching.views import BatchView, Snapshot
+from cutover_harness.watching.views import BatchView, LeaseView, Snapshot
 
 _STATUSES_EVERY_S = 1.0
 _CLUSTERS_EVERY_S = 3.0
@@ -42,6 +43,8 @@ class Watcher:
         self._last: Snapshot | None = None
         self._source: StatusSource | None = None
         self._freshness = Freshness()
+        self._lease_reader = LeaseReader(plan, run)
+        self._lease: LeaseView | None = None
         self._threads = [
             Periodic(self.read_statuses, _STATUSES_EVERY_S, "statuses"),
             Periodic(self.read_clusters, _CLUSTERS_EVERY_S, "figures"),
@@ -75,6 +78,7 @@ class Watcher:
         if self._source is not None:
             self._source.close()
             self._source = None
+        self._lease_reader.close()
 
     def snapshot(self) -> Snapshot:
         """Return what is known now; reads journals, at most twice a second."""
@@ -93,7 +97,7 @@ class Watcher:
                 problem = str(why)
             except _NOT_UNDERSTOOD as why:  # whoever watches never ends the run
                 problem = f"batch {batch.planned.name}: its journal cannot be understood ({type(why).__name__}: {why})"
-        return Snapshot(now, self._plan.plan.name, self._plan.digest, views, problem)
+        return Snapshot(now, self._plan.plan.name, self._plan.digest, views, problem, self._lease)
 
     def _view(self, batch: FollowedBatch, now: float) -> BatchView:
         progress = batch.progress()
@@ -137,7 +141,10 @@ class Watcher:
         return Statuses(contents, self._freshness.silent_s, self._source.problem)
 
     def read_clusters(self) -> None:
-        """Read the figures of the batches that have begun and are not finished."""
+        """Read the lease, and the figures of the batches that have begun and are not finished."""
+        lease = self._lease_reader.read()
+        with self._lock:
+            self._lease = lease
         for batch, config, entries in self._to_read():
             if batch.reader is None or batch.reader.config != config:
                 if batch.reader is not None:

@@ -127,7 +127,7 @@ NEEDS: tuple[Need, ...] = (
         "source",
         (_O.READ, _O.WRITE, _O.CREATE, _O.DESCRIBE_CONFIGS),
         Part.CONTROL,
-        "write the document",
+        "write the document and the lease",
     ),
     Need(
         "every switch",
@@ -135,7 +135,7 @@ NEEDS: tuple[Need, ...] = (
         "target",
         (_O.READ, _O.WRITE, _O.CREATE, _O.DESCRIBE_CONFIGS),
         Part.CONTROL,
-        "write the document",
+        "write the document and the lease",
     ),
     Need("every switch", "conductor", "source", (_O.READ,), Part.STATUSES, "see who has followed"),
     Need("verify", "conductor", "source", (_O.READ,), Part.TOPICS, "compare all records"),
