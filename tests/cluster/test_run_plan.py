@@ -393,3 +393,4 @@ def reported_way_back(folder: Path) -> None:
     assert {each["to_cluster"] for each in batch["blackouts"]} == {"source", "target"}
     assert [each["cluster"] for each in batch["read_again"]] == ["target", "source"]
     assert batch["read_again"][1]["at_most"] > 0, "what was consumed on the target"
+    assert any("that were produced on the target" in line for line in batch["going_back"]["costs"])

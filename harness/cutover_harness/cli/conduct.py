@@ -93,7 +93,7 @@ def rollback(
     with leasing.held() as held:
         if kept is not None:
             kept.put_back()
-        return conducted(standing, clusters, steps, held, back=True)
+        return conducted(standing, clusters, steps, held, back=True, costs=lines)
 
 
 def _cost(standing: Standing, clusters: tuple[Admin, Admin]) -> costs.Now:

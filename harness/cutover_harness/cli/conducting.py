@@ -63,8 +63,19 @@ class Conducted:
         return conclude(config, self.folder, clusters, ended, asked_back=False, note=read_back_in(audit, name))
 
 
-def conducted(standing: Standing, clusters: Clusters, steps: list[StepName], held: Held, *, back: bool) -> int:
-    """Run `steps` of `resume` or `rollback`, read back their result, and return the exit code. held: the lease."""
+def conducted(
+    standing: Standing,
+    clusters: Clusters,
+    steps: list[StepName],
+    held: Held,
+    *,
+    back: bool,
+    costs: Sequence[str] = (),
+) -> int:
+    """Run `steps` of `resume` or `rollback`, read back their result, and return the exit code.
+
+    held: the lease. costs: of going back, as they were shown.
+    """
     folder, config, entries = standing.folder, standing.config, standing.entries
     ended: Ended | int = "turned-back" if back or standing.turned_back else "completed"
     command: runs.What = "rollback" if back else "resume"
@@ -77,7 +88,8 @@ def conducted(standing: Standing, clusters: Clusters, steps: list[StepName], hel
             ended = drive.run(approver=approver_of(asks, frozenset(), advance))
         else:
             audit, name = hooks.audit, hooks.batch.name
-            audit.write(command, batch=name, where=standing.where)
+            shown = {"costs": list(costs)} if back else {}
+            audit.write(command, batch=name, where=standing.where, **shown)
             asks = replace(asks, window_h=hooks.batch.rollback_window_h, note=audited(audit, name))
             saw = [follower(audit, name, entries)]
             ended = replace(drive, answer=hooks).run(saw, approver_of(asks, frozenset(), advance))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cutover_harness.conductor.journal import Entry
-from cutover_harness.conductor.resume import reached
+from cutover_harness.conductor.resume import reached, turned_back
 from cutover_harness.masking import masked
 from cutover_harness.procedure.names import StepName
 from cutover_harness.procedure.state import NO_WAY_BACK
@@ -16,6 +16,7 @@ from cutover_reports.performed.model import Bypass, CommandLine, GoingBack, Limi
 from cutover_reports.performed.reading import Line
 from cutover_reports.performed.times import of_ns
 
+_LEASE = "lease taken"
 _OF_PEOPLE = {
     "route": "wrote the route",
     "begin": "began the batch",
@@ -24,6 +25,7 @@ _OF_PEOPLE = {
     "rollback": "turned it back",
     "approval": "answered a request for approval",
     "again": "began it again, after it came back",
+    _LEASE: "took over the lease of a run that was lost",
     "end": "ended",
 }
 _OF_LINE = frozenset(("at", "who", "command", "plan", "event", "batch", "entry", "happened"))
@@ -41,7 +43,7 @@ def people(lines: Sequence[Line]) -> list[CommandLine]:
     found = []
     for line in lines:
         event = str(line.get("event"))
-        if event not in _OF_PEOPLE:
+        if event not in _OF_PEOPLE or (event == _LEASE and not line.get("replaced")):
             continue
         detail = ""
         if event == "approval":
@@ -66,13 +68,19 @@ def people(lines: Sequence[Line]) -> list[CommandLine]:
 
 
 def going_back(lines: Sequence[Line], entries: Sequence[Entry]) -> GoingBack:
-    """Return what going back costs, as it was recorded with the last request for approval."""
+    """Return what going back costs, as it was recorded last: when it was decided, or with a request for approval."""
     state = reached(entries)
     deleted = [e for e in entries if e.kind == "done" and e.name == StepName.DELETE_TASK]
-    if state.stage == NO_WAY_BACK:
+    if state.stage == NO_WAY_BACK and not turned_back(entries):
         at = of_ns(deleted[-1].time_ns) if deleted else None
         words = "the mirror is deleted: records that were written to the target since are not on the source"
         return GoingBack(recorded=at, possible=False, costs=[words], limits=[], problem=None)
+    if turned_back(entries):
+        back = [line for line in lines if line.get("event") == "rollback"]
+        shown = [masked(str(each)) for line in back[-1:] for each in line.get("costs") or ()]
+        at = str(back[-1]["at"]) if back else None
+        problem = None if shown else "its cost was not recorded"
+        return GoingBack(recorded=at, possible=True, costs=shown, limits=[], problem=problem)
     asked = [line for line in lines if line.get("event") == "approval wanted"]
     if not asked or not isinstance(asked[-1].get("going_back"), dict):
         why = "no request for approval has recorded it"

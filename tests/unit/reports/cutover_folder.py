@@ -114,7 +114,10 @@ class Run:
         """Run the conductor until it stops, or back to the source; return how it ended."""
         config = self.configure()
         known = self.entries()
-        self.audit.write("continue" if known else "begin", batch="r")
+        if back:
+            self.audit.write("rollback", batch="r", where="stage 6", costs=["3 records stay on the target"])
+        else:
+            self.audit.write("continue" if known else "begin", batch="r")
         follow = follower(self.audit, "r", known)
         ended = "stopped"
         with self._answered(decline):

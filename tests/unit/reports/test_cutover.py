@@ -283,6 +283,8 @@ def test_a_rolled_back_run_is_no_yes_and_has_its_way_back(tmp_path: Path) -> Non
     report = build(run.path)
     (batch,) = report.batches
     assert (report.verdict, EXIT_CODES[report.verdict], batch.state) == ("ROLLED BACK", 1, "rolled back")
+    assert batch.going_back is not None
+    assert (batch.going_back.costs, batch.going_back.limits) == (["3 records stay on the target"], [])
     back = [step.name for step in batch.steps if step.back]
     assert back == ["stop-producers", "producers-to-source", "stop-consumers", "consumers-to-source", "delete-task"]
     assert [step.state for step in batch.steps if step.name == "delete-task" and not step.back] == ["dropped"]
