@@ -94,9 +94,9 @@ class Conductor:
             return
         route, conditions = self.contexts.route, self.contexts.conditions(safety=True)
         now, deadline_s = self.cutover_file.routes[route.name], self.contexts.gates.deadline_s
-        if route.members is not None:
+        if route.members:
             self._gates.pass_one(START, conditions.joined(route.members, now.consumers, deadline_s))
-        else:
+        elif route.members is None:
             for role, location in now.by_role().items():
                 expected, generation = route.instances(role), self.cutover_file.generation
                 if expected or not route.restarted(role):

@@ -22,6 +22,7 @@ from cutover_harness.errors import UsageError
 from cutover_harness.globs import matches
 from cutover_harness.planning.model import PlannedBatch
 from cutover_harness.procedure.client_status import StatusWatch
+from cutover_harness.procedure.names import StepName
 from cutover_harness.waits import wait_until
 
 _POLL_S = 0.2
@@ -48,10 +49,20 @@ def check_reach(config: ConductorConfig) -> tuple[Admin, Admin]:
 
 
 def check_new(config: ConductorConfig) -> tuple[Admin, Admin]:
-    """Return source and target for a batch that has not begun. Raises UsageError, also if a connector cannot move."""
+    """Return source and target for a batch that has not begun. Raises UsageError, also if a client cannot move so."""
+    refuse_overlap(config)
     clusters = check_reach(config)
     check_connectors(config, *clusters)
     return clusters
+
+
+def refuse_overlap(config: ConductorConfig) -> None:
+    """Raise UsageError for a path on which new members start next to old ones: nothing could prove who has joined."""
+    if any(step.step == StepName.OVERLAP_CONSUMERS for step in config.steps):
+        raise UsageError(
+            f"batch {config.route}: its path has {StepName.OVERLAP_CONSUMERS}, which is rehearsed only: a run moves "
+            "each client as a whole; choose in-process, restart or stop-first"
+        )
 
 
 def refuse_moved(writer: CutoverFileWriter, route: str) -> None:

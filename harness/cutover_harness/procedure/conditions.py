@@ -70,8 +70,9 @@ class Conditions:
             found = {group: cluster.members(group) for group in members}
             late = [f"{group} has {n} of {members[group]} members" for group, n in found.items() if n < members[group]]
             return Reading(
-                open=not late,
-                waits_for="; ".join(late),
+                open=bool(members) and not late,
+                never=not members,
+                waits_for="; ".join(late) or "the members that have to join are not known",
                 evidence=f"{sum(found.values())} members on {place}",
                 left=sum(max(0, count - found[group]) for group, count in members.items()),
             )

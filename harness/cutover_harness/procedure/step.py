@@ -116,7 +116,7 @@ class MovingStep(Step):
                 yield from connector_steps.start(context, self.moves, self.destination, after)
             if restarted:
                 yield from self._restarted(context, restarted)
-        elif role == "consumer" and self.destination != "hold":
+        elif role == "consumer" and self.destination != "hold" and context.route.members:
             yield context.conditions.joined(context.route.members, self.destination, deadline_s)
 
     def _restarted(self, context: StepContext, clients: Sequence[RestartedClient]) -> Iterator[Gate | Action]:

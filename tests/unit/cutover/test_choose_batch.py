@@ -12,6 +12,7 @@ from cutover_harness.conductor.journal import Journal
 from cutover_harness.conductor.verification import verified_batch
 from cutover_harness.cutover.batches import batch_folder, choose, refuse_edited
 from cutover_harness.cutover.folder import RunFolder
+from cutover_harness.cutover.preparation import check_new
 from cutover_harness.cutover.settings import config_of
 from cutover_harness.errors import FinalError, UsageError
 from cutover_harness.planning.read import read_plan
@@ -59,6 +60,14 @@ def test_no_batch_of_a_plan_that_has_changed_in_the_middle(plan: Path, text: str
     plan.write_text(text)
     with pytest.raises(UsageError, match=r"batch first has begun and is not finished|changed since batch first began"):
         chosen(plan, wanted)
+
+
+def test_a_path_whose_new_members_nothing_could_prove_is_refused(plan: Path) -> None:
+    text = PLAN.replace("path: restart", "path: overlap", 1)
+    plan.write_text(text)
+    read = read_plan(plan)
+    with pytest.raises(UsageError, match="batch first: its path has overlap-consumers, which is rehearsed only"):
+        check_new(config_of(read, read.plan.batches[0], RunFolder.of(plan), {}))
 
 
 @pytest.mark.parametrize("ends", ["\r\n", "\n"])

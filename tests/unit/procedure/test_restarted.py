@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from cutover_harness.conductor import readback_restarted
 from cutover_harness.conductor.readback_restarted import read_back_restarted
+from cutover_harness.procedure.client_status import StatusWatch
+from cutover_harness.procedure.conditions import Conditions
 from cutover_harness.procedure.gates import Gate
 from cutover_harness.procedure.restarted import RestartedClient, joined, left, quiet
 from cutover_harness.procedure.state import RouteState
@@ -64,6 +66,14 @@ def test_a_group_has_left_only_without_any_member_and_the_members_are_named() ->
 def test_a_group_has_joined_with_all_its_members(there: int, stable: bool, is_open: bool) -> None:
     names = [f"java-{n} at host" for n in range(there)]
     assert joined([GROUP], cluster(names, stable=stable), "target").read().open == is_open
+
+
+def test_nothing_has_joined_if_nothing_is_known_that_has_to() -> None:
+    there: Any = cluster(["java-1 at host"])
+    conditions = Conditions(dict, StatusWatch(), there, there, there)
+    assert conditions.joined({"legacy": 1}, "target", 9).read().open
+    reading = conditions.joined({}, "target", 9).read()
+    assert (reading.open, reading.never) == (False, True)
 
 
 def test_producers_have_left_when_nothing_grew_for_long_enough() -> None:
