@@ -22,8 +22,11 @@ class LeaseFile:
 
     def read(self) -> Lease | None:
         """Return the lease in force, None if there is none. Raises UsageError."""
-        if not self.path.exists():
-            return None
+        try:
+            if not self.path.exists():
+                return None
+        except OSError as why:  # such as a folder that this user may not enter
+            raise UsageError(f"{self.path}: cannot be read: {why.strerror}") from None
         found = Lease.from_text(read_text_input(self.path, "lease"))
         if found is None:
             raise UsageError(f"{self.path}: is no lease: delete it if nobody else conducts a run here")

@@ -6,37 +6,42 @@ from collections.abc import Callable, Mapping, Sequence
 
 from cutover_shim.cutover_file import CutoverFileError
 
+from cutover_harness.channels.base import ChannelError
 from cutover_harness.channels.control_log import TopicLog
 from cutover_harness.channels.control_topic import ControlTopic, properties_of
 from cutover_harness.channels.document import body_of, signed_text
-from cutover_harness.channels.leases import KEY, Lease, in_force
+from cutover_harness.channels.leases import KEY, Lease, in_force, is_newer
 from cutover_harness.channels.names import TopicName
 
 
 class LeaseLog(TopicLog):
-    """The leases in the topic. current: the one in force. Records that the keys do not verify are left out."""
+    """The leases in the topic. Records that the keys do not verify are left out.
+
+    current: the one in force. newer: whether the last record is of a later version, so that it is not known who has it.
+    """
 
     key = KEY
 
     def __init__(self, name: str, topic: str, config: Mapping[str, str], keys: Sequence[bytes]) -> None:
         super().__init__(name, topic, config, keys)
         self.current: Lease | None = None
+        self.newer = False
 
     def restart(self, topic_id: str) -> None:
         """Read from the beginning: the topic is new, or was recreated."""
         super().restart(topic_id)
-        self.current = None
+        self.current, self.newer = None, False
 
     def scan(self) -> None:
         """Read on to the topic's end. Raises MirrorError."""
-        leases = [self._lease((record.value or b"").decode(errors="surrogateescape")) for record in self._new()]
-        self.current = in_force([each for each in leases if each is not None], self.current)
-
-    def _lease(self, text: str) -> Lease | None:
-        try:
-            return Lease.from_text(body_of(text, self._keys))
-        except CutoverFileError:
-            return None
+        for record in self._new():
+            try:
+                body = body_of((record.value or b"").decode(errors="surrogateescape"), self._keys)
+            except CutoverFileError:
+                continue
+            self.newer = is_newer(body)
+            if (lease := Lease.from_text(body)) is not None:
+                self.current = in_force([lease], self.current)
 
 
 class LeaseTopic(ControlTopic[LeaseLog]):
@@ -58,7 +63,7 @@ class LeaseTopic(ControlTopic[LeaseLog]):
         """Return the lease in force, None if there is none. Raises ChannelError."""
         with self._errors():
             if self._exists():
-                self._log.scan()
+                self._scan()
             return self._log.current
 
     def offer(self, lease: Lease) -> Lease | None:
@@ -70,13 +75,20 @@ class LeaseTopic(ControlTopic[LeaseLog]):
         with self._errors():
             if not self._exists():
                 self._make()
-            self._log.scan()
+            self._scan()
             if lease.follows(self._log.current):
                 self._append(self._text(lease))
-                self._log.scan()
+                self._scan()
                 if self._log.current is not None and self._log.current.id != lease.id:
                     self._append(self._text(self._log.current))
             return self._log.current
+
+    def _scan(self) -> None:
+        self._log.scan()
+        if self._log.newer:
+            raise ChannelError(
+                f"{self.name}: a later version of kafka-cutover has written the lease: use that version", final=True
+            )
 
     def _text(self, lease: Lease) -> str:
         return signed_text(lease.to_text(), self._keys)

@@ -9,6 +9,7 @@ somebody else has taken over.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -93,9 +94,26 @@ class Lease:
             return None
 
 
+def is_newer(text: str) -> bool:
+    """Return whether a record is a lease of a later version of kafka-cutover, which has to be kept, too."""
+    try:
+        number = json.loads(text)["format"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
+    return isinstance(number, int) and number > FORMAT
+
+
 def _typed(found: dict[str, Any]) -> dict[str, Any]:
     """Return the fields with their types. Raises what a value of another type raises."""
     its = found["holder"]
+    for value, kinds in (
+        (found["ended"], bool),
+        (found["replaces"], str | None),
+        (its["machine"], str | None),
+        (its["started"], int | None),
+    ):
+        if not isinstance(value, kinds):  # a text would count as an end, and a number as a process that has ended
+            raise TypeError
     holder = Holder(
         who=str(its["who"]),
         pid=int(its["pid"]),
@@ -108,6 +126,8 @@ def _typed(found: dict[str, Any]) -> dict[str, Any]:
     numbers = {name: float(found[name]) for name in ("since", "until", "lasts_s")}
     for name in ("since", "until"):
         moment(numbers[name])  # it has to be one that can be shown
+    if not (math.isfinite(numbers["lasts_s"]) and numbers["lasts_s"] > 0):
+        raise ValueError
     rest = {"id": str(found["id"]), "number": int(found["number"]), "holder": holder}
     return {**found, **numbers, **rest}
 

@@ -20,13 +20,31 @@ def this_process(who: str, command: str, batch: str, folder: Path) -> Holder:
 def is_gone(holder: Holder) -> bool:
     """Return whether the holder's process is known to have ended: it was one of this machine, since its last boot."""
     here = _machine()
-    return here is not None and holder.machine == here and _started(holder.pid) != holder.started
+    if here is None or holder.machine != here or _is_hidden(holder.pid):
+        return False
+    return _started(holder.pid) != holder.started
 
 
 def is_same_run(holder: Holder, folder: Path) -> bool:
     """Return whether the holder's run was that in `folder`, which may have been moved here; a copy is another run."""
     there = Path(holder.folder)
-    return there == folder.resolve() or not there.exists()
+    try:
+        return there == folder.resolve() or not there.exists()
+    except OSError:  # somebody else's, which this user may not look into
+        return False
+
+
+def _is_hidden(pid: int) -> bool:
+    """Return whether there is a process that /proc does not show to this user (`hidepid`)."""
+    if (_PROC / str(pid)).exists():
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _machine() -> str | None:

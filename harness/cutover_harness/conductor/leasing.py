@@ -105,7 +105,8 @@ class Hold:
 
     def _look_at(self, store: LeaseStore, due: Callable[[float, float], bool]) -> None:
         current = store.read()
-        if current is None and (last := self._mine.get(store.name)) is not None:
+        last = self._mine.get(store.name)
+        if current is None and last is not None and self.clock() < last.until:
             current = store.offer(last.renewed(self.clock()))  # the file or the topic was deleted
         self._refuse_other(store, current)
         assert current is not None  # noqa: S101 - otherwise it was refused
@@ -156,8 +157,8 @@ def take(
 ) -> Taken:
     """Take the lease in all stores. Raises UsageError if somebody else has it, or was faster; nothing is held then.
 
-    watching: is called with the seconds for which a lease that has expired is watched first: its holder may renew it
-    with a clock that is late.
+    watching: is called with the seconds for which a lease that has expired is watched first: by its holder's clock,
+    which may be late, it has not. After as long as a lease lasts it has expired by every clock.
     """
     found = refuse_held(stores, me, clock(), take_over=take_over)
     left = [each for each in found.values() if each is not None and not each.ended]
@@ -165,22 +166,29 @@ def take(
     if expired:
         _watch(stores, found, max(each.lasts_s for each in expired), watching)
     hold, now = Hold(stores, secrets.token_hex(8), clock=clock), clock()
-    for store in stores:
-        there = found[store.name]
-        mine = Lease(hold.id, 1, me, now, now + lasts_s, lasts_s, None if there is None else there.version)
-        current = store.offer(mine)
-        if current is None or current.id != hold.id:
-            hold.end()
-            words = "the lease could not be written" if current is None else current.words
-            raise UsageError(f"{store.name}: {words}: it was faster than this command, which has changed nothing")
+    try:
+        for store in stores:
+            there = found[store.name]
+            mine = Lease(hold.id, 1, me, now, now + lasts_s, lasts_s, None if there is None else there.version)
+            _offer(store, mine)
+    except BaseException:  # also if a store cannot be written: the others must not keep it
+        hold.end()
+        raise
     return Taken(hold, left[0] if left else None)
 
 
+def _offer(store: LeaseStore, mine: Lease) -> None:
+    """Write a lease. Raises UsageError unless it is in force then."""
+    current = store.offer(mine)
+    if current is None or current.id != mine.id:
+        words = "the lease could not be written" if current is None else current.words
+        raise UsageError(f"{store.name}: {words}: it was faster than this command, which has changed nothing")
+
+
 def _watch(
-    stores: Sequence[LeaseStore], found: Mapping[str, Lease | None], lasts_s: float, watching: Callable[[float], None]
+    stores: Sequence[LeaseStore], found: Mapping[str, Lease | None], seconds: float, watching: Callable[[float], None]
 ) -> None:
     """Raise UsageError if a lease that has expired by this machine's clock is renewed nevertheless."""
-    seconds = 1.5 * lasts_s / _RENEWALS
     watching(seconds)
 
     def changed() -> list[str]:

@@ -93,25 +93,45 @@ def _figures(batch: BatchFolder, run: RunRead) -> Batch:
         missing=missing,
         notes=_not_recorded(entries),
     )
-    state, reasons = _state(batch, found, running=running)
+    state, reasons = _state(batch, found, run, running=running)
     at = reached(entries)
     where = {"stage": at.stage, "stage_name": STAGES[at.stage], "producers": at.producers, "consumers": at.consumers}
     return found.model_copy(update={"state": state, "reasons": reasons, **(where if entries else {})})
 
 
-def _state(batch: BatchFolder, found: Batch, *, running: bool) -> tuple[State, list[str]]:
+def _state(batch: BatchFolder, found: Batch, run: RunRead, *, running: bool) -> tuple[State, list[str]]:
     if found.missing:
         return "inconclusive", found.missing
     if batch.config is None:
         return "not begun", []
     match progress_of(batch.entries, batch.config):
         case "completed":
+            if batch.attempt is None and (planned := _planned_since(batch, run)) is not None:
+                return "complete, not verified", [planned]
             passed = any(entry.kind == "gate" and entry.name == VERIFIED for entry in batch.entries)
             return verdict.completed(found.verified, found.read_back, gate_passed=passed)
         case "back on the source":
             return verdict.rolled_back(found.read_back)
         case _:
             return "unfinished", verdict.unfinished(found.steps, running=running)
+
+
+def _planned_since(batch: BatchFolder, run: RunRead) -> str | None:
+    """Return, in words, what the plan has in a batch now and had not when it moved: it may be edited since."""
+    plans = [] if run.plan is None else run.plan.plan.batches
+    planned = next((each for each in plans if each.name == batch.name), None)
+    if planned is None or batch.config is None:
+        return None
+    wrong = [
+        name
+        for name in ("topics", "exclude", "groups")
+        if sorted(getattr(planned, name)) != sorted(getattr(batch.config, name))
+    ]
+    if not wrong:
+        return None
+    return (
+        f"plan.yaml: {', '.join(wrong)}: not as in the plan with which the batch was moved: what differs was not moved"
+    )
 
 
 def _contradictions(batch: BatchFolder, run: RunRead, plan: str | None, *, running: bool) -> list[str]:

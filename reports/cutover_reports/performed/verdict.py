@@ -34,7 +34,7 @@ def completed(verified: Verified | None, found: ReadBack | None, *, gate_passed:
         return "complete, not verified", ["no comparison of all records is recorded"]
     if verified.outcome == "unproved" and not verified.accepted:
         return "complete, not verified", [f"not proved: {line}" for line in verified.reasons]
-    if found is None:
+    if found is None or not (found.proved or found.unknown):
         return "complete, not read back", ["nothing shows that clients, document and mirror were read back at the end"]
     if found.unknown:
         return "complete, not read back", [f"not known: {line}" for line in found.unknown]

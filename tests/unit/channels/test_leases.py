@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from cutover_harness.channels.lease_file import LeaseFile
+from cutover_harness.channels.lease_topic import LeaseLog
 from cutover_harness.channels.leases import Holder, Lease, in_force, refusal
 from cutover_harness.errors import UsageError
+from cutover_harness.mirror.log_reader import Record
 
 ANN = Holder("ann@ops1", 11, "run", "shop", "/home/ann/shop.run")
 BOB = Holder("bob@ops2", 22, "rollback", "shop", "/home/bob/shop.run")
@@ -94,11 +96,28 @@ def test_content() -> None:
         {"until": 1e30},
         {"number": None},
         {"more": 1},
+        {"ended": "false"},
+        {"replaces": 5},
+        {"lasts_s": float("inf")},
+        {"lasts_s": 0},
+        {"holder": {**vars(ANN), "started": "5"}},
+        {"holder": {**vars(ANN), "machine": []}},
     ]
     for harm in harms:
         assert Lease.from_text(json.dumps({**json.loads(A2.to_text()), **harm})) is None, harm
     for text in ("", "[]", "null", "[" * 100_000, "{}"):
         assert Lease.from_text(text) is None
+
+
+def test_a_lease_of_a_later_version_is_not_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = LeaseLog("source", "cutover", {}, ())
+    later = json.dumps({**json.loads(A2.to_text()), "format": 2})
+    for texts, newer in (([A.to_text(), later], True), (["garbage"], False), ([later, A2.to_text()], False)):
+        records = [Record(at, LeaseLog.key, text.encode(), (), None) for at, text in enumerate(texts)]
+        monkeypatch.setattr(log, "_new", lambda records=records: records)
+        log.scan()
+        assert log.newer == newer
+    assert log.current == A2
 
 
 def test_a_file_lets_one_of_many_win(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from cutover_harness.channels.lease_file import LeaseFile
 from cutover_harness.channels.leases import Holder, Lease
+from cutover_harness.conductor import holders
 from cutover_harness.conductor.cutover_file_writer import CutoverFileWriter, RouteLocations
 from cutover_harness.conductor.holders import is_gone, is_same_run, this_process
 from cutover_harness.conductor.leasing import Hold, Renewal, refuse_held, stores_of, take
@@ -100,7 +101,7 @@ def test_a_holder_whose_clock_is_late_is_not_taken_over(places: Places, monkeypa
 
     with pytest.raises(UsageError, match="is renewed nevertheless: compare the clocks"):
         take([places.shared], places.ann, 60, take_over=True, clock=later, watching=watching)
-    assert watched == [0.5]
+    assert watched == [1], "until it has expired by every clock"
     hold.check()
 
 
@@ -177,6 +178,26 @@ def test_one_that_is_faster_in_one_place_leaves_nothing_held(places: Places, tmp
     assert found.ended
 
 
+def test_a_place_that_cannot_be_written_leaves_nothing_held_in_the_others(places: Places, tmp_path: Path) -> None:
+    class ReadOnly(LeaseFile):
+        def offer(self, lease: Lease) -> Lease | None:
+            raise UsageError("not allowed")
+
+    with pytest.raises(UsageError, match="not allowed"):
+        take([places.shared, ReadOnly(tmp_path / "other")], places.ann, 60, take_over=False, clock=places.clock)
+    places.take(places.bob).check()
+
+
+def test_a_lease_that_was_deleted_after_it_had_expired_is_lost(places: Places) -> None:
+    hold = places.take(places.ann)
+    hold.check()
+    places.shared.path.unlink()
+    places.clock.now += 100
+    with pytest.raises(LeaseLostError, match="is not there any more"):
+        hold.check()
+    assert places.shared.read() is None
+
+
 def test_the_background_renews_and_notices(places: Places) -> None:
     hold = places.take(places.ann)
     with Renewal(hold, 0.03) as renewal:
@@ -232,6 +253,27 @@ def test_a_process_is_gone_only_if_that_is_known(tmp_path: Path, change: dict[st
     mine = this_process("ann@here", "run", "shop", tmp_path)
     assert mine.pid == os.getpid()
     assert is_gone(replace(mine, **change)) == gone  # type: ignore[arg-type]
+
+
+def test_a_process_that_this_user_may_not_see_is_not_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = this_process("ann@here", "run", "shop", tmp_path)
+    (tmp_path / "self" / "ns").mkdir(parents=True)
+    (tmp_path / "self" / "ns" / "pid").symlink_to(os.readlink("/proc/self/ns/pid"))  # noqa: PTH115 - the link names no file
+    (tmp_path / "sys" / "kernel" / "random").mkdir(parents=True)
+    (tmp_path / "sys/kernel/random/boot_id").write_text(Path("/proc/sys/kernel/random/boot_id").read_text())
+    monkeypatch.setattr(holders, "_PROC", tmp_path)
+    assert not is_gone(mine)
+    assert is_gone(replace(mine, pid=2**22 + 1)), "pids end at 2 ** 22"
+
+
+def test_what_this_user_may_not_look_into_is_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", forbidden)
+    assert not is_same_run(Holder("root@ops2", 1, "run", "shop", "/root/shop.run"), tmp_path)
+    with pytest.raises(UsageError, match=r"lease: cannot be read: Permission denied"):
+        LeaseFile(tmp_path / "lease").read()
 
 
 def test_the_places_of_a_run_and_the_first_one_that_is_held_refuses(tmp_path: Path) -> None:

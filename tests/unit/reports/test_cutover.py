@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 from cutover_harness.conductor.findings import ReadBack
 from cutover_harness.conductor.journal import Journal
+from cutover_harness.cutover.audit import Audit
 from cutover_harness.errors import UsageError
 from cutover_harness.judge.model import RunFacts
 from cutover_harness.judge.planned import Planned
+from cutover_harness.planning.read import read_plan
 from cutover_harness.procedure.names import StepName
 from cutover_harness.verify.model import Count, GroupOffset
 from cutover_reports import report_command
@@ -73,6 +75,27 @@ def test_a_run_that_is_proved_in_every_point_is_complete_and_verified(moved: Run
     assert (batch.verified.compared, len(batch.verified.partitions)) == (1234, 2)
     assert batch.going_back is not None
     assert not batch.going_back.possible
+
+
+def test_a_read_back_that_proved_nothing_is_none(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.move(found=ReadBack())
+    report = build(run.path)
+    assert (report.verdict, report.batches[0].state) == ("COMPLETE, NOT PROVED", "complete, not read back")
+
+
+def test_a_topic_that_came_into_the_plan_after_its_batch_had_moved_is_not_verified(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.move()
+    plan = json.loads(run.folder.plan.read_text())
+    plan["batches"][0]["topics"].append("late")
+    run.folder.plan.write_text(json.dumps(plan))
+    later = read_plan(run.folder.plan)
+    plan_of_next = Audit(run.folder.audit, "run", later.digest)
+    plan_of_next.write("continue", batch="another")
+    (batch, *_) = build(run.path).batches
+    assert batch.state == "complete, not verified"
+    assert "topics: not as in the plan with which the batch was moved" in batch.reasons[0]
 
 
 def test_every_output_has_the_figures(moved: Run) -> None:
