@@ -383,7 +383,9 @@ def test_a_killed_run_goes_on_and_a_declined_step_is_not_done_and_all_comes_back
     assert "all 1 producers attest source" in (folder / "back.log").read_text()
     # Records that were produced on the target stay there, and the rollback says how many there are.
     assert "were produced on the target" in (folder / "back.log").read_text()
-    reported_way_back(folder)
+    reported_way_back(plan.parent)
+    stale = reported(folder, "UNFINISHED")["batches"][0]["reasons"]
+    assert "its lease was lost" in stale[-1], "the rest is in another folder"
     assert run("run", str(plan), log=log) == 2
     assert "no batch is left (shop: back on the source)" in log.read_text()
 

@@ -38,6 +38,14 @@ def plan_of(lines: Sequence[Line]) -> str | None:
     return str(found[-1]) if found else None
 
 
+def lost_lease(lines: Sequence[Line]) -> list[str]:
+    """Return that another run has taken the batch over, of which the rest is in another folder."""
+    leases = [line for line in lines if str(line.get("event")).startswith("lease ")]
+    if not leases or leases[-1]["event"] != "lease lost":
+        return []
+    return [masked(f"its lease was lost, so the rest may be in the folder of another run: {leases[-1].get('why')}")]
+
+
 def people(lines: Sequence[Line]) -> list[CommandLine]:
     """Return who did what."""
     found = []

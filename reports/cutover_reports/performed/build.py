@@ -113,7 +113,7 @@ def _state(batch: BatchFolder, found: Batch, run: RunRead, *, running: bool) -> 
         case "back on the source":
             return verdict.rolled_back(found.read_back)
         case _:
-            return "unfinished", verdict.unfinished(found.steps, running=running)
+            return "unfinished", [*verdict.unfinished(found.steps, running=running), *audit.lost_lease(batch.lines)]
 
 
 def _planned_since(batch: BatchFolder, run: RunRead) -> str | None:

@@ -22,9 +22,10 @@ from cutover_harness.procedure.names import StepName
 from cutover_harness.verify.model import Count, GroupOffset
 from cutover_reports import report_command
 from cutover_reports.performed.build import build
+from cutover_reports.performed.figures import blackouts
 from cutover_reports.performed.html import html
 from cutover_reports.performed.markdown import markdown
-from cutover_reports.performed.model import CutoverReport
+from cutover_reports.performed.model import Command, CutoverReport, GateRecord, Step
 from cutover_reports.performed.schema import schema
 from cutover_reports.performed.verdict import EXIT_CODES
 from pydantic import ValidationError
@@ -350,6 +351,58 @@ def test_what_translated_offsets_cost_is_counted_against_the_exact_ones(
     assert run.move(result(run.plan, groups=[offset])) == "completed"
     (row,) = build(run.path).batches[0].read_again
     assert (row.partitions, row.proved, row.at_most) == (1, 0, at_most)
+
+
+def gate(name: str, ended: str) -> GateRecord:
+    times: dict[str, Any] = {"begun": None, "ended": f"2026-11-30T09:00:{ended}Z", "wait_s": 1.0}
+    return GateRecord(name=name, state="passed", evidence="", waited_for=None, again=False, **times)
+
+
+def command(client: str, location: str, begun: str, ended: str) -> Command:
+    times: dict[str, Any] = {"begun": f"2026-11-30T09:00:{begun}Z", "ended": f"2026-11-30T09:00:{ended}Z"}
+    return Command(client=client, argv=["x"], location=location, seconds=1.0, exit_code=0, output="", **times)
+
+
+def step(name: str, gates: list[GateRecord], commands: list[Command], ended: str = "59") -> Step:
+    times: dict[str, Any] = {"begun": "2026-11-30T09:00:00Z", "done": f"2026-11-30T09:00:{ended}Z", "seconds": 1.0}
+    return Step(number=1, name=name, back=False, state="done", approvals=[], gates=gates, commands=commands, **times)
+
+
+def test_restarted_clients_have_bounds_from_groups_logs_and_commands(tmp_path: Path) -> None:
+    mover = {"moves": "restart", "on_stop": ["x"], "on_start": ["x"]}
+    run = Run(
+        tmp_path,
+        {"groups": {"legacy": mover}, "producers": {"erp": mover}, "gates": {"quiet_s": 4}, "path": "restart"},
+    )
+    config = run.configure()
+    consumers = [
+        step(
+            "stop-consumers",
+            [gate("restarted consumers have left source", "08")],
+            [command("legacy", "hold", "05", "06")],
+        ),
+        step("consumers-to-target", [gate("restarted consumers have joined target", "12")], []),
+    ]
+    producers = [
+        step(
+            "stop-producers", [gate("restarted producers have left source", "30")], [command("erp", "hold", "20", "21")]
+        ),
+        step("producers-to-target", [], [command("erp", "target", "31", "33")]),
+    ]
+    found = {
+        each.client: (each.bound, each.seconds, each.to_cluster)
+        for each in blackouts([], config, [*consumers, *producers])
+    }
+    assert found == {"legacy": ("at most", 7.0, "target"), "erp": ("at least", 7.0, "target")}
+    assert blackouts([], config, [consumers[0], producers[0]]) == [], "they have not come to a cluster yet"
+
+
+def test_a_run_that_was_taken_over_says_so(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    assert run.move(decline=StepName.STOP_PRODUCERS) == "stopped"
+    run.audit.write("lease lost", batch="r", why="bob@host has it")
+    reasons = build(run.path).batches[0].reasons
+    assert reasons[-1] == "its lease was lost, so the rest may be in the folder of another run: bob@host has it"
 
 
 def test_a_client_on_the_wrong_cluster_is_shown_from_the_audit_log(moved: Run, tmp_path: Path) -> None:
