@@ -7,6 +7,9 @@ import unicodedata
 from collections.abc import Iterable
 
 _URL = re.compile(r"""[A-Za-z][A-Za-z0-9+.-]*://[^\s'"<>]+""")
+# JDBC addresses that are written otherwise: jdbc:oracle:thin:user/password@host, and host;name=value.
+_ORACLE = re.compile(r"""(jdbc:oracle:\w+:)[^\s'"<>@]+@""")
+_PARAMETER = re.compile(r"(;[^;=]*=)[^;]*")
 _SECRET_OPTION = re.compile(r"^--?[\w-]*(?:password|secret|token|credential|key)[\w-]*$", re.IGNORECASE)
 _VALUE = "***"
 
@@ -23,8 +26,8 @@ def printable(text: str) -> str:
 
 
 def masked(text: str) -> str:
-    """Return the text, in whose URLs user names, passwords, the query's values and the fragment are `***`."""
-    return _URL.sub(lambda found: _masked_url(found[0]), text)
+    """Return the text, in whose URLs user names, passwords, the values of parameters and the fragment are `***`."""
+    return _ORACLE.sub(rf"\1{_VALUE}@", _URL.sub(lambda found: _masked_url(found[0]), text))
 
 
 def masked_command(arguments: Iterable[str]) -> list[str]:
@@ -60,4 +63,5 @@ def _masked_url(url: str) -> str:
         f"{name}={_VALUE}" if equals else _VALUE
         for name, equals, _ in (part.partition("=") for part in query.split("&"))
     )
+    place = _PARAMETER.sub(rf"\1{_VALUE}", place)
     return f"{scheme}://{place}{question}{values if question else ''}{'#' + _VALUE if fragment else ''}"

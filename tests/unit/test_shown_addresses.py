@@ -21,6 +21,8 @@ from cutover_harness.masking import masked, masked_command
         ("a@b.example 'https://host/p@th'", "a@b.example 'https://***@th'"),
         ("https://u:12/3@host/x", "https://***@host/x"),
         ("https://tok/en@host", "https://***@host"),
+        ("jdbc:sqlserver://h:1;user=u;password=p/w now", "jdbc:sqlserver://h:1;user=***;password=*** now"),
+        ("jdbc:oracle:thin:u/p@//h:1521/x", "jdbc:oracle:thin:***@//h:1521/x"),
     ],
 )
 def test_secrets_of_urls_are_masked(text: str, shown: str) -> None:

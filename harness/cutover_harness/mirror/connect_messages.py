@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 
 from cutover_harness.masking import masked
 
-_SECRET = re.compile(r"password|jaas|secret|token|\.key$|certificate", re.IGNORECASE)
+_SECRET = re.compile(
+    r"password|passphrase|pwd|jaas|secret|token|credential|user\.info|[._-]key$|certificate", re.IGNORECASE
+)
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _MAX_LENGTH = 2000
 _CAUSE = re.compile(r"^Caused by: (.*)$", re.MULTILINE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,12 +101,12 @@ def _batch(name: str, home: Path, root: Path) -> BatchFolder:
     result = home / "verify" / "result.json"
     if result.exists():
         try:
-            batch.verification = Verification.model_validate_json(result.read_bytes())
+            batch.verification = Verification.model_validate_json(_bytes(result))
         except (OSError, ValueError) as why:
             batch.missing.append(f"{result.relative_to(root)}: cannot be read: {_reason(why)}")
     for file in sorted((home / FOLDER).glob("*.json")):
         try:
-            batch.snapshots.append(Snapshot.model_validate_json(file.read_bytes()))
+            batch.snapshots.append(Snapshot.model_validate_json(_bytes(file)))
         except (OSError, ValueError) as why:
             batch.missing.append(f"{file.relative_to(root)}: cannot be read: {_reason(why)}")
     return batch
@@ -113,7 +114,7 @@ def _batch(name: str, home: Path, root: Path) -> BatchFolder:
 
 def _read_audit(file: Path, found: RunRead) -> None:
     try:
-        text = file.read_text("utf-8", errors="replace")
+        text = _bytes(file).decode("utf-8", errors="replace")
     except FileNotFoundError:
         found.missing.append(f"{file.name}: is not there: who did what, and what was read back, is not known")
         return
@@ -129,6 +130,13 @@ def _read_audit(file: Path, found: RunRead) -> None:
             found.lines.append(line)
         else:
             found.torn += bool(row.strip())
+
+
+def _bytes(file: Path) -> bytes:
+    """Return a file's content. Raises OSError, also for a pipe, which would be waited for forever."""
+    if file.exists() and not file.is_file():
+        raise OSError(errno.EINVAL, "is not a file")
+    return file.read_bytes()
 
 
 def _since_begun(lines: list[Line]) -> list[Line]:

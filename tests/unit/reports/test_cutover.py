@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -83,6 +84,17 @@ def test_a_read_back_that_proved_nothing_is_none(tmp_path: Path) -> None:
     run.move(found=ReadBack())
     report = build(run.path)
     assert (report.verdict, report.batches[0].state) == ("COMPLETE, NOT PROVED", "complete, not read back")
+
+
+@pytest.mark.parametrize("name", ["audit.jsonl", "batches/r/verify/result.json", "batches/r/snapshots/1.json"])
+def test_a_pipe_is_not_waited_for(moved: Run, tmp_path: Path, name: str) -> None:
+    file = copied(moved, tmp_path) / name
+    file.parent.mkdir(exist_ok=True)
+    file.unlink(missing_ok=True)
+    os.mkfifo(file)
+    report = build(tmp_path / "home" / moved.path.name)
+    assert report.verdict == "INCONCLUSIVE"
+    assert any(f"{file.name}: cannot be read: is not a file" in line for line in report.missing)
 
 
 def test_a_topic_that_came_into_the_plan_after_its_batch_had_moved_is_not_verified(tmp_path: Path) -> None:
