@@ -8,11 +8,15 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from cutover_harness.cli.scenarios_explore import explore
 from cutover_harness.console import standard_output
 from cutover_harness.plan.load import find, load_all, parse, text_of
 from cutover_harness.plan.scenario import Scenario
 
 app = typer.Typer(help="List, show and check scenarios.", no_args_is_help=True, add_completion=False)
+
+
+app.command()(explore)
 
 
 @app.command("list")

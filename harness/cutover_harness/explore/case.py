@@ -11,9 +11,9 @@ from cutover_harness.procedure.context import StepContext
 from cutover_harness.procedure.gates import Gate
 from cutover_harness.procedure.names import StepName
 
-Fleet = Literal["shim", "restart", "restarted-producer", "restarted-group"]
-"""shim: all clients are on it. restart: the rehearsal stops and starts all. The others: one producer, or the group, is
-stopped and started by a person or a command, and the others are on the shim."""
+Fleet = Literal["shim", "restart", "restarted-producer", "restarted-group", "restarted"]
+"""shim: all clients are on it. restart: the rehearsal stops and starts all. The others: one producer, or the group, or
+both, is stopped and started by a person or a command, and the others are on the shim."""
 
 FAULTS = {
     "mirror-away": "Connect is away for a while",
@@ -75,6 +75,8 @@ class Case:
     fleet: Fleet = "shim"
     bounds: Bounds = field(default_factory=Bounds)
     without: frozenset[Removed] = frozenset()
+    planned: bool = False
+    """Whether it is the run of a plan, which compares all records before the mirror is deleted."""
     substitute: Callable[[Gate, StepContext], Gate] | None = None
 
     def lacks(self, guard: str) -> bool:
@@ -96,5 +98,5 @@ class Case:
         if self.fleet == "restart":
             return True
         if role == "producer":
-            return self.fleet == "restarted-producer" and number == 0
-        return self.fleet == "restarted-group"
+            return self.fleet in ("restarted-producer", "restarted") and number == 0
+        return self.fleet == "restarted-group" or (self.fleet == "restarted" and number == 0)

@@ -166,7 +166,7 @@ class Conductors:
             cutover_file=views.cutover_file,
             journal=views.journal,
             conditions=views.conditions(safety=planned.safety),
-            verified=None if self.case.fleet in ("shim", "restart") else views.verified(),
+            verified=views.verified() if self.case.planned else None,
             snapshot=lambda: None,
         )
 

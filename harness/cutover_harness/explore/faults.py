@@ -91,7 +91,7 @@ def recreated(world: World) -> World:
             source=(),
             source_start=0,
             committed=-1,
-            destroyed=sum(1 << r for r in p.source if r not in p.target),
+            destroyed=sum(1 << r for r in p.source),
         )
         for p in world.parts
     ]

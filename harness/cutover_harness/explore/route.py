@@ -29,9 +29,9 @@ def route_of(case: Case) -> RouteClients:
         f"{role}-{number}": role for role in ROLES for number in range(count) if not case.restarted(role, number)
     }
     restarts = []
-    if case.fleet == "restarted-producer":
-        restarts = [RestartedClient("app", "producer", None, 60.0, hooked=False)]
-    elif case.fleet == "restarted-group":
-        restarts = [RestartedClient(GROUP, "consumer", count, 60.0, hooked=False)]
+    if case.fleet in ("restarted-producer", "restarted"):
+        restarts.append(RestartedClient("app", "producer", None, 60.0, hooked=False))
+    if case.fleet in ("restarted-group", "restarted"):
+        restarts.append(RestartedClient(GROUP, "consumer", 1, 60.0, hooked=False))
     members = {GROUP: count} if case.fleet == "restart" else None
     return RouteClients(ROUTE, [GROUP], {} if members else clients, members, restarts)

@@ -68,7 +68,7 @@ class Search:
         self._parts: dict[object, int] = {}
         self._known: list[object] = []
         # Producers that differ make their partitions differ.
-        self._symmetric = case.fleet in ("shim", "restart", "restarted-group")
+        self._symmetric = case.fleet in ("shim", "restart", "restarted-group") or case.bounds.partitions == 1
 
     def first(self) -> World:
         """Return the state in which everything begins: nothing is produced, and a conductor is about to start."""

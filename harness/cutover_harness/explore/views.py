@@ -326,7 +326,7 @@ class Views:
             left = sum(len(w.missing(p, saw_gap=False)) for p in self._box.world.parts)
             return Reading(open=not left, waits_for=f"{left} records of the source are not on the target")
 
-        return Gate("every record compared", read, BARS.deadline_s)
+        return Gate("verified", read, BARS.deadline_s)
 
 
 def statuses(box: Box) -> Mapping[str, ClientStatus]:

@@ -29,7 +29,7 @@ class Part(NamedTuple):
     if none. delivered: bits of the records that the group was delivered. *_at, *_fresh, *_up: where the client is,
     whether it has followed the cutover file's present generation, whether it is alive. over: whether a new member reads
     the target next to the old one. read_again: how often the group read a record on the target again, up to 2.
-    destroyed: bits of the records that a topic contained when it was deleted, and that were nowhere else.
+    destroyed: bits of the records that a topic contained when it was deleted.
     """
 
     sent: int = 0

@@ -1,0 +1,38 @@
+"""The paths that are explored: those of the catalogue and of users' files, with the fleets that can take them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cutover_harness.errors import UsageError
+from cutover_harness.explore.case import Bounds, Case, Fleet
+from cutover_harness.plan.load import find, load_all
+from cutover_harness.plan.scenario import Scenario
+from cutover_harness.procedure.names import StepName
+
+IN_A_PLAN: tuple[Fleet, ...] = ("shim", "restarted-producer", "restarted-group")
+"""Fleets of the run of a plan, of which a part is stopped and started."""
+
+
+def cases(names: Iterable[str], bounds: Bounds) -> list[Case]:
+    """Return the cases of scenarios, by name or file; without names those of the catalogue. Raises UsageError."""
+    scenarios = [find(name) for name in names]
+    if scenarios:
+        for scenario in scenarios:
+            if len(scenario.batches) > 1:
+                raise UsageError(f"{scenario.name}: batches: one batch is explored at a time: leave the others out")
+        return [_case(scenario, bounds) for scenario in scenarios]
+    found = [_case(scenario, bounds) for scenario in load_all() if is_route(scenario)]
+    path = find("in-process").path
+    plans = [Case(f"in-process in a plan, {fleet}", path, fleet, bounds, planned=True) for fleet in IN_A_PLAN]
+    return [*found, *plans]
+
+
+def is_route(scenario: Scenario) -> bool:
+    """Whether a scenario is a switchover or a rollback: no faults, one batch, nothing that it must violate."""
+    return not (scenario.faults or scenario.batches or scenario.traffic or scenario.expect.must_fail)
+
+
+def _case(scenario: Scenario, bounds: Bounds) -> Case:
+    restarts = scenario.fleet.apps == "restart" or StepName.OVERLAP_CONSUMERS in [s.step for s in scenario.path]
+    return Case(scenario.name, scenario.path, "restart" if restarts else "shim", bounds)
