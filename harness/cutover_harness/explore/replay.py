@@ -82,8 +82,12 @@ def case_of(folder: Path) -> tuple[Case, Sequence[Entry]]:
 
 
 def replay(case: Case, entries: Sequence[Entry]) -> Replayed:
-    """Replay the journal of a run of this path: without faults first, then with one."""
-    events = events_of(entries)
+    """Replay the journal of a run of this path."""
+    return replay_events(case, events_of(entries))
+
+
+def replay_events(case: Case, events: Sequence[Event]) -> Replayed:
+    """Replay what a journal shows: without faults first, then with one."""
     # With one partition all clients of a role are alike; with two, one producer may be restarted and one on the shim.
     wider = (SMALL, replace(SMALL, partitions=2), replace(SMALL, faults=1, kinds=tuple(FAULTS)))
     found = []

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
 from cutover_harness.conductor.journal import Entry
 from cutover_harness.explore.case import Case
-from cutover_harness.explore.replay import Replayed, events_of, replay
+from cutover_harness.explore.replay import Replayed, events_of, replay, replay_events
 from cutover_harness.procedure.names import StepName
 
 from tests.unit.conductor.test_half_done_steps import REVERSE
 from tests.unit.conductor.test_kills import killed_at
 from tests.unit.conductor.world import EXACT, FORWARD, World, new_conductor, steps
+
+
+REAL = json.loads(Path(__file__).with_name("real_runs.json").read_text(encoding="utf-8"))
+"""What journals of runs on real brokers show."""
+
+
+@pytest.mark.parametrize("run", REAL, ids=[run["name"] for run in REAL])
+def test_a_run_on_real_brokers(run: dict[str, Any]) -> None:
+    path = steps(*(StepName(name) for name in run["path"]))
+    case = Case(run["name"], path, run["fleet"], planned=run["planned"])
+    found = replay_events(case, [(kind, name) for kind, name in run["events"]])
+    assert found.allowed, str(found)
 
 
 def replayed(path: tuple[StepName, ...], entries: list[Entry]) -> Replayed:

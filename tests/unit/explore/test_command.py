@@ -1,0 +1,84 @@
+"""`kafka-cutover scenarios explore`: exit codes, output, and counterexamples as scenario files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from cutover_harness.cli.scenarios_explore import explore
+from cutover_harness.errors import UsageError
+from cutover_harness.explore.case import Bounds, Removed
+from cutover_harness.explore.catalogue import cases
+from cutover_harness.explore.counterexample import scenario_of
+from cutover_harness.explore.necessity import gates_of, necessity
+from cutover_harness.plan.load import parse
+from cutover_harness.procedure.names import StepName
+
+BEFORE_PRODUCERS = "producers-to-target/before/mirror at zero"
+
+
+def test_no_violation_within_the_bounds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert explore(["rollback-from-2"], records=1, faults=0) == 0
+    assert "rollback-from-2 (shim): " in capsys.readouterr().out
+
+
+def test_a_violation_is_printed_as_a_trace_and_written_as_a_scenario(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert explore(["in-process"], records=1, faults=0, without=BEFORE_PRODUCERS, out=tmp_path) == 1
+    shown = capsys.readouterr().out
+    assert "producers-to-target is done (cutover file: producers = target)" in shown
+    (file,) = tmp_path.glob("*.yaml")
+    scenario = parse(file.read_text(encoding="utf-8"), str(file))
+    assert scenario.expect.must_fail == ("lost",)
+    assert [step.step for step in scenario.path if not step.safety] == ["producers-to-target"]
+
+
+def test_a_search_that_a_bound_ended_proves_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert explore(["in-process"], faults=0, depth=4, as_json=True) == 3
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["complete"], row["violation"]) == (False, None)
+
+
+def test_walks_prove_nothing_but_find_damage() -> None:
+    assert explore(["in-process"], faults=0, walks=3) == 3
+    assert explore(["both-at-once"], records=8, faults=0, walks=60) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"names": ["in-process"], "without": "nothing"}, "has no such gate: give one of: create-task/before/"),
+        ({"names": ["in-process"], "kinds": ["fire"]}, "--fault fire: no such fault: give one of: mirror-away"),
+        ({"names": ["in-process"], "every": True}, "give names or files of scenarios, or --all"),
+        ({}, "give names or files of scenarios, or --all"),
+        ({"names": ["two-batches"]}, "one batch is explored at a time"),
+    ],
+)
+def test_bad_input_is_refused(options: dict[str, object], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        explore(**options)  # type: ignore[arg-type]
+
+
+def test_the_catalogue_has_every_switchover_and_rollback() -> None:
+    names = [case.name for case in cases((), Bounds())]
+    assert {"stop-first", "in-process", "restart", "overlap", "rollback-from-6-reverse"} <= set(names)
+    assert not {"producers-first", "connect-killed", "two-batches"} & set(names)
+    assert len(names) == len(set(names))
+
+
+def test_a_gate_without_a_counterexample_is_named() -> None:
+    (case,) = cases(["rollback-from-1"], Bounds(kinds=("mirror-away",)))
+    gate = next(gate for gate in gates_of(case) if gate.gate == "mirror running")
+    found = necessity(case, gate)
+    assert (found.violation, found.complete) == (None, True)
+
+
+def test_what_the_testbed_cannot_leave_out_has_no_scenario() -> None:
+    (case,) = cases(["in-process"], Bounds())
+    gate = Removed("attested held", StepName.STOP_CONSUMERS, after=True)
+    found = necessity(case, gate)
+    assert found.violation is not None
+    assert found.violation.damage.kind == "re-read"
+    assert scenario_of(case, gate, found.violation) is None
