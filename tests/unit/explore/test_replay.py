@@ -17,7 +17,6 @@ from tests.unit.conductor.test_half_done_steps import REVERSE
 from tests.unit.conductor.test_kills import killed_at
 from tests.unit.conductor.world import EXACT, FORWARD, World, new_conductor, steps
 
-
 REAL = json.loads(Path(__file__).with_name("real_runs.json").read_text(encoding="utf-8"))
 """What journals of runs on real brokers show."""
 
