@@ -25,6 +25,7 @@ APPLICATION_ID = 0x6B637574
 FORMAT = 1
 """SQLite's `user_version` of a journal. 0, which is read and continued, has no checksums."""
 
+_WAIT_S, _AGAIN_S = 30.0, 0.05
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entry (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -43,6 +44,39 @@ class JournalError(FinalError):
     """A journal that cannot be read or written; the message names the file and what to do."""
 
 
+def _opened(path: Path) -> sqlite3.Connection:
+    """Open the file, and create it if it is missing.
+
+    SQLite itself does not wait while another process that opens or closes the file as the only one has it alone
+    (https://sqlite.org/wal.html, "Sometimes Queries Return SQLITE_BUSY In WAL Mode").
+    """
+    deadline = time.monotonic() + _WAIT_S
+    while True:
+        database = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)
+        try:
+            _prepare(database)
+        except sqlite3.Error as why:
+            database.close()
+            if getattr(why, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_AGAIN_S)
+        else:
+            return database
+
+
+def _prepare(database: sqlite3.Connection) -> None:
+    new = not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if new:
+        # Before WAL, so that they are in the file itself, where `header` finds them without opening it.
+        database.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        database.execute(f"PRAGMA user_version={FORMAT}")
+    # WAL: readers never wait for the writer. FULL: what was written survives the machine, not only the process.
+    database.execute("PRAGMA journal_mode=WAL")
+    database.execute("PRAGMA synchronous=FULL")
+    if new:
+        database.execute(_SCHEMA)
+
+
 class Journal:
     """An open journal; created if it is missing. For one thread; several processes may have it open.
 
@@ -52,17 +86,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         with self._errors():
-            self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
-            new = not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            if new:
-                # Before WAL, so that they are in the file itself, where `header` finds them without opening it.
-                self._db.execute(f"PRAGMA application_id={APPLICATION_ID}")
-                self._db.execute(f"PRAGMA user_version={FORMAT}")
-            # WAL: readers never wait for the writer. FULL: what was written survives the machine, not only the process.
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            if new:
-                self._db.execute(_SCHEMA)
+            self._db = _opened(path)
             columns = [row[1] for row in self._db.execute("PRAGMA table_info(entry)")]
         self._checked = columns == list(COLUMNS)
         if not self._checked and columns != list(COLUMNS[:-1]):
