@@ -1,8 +1,12 @@
-"""The AutoMQ testbed with Kafka's jars in AutoMQ's layout: everything but AutoMQ's own code is what users run."""
+"""The AutoMQ testbed with Kafka's jars in AutoMQ's layout: everything but AutoMQ's own code is what users run.
+
+With CUTOVER_TEST_AUTOMQ_HOME the same tests run AutoMQ itself.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,18 +21,28 @@ from cutover_harness.admin import Admin
 from cutover_harness.errors import UsageError
 from cutover_harness.processes import Process, spawn
 from cutover_harness.testbed.automq import AutomqOptions, AutomqTestbed
+from cutover_harness.testbed.automq.distribution import Distribution, read_distribution
 from cutover_harness.testbed.automq.testbed import _STORE, _await_store
 from cutover_harness.testbed.ports import Ports
 from cutover_harness.testbed.s3 import S3Store, embedded_store
 
 from tests.cluster.automq_layout import kafka_in_automq_layout
+from tests.cluster.conftest import AUTOMQ_HOME
 
 PROGRAM = [sys.executable, "-P", "-c", "from cutover_harness.cli import main; main()"]
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return kafka_in_automq_layout(tmp_path_factory.mktemp("distribution"))
+    real = os.environ.get(AUTOMQ_HOME)
+    return Path(real) if real else kafka_in_automq_layout(tmp_path_factory.mktemp("distribution"))
+
+
+@pytest.fixture(scope="module")
+def distribution(home: Path) -> Distribution:
+    found = read_distribution(home)
+    assert found.automq == (AUTOMQ_HOME in os.environ), "Apache Kafka it is, whatever the folder is called"
+    return found
 
 
 def processes_of(folder: Path) -> list[str]:
@@ -43,11 +57,13 @@ def bed(home: Path, tmp_path: Path) -> Iterator[AutomqTestbed]:
     assert processes_of(bed.workdir) == []
 
 
-def test_a_broker_from_a_distribution_starts_fails_and_starts_again(bed: AutomqTestbed) -> None:
+def test_a_broker_from_a_distribution_starts_fails_and_starts_again(
+    bed: AutomqTestbed, distribution: Distribution
+) -> None:
     protocol: testbeds.Testbed = bed
-    # Apache Kafka it is, whatever the folder is called.
-    assert (protocol.kind, protocol.target_kind, bed.target.version) == ("automq", "stand-in", "3.9.1")
-    assert "standing in for AutoMQ" in bed.describe()["target"]
+    kind = ("AutoMQ", distribution.version) if distribution.automq else ("stand-in", "3.9.1")
+    assert (protocol.kind, protocol.target_kind, bed.target.version) == ("automq", *kind)
+    assert distribution.title in bed.describe()["target"]
     assert bed.describe()["s3"] == "embedded, objects in memory"
     assert len(processes_of(bed.workdir)) == 4  # three JVMs and the store
 
@@ -143,13 +159,15 @@ def test_a_failed_format_reports_the_reason_and_leaves_nothing(home: Path, tmp_p
         process.kill()
 
 
-def test_a_rehearsal_on_it_passes_and_reports_a_stand_in(home: Path, tmp_path: Path) -> None:
+def test_a_rehearsal_on_it_passes_and_reports_what_the_target_is(
+    home: Path, distribution: Distribution, tmp_path: Path
+) -> None:
     command = ["rehearse", "stop-first", "--testbed", "automq", "--automq-home", str(home), "--seed", "3"]
     done = subprocess.run([*PROGRAM, *command], cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     facts = json.loads((tmp_path / "cutover-out/rehearsal.json").read_text())
-    assert facts["target_kind"] == "stand-in"
-    assert "standing in for AutoMQ" in facts["environment"]["target"]
+    assert facts["target_kind"] == ("AutoMQ" if distribution.automq else "stand-in")
+    assert distribution.title in facts["environment"]["target"]
     assert sys.executable not in json.dumps(facts["environment"])
     kept = {log.name for log in (tmp_path / "cutover-out/stop-first/logs").iterdir()}
     assert {"s3.log", "target-format.log", "target.log"} <= kept
