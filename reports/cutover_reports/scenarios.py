@@ -63,7 +63,7 @@ def figures(scenario: ScenarioFolder, run: int, ids: set[str], not_taken: Iterab
         failure=facts.failure,
         documented=facts.expectation.documented,
         groups=groups,
-        sent=max((group.sent for group in groups), default=0),
+        sent=found.sent,
         duplicated=found.duplicated,
         duplicated_total=found.duplicated_total,
         blackouts=blackouts,

@@ -61,8 +61,8 @@ def test_a_broker_from_a_distribution_starts_fails_and_starts_again(
     bed: AutomqTestbed, distribution: Distribution
 ) -> None:
     protocol: testbeds.Testbed = bed
-    kind = ("AutoMQ", distribution.version) if distribution.automq else ("stand-in", "3.9.1")
-    assert (protocol.kind, protocol.target_kind, bed.target.version) == ("automq", *kind)
+    is_a = ("AutoMQ", distribution.version) if distribution.automq else ("stand-in", "3.9.1")
+    assert (protocol.kind, protocol.target_kind, bed.target.version) == ("automq", *is_a)
     assert distribution.title in bed.describe()["target"]
     assert bed.describe()["s3"] == "embedded, objects in memory"
     assert len(processes_of(bed.workdir)) == 4  # three JVMs and the store

@@ -30,10 +30,11 @@ EXIT_CODES: dict[Outcome, int] = {
 class Totals:
     """Figures of all groups together. None: not known for some group, or there is no group.
 
-    acked: records acknowledged, whether or not a group reads them. stranded: of the group that misses most, since a
-    record is stranded once, however many groups miss it.
+    sent, acked: records sent and acknowledged, each once, whether or not a group reads them. stranded: of the group
+    that misses most, since a record is stranded once, however many groups miss it.
     """
 
+    sent: int
     acked: int
     lost: int | None
     destroyed: int
@@ -59,6 +60,7 @@ def totals(judgement: Judgement) -> Totals:
     """Add up the groups of one run."""
     groups = judgement.groups
     return Totals(
+        sent=sum(log.sent for log in judgement.logs),
         acked=sum(log.acked for log in judgement.logs),
         lost=total(groups, "lost"),
         destroyed=total(groups, "destroyed") or 0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from cutover_harness.judge.model import Blackout, Duplicated, GroupMeasures, Judgement, Verdict
+from cutover_harness.judge.model import Blackout, Duplicated, GroupMeasures, Judgement, LogMeasures, Verdict
 from cutover_harness.judge.totals import EXIT_CODES, NOT_REHEARSED, OUTCOMES, exit_code, in_words, total, totals, worst
 
 
@@ -25,6 +25,13 @@ def test_groups_add_up() -> None:
     )
     assert (found.lost, found.destroyed, found.reordered, found.duplicated_total) == (3, 4, 6, 9)
     assert found.stranded == 5  # a record is stranded once
+
+
+def test_records_of_all_topics_are_counted_once_however_many_groups_read_them() -> None:
+    groups = [group("a", sent=5, acked=4), group("b", sent=5, acked=4), group("of-another-topic", sent=2, acked=2)]
+    logs = [LogMeasures("orders", 0, sent=5, acked=4), LogMeasures("payments", 0, sent=2, acked=2)]
+    found = totals(Judgement(run=1, groups=groups, logs=logs))
+    assert (found.sent, found.acked) == (7, 6)
 
 
 @pytest.mark.parametrize("groups", [[], [group("a"), group("b", lost=None, stranded=None)]])

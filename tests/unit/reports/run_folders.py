@@ -18,6 +18,7 @@ from cutover_harness.judge.model import (
     GroupMeasures,
     Judgement,
     LagSample,
+    LogMeasures,
     Mark,
     Offender,
     Precondition,
@@ -269,6 +270,7 @@ def judgement_of(shape: Shape, seed: int = 1) -> Judgement:
             )
             for group in shape.groups
         ],
+        logs=[LogMeasures(shape.topics[0], 0, sent=acked, acked=acked)],
         series=Series(
             start_ns=START_NS,
             seconds=[
