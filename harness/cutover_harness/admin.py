@@ -137,19 +137,9 @@ class Admin:
         create(self._client, new, self._timeout_s)
         self._await(lambda: self.partitions(topics) == dict(topics))
 
-    @_renewing
     def would_create(self, topic: str, partitions: int, config: Mapping[str, str]) -> KafkaError | None:
         """Return why the cluster would not create such a topic, None if it would; nothing is created."""
-        new = NewTopic(topic, num_partitions=partitions, replication_factor=-1, config=dict(config))
-        asked = self._client.create_topics([new], operation_timeout=self._timeout_s, validate_only=True)
-        try:
-            asked[topic].result()
-        except KafkaException as why:
-            error: KafkaError = why.args[0]
-            if error.code() in SILENCE:
-                raise
-            return error
-        return None
+        return self.try_topic(topic, partitions, config, only_check=True)
 
     @_renewing
     def brokers(self) -> int:
@@ -332,16 +322,20 @@ class Admin:
         """Return how many members the group has in any state, 0 if it does not exist."""
         return len(self.member_names(group))
 
-    @_renewing
     def member_names(self, group: str) -> list[str]:
         """Return `client id at host` of each member that the group has in any state; empty if it does not exist."""
+        return sorted(self.member_ids(group).values())
+
+    @_renewing
+    def member_ids(self, group: str) -> dict[str, str]:
+        """Return `client id at host` of each member that the group has in any state, by member id."""
         try:
             found = self._client.describe_consumer_groups([group], request_timeout=self._timeout_s)[group].result()
         except KafkaException as error:
             if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-                return []
+                return {}
             raise
-        return sorted(f"{member.client_id} at {member.host.lstrip('/')}" for member in found.members)
+        return {each.member_id: f"{each.client_id} at {each.host.lstrip('/')}" for each in found.members}
 
     @_renewing
     def set_committed(self, group: str, offsets: Mapping[PartitionId, int]) -> None:

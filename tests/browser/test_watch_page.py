@@ -139,3 +139,14 @@ def test_a_lost_connection_is_said(recorded: Recorded, browser: webdriver.Chrome
         until(browser, "plan shop")
     until(browser, "No connection since")
     browser.get("about:blank")
+
+
+def test_a_bypass_is_shown_until_it_is_over(recorded: Recorded, page: Callable[..., webdriver.Chrome]) -> None:
+    driver = page()
+    assert "closes every gate" not in text(driver)
+    recorded.bypass()
+    WebDriverWait(driver, PATIENCE_S).until(lambda b: "A bypass closes every gate." in text(b))
+    assert "straggler producer on the source: topic orders got 3 records" in text(driver)
+    recorded.bypass("over")
+    WebDriverWait(driver, PATIENCE_S).until(lambda b: "closes every gate" not in text(b))
+    assert log(driver) == []

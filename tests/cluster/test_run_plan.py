@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import confluent_kafka
 import cutover_shim
 import httpx
 import pytest
@@ -24,7 +25,7 @@ from cutover_harness.conductor.cutover_file_writer import CutoverFileWriter, Rou
 from cutover_harness.conductor.journal import Journal
 from cutover_harness.plan.load import find
 from cutover_harness.processes import Process, spawn, tail
-from cutover_harness.testbed import ProcessTestbed
+from cutover_harness.testbed import Cluster, ProcessTestbed
 
 from tests.hook_service import Service
 from tests.waiting import wait_until
@@ -101,7 +102,7 @@ class Apps:
         self._threads[1].join(60)
 
 
-def write_plan(folder: Path, testbed: ProcessTestbed, topics: tuple[str, ...], group: str) -> Path:
+def write_plan(folder: Path, testbed: ProcessTestbed, topics: tuple[str, ...], group: str, gates: str = "{}") -> Path:
     """Write the plan of one batch, the properties that it names, and the cutover file of the fleet."""
     for cluster in (testbed.source, testbed.target):
         lines = [f"{key}={value}" for key, value in cluster.client_config().items()]
@@ -122,6 +123,7 @@ batches:
   - name: shop
     path: in-process
     topics: {json.dumps(list(topics))}
+    gates: {gates}
     groups: {{{group}: {{moves: shim, instances: 1}}}}
     producers: {{checkout: {{moves: shim, instances: 1}}}}
 """)
@@ -337,9 +339,8 @@ def test_a_killed_run_goes_on_and_a_declined_step_is_not_done_and_all_comes_back
     testbed: ProcessTestbed, folder: Path
 ) -> None:
     topics, group = ("back.orders",), "back-billing"
-    admin = Admin(testbed.source.client_config())
-    admin.create_topics(dict.fromkeys(topics, 2))
-    plan = with_control_topic(write_plan(folder, testbed, topics, group))
+    Admin(testbed.source.client_config()).create_topics(dict.fromkeys(topics, 2))
+    plan = with_control_topic(write_plan(folder, testbed, topics, group, gates="{quiet_s: 2}"))
     apps = Apps(folder, topics, group, **FOLLOWS, **testbed.source.client_config())
     log = folder / "run.log"
     try:
@@ -358,19 +359,17 @@ def test_a_killed_run_goes_on_and_a_declined_step_is_not_done_and_all_comes_back
         log.write_text("")
         declined = command("run", str(plan), log=log)
         wait_until(lambda: "stop-consumers waits for approval" in log.read_text(), 120)
+        early_writer_is_named(testbed, topics[0], journal, log)
         assert run("advance", str(plan), "--decline", log=folder / "advance.log") == 0
         assert declined.wait(60) == 1, tail(log, 20)
         assert "stop-consumers was declined by" in log.read_text()
         assert not [e for e in Journal(journal).read() if e.kind == "doing" and e.name == "stop-consumers"]
-        assert run("status", str(plan), "--json", log=folder / "status.log") == 0
-        (batch,) = json.loads((folder / "status.log").read_text())["batches"]
-        assert (batch["progress"], batch["stage"], batch["producers"]) == ("begun", 2, "source")
-        assert "declined" in batch["missed"]
-        assert "stop-consumers was declined by" in str(reported(folder, "UNFINISHED")["batches"][0]["reasons"])
+        early_writer_closes_gates(plan, what_was_declined_is_shown(folder, plan), log)
 
         log.write_text("")
-        moving = command("run", str(plan), "--yes-until", "delete-task", log=log)
+        moving = command("run", str(plan), "--yes-until", "delete-task", "--accept-bypass", log=log)
         wait_until(lambda: "delete-task waits for approval" in log.read_text(), 120)
+        straggler_is_named_and_over_once_it_was_copied(testbed, topics[0], journal, log)
         Admin(testbed.target.client_config()).delete_records({(topics[0], 0): 1})  # as retention does
         assert run("advance", str(plan), "--yes", log=folder / "advance.log") == 0
         assert moving.wait(180) == 1, tail(log, 20)
@@ -390,9 +389,68 @@ def test_a_killed_run_goes_on_and_a_declined_step_is_not_done_and_all_comes_back
     assert "no batch is left (shop: back on the source)" in log.read_text()
 
 
+def what_was_declined_is_shown(folder: Path, plan: Path) -> Any:
+    """Return the batch as `status` shows it."""
+    assert run("status", str(plan), "--json", log=folder / "status.log") == 0
+    (batch,) = json.loads((folder / "status.log").read_text())["batches"]
+    assert (batch["progress"], batch["stage"], batch["producers"]) == ("begun", 2, "source")
+    assert "declined" in batch["missed"]
+    assert "stop-consumers was declined by" in str(reported(folder, "UNFINISHED")["batches"][0]["reasons"])
+    return batch
+
+
 def reported_way_back(folder: Path) -> None:
     (batch,) = reported(folder, "ROLLED BACK")["batches"]
     assert {each["to_cluster"] for each in batch["blackouts"]} == {"source", "target"}
     assert [each["cluster"] for each in batch["read_again"]] == ["target", "source"]
     assert batch["read_again"][1]["at_most"] > 0, "what was consumed on the target"
     assert any("that were produced on the target" in line for line in batch["going_back"]["costs"])
+
+
+def write_one(cluster: Cluster, topic: str, partition: int) -> None:
+    """Write a record as an application does that nobody has moved."""
+    producer = confluent_kafka.Producer({**cluster.client_config(), "enable.idempotence": True})
+    producer.produce(topic, b"7", b"never-shown", partition=partition)
+    assert producer.flush(30) == 0
+
+
+def early_writer_is_named(testbed: ProcessTestbed, topic: str, journal: Path, log: Path) -> None:
+    assert not bypasses(journal), "apps that follow the cutover file, and copies of the mirror, are no bypass"
+    write_one(testbed.target, topic, partition=1)
+    wait_until(lambda: f"early producer on the target: topic {topic} got 1 record ({topic}-1 offset" in words(log))
+    wait_until(lambda: "nothing copies them to the source: roll back, or accept that with" in words(log))
+
+
+def early_writer_closes_gates(plan: Path, batch: Any, log: Path) -> None:
+    (found,) = batch["bypasses"]
+    assert (found["kind"], found["cluster"], found["count"], found["standing"]) == ("early", "target", 1, "stays")
+    log.write_text("")
+    closed = command("run", str(plan), "--yes-until", "delete-task", log=log)
+    wait_until(lambda: "waiting for nobody bypasses the route: early producer on the target" in words(log))
+    closed.kill()
+    wait_until(lambda: run("advance", str(plan), "--yes", log=plan.with_name("advance.log")) == 2, 30)
+
+
+def straggler_is_named_and_over_once_it_was_copied(
+    testbed: ProcessTestbed, topic: str, journal: Path, log: Path
+) -> None:
+    write_one(testbed.source, topic, partition=0)
+    wait_until(lambda: f"straggler producer on the source: topic {topic} got 1 record ({topic}-0 offset" in words(log))
+    wait_until(lambda: bypasses(journal)[-1]["standing"] == "over")
+    wait_until(lambda: "written by producer id" in words(log))
+    assert {(each["bypass"], each["role"], each["cluster"]) for each in bypasses(journal)} == {
+        ("early", "producer", "target"),
+        ("straggler", "producer", "source"),
+    }
+    audit = (journal.parents[2] / "audit.jsonl").read_text()
+    assert '"event": "bypass"' in audit
+    assert "never-shown" not in audit + words(log), "neither key nor value of a record is shown"
+
+
+def words(log: Path) -> str:
+    """Return the output without its line breaks."""
+    return " ".join(log.read_text().split())
+
+
+def bypasses(journal: Path) -> list[dict[str, Any]]:
+    return [entry.detail for entry in Journal(journal).read() if entry.kind == "bypass"]

@@ -27,6 +27,14 @@ from cutover_harness.procedure.names import StepName
 
 
 @dataclass(frozen=True)
+class Accepted:
+    """What a person accepts by options: that not every record can be compared, and records that bypassed the route."""
+
+    unproved: bool = False
+    bypass: bool = False
+
+
+@dataclass(frozen=True)
 class Attempt:
     """One call of `run` for a batch. asks: whether a person is asked before the route is written.
 
@@ -38,7 +46,7 @@ class Attempt:
     folder: RunFolder
     hooks: Hooks
     asks: bool
-    accept_unproved: bool = False
+    accepts: Accepted = Accepted()
     take_over: bool = False
     more: Callable[[], Sequence[str]] = tuple
 
@@ -54,9 +62,7 @@ class Attempt:
             generation = self._write_route(config, source, held)
             typer.echo("waiting for the clients of the plan to report on the route", err=True)
             clients = preparation.await_clients(config, self.batch, generation).clients
-            config = settings.config_of(
-                self.plan, self.batch, self.folder, clients, accept_unproved=self.accept_unproved
-            )
+            config = self._accepting(settings.config_of(self.plan, self.batch, self.folder, clients))
             self._save(config)
             self.hooks.audit.write("begin", batch=self.batch.name, clients=dict(clients))
             return self._drive(config, [], given, (source, target), held)
@@ -100,7 +106,8 @@ class Attempt:
         return Leasing(config, "run", self.take_over, self.hooks.audit)
 
     def _accepting(self, config: ConductorConfig) -> ConductorConfig:
-        return config.model_copy(update={"accept_unproved": self.accept_unproved})
+        accepted = self.accepts
+        return config.model_copy(update={"accept_unproved": accepted.unproved, "accept_bypass": accepted.bypass})
 
     def _save(self, config: ConductorConfig) -> None:
         config.save(self._own / CONFIG, run=self.plan.path.absolute().parent)

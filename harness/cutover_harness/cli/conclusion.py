@@ -19,6 +19,7 @@ from cutover_harness.conductor.readback import read_back
 from cutover_harness.conductor.readback_connectors import read_back_connectors
 from cutover_harness.conductor.resume import reached
 from cutover_harness.cutover.audit import Audit
+from cutover_harness.cutover.bypassing import bypasses_in
 from cutover_harness.plan.expect import Ended
 from cutover_harness.procedure.connectors import Connectors
 
@@ -35,12 +36,15 @@ def conclude(
     note: Callable[[ReadBack], None] = lambda _: None,
 ) -> int:
     """Read back where everything is, print it, and return the exit code. note: is called with what was found."""
-    state = reached(inspect(config.journal, config.steps, config.groups))
+    entries = inspect(config.journal, config.steps, config.groups)
+    state = reached(entries)
     source, target = clusters
     found = read_back(config, state, {"source": source, "target": target})
     if config.connectors:
         with closing(config.connects(source.cluster_id, target.cluster_id)) as connect:
             found.add(read_back_connectors(Connectors(config.connectors, connect), state))
+    if ended == "completed":
+        found.wrong.extend(f"bypass: {each.words}" for each in bypasses_in(entries) if each.closes)
     note(found)
     typer.echo(f"{folder}: {_WORDS[ended]}: {where(config)}")
     for label, lines in (("read back", found.proved), ("not so", found.wrong), ("not known", found.unknown)):

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cutover_harness.cli.attempt import Attempt
+from cutover_harness.cli.attempt import Accepted, Attempt
 from cutover_harness.cli.dry_run import print_steps
 from cutover_harness.cli.leasing import TakeOver
 from cutover_harness.cutover.audit import Audit
@@ -39,6 +39,13 @@ def run(
         typer.Option(
             "--accept-unproved",
             help="Delete the mirror although not every record could be compared; never if one differs.",
+        ),
+    ] = False,
+    accept_bypass: Annotated[
+        bool,
+        typer.Option(
+            "--accept-bypass",
+            help="Accept records that bypassed the route, as earlier runs have named them, and that nothing copies.",
         ),
     ] = False,
     yes_until: Annotated[
@@ -77,7 +84,7 @@ def run(
             folder,
             hooks,
             asks=yes_until is None,
-            accept_unproved=accept_unproved,
+            accepts=Accepted(unproved=accept_unproved, bypass=accept_bypass),
             take_over=take_over,
             more=lambda: lines(chosen.name),
         )

@@ -10,7 +10,7 @@ from typing import Literal
 from cutover_harness.conductor.contexts import Contexts
 from cutover_harness.conductor.cutover_file_writer import CutoverFileWriter
 from cutover_harness.conductor.journal import Journal
-from cutover_harness.conductor.journalled_gates import ASKED_WITHIN_S, JournalledGates, When
+from cutover_harness.conductor.journalled_gates import ASKED_WITHIN_S, JournalledGates, Watched, When
 from cutover_harness.conductor.preconditions import Preconditions
 from cutover_harness.conductor.resume import reached, remaining, steps_back, turned_back, without_effect
 from cutover_harness.conductor.traffic import Traffic
@@ -45,6 +45,8 @@ class Conductor:
     on_missed: Literal["stop", "rollback"] = "stop"
     asked_within_s: float = ASKED_WITHIN_S
     fence: Callable[[], object] = lambda: None
+    closing: Callable[[], str | None] = lambda: None
+    watched: Watched | None = None
     sleep: Callable[[float], None] = time.sleep
     _done_here: StepName | None = field(default=None, init=False)
     """The last step that this process did itself."""
@@ -119,6 +121,13 @@ class Conductor:
         if not (begun and self._has_effect(step, context)):
             # Also if a conductor was killed between the gates and the step: their evidence may be out of date.
             if planned.safety:
+                # Not while clients are on hold: a bypass that is known closes the step's own gates.
+                if (
+                    self.watched
+                    and "hold" not in (context.state.consumers, context.state.producers)
+                    and not turned_back(self.journal.read())
+                ):
+                    self._gates.pass_one(number, self.watched(context.deadline_s))
                 self._gates.pass_all(number, step.before(context))
             self._meet_preconditions(step, context)
         if not begun:
@@ -164,7 +173,9 @@ class Conductor:
     def _gates(self) -> JournalledGates:
         conditions = self.contexts.conditions(safety=True)
         deadline_s = self.contexts.gates.deadline_s
-        return JournalledGates(self.journal, conditions, deadline_s, self.asks, self.asked_within_s, self.fence)
+        return JournalledGates(
+            self.journal, conditions, deadline_s, self.asks, self.asked_within_s, self.fence, self.closing
+        )
 
     @property
     def _preconditions(self) -> Preconditions:

@@ -84,6 +84,8 @@ class ConductorConfig(ConfigFile):
     """The plan whose batch is compared, record by record, before the mirror is deleted; None: a rehearsal's."""
     accept_unproved: bool = False
     """Whether a person has accepted that not every record can be compared."""
+    accept_bypass: bool = False
+    """Whether a person has accepted records that bypassed the route and that nothing copies."""
     on_missed: Literal["stop", "rollback"] = "stop"
     connect_url: str
     reverse_connect_url: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from cutover_harness.conductor.config import ConductorConfig
 from cutover_harness.conductor.cutover_file_writer import CutoverFileWriter
 from cutover_harness.conductor.journal import Journal
 from cutover_harness.conductor.resume import before, were_on_target
@@ -19,6 +20,11 @@ from cutover_harness.procedure.context import RouteClients, StepContext
 from cutover_harness.procedure.gates import Gate
 from cutover_harness.procedure.names import StepName
 from cutover_harness.procedure.protocols import ClusterLike, MirrorLike
+
+
+def clients_of(config: ConductorConfig) -> RouteClients:
+    """Return the groups and clients of a conductor's route."""
+    return RouteClients(config.route, config.groups, config.clients, config.members, config.restarts)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,17 @@ _DETAIL: dict[str, dict[str, type | tuple[type, ...]]] = {
     "missed": {"why": str},
     "back": {"acts": list},
     "switched": {"clients": list},
+    "bypass": {
+        "bypass": str,
+        "role": str,
+        "cluster": str,
+        "what": str,
+        "standing": str,
+        "words": str,
+        "since_ns": int,
+        "count": int,
+    },
+    "left": {"role": str, "ends": list, "members": dict, "commits": list},
 }
 
 

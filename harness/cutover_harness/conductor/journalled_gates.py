@@ -18,6 +18,8 @@ from cutover_harness.procedure.names import StepName
 When = Literal["before", "during", "move", "after"]
 """When another process is asked for something: before a step's gates; when they are passed and the step comes next; as
 the step itself (apps that are restarted); right after it."""
+Watched = Callable[[float], Gate]
+"""Returns a gate with this deadline."""
 WAITS_EVERY_S = 0.5
 ASKED_WITHIN_S = 900.0
 """How long the process that was asked may take: longer than any fault that the path waits for."""
@@ -40,6 +42,8 @@ class JournalledGates:
     asked_within_s: float
     fence: Callable[[], object] = lambda: None
     """Called before anything is done; raises if somebody else conducts the run now."""
+    closing: Callable[[], str | None] = lambda: None
+    """Returns what closes every gate besides its own condition; not on the way back."""
 
     def ask(self, number: int, name: StepName, when: When) -> None:
         """Ask the process that watches the journal to do its part, and wait for its answer."""
@@ -95,6 +99,8 @@ class JournalledGates:
         """Pass a gate. With `safety` a broken mirror closes it for good. Raises GateMissedError."""
         if safety and self._needs_mirror:
             gate = self.conditions.unless_broken(gate)
+        if safety and not turned_back(self.journal.read()):
+            gate = replace(gate, read=unless(self.closing, gate.read))
         passed = self._wait(number, gate)
         self.journal.write("gate", number, passed.name, evidence=passed.evidence, from_ns=passed.from_ns)
 
@@ -136,6 +142,19 @@ def answered(entries: Sequence[Entry], number: int, request: str, when: When) ->
     """
     missed = max((e.id for e in entries if e.kind == "missed"), default=0) if when == "move" else 0
     return any(e.kind == "answer" and (e.step, e.name) == (number, request) and e.id > missed for e in entries)
+
+
+def unless(closing: Callable[[], str | None], read: Callable[[], Reading]) -> Callable[[], Reading]:
+    """Return `read`, which is not open while `closing` returns why."""
+
+    def reading() -> Reading:
+        found = read()
+        why = closing()
+        if why is None or why in found.waits_for:
+            return found
+        return replace(found, open=False, enough=False, waits_for="; ".join(filter(None, [found.waits_for, why])))
+
+    return reading
 
 
 def answer_to(entries: Iterable[Entry], number: int, name: StepName) -> Entry | None:

@@ -17,16 +17,16 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 
 from cutover_harness.admin import Admin
+from cutover_harness.conductor.bypass_setup import bypass_watch
 from cutover_harness.conductor.conductor import Conductor
 from cutover_harness.conductor.config import ConductorConfig
-from cutover_harness.conductor.contexts import Contexts
+from cutover_harness.conductor.contexts import Contexts, clients_of
 from cutover_harness.conductor.journal import Journal
 from cutover_harness.conductor.leasing import Hold, stores_of
 from cutover_harness.conductor.owner import claim
 from cutover_harness.errors import LeaseLostError, UsageError
 from cutover_harness.locks import FileLock
 from cutover_harness.procedure.connectors import Connectors
-from cutover_harness.procedure.context import RouteClients
 from cutover_harness.procedure.entries import START
 from cutover_harness.procedure.gates import Gate
 
@@ -56,13 +56,15 @@ def conduct(config: ConductorConfig, *, back: bool = False, lease: str | None = 
         mine = config.refuse_other_run(journal.read()[0].time_ns)
         if config.external:
             claim(config.cutover_file, config.route, mine)
+        route = clients_of(config)
         with (
             closing(config.open_statuses(document)) as statuses,
             config.mirror(source, target) as mirror,
             closing(config.connects(clusters[0].cluster_id, clusters[1].cluster_id)) as connect,
+            bypass_watch(config, document, route, mirror).running() as bypasses,
         ):
             contexts = Contexts(
-                route=RouteClients(config.route, config.groups, config.clients, config.members, config.restarts),
+                route=route,
                 steps=config.steps,
                 journal=journal,
                 cutover_file=cutover_file,
@@ -83,6 +85,8 @@ def conduct(config: ConductorConfig, *, back: bool = False, lease: str | None = 
                 approvals=config.approvals,
                 on_missed=config.on_missed,
                 fence=fence,
+                closing=bypasses.closing,
+                watched=bypasses.gate,
             )
             if back:
                 conductor.turn_back()

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from cutover_harness.conductor.config import PLAN, ConductorConfig, run_folder
-from cutover_harness.conductor.journal import Journal
+from cutover_harness.conductor.journal import Entry, Journal
 from cutover_harness.errors import FinalError, UsageError
 from cutover_harness.files import PRIVATE, write_atomic
 from cutover_harness.planning.read import read_plan
 from cutover_harness.procedure.gates import Gate, Reading
+from cutover_harness.types import PartitionId
 from cutover_harness.verify.batch import Progress, Wanted, verify_batch
-from cutover_harness.verify.model import Verification
+from cutover_harness.verify.model import Count, Partition, Verification
 from cutover_harness.verify.outcome import of_records
 from cutover_harness.verify.request import of_plan
 
@@ -45,7 +47,8 @@ class VerifiedBatch:
         self.folder.mkdir(parents=True, exist_ok=True)
         result = self._verify(lambda seen: self._note(number, deadline_s, seen))
         write_atomic(self.folder / "result.json", result.model_dump_json(indent=1), mode=PRIVATE)
-        return reading(result, accepts_unproved=self.accepts_unproved)
+        accepted = accepted_extras(self.journal.read())
+        return reading(without(result, accepted), accepts_unproved=self.accepts_unproved)
 
     def _verify(self, progress: Callable[[Progress], None]) -> Verification:
         state = self.folder / "state.json"
@@ -90,6 +93,32 @@ def verified_batch(plan: Path, config: ConductorConfig, journal: Journal) -> Ver
         return replace(of_plan(read, config.route), rate=config.compare_rate)
 
     return VerifiedBatch(wanted, config.journal.with_name("verify"), journal, config.accept_unproved)
+
+
+def accepted_extras(entries: Iterable[Entry]) -> dict[PartitionId, tuple[int, int, int]]:
+    """Return the records of early producers that a person has accepted: first and last target offset, and how many."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for entry in entries:
+        if entry.kind == "bypass" and (entry.detail["role"], entry.detail["cluster"]) == ("producer", "target"):
+            found[entry.detail["what"]] = entry.detail
+    return {
+        (topic, number): (first, last, count)
+        for its in found.values()
+        if its["standing"] == "accepted"
+        for topic, number, first, last, count in its["partitions"]
+    }
+
+
+def without(result: Verification, accepted: Mapping[PartitionId, tuple[int, int, int]]) -> Verification:
+    """Return the result without the extra records of partitions in which only accepted ones are extra."""
+
+    def its(partition: Partition) -> Partition:
+        first, last, count = accepted.get((partition.topic, partition.partition), (0, -1, 0))
+        extra = partition.extra
+        inside = all(first <= (place.target if place.target is not None else -1) <= last for place in extra.first)
+        return partition.model_copy(update={"extra": Count()}) if extra.count <= count and inside else partition
+
+    return result.model_copy(update={"partitions": tuple(map(its, result.partitions))}) if accepted else result
 
 
 def reading(result: Verification, *, accepts_unproved: bool) -> Reading:

@@ -45,6 +45,8 @@ def line_of(entry: Entry, entries: Sequence[Entry]) -> Line | None:
             return Line("gate missed", {"gate": entry.name, "why": entry.detail.get("why")})
         case "published":
             return Line("document written", dict(entry.detail))
+        case "bypass":
+            return Line("bypass", dict(entry.detail))
         case "back":
             return Line("way back decided", {"steps": entry.detail.get("acts")})
         case _:

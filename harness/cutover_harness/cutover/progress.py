@@ -11,6 +11,7 @@ from cutover_harness.conductor.journal import Entry
 from cutover_harness.conductor.journalled_gates import unapproved
 from cutover_harness.conductor.resume import reached, remaining
 from cutover_harness.cutover.batches import Progress, progress_of
+from cutover_harness.cutover.bypassing import BypassSeen, bypasses_in
 from cutover_harness.locks import FileLock, HeldError
 from cutover_harness.procedure.state import STAGES, RouteState
 
@@ -30,6 +31,7 @@ class BatchProgress:
     """One batch. step: the one that is being done, or was interrupted. left: steps that are not done.
 
     running: whether a conductor works on it. approval: the step that waits for a person. missed: why it stopped last.
+    bypasses: producers and groups that were active on a cluster on which they must not be, also those that are over.
     """
 
     name: str
@@ -43,6 +45,7 @@ class BatchProgress:
     waiting: Waiting | None = None
     approval: str | None = None
     missed: str | None = None
+    bypasses: tuple[BypassSeen, ...] = ()
 
     @property
     def stage_name(self) -> str:
@@ -77,6 +80,7 @@ def batch_progress(name: str, entries: Sequence[Entry], config: ConductorConfig)
         waiting=_waiting(entries) if running else None,
         approval=str(asked.detail["act"]) if asked is not None and running else None,
         missed=_missed(entries),
+        bypasses=bypasses_in(entries),
     )
 
 

@@ -90,8 +90,6 @@ def config_of(
     batch: PlannedBatch,
     run: RunFolder,
     clients: Mapping[str, Role],
-    *,
-    accept_unproved: bool = False,
 ) -> ConductorConfig:
     """Return the configuration of the batch's conductor. Raises UsageError if the plan lacks what it needs."""
     content = plan.plan
@@ -105,7 +103,6 @@ def config_of(
         clients=dict(clients),
         asked_within_s=max([_ASKED_WITHIN_S, *(2 * mover.within_s for mover in batch.movers)]),
         plan=plan.path.absolute(),
-        accept_unproved=accept_unproved,
         compare_rate=content.compare_rate,
         lease_s=content.lease_s,
         connect_url=_references(plan, content.connect.url),

@@ -9,10 +9,12 @@ from typing import Any, Literal
 
 from cutover_harness.conductor.journal import Entry
 from cutover_harness.conductor.resume import reached
+from cutover_harness.cutover.bypassing import is_news
 from cutover_harness.masking import masked
 
-Event = Literal["step", "gate-missed", "approval-wanted", "end"]
+Event = Literal["step", "gate-missed", "bypass", "approval-wanted", "end"]
 FORMAT = 1
+_OF_BYPASS = ("role", "cluster", "what", "standing", "count", "members", "words")
 _MOST_TEXT = 3000
 """Slack cuts a text after 4,000 characters."""
 
@@ -41,6 +43,8 @@ def event_of(entry: Entry, entries: Sequence[Entry]) -> tuple[Event, dict[str, A
     """Return what an entry of the journal is reported as, None if it is not. entries: the journal up to it."""
     if entry.kind == "missed":
         return "gate-missed", {"gate": entry.name, "why": entry.detail.get("why")}
+    if entry.kind == "bypass" and is_news(entry, entries):
+        return "bypass", {"kind": entry.detail["bypass"], **{name: entry.detail[name] for name in _OF_BYPASS}}
     if entry.kind in ("step", "done") and entry.step >= 0:
         state = reached(entries)
         where = {"stage": state.stage, "producers": state.producers, "consumers": state.consumers}
@@ -86,6 +90,8 @@ def _slack(message: Message) -> str:
             text = f"{head}{detail['step']} {detail['state']} (stage {detail['stage']})"
         case "gate-missed":
             text = f"{head}stopped: {detail['why']}"
+        case "bypass":
+            text = f"{head}bypass: {detail['words']}"
         case "approval-wanted":
             text = "\n".join(
                 [f"{head}{detail['step']} waits for approval: {detail['answer_with']}", *detail["figures"]]

@@ -21,6 +21,8 @@ AHEAD = 10_000
 WINDOW = 100_000
 # Missing records that are remembered one by one, so that they are recognised if they come late.
 REMEMBERED = 20_000
+# Target records of other writers whose offsets are remembered, the last ones.
+FOREIGN = 1_000
 _KEY_BITS = 1 << 24
 
 
@@ -64,6 +66,7 @@ class Findings:
     late_first: list[int] = field(default_factory=list)
     extra: int = 0
     extra_first: list[int] = field(default_factory=list)
+    extra_last: deque[int] = field(default_factory=lambda: deque(maxlen=FOREIGN))
     # Source records that may be among those that the target's log had lost before they were read: start, end.
     cut: list[tuple[int, int]] = field(default_factory=list)
     removed: list[Removed] = field(default_factory=list)
@@ -305,6 +308,7 @@ class Comparison:
             owed.copies += 1
         found.extra += 1
         _note(found.extra_first, entry.offset)
+        found.extra_last.append(entry.offset)
         self._note_key(entry)
 
     def _take(self) -> Entry:

@@ -167,6 +167,23 @@ class LogReader:
         found = self.read(offsets, lambda _partition, _record: False)
         return {p: next((r for r in records if r.offset == offsets[p]), None) for p, records in found.items()}
 
+    def first_at(self, times: Mapping[PartitionId, int]) -> dict[PartitionId, int | None]:
+        """Return the first offset with this timestamp (milliseconds) or a later one, None if there is none."""
+        asked = [TopicPartition(topic, number, at) for (topic, number), at in times.items()]
+        with answering(self._name):
+            found = self._consumer.offsets_for_times(asked, timeout=_READ_LIMIT_S)
+        return {(each.topic, each.partition): each.offset if each.offset >= 0 else None for each in found}
+
+    def leaders(self, asked: Iterable[PartitionId]) -> dict[int, list[PartitionId]]:
+        """Return these partitions by the broker that leads them."""
+        with answering(self._name):
+            known = self._consumer.list_topics(timeout=_READ_LIMIT_S).topics
+        found: dict[int, list[PartitionId]] = {}
+        for topic, number in asked:
+            if topic in known and number in known[topic].partitions:
+                found.setdefault(known[topic].partitions[number].leader, []).append((topic, number))
+        return found
+
     def _learn(self, topics: set[str]) -> None:
         """Fetch metadata of new topics now; otherwise the client does so up to a second after they are assigned."""
         if topics - self._known:

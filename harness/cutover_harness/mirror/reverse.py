@@ -17,6 +17,7 @@ from cutover_harness.mirror.connector_configs import reverse_configs
 from cutover_harness.mirror.connectors import is_in, skip_to
 from cutover_harness.mirror.errors import MirrorError
 from cutover_harness.mirror.lag import Lag
+from cutover_harness.mirror.log_comparer import LogComparer
 from cutover_harness.mirror.log_reader import answering, partitions
 from cutover_harness.mirror.one_way import OneWayMirror
 from cutover_harness.mirror.spec import Batch, MirrorSpec
@@ -97,6 +98,11 @@ class ReverseMirror(Closing):
     def watch(self) -> None:
         """Compare both logs in the background from now on."""
         self._back.watch()
+
+    @property
+    def comparer(self) -> LogComparer:
+        """The comparison of both logs, whose source is the target cluster."""
+        return self._back.comparer
 
     def running(self) -> list[str]:
         """Return, in words, what is not RUNNING yet; empty if everything is."""

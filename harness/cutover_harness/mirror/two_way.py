@@ -6,10 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Self
 
 from cutover_harness.mirror.exact_resume import ExactOffset, ExactResume
+from cutover_harness.mirror.foreign import Foreign, copied, foreign
 from cutover_harness.mirror.mirror import Mirror
 from cutover_harness.mirror.reverse import ReverseMirror, capture_cut
 from cutover_harness.mirror.spec import MirrorSpec
-from cutover_harness.types import PartitionId
+from cutover_harness.types import ClusterName, PartitionId
 
 
 class TwoWayMirror(Mirror):
@@ -92,6 +93,17 @@ class TwoWayMirror(Mirror):
         self.stop()
         self._back.start(cut)
         self._back.watch()
+
+    def foreign(self, cluster: ClusterName) -> Mapping[PartitionId, Foreign]:
+        """Return records on the cluster that is copied to, and that were not copied. May be called from any thread."""
+        if cluster == "source":
+            self._back.watch()  # in a process that has resumed nobody has begun to compare
+        comparer = self.comparer if cluster == "target" else self._back.comparer
+        return comparer.read(lambda pairs, _absent: foreign(pairs))
+
+    def copied(self) -> Mapping[PartitionId, int]:
+        """Return up to which source offsets the target has every record. May be called from any thread."""
+        return self.comparer.read(lambda pairs, _absent: copied(pairs))
 
     def reason(self) -> str | None:
         """Return the last WARN or ERROR about the batch's connectors, of either direction, in the workers' logs."""

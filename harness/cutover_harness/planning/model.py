@@ -210,8 +210,10 @@ class Webhook(PlanPart):
         description="${NAME} or ${file:PATH} for what is secret in it; with form: slack for the whole URL.",
     )
     form: Literal["generic", "slack"] = Field(default="generic", description="Form of what is sent.")
-    on: tuple[Literal["step", "gate-missed", "approval-wanted", "end"], ...] = Field(
-        default=("step", "gate-missed", "approval-wanted", "end"), min_length=1, description="What is sent."
+    on: tuple[Literal["step", "gate-missed", "bypass", "approval-wanted", "end"], ...] = Field(
+        default=("step", "gate-missed", "bypass", "approval-wanted", "end"),
+        min_length=1,
+        description="What is sent.",
     )
     timeout_s: float = Field(
         default=10.0, gt=0, le=3600, description="Seconds to wait for an answer, also for that of a person."

@@ -24,6 +24,8 @@ Kind = Literal[
     "gone",
     "found",
     "published",
+    "left",
+    "bypass",
     "note",
     "doing",
     "done",
@@ -42,10 +44,11 @@ the step; lag: written by earlier versions; cut: where the target's logs ended w
 resumes: the offsets from which groups
 resume on the target, before their consumers start there; switched: what clients report of their last change of cluster;
 topics: the ids of the topics that are mirrored; gone: records that the source removed before they were mirrored;
-found: what was on the target before the mirror was created; published: when each channel has got a generation of the
-cutover file, written again when a channel gets it late; ask, answer: a request to the process that watches the
-journal (a fault, a restart of apps), and that it was done; missed: a gate's deadline; back: the way back that was
-decided; note: a line for the terminal; end: of the path, or of the way back."""
+found: what was on the target before the mirror was created; left: what was on a cluster when its clients had left it,
+or before they may be on it; bypass: a client that is active there nevertheless, and how that stands; published: when
+each channel has got a generation of the cutover file, written again when a channel gets it late; ask, answer: a request
+to the process that watches the journal (a fault, a restart of apps), and that it was done; missed: a gate's deadline;
+back: the way back that was decided; note: a line for the terminal; end: of the path, or of the way back."""
 
 
 @dataclass(frozen=True)

@@ -163,6 +163,8 @@ class ConductorProcess:
             self.observer.waiting(entry.name, detail["waits_for"], detail["elapsed_s"], detail["deadline_s"])
         elif entry.kind == "gate":
             self.observer.opened(entry.name, detail["evidence"], (entry.time_ns - detail["from_ns"]) / 1e9)
+        elif entry.kind == "bypass":
+            self.observer.note(f"bypass: {detail['words']}")
         elif entry.kind == "note":
             self.observer.note(entry.name)
         elif entry.kind == "missed":

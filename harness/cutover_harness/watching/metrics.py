@@ -7,10 +7,19 @@ from collections.abc import Iterator
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
+from cutover_harness.cutover.bypassing import BypassSeen
 from cutover_harness.watching.views import BatchView, Snapshot
 
 PREFIX = "kafka_cutover_"
 PROGRESS = ("not begun", "begun", "completed", "back on the source")
+_BYPASS = ("kind", "role", "cluster")
+KINDS = (
+    ("straggler", "producer", "source"),
+    ("straggler", "consumer", "source"),
+    ("early", "producer", "target"),
+    ("early", "consumer", "target"),
+)
+"""Bypasses on the way to the target; those of the way back are shown once they are there."""
 METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
     "stage": ("Stage of the documented procedure, 0 to 7.", ()),
     "run_state": ("1 for what the batch is now.", ("state",)),
@@ -25,6 +34,8 @@ METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
     "clients_attested": ("Clients on the shim that are where they should be.", ("role",)),
     "blackout_seconds": ("The longest blackout: the current one, or that of the last switch.", ("role", "which")),
     "target_native_records": ("Records that producers have written to the target.", ()),
+    "bypasses": ("Producers and groups on a cluster on which they must not be, which close gates.", _BYPASS),
+    "bypass_records": ("Records of such producers, and commits of such groups, so far.", _BYPASS),
     "approval_pending": ("1 while a step waits for approval.", ()),
     "approval_pending_since_timestamp_seconds": ("When the approval was asked for.", ("step",)),
     "rollback_possible": ("Whether there is a documented way back.", ()),
@@ -74,6 +85,9 @@ def _values(batch: BatchView, now: float) -> Iterator[Value]:
     if batch.asked is not None:
         yield "approval_pending_since_timestamp_seconds", (batch.asked.step,), batch.asked.since
     yield from _gates(batch, now)
+    for labels, its in _bypasses(batch).items():
+        yield "bypasses", labels, sum(each.closes for each in its)
+        yield "bypass_records", labels, sum(each.count for each in its)
     for role in batch.clients:
         yield "clients_expected", (role.role,), role.expected
         yield "clients_attested", (role.role,), role.attested
@@ -92,6 +106,13 @@ def _values(batch: BatchView, now: float) -> Iterator[Value]:
         if value is not None:
             yield name, (), value
     yield "problems", (), len(batch.problems)
+
+
+def _bypasses(batch: BatchView) -> dict[tuple[str, str, str], list[BypassSeen]]:
+    found: dict[tuple[str, str, str], list[BypassSeen]] = {labels: [] for labels in KINDS}
+    for each in batch.progress.bypasses:
+        found.setdefault((each.kind, each.role, each.cluster), []).append(each)
+    return found
 
 
 def _gates(batch: BatchView, now: float) -> Iterator[Value]:

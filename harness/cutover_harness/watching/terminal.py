@@ -32,6 +32,7 @@ def _batch(batch: BatchView, now: float) -> Iterator[str]:
         yield f"cannot be read now: {problem}"
     if batch.problems and batch.figures_at is not None:
         yield f"figures of the clusters are {now - batch.figures_at:.0f} s old"
+    yield from bypass_lines(batch)
     for step in batch.steps:
         yield from _step(step)
     for role in batch.clients:
@@ -63,8 +64,16 @@ def live_lines(snapshot: Snapshot, name: str) -> list[str]:
     """Return what changes while a batch is moved, besides its gates: blackouts, and what going back costs."""
     for batch in snapshot.batches:
         if batch.progress.name == name and batch.progress.progress == "begun":
-            return [f"  {_plain(line)}" for line in (*blackout_lines(batch.blackouts), rollback_line(batch))]
+            return [
+                f"  {_plain(line)}"
+                for line in (*bypass_lines(batch), *blackout_lines(batch.blackouts), rollback_line(batch))
+            ]
     return []
+
+
+def bypass_lines(batch: BatchView) -> list[str]:
+    """Return the bypasses that close gates, in words."""
+    return [f"bypass: {each.words}" for each in batch.progress.bypasses if each.closes]
 
 
 def blackout_lines(blackouts: Sequence[BlackoutView]) -> list[str]:

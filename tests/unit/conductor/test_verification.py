@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from cutover_harness.conductor.journal import Journal
-from cutover_harness.conductor.verification import VerifiedBatch, reading
+from cutover_harness.conductor.verification import VerifiedBatch, accepted_extras, reading, without
 from cutover_harness.mirror.spec import Batch
+from cutover_harness.procedure.bypass import Activity, Bypass, Range
 from cutover_harness.verify import batch, workers
 from cutover_harness.verify.clusters import Logs, Seen
 from cutover_harness.verify.model import Verification
@@ -49,6 +50,31 @@ def verification(**partition: Any) -> Verification:
             "groups": [],
         }
     )
+
+
+def test_extra_records_that_a_person_has_accepted_are_no_difference() -> None:
+    def opens(count: int, accepted: dict[tuple[str, int], tuple[int, int, int]]) -> bool:
+        extra = {"count": count, "first": [{"target": 51}]}
+        return reading(without(verification(extra=extra), accepted), accepts_unproved=True).open
+
+    assert opens(1, {("orders", 0): (51, 51, 1)})
+    assert not opens(1, {})
+    assert not opens(1, {("orders", 0): (60, 60, 1)}), "other offsets"
+    assert not opens(1, {("orders", 1): (51, 51, 1)}), "another partition"
+    assert not opens(2, {("orders", 0): (51, 51, 1)}), "more of them"
+
+
+def test_only_accepted_records_of_early_producers_are_accepted(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.sqlite")
+    for kind, cluster, topic, standing in (
+        ("early", "target", "a", "accepted"),
+        ("early", "target", "b", "stays"),
+        ("straggler", "source", "c", "accepted"),
+    ):
+        activity = Activity(kind, "producer", cluster, topic, {(topic, 0): Range(5, 6, 2)})  # type: ignore[arg-type]
+        journal.write("bypass", -1, topic, **Bypass(activity, 7, 0.0, standing).detail())  # type: ignore[arg-type]
+    assert accepted_extras(journal.read()) == {("a", 0): (5, 6, 2)}
+    journal.close()
 
 
 @pytest.mark.parametrize("accepts", [False, True])

@@ -13,11 +13,13 @@ from cutover_harness.cli.approving import answer
 from cutover_harness.conductor.journal import Entry, Journal
 from cutover_harness.conductor.journalled_gates import unapproved
 from cutover_harness.cutover.audit import Audit
+from cutover_harness.cutover.audit_entries import line_of
 from cutover_harness.cutover.webhook_messages import Approval, Message, approval_in, body, event_of
 from cutover_harness.cutover.webhooks import Webhooks
 from cutover_harness.errors import UsageError
 from cutover_harness.planning.model import Webhook
 from cutover_harness.planning.read import ReadPlan, read_plan
+from cutover_harness.procedure.bypass import Activity, Bypass, Range, Standing
 from pydantic import ValidationError
 
 from tests.hook_service import SECRET, Service
@@ -244,6 +246,32 @@ def test_entries_that_are_reported() -> None:
     missed = entry("missed", "mirror", why="w")
     assert event_of(missed, [missed]) == ("gate-missed", {"gate": "mirror", "why": "w"})
     assert event_of(entry("waits", "mirror"), []) is None
+
+
+def test_a_bypass_is_sent_when_it_is_noticed_and_when_its_standing_changes_not_when_it_grows() -> None:
+    def noted(number: int, last: int, standing: Standing) -> Entry:
+        records = {("orders", 0): Range(1, last, last)}
+        found = Bypass(Activity("straggler", "producer", "source", "orders", records), 7, 0.0, standing)
+        return Entry(number, 1, "bypass", -1, "straggler", found.detail())
+
+    entries = [noted(1, 3, "active"), noted(2, 9, "active"), noted(3, 9, "over")]
+    sent = [event_of(each, entries[: each.id]) for each in entries]
+    assert sent[1] is None
+    assert [(found[0], found[1]["standing"], found[1]["count"]) for found in sent if found is not None] == [
+        ("bypass", "active", 3),
+        ("bypass", "over", 9),
+    ]
+    detail = sent[0][1] if sent[0] is not None else {}
+    assert (detail["kind"], detail["role"], detail["cluster"], detail["what"]) == (
+        "straggler",
+        "producer",
+        "source",
+        "orders",
+    )
+    assert "topic orders got 3 records" in body(Message("bypass", "", "shop", "h", "b", detail), "slack")["text"]
+    line = line_of(entries[0], entries[:1])
+    assert line is not None
+    assert (line.event, line.detail["what"]) == ("bypass", "orders")
 
 
 @pytest.mark.parametrize(

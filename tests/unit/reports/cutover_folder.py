@@ -30,6 +30,7 @@ from cutover_harness.cutover.folder import RunFolder
 from cutover_harness.planning.read import ReadPlan, read_plan
 from cutover_harness.procedure.entries import START
 from cutover_harness.procedure.names import StepName
+from cutover_harness.types import Role
 from cutover_harness.verify.model import Count, GroupOffset, Partition, Verification
 from cutover_harness.watching.views import Limit
 
@@ -100,10 +101,9 @@ class Run:
         return self.folder.path
 
     def configure(self) -> ConductorConfig:
-        found = settings.config_of(
-            self.plan, self.plan.plan.batches[0], self.folder, {"p": "producer", "c": "consumer"},
-            accept_unproved=self.accept,
-        )  # fmt: skip
+        clients: dict[str, Role] = {"p": "producer", "c": "consumer"}
+        found = settings.config_of(self.plan, self.plan.plan.batches[0], self.folder, clients)
+        found = found.model_copy(update={"accept_unproved": self.accept})
         found.save(self.own / CONFIG, run=self.home)
         return found
 

@@ -13,6 +13,7 @@ from cutover_harness.conductor.journal import Journal
 from cutover_harness.cutover import settings
 from cutover_harness.cutover.folder import RunFolder
 from cutover_harness.planning.read import ReadPlan, read_plan
+from cutover_harness.procedure.bypass import Activity, Bypass, Range, Standing
 
 NOWHERE = "127.0.0.1:1"
 PLAN = {
@@ -106,6 +107,13 @@ class Recorded:
         self.write("waits", 2, "attested consumers on hold", **waits, deadline_s=30.0)
         self.status("checkout-1", "producer", "source")
         self.status("billing-1", "consumer", "draining", left_at=now - 3, last_delivered_at=now - 4)
+        return self
+
+    def bypass(self, standing: Standing = "active") -> Recorded:
+        """A straggler has written three records to the source."""
+        records = {("orders", 0): Range(120, 122, 3)}
+        found = Bypass(Activity("straggler", "producer", "source", "orders", records), 7, 0.0, standing)
+        self.write("bypass", -1, "straggler producer on the source: orders", **found.detail())
         return self
 
     def asks(self) -> Recorded:

@@ -16,6 +16,7 @@ from cutover_harness.watching.facts import BatchFacts, Figures, Statuses
 from cutover_harness.watching.history import lag_history
 from cutover_harness.watching.metrics import METRICS, PREFIX, metrics_of
 from cutover_harness.watching.snapshot import batch_view
+from cutover_harness.watching.terminal import bypass_lines
 from cutover_harness.watching.views import Snapshot
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -63,6 +64,25 @@ def test_the_metrics_of_a_run(tmp_path: Path) -> None:
     assert found["rollback_possible_until_timestamp_seconds", ()] > now
     assert found["figures_timestamp_seconds", ()] == 17
     assert found["target_native_records", ()] == 0
+
+
+def test_bypasses_are_counted_by_kind_and_close_gates_until_they_are_over(tmp_path: Path) -> None:
+    recorded = Recorded(tmp_path).on_hold()
+    labels = (("cluster", "source"), ("kind", "straggler"), ("role", "producer"))
+
+    def seen() -> tuple[float, float, list[str]]:
+        config, entries = ConductorConfig.load(recorded.own / CONFIG), recorded.run.entries("orders")
+        view = batch_view(BatchFacts(batch_progress("orders", entries, config), entries, config, 1), 1.0)
+        found = samples(metrics_of(Snapshot(1.0, "shop", "h", [view])))
+        assert found["bypasses", (("cluster", "target"), ("kind", "early"), ("role", "consumer"))] == 0
+        return found["bypasses", labels], found["bypass_records", labels], bypass_lines(view)
+
+    assert seen() == (0, 0, [])
+    recorded.bypass()
+    assert seen()[:2] == (1, 3)
+    assert "straggler producer on the source: topic orders got 3 records" in seen()[2][0]
+    recorded.bypass("over")
+    assert seen() == (0, 3, [])
 
 
 def test_what_is_not_known_has_no_value() -> None:

@@ -94,6 +94,16 @@ function ask(batch, at) {
   );
 }
 
+function bypasses(batch, at) {
+  const open = batch.bypasses.filter((one) => one.standing !== "over" && one.standing !== "accepted");
+  if (!open.length) return null;
+  return h(
+    "div", { class: "lost" },
+    h("p", {}, word("stop", `${open.length === 1 ? "A bypass closes" : `${open.length} bypasses close`} every gate.`)),
+    lines(open.map((one) => `${one.words} (noticed ${span(at - one.since)} ago)`)),
+  );
+}
+
 function clients(batch) {
   if (!batch.clients.length) return null;
   const rows = batch.clients.map((role) => [
@@ -202,6 +212,7 @@ function batch(one, at) {
       h("span", { class: "muted" }, `stage ${one.stage}, ${one.stage_name}; producers on ${one.producers}, consumers on ${one.consumers}`)),
     h("p", { class: "now" }, now(one, at)),
     one.problems.length ? h("div", { class: "lost" }, h("p", {}, word("stop", `Not all can be read now; the figures of the clusters ${age}.`)), lines(one.problems)) : null,
+    bypasses(one, at),
     ask(one, at),
     h("div", { class: "cards" }, clients(one), lag(one, at), blackouts(one), rollback(one, at)),
     one.steps.map((each) => step(each, at)),
