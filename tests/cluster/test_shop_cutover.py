@@ -79,8 +79,12 @@ def fleets(shop: Shop, bed: ShopTestbed) -> Iterator[tuple[Fleet, Fleet]]:
         bed.allow(cluster, rights_of_apps("shop.", "shop."))
     apps = [f"--{cluster}={cluster}-{APPS}.properties" for cluster in clusters]
     writer = [f"--cluster={cluster}={cluster}-{ADMIN}.properties" for cluster in clusters]
-    named = ["--topic", "other=no.such.topic", "--key", KEY, "--yes"]
-    shop.call("file", "init", f"kafka:{CONTROL}", *apps, *writer, *named)
+    routes = []
+    for clients in (ORDERS, STOCK):
+        groups = [name for name, count in clients.groups.items() if count]
+        routes += ["--topic", f"{clients.batch}={','.join(clients.topics)}"]
+        routes += ["--group", f"{clients.batch}={','.join(groups)}"]
+    shop.call("file", "init", f"kafka:{CONTROL}", *apps, *writer, *routes, "--key", KEY, "--yes")
     follow = {
         "cutover.channel": f"kafka:{CONTROL}",
         "cutover.status": f"kafka:{STATUSES}",
@@ -106,11 +110,10 @@ def planned(shop: Shop) -> None:
         found = batches[clients.batch]
         moves = {name: mover["moves"] for name, mover in found["groups"].items()}
         assert moves == {name: "shim" if count else "restart" for name, count in clients.groups.items()}
+        assert set(found["producers"]) == {name for name, count in clients.producers.items() if count}
         # A pattern matches no topic that the user may not describe, and the preflight prints no grant for it.
-        found |= clients.movers(HOOKS) | {
-            "topics": list(clients.topics)
-        }  # who writes to topics without a route is in no status
-    batches["stock"] |= {"path": "in-process"}
+        found |= clients.movers(HOOKS) | {"topics": list(clients.topics)}
+    assert batches["stock"]["path"] == "in-process"
     batches["orders"] |= {"path": PATH, "gates": {"quiet_s": 3}}
     plan |= {"reach": [{"kafka": CONTROL}], "statuses": f"kafka:{STATUSES}", "key": KEY}
     plan |= {"connect": {"url": shop.bed.connect_url}, "batches": [batches["orders"], batches["stock"]]}
