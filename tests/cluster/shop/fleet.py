@@ -73,12 +73,15 @@ class Fleet:
         self.service.chmod(0o755)
 
     def start(self) -> None:
-        """Start all clients on the source; return when each group has been delivered something."""
+        """Start all clients on the source; return when each group has been delivered something of each stream."""
         for name, count in self.clients.producers.items():
             self._start("producer", name, count)
         for name, count in self.clients.groups.items():
             self._start("consumer", name, count)
-        wait_until(lambda: all(self._lines({g: n}) > 20 for g, n in self.clients.groups.items()), state=self._said)
+        streams = self.expected_streams()
+        wait_until(
+            lambda: all(len(self.read(group).streams) == streams for group in self.clients.groups), state=self._said
+        )
 
     def mode(self, client: str, mode: str) -> None:
         """Make the command of a client hang, fail, lie or, with an empty mode, work."""
