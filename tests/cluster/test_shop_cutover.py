@@ -82,7 +82,7 @@ def fleets(shop: Shop, bed: ShopTestbed) -> Iterator[tuple[Fleet, Fleet]]:
     routes = []
     for clients in (ORDERS, STOCK):
         groups = [name for name, count in clients.groups.items() if count]
-        routes += ["--topic", f"{clients.batch}={','.join(clients.topics)}"]
+        routes += ["--route", clients.batch, "--topic", f"{clients.batch}={','.join(clients.topics)}"]
         routes += ["--group", f"{clients.batch}={','.join(groups)}"]
     shop.call("file", "init", f"kafka:{CONTROL}", *apps, *writer, *routes, "--key", KEY, "--yes")
     follow = {

@@ -57,6 +57,8 @@ def _of_route(option: str, value: str, routes: Sequence[str]) -> tuple[str, list
     if not equals or route not in routes:
         if len(routes) > 1:
             raise UsageError(f"{option} {value}: names no route: write {option} ROUTE={value}, with one of --route")
+        if equals and option == "--topic":  # a name of a group may contain it
+            raise UsageError(f"{option} {value}: no topic has = in its name: add --route {route} if it is a route")
         route, rest = routes[0], value
     names = [name.strip() for name in rest.split(",")]
     if not all(names):

@@ -96,6 +96,7 @@ def test_init_with_several_routes(cli: Cli) -> None:
             ("x.toml", *INIT[:4], "--route", "a", "--route", "b", "--topic", "t"),
             "--topic t: names no route: write --topic",
         ),
+        (("x.toml", *INIT[:4], "--topic", "a=t"), "--topic a=t: no topic has = in its name: add --route a"),
         (("x.toml", *INIT[:4], "--topic", "a,,b"), "--topic a,,b: has an empty name"),
         (
             ("x.toml", *INIT[:4], "--route", "a", "--route", "b", "--topic", "a=t"),
