@@ -22,10 +22,13 @@ def cases(names: Iterable[str], bounds: Bounds) -> list[Case]:
             if len(scenario.batches) > 1:
                 raise UsageError(f"{scenario.name}: batches: one batch is explored at a time: leave the others out")
         return [_case(scenario, bounds) for scenario in scenarios]
-    found = [_case(scenario, bounds) for scenario in load_all() if is_route(scenario)]
+    found: dict[tuple[object, ...], Case] = {}
+    for case in (_case(scenario, bounds) for scenario in load_all() if is_route(scenario)):
+        steps = tuple((step.step, step.safety) for step in case.path)
+        found.setdefault((case.fleet, *steps), case)  # several scenarios of the catalogue take the same path
     path = find("in-process").path
     plans = [Case(f"in-process in a plan, {fleet}", path, fleet, bounds, planned=True) for fleet in IN_A_PLAN]
-    return [*found, *plans]
+    return [*found.values(), *plans]
 
 
 def is_route(scenario: Scenario) -> bool:

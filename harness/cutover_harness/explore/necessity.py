@@ -31,7 +31,7 @@ class Necessity:
 def gates_of(case: Case) -> list[Removed]:
     """Return all gates of a path, in the order in which they are read, and the guards."""
     search = Search(replace(case, bounds=replace(case.bounds, records=1, partitions=1, faults=0, crashes=True)))
-    found = list(search.run().gates)
+    found = list(search.run(waits=False).gates)
     planned = {step.step for step in case.path}
     order = [step.step for step in case.path]
     on_path = [gate for gate in found if gate.step in planned]
@@ -74,7 +74,7 @@ def necessity(case: Case, gate: Removed, note: Callable[[str], None] = lambda _:
     states, complete = 0, True
     for world in worlds(case, gate):
         note(f"{gate}: {world.bounds.kinds[0] if world.bounds.kinds else 'no fault'}")
-        result = Search(world).run()
+        result = Search(world).run(waits=False)
         states += result.states
         complete = complete and (result.complete or result.violation is not None)
         if result.violation is not None and not _happens_anyway(case, world):
@@ -84,4 +84,4 @@ def necessity(case: Case, gate: Removed, note: Callable[[str], None] = lambda _:
 
 def _happens_anyway(case: Case, world: Case) -> bool:
     """Whether something is violated in the same world with all gates: then it says nothing about the one left out."""
-    return Search(replace(world, without=case.without)).run().violation is not None
+    return Search(replace(world, without=case.without)).run(waits=False).violation is not None

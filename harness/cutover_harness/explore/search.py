@@ -89,8 +89,11 @@ class Search:
                 yield from self.conductors.moves(world, me)
         yield from self.environment.moves(world)
 
-    def run(self) -> Result:
-        """Visit states until there is none left, a bound is reached, or something is violated."""
+    def run(self, *, waits: bool = True) -> Result:
+        """Visit states until there is none left, a bound is reached, or something is violated.
+
+        `waits`: whether to look, in the end, for gates that wait for what can never come.
+        """
         result = self._result = Result(self.case)
         began = time.monotonic()
         self._states = {self.key(self.first()): 0}
@@ -106,7 +109,7 @@ class Search:
         result.complete = at >= len(self.keys) and result.violation is None
         if result.complete:
             result.violation = self._of_graph(self.graph)
-            result.in_vain = self._in_vain(self.graph)
+            result.in_vain = self._in_vain(self.graph) if waits else {}
         result.states, result.seconds = len(self.keys), time.monotonic() - began
         result.gates = tuple(self.conductors.seen)
         result.closed = frozenset(self.conductors.closed)
