@@ -7,6 +7,7 @@ that of the path without `delete-task`, which is searched for.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -62,7 +63,7 @@ def scenario_of(case: Case, gate: Removed | None, violation: Violation) -> str |
     return f"# Found by kafka-cutover scenarios explore:\n{trace}\n{yaml.safe_dump(scenario, sort_keys=False)}"
 
 
-def _hold_before(at: StepName, steps: list[StepName]) -> StepName:
+def _hold_before(at: StepName, steps: Sequence[StepName]) -> StepName:
     """Return the step at which the clients that `at` moves are held, or `at` itself: the mirror has to stop there."""
     moves = step_of(at).moves
     held = [step for step in steps[: steps.index(at)] if step_of(step).moves == moves and moves is not None]
