@@ -134,9 +134,17 @@ class _Shown:
         violation = found.violation
         self._failed |= violation is None and found.complete
         self._open |= violation is None and not found.complete
-        row = {"path": case.name, "gate": str(found.gate), "states": found.states, "complete": found.complete}
+        row = {
+            "path": case.name,
+            "gate": str(found.gate),
+            "together": found.together,
+            "states": found.states,
+            "complete": found.complete,
+        }
         self._rows.append(row | _violation(violation))
         words = "NO counterexample in these worlds" if violation is None else violation.damage.words
+        if violation is not None and found.together:
+            words = f"repeats a gate of another step; without all of them: {words}"
         self._say(f"{case.name}: {found.gate}: {words} ({found.states:,} states)")
         if violation is not None and self._out is not None:
             self._trace(found.case, found.gate, violation)

@@ -31,6 +31,7 @@ KINDS = {
     "phantom": "the group is delivered a record that the application has not produced",
     "both": "producers of the route write to both clusters at the same time",
     "in-vain": "clients are held although it can be seen that the path cannot be completed",
+    "unfinished": "the path is reported as completed, and a client is not where it should be",
     "journal": "the journal describes no path any more, so that nothing can be resumed or rolled back",
     "no-way-back": "from a state no sequence of events leads back to the source, or to the end of the path",
     "resumed": "a conductor that was resumed ends in a state in which no undisturbed one ends",
@@ -52,7 +53,7 @@ def of_move(case: Case, conductors: Conductors, before: World, after: World) -> 
     if before.conductors != after.conductors and (found := _held(conductors, before, after)):
         return found
     if after.ended and not before.ended:
-        return next(_at_the_end(conductors, after), None)
+        return _unfinished(case, after) or next(_at_the_end(conductors, after), None)
     return None
 
 
@@ -60,6 +61,8 @@ def _delivered(number: int, was: Part, now: Part) -> Damage | None:
     new = (now.delivered & ~was.delivered).bit_length() - 1
     if new == w.FOREIGN:
         return Damage("phantom", f"the group is delivered a foreign record of partition {number}")
+    if now.destroyed >> new & 1:  # somebody has deleted the topic with this record: what is left of it has no order
+        return None
     later = was.delivered >> (new + 1) & ((1 << w.FOREIGN - new - 1) - 1)
     if later:
         return Damage("reordered", f"record {new} of partition {number} is delivered after a later one of its key")
@@ -97,6 +100,24 @@ def _held(conductors: Conductors, before: World, after: World) -> Damage | None:
         acts = now.after or now.number != was.number
         if step == StepName.STOP_CONSUMERS and acts and any(w.skips(p, offsets=False) for p in before.parts):
             return Damage("in-vain", f"{step}: clients are held although the target has removed what they need")
+    return None
+
+
+def _unfinished(case: Case, world: World) -> Damage | None:
+    """Return that the path is reported as completed although a client on the shim has not followed.
+
+    After a way back the command reads the clients' statuses back, and reports what contradicts it.
+    """
+    if world.ended != 1:
+        return None
+    for number, part in enumerate(world.parts):
+        late = [
+            role
+            for role, fresh in (("producer", part.producer_fresh), ("member", part.member_fresh))
+            if not fresh and not case.restarted("consumer" if role == "member" else role, number)
+        ]
+        if late:
+            return Damage("unfinished", f"the path is completed, and {late[0]} {number} has not followed")
     return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 
 from cutover_harness.errors import UsageError
@@ -19,13 +19,17 @@ BOUNDS = (
 
 @dataclass(frozen=True)
 class Necessity:
-    """A gate, with the violation that it prevents; None if no world that was searched needs it."""
+    """A gate, with the violation that it prevents; None if no world that was searched needs it.
+
+    together: whether the violation needs that the gates of the same name at other steps are left out as well.
+    """
 
     gate: Removed
     violation: Violation | None
     case: Case
     states: int
     complete: bool
+    together: bool = False
 
 
 def gates_of(case: Case) -> list[Removed]:
@@ -48,9 +52,9 @@ def named(case: Case, text: str) -> Removed:
     raise UsageError(f"--without {text}: {case.name} has no such gate: give one of: {'; '.join(map(str, gates))}")
 
 
-def worlds(case: Case, gate: Removed) -> Iterator[Case]:
-    """Return the worlds in which a gate's absence is looked for, the smallest first."""
-    without = case.without | {gate}
+def worlds(case: Case, gate: Removed, others: Collection[Removed] = ()) -> Iterator[Case]:
+    """Return the worlds in which the absence of a gate, and of `others`, is looked for, the smallest first."""
+    without = case.without | {gate, *others}
     if gate.gate == LOCK:  # the second guard would stop the second conductor
         without |= {Removed(GENERATION)}
     if gate.gate == GENERATION:
@@ -71,8 +75,19 @@ def worlds(case: Case, gate: Removed) -> Iterator[Case]:
 
 def necessity(case: Case, gate: Removed, note: Callable[[str], None] = lambda _: None) -> Necessity:
     """Search the worlds of a gate until one shows damage that does not happen with the gate."""
+    found = _search(case, gate, (), note)
+    same = [each for each in gates_of(case) if each.gate == gate.gate and each != gate]
+    if found.violation is None and same:
+        other = _search(case, gate, same, note)
+        found = replace(
+            other, states=found.states + other.states, complete=found.complete and other.complete, together=True
+        )
+    return found
+
+
+def _search(case: Case, gate: Removed, others: Collection[Removed], note: Callable[[str], None]) -> Necessity:
     states, complete = 0, True
-    for world in worlds(case, gate):
+    for world in worlds(case, gate, others):
         note(f"{gate}: {world.bounds.kinds[0] if world.bounds.kinds else 'no fault'}")
         result = Search(world).run(waits=False)
         states += result.states
