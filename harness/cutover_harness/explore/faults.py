@@ -60,7 +60,8 @@ class Faults:
                 gone = part._replace(source_start=part.source_start + 1)
                 yield moved(less, number, gone, f"retention removes record {record} from the source", "fault")
         # What is removed once the group has been sent to the target it would have lost on any cluster.
-        before_target = world.consumers != w.TARGET and not self.conductors.were_on_target(world)
+        reads_there = part.member_at == w.TARGET or part.over or self.conductors.were_on_target(world)
+        before_target = world.consumers != w.TARGET and not reads_there
         if "target-retention" in kinds and before_target and part.target_start < len(part.target):
             record = part.target[part.target_start]
             gone = part._replace(target_start=part.target_start + 1)
