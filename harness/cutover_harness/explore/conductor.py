@@ -316,7 +316,10 @@ class Conductors:
         pc = Pc(n, 0, 0, (), done_here, int(back), saw_gap, knows)
         step = step_of(planned.step)
         _, _, begun = self._known(box.world.journal, n)
-        if begun and step.has_effect(self._context(pc, planned)):
+        effect = begun and step.has_effect(self._context(pc, planned))
+        if step.name == StepName.OVERLAP_CONSUMERS:  # as the conductor looks whether it has asked for new members
+            effect = effect and any(part.over for part in box.world.parts)
+        if effect:
             pc = pc._replace(gate=99)  # as the gates before it can prevent nothing any more
         return _with(box.world, me, pc)
 

@@ -9,6 +9,7 @@ from cutover_harness.explore.case import LOCK, Case
 from cutover_harness.explore.conductor import Conductors, Move, moved
 from cutover_harness.explore.faults import Faults
 from cutover_harness.explore.world import Part, World
+from cutover_harness.procedure.names import StepName
 
 PLACES = ("the source", "hold", "the target")
 _AWAY = (w.SOURCE_AWAY, 0, w.TARGET_AWAY)
@@ -68,11 +69,17 @@ class Environment:
         if part.over and not world.away & w.TARGET_AWAY and (read := read_target(part)):
             words = f"new member {number} reads {_record(part, read)} on the target"
             yield moved(world, number, read, words, "client")
-        overlap = self.conductors.state(world).overlap
+        overlap = self.conductors.state(world).overlap and self._asked_for_new_members(world)
         if part.member_fresh and overlap and not part.over:
             yield moved(world, number, part._replace(over=1), f"new member {number} starts on the target", "client")
         elif part.member_fresh and part.over and not overlap:
             yield moved(world, number, part._replace(over=0), f"new member {number} ends on the target", "client")
+
+    def _asked_for_new_members(self, world: World) -> bool:
+        """Whether a conductor has asked for them: it notes that it begins the step before that."""
+        number = [step.step for step in self.case.path].index(StepName.OVERLAP_CONSUMERS)
+        done = any(e.kind == "done" and e.step == number for e in self.conductors.journals.entries(world.journal))
+        return done or any(pc is not None and pc.number == number and pc.after for pc in world.conductors)
 
     def _operator(self, world: World) -> Iterator[Move]:
         running = [n for n, pc in enumerate(world.conductors) if pc is not None]

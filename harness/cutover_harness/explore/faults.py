@@ -44,7 +44,8 @@ class Faults:
         if "cluster-away" in kinds and not world.away:
             yield Move("the target is away", less._replace(away=w.TARGET_AWAY), "fault")
             yield Move("the source is away", less._replace(away=w.SOURCE_AWAY), "fault")
-        if "stray-member" in kinds and not world.stray and world.consumers == w.SOURCE and not _waits_to_move(world):
+        on_source = world.consumers == w.SOURCE and not w.active_on_target(world) and not _waits_to_move(world)
+        if "stray-member" in kinds and on_source:
             yield Move("a stray member of the group starts on the target", less._replace(stray=1), "fault")
         if "recreated" in kinds and not world.topic and world.mirror and world.producers == w.SOURCE:
             yield Move("the topic is deleted on the source and created again", recreated(less), "fault")
