@@ -61,7 +61,8 @@ class Faults:
                 gone = part._replace(source_start=part.source_start + 1)
                 yield moved(less, number, gone, f"retention removes record {record} from the source", "fault")
         # What is removed once the group has been sent to the target it would have lost on any cluster.
-        reads_there = part.member_at == w.TARGET or part.over or self.conductors.were_on_target(world)
+        sent_there = self.conductors.were_on_target(world) or self.conductors.state(world).overlap
+        reads_there = sent_there or part.member_at == w.TARGET or part.over
         before_target = world.consumers != w.TARGET and not reads_there
         if "target-retention" in kinds and before_target and part.target_start < len(part.target):
             record = part.target[part.target_start]
