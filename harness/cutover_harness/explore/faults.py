@@ -45,7 +45,7 @@ class Faults:
             yield Move("the target is away", less._replace(away=w.TARGET_AWAY), "fault")
             yield Move("the source is away", less._replace(away=w.SOURCE_AWAY), "fault")
         on_source = world.consumers == w.SOURCE and not w.active_on_target(world) and not _waits_to_move(world)
-        if "stray-member" in kinds and on_source:
+        if "stray-member" in kinds and on_source and not self.conductors.state(world).overlap:
             yield Move("a stray member of the group starts on the target", less._replace(stray=1), "fault")
         if "recreated" in kinds and not world.topic and world.mirror and world.producers == w.SOURCE:
             yield Move("the topic is deleted on the source and created again", recreated(less), "fault")

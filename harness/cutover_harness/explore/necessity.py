@@ -55,10 +55,6 @@ def named(case: Case, text: str) -> Removed:
 def worlds(case: Case, gate: Removed, others: Collection[Removed] = ()) -> Iterator[Case]:
     """Return the worlds in which the absence of a gate, and of `others`, is looked for, the smallest first."""
     without = case.without | {gate, *others}
-    if gate.gate == LOCK:  # the second guard would stop the second conductor
-        without |= {Removed(GENERATION)}
-    if gate.gate == GENERATION:
-        without |= {Removed(LOCK)}
     bounds = case.bounds
     crashes = gate.gate in (LOCK, GENERATION)
     small = [
