@@ -69,17 +69,13 @@ class Environment:
         if part.over and not world.away & w.TARGET_AWAY and (read := read_target(part)):
             words = f"new member {number} reads {_record(part, read)} on the target"
             yield moved(world, number, read, words, "client")
-        overlap = self.conductors.state(world).overlap and self._asked_for_new_members(world)
-        if part.member_fresh and overlap and not part.over:
+        if not part.member_fresh:
+            return
+        asked = {self.conductors.step_name(world, me) for me, pc in enumerate(world.conductors) if pc and pc.after}
+        if StepName.OVERLAP_CONSUMERS in asked and not part.over:
             yield moved(world, number, part._replace(over=1), f"new member {number} starts on the target", "client")
-        elif part.member_fresh and part.over and not overlap:
+        elif StepName.CONSUMERS_TO_SOURCE in asked and part.over:
             yield moved(world, number, part._replace(over=0), f"new member {number} ends on the target", "client")
-
-    def _asked_for_new_members(self, world: World) -> bool:
-        """Whether a conductor has asked for them: it notes that it begins the step before that."""
-        number = [step.step for step in self.case.path].index(StepName.OVERLAP_CONSUMERS)
-        done = any(e.kind == "done" and e.step == number for e in self.conductors.journals.entries(world.journal))
-        return done or any(pc is not None and pc.number == number and pc.after for pc in world.conductors)
 
     def _operator(self, world: World) -> Iterator[Move]:
         running = [n for n, pc in enumerate(world.conductors) if pc is not None]
