@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 import secrets
 import threading
 from collections.abc import Callable, Iterator
@@ -29,7 +30,8 @@ from cutover_shim.kafka_channel import KafkaChannel
 from tests.waiting import wait_until
 
 COMPACTED = {"cleanup.policy": "compact"}
-numbers = itertools.count(1)
+# A number by chance: another test module may import this one under another name, with numbers of its own.
+numbers = itertools.count(random.randrange(1, 10**9))  # noqa: S311 - no secret
 
 
 @dataclass
