@@ -20,10 +20,9 @@ $(READY): pyproject.toml constraints.txt
 rehearse: $(READY)
 	$(BIN)/kafka-cutover rehearse $(ARGS)
 
-# Two processes, since most of a test with brokers is waiting; each has a testbed of its own. In the order of the folders,
-# long files with brokers come first, and the many short ones of tests/unit fill both processes to the end.
+# Two processes, since most of a test with brokers is waiting; each has a testbed of its own.
 test: $(READY) check
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .
