@@ -8,6 +8,7 @@ starts only after it is on the reaper's list, so it is never left behind.
 import atexit
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +25,17 @@ from cutover_harness.privacy import UMASK
 # The child, which already has its final process id, waits here until it is on the reaper's list. If the tool dies
 # first, the read fails and the child ends without having started the program.
 _GATE = 'IFS= read -r _ || exit 125; exec "$@" </dev/null'
+
+
+def is_program(name: str, folder: Path, environment: Mapping[str, str]) -> bool:
+    """Return whether a program can be started in a folder by this name."""
+    return shutil.which(folder / name if "/" in name else name, path=environment.get("PATH")) is not None
+
+
+def gated(args: Sequence[str]) -> list[str]:
+    """Return what starts a program once a line comes on its standard input, which is empty for the program itself."""
+    return ["/bin/sh", "-c", _GATE, "sh", *args]
+
 
 OWNER = "KAFKA_CUTOVER_OWNER"
 """Environment variable of every child: its tool, as PID:STARTED. `doctor` finds children whose tool is gone by it."""
@@ -128,7 +140,7 @@ def spawn(
     me = psutil.Process()
     with stdout.open("ab") as log:
         popen = subprocess.Popen(
-            ["/bin/sh", "-c", _GATE, "sh", *args],
+            gated(args),
             cwd=cwd,
             env={**(os.environ if env is None else env), OWNER: f"{me.pid}:{me.create_time()}"},
             stdin=subprocess.PIPE,

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from cutover_harness.masking import masked, masked_command
 from cutover_harness.planning.model import Mover, PlanFile, PlannedBatch
 from cutover_harness.procedure.names import StepName
 from cutover_harness.procedure.steps import step_of
-from cutover_harness.processes import ended_with_tool
+from cutover_harness.processes import ended_with_tool, gated, is_program
 from cutover_harness.types import ClusterName
 
 _MOST_OUTPUT = 4000
@@ -98,11 +98,13 @@ def run_limited(
 
     The command gets a session of its own, and all its processes are killed. Raises UsageError if it cannot be started.
     """
+    if not is_program(command[0], folder, environment):
+        raise UsageError(f"{command[0]}: cannot be started: there is no such program, or it is not executable")
     with tempfile.TemporaryFile() as output:
         try:
             process = subprocess.Popen(
-                list(command),
-                stdin=subprocess.DEVNULL,
+                gated(command),
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=dict(environment),
@@ -113,6 +115,9 @@ def run_limited(
             raise UsageError(f"{command[0]}: cannot be started: {why.strerror}") from None
         try:
             with ended_with_tool(process.pid):  # the next run repeats the command, and two at once disturb each other
+                assert process.stdin is not None  # noqa: S101 - asked for above
+                with suppress(BrokenPipeError), process.stdin as gate:
+                    gate.write(b"\n")
                 code: int | None = process.wait(within_s)
         except subprocess.TimeoutExpired:
             code = None
