@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,8 @@ from cutover_harness.procedure.entries import START
 from cutover_harness.procedure.gates import Reading
 from cutover_harness.procedure.mirror_turn import REVERSED
 from cutover_harness.types import PartitionId
+
+from tests.waiting import wait_until
 
 P: PartitionId = ("t", 0)
 TO_STAGE_4 = ("create-task", "synchronise", "stop-consumers", "set-exact-offsets", "consumers-to-target")
@@ -335,14 +337,12 @@ def test_the_gate_wants_a_look_that_began_after_it_was_asked(bench: Bench) -> No
     gate = bench.watch.gate(5.0)
     assert not gate.read().open
 
-    def run_for(seconds: float, until: Callable[[], bool]) -> bool:
-        bench.now += seconds
-        return until()
+    def look() -> bool:
+        bench.now += 0.001
+        return gate.read().open
 
     with bench.watch.running():
-        opened = False
-        while not opened:  # by condition: each reading wakes the thread
-            opened = run_for(0.001, lambda: gate.read().open)
+        wait_until(look, 60)  # each reading wakes the thread
     assert "1 topics and 1 groups looked at" in gate.read().evidence
 
 
