@@ -13,12 +13,11 @@ BARS = Gates(lag_bar=1, settle_s=LONG, quiet_s=LONG)
 
 def urgent(case: Case, world: World) -> bool:
     """Whether something that runs has something to do: it would have done it within a long time."""
-    if world.away:
-        return False
-    copies = world.mirror == w.RUNS and world.way == w.FORWARD
+    copies = world.mirror == w.RUNS and world.way == w.FORWARD and not world.away
     for number, part in enumerate(world.parts):
-        writes = part.producer_up and part.producer_at != w.HOLD and part.sent < case.bounds.records
-        if writes and case.restarted("producer", number):
+        away = w.SOURCE_AWAY if part.producer_at == w.SOURCE else w.TARGET_AWAY
+        writes = part.producer_up and part.producer_at != w.HOLD and not world.away & away
+        if writes and part.sent < case.bounds.records and case.restarted("producer", number):
             return True
         if copies and part.copied < len(part.source):
             return True

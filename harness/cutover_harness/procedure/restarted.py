@@ -9,6 +9,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from confluent_kafka import KafkaException
+
+from cutover_harness.errors import UsageError
 from cutover_harness.procedure.gates import Gate, Reading
 from cutover_harness.procedure.protocols import ClusterLike
 from cutover_harness.types import Location, PartitionId, Role
@@ -82,10 +85,14 @@ class Growth:
     def quiet_s(self) -> float:
         """Look, and return for how many seconds nothing has changed.
 
-        0 at the first look, and if a partition is gone, new, or there again.
+        0 at the first look, after a look that failed, and if a partition is gone, new, or there again.
         """
         began = self.clock()  # an answer that takes long says nothing about the time after the question
-        ends = dict(self.read())
+        try:
+            ends = dict(self.read())
+        except (UsageError, KafkaException):
+            self._ends = None  # the cluster is away: nobody could write in the meantime, and that proves no quiet
+            raise
         self.seen = len(ends)
         if ends != self._ends:
             self.grown = {}

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from cutover_harness.conductor import readback_restarted
 from cutover_harness.conductor.readback_restarted import read_back_restarted
+from cutover_harness.errors import UsageError
 from cutover_harness.procedure.client_status import StatusWatch
 from cutover_harness.procedure.conditions import Conditions
 from cutover_harness.procedure.gates import Gate
-from cutover_harness.procedure.restarted import RestartedClient, joined, left, quiet
+from cutover_harness.procedure.restarted import Growth, RestartedClient, joined, left, quiet
 from cutover_harness.procedure.state import RouteState
 
 GROUP = RestartedClient("legacy", "consumer", 2, 600, False)
@@ -124,6 +125,25 @@ def test_a_log_that_became_shorter_got_no_records() -> None:
     reading = gate.read()
     assert not reading.open
     assert "got" not in reading.waits_for
+
+
+def test_time_in_which_the_cluster_is_away_is_not_quiet() -> None:
+    now, away = [0.0], [False]
+
+    def ends() -> Mapping[tuple[str, int], int]:
+        if away[0]:
+            raise UsageError("the source does not answer")
+        return {("t", 0): 7}
+
+    growth = Growth(ends, lambda: now[0])
+    growth.quiet_s()
+    away[0], now[0] = True, 60.0  # whoever writes waits for it, and continues once it is back
+    with pytest.raises(UsageError):
+        growth.quiet_s()
+    away[0] = False
+    assert growth.quiet_s() == 0
+    now[0] += 10.0
+    assert growth.quiet_s() == 10
 
 
 def test_a_cluster_that_shows_no_topic_proves_nothing() -> None:
