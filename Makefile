@@ -3,21 +3,25 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+HARNESS := $(VENV)/.harness
 
-.PHONY: rehearse test check benchmark clean
+.PHONY: rehearse test check docs benchmark clean
 .DEFAULT_GOAL := rehearse
 
-# The stamp depends on what decides the environment's content, so a second call starts immediately and needs no network.
-$(READY): pyproject.toml constraints.txt
+# A stamp for each set of packages: a rehearsal needs the harness alone, everything else needs all of them. A stamp depends
+# on what decides the environment's content, so a second call starts immediately and needs no network.
+$(HARNESS): EXTRA := harness
+$(READY): EXTRA := test
+$(HARNESS) $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kafka-cutover needs Python >= 3.11, found " + sys.version.split()[0] + ": set PYTHON=/path/to/python3.11")'
 	@echo "==> virtual environment in $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
-	@echo "==> installing kafka-cutover and what its tests need (a minute or two the first time)"
-	@$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@echo "==> installing kafka-cutover[$(EXTRA)] (a minute or two the first time)"
+	@$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[$(EXTRA)]'
 	@$(BIN)/kafka-cutover --version
 	@touch $@
 
-rehearse: $(READY)
+rehearse: $(if $(wildcard $(READY)),$(READY),$(HARNESS))
 	$(BIN)/kafka-cutover rehearse $(ARGS)
 
 # Two processes, since most of a test with brokers is waiting; each has a testbed of its own.
@@ -29,8 +33,12 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The documentation as a site: site/index.html. A broken link is an error.
+docs: $(READY)
+	$(BIN)/python -m mkdocs build --strict $(ARGS)
+
 benchmark: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache cutover-out
+	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache cutover-out
