@@ -155,8 +155,8 @@ class EstateTestbed(SecuredTestbed):
     Without a login, `bootstrap` of each cluster, clients may do everything; the testbed itself uses that.
     """
 
-    def __init__(self, workdir: Path, password: str) -> None:
-        super().__init__(workdir, password, everywhere=True)
+    def __init__(self, workdir: Path, password: str, **more: Any) -> None:
+        super().__init__(workdir, password, everywhere=True, **more)
         self.password = password
 
     def _security(self, known: dict[str, str]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -29,11 +30,12 @@ class SecuredBroker(Broker):
 class SecuredTestbed(ProcessTestbed):
     """`secured` is the address of the target's SASL_SSL listener, `ca` the file with its certificate.
 
-    With `everywhere` the source has such a listener, too, and clients and the mirror use those of both.
+    With `everywhere` the source has such a listener, too, and clients and the mirror use those of both. A subclass with
+    another testbed among its bases passes that one's arguments as `more`.
     """
 
-    def __init__(self, workdir: Path, password: str, *, everywhere: bool = False) -> None:
-        super().__init__(workdir)
+    def __init__(self, workdir: Path, password: str, *, everywhere: bool = False, **more: Any) -> None:
+        super().__init__(workdir, **more)
         self.secured = ""
         self.ca = self.workdir / "ca.pem"
         self._password = password

@@ -1,6 +1,6 @@
 """A batch with a fleet of which a part is restarted: its conductor is killed on the way, and its hooks misbehave.
 
-CUTOVER_SHOWS=1 kills before, during and after every step; CUTOVER_AUTOMQ_HOME=DIR moves to the AutoMQ in that folder.
+CUTOVER_SHOWS=1 kills before, during and after every step; with CUTOVER_TEST_AUTOMQ_HOME=DIR the target is AutoMQ.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import pytest
 from cutover_harness.admin import Admin
 from cutover_harness.conductor.cutover_file_writer import CutoverFileWriter, RouteLocations
 from cutover_harness.testbed import ProcessTestbed
-from cutover_harness.testbed.automq import AutomqOptions, AutomqTestbed
 
 from tests.cluster.shop.client import PARTITIONS
 from tests.cluster.shop.fleet import Clients, Fleet
@@ -45,21 +44,11 @@ MISBEHAVE = {
 
 
 @pytest.fixture
-def bed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ProcessTestbed]:
-    if home := os.environ.get("CUTOVER_AUTOMQ_HOME"):
-        with AutomqTestbed(tmp_path / "bed", AutomqOptions(Path(home))) as automq:
-            assert automq.target_kind == "AutoMQ"
-            yield automq
-    else:
-        yield request.getfixturevalue("testbed")
-
-
-@pytest.fixture
-def shop(bed: ProcessTestbed, tmp_path: Path) -> Shop:
-    made = Shop(bed, tmp_path, {})
-    Admin(bed.source.client_config()).create_topics(dict.fromkeys(CLIENTS.topics, PARTITIONS))
+def shop(testbed: ProcessTestbed, tmp_path: Path) -> Shop:
+    made = Shop(testbed, tmp_path, {})
+    Admin(testbed.source.client_config()).create_topics(dict.fromkeys(CLIENTS.topics, PARTITIONS))
     (tmp_path / "statuses").mkdir()
-    endpoints = {str(cluster.name): cluster.client_config() for cluster in (bed.source, bed.target)}
+    endpoints = {str(cluster.name): cluster.client_config() for cluster in (testbed.source, testbed.target)}
     for name, properties in endpoints.items():
         (tmp_path / f"{name}.properties").write_text("".join(f"{k}={v}\n" for k, v in properties.items()))
     file = tmp_path / "cutover.toml"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,10 +11,12 @@ from typing import Any
 
 from confluent_kafka import admin as typed_kafka
 from cutover_harness.admin import Admin
+from cutover_harness.testbed.automq import AutomqOptions, AutomqTestbed
 from cutover_harness.testbed.base import Progress, silent
 from cutover_harness.testbed.nodes import JvmNode
 from cutover_harness.types import ClusterName
 
+from tests.cluster.conftest import AUTOMQ_HOME
 from tests.cluster.estate import ADMIN, LISTER, EstateTestbed
 from tests.cluster.shop.shop import Shop
 
@@ -82,6 +85,10 @@ class ShopTestbed(EstateTestbed):
         return made
 
 
+class AutomqShopTestbed(ShopTestbed, AutomqTestbed):
+    """The same, with AutoMQ as the target."""
+
+
 def _operation(word: str) -> Any:
     return {name.title().replace("_", ""): each for name, each in kafka.AclOperation.__members__.items()}[word]
 
@@ -111,10 +118,16 @@ def rights_of_apps(topics: str, groups: str) -> list[dict[str, Any]]:
     return [*both, grant("source", "topic", STATUSES, ["Write"], "literal")]
 
 
+def _shop_testbed(folder: Path, password: str) -> ShopTestbed:
+    if home := os.environ.get(AUTOMQ_HOME):
+        return AutomqShopTestbed(folder, password, options=AutomqOptions(Path(home)))
+    return ShopTestbed(folder, password)
+
+
 @contextmanager
 def secured_shop(folder: Path, password: str) -> Iterator[Shop]:
     """Start the clusters, and write the properties of the users and the key of the documents' signatures."""
-    with ShopTestbed(folder / "bed", password) as bed:
+    with _shop_testbed(folder / "bed", password) as bed:
         shop = Shop(bed, folder, {PASSWORD_VARIABLE: password})
         for user in (ADMIN, LISTER, MOVER, APPS):
             for cluster in BOTH:
