@@ -15,7 +15,8 @@ from cutover_harness.capture.format import CaptureError
 from cutover_harness.capture.writer import CaptureWriter, record_batch
 from cutover_harness.conductor.journal import Journal, JournalError
 from cutover_harness.exit_codes import REFUSED
-from cutover_harness.ledger.format import ACKED, SENT, LedgerError
+from cutover_harness.ledger.errors import LedgerError
+from cutover_harness.ledger.format import ACKED, SENT
 from cutover_harness.ledger.reader import read_ledger, seal_ledgers
 from cutover_harness.ledger.writer import LedgerWriter
 from cutover_harness.replay.config import ProducerConfig, ReplayOptions, Share

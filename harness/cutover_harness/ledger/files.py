@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cutover_harness.ledger.format import LedgerError
+from cutover_harness.ledger.errors import LedgerError
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),

@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cutover_harness.ledger.format import CSV, JOURNAL, JSON_LINES, MAX_TOPICS, META, SEALED, LedgerError
+from cutover_harness.ledger.errors import LedgerError
+from cutover_harness.ledger.format import CSV, JOURNAL, JSON_LINES, MAX_TOPICS, META, SEALED
 from cutover_harness.ledger.journal import measure_journal
 
 _EVENTS = (SEALED, JOURNAL, CSV, JSON_LINES)

@@ -8,8 +8,6 @@ from typing import Final
 
 import numpy as np
 
-from cutover_harness.errors import UsageError
-
 VERSION: Final = 1
 
 #: Files of one process's folder.
@@ -66,7 +64,3 @@ _LONGEST_TOPIC = 249
 def is_topic(name: str) -> bool:
     """Return whether it is a possible topic name: not empty, not longer than Kafka allows, and printable."""
     return 0 < len(name) <= _LONGEST_TOPIC and name.isprintable()
-
-
-class LedgerError(UsageError):
-    """A ledger that is truncated, foreign, of another version or empty."""

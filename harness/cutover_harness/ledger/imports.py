@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from cutover_harness.ledger.columns import Columns, Int64, UInt64, by_stream, in_range, is_control
+from cutover_harness.ledger.errors import LedgerError
 from cutover_harness.ledger.files import parse_json, reading, require_file
 from cutover_harness.ledger.format import (
     ASSIGNED,
@@ -25,7 +26,6 @@ from cutover_harness.ledger.format import (
     REVOKED,
     ROW,
     ROW_DTYPE,
-    LedgerError,
     is_topic,
 )
 from cutover_harness.ledger.identity import stream_id

@@ -17,6 +17,7 @@ from cutover_harness.ledger.columns import (
     in_range,
     is_control,
 )
+from cutover_harness.ledger.errors import LedgerError
 from cutover_harness.ledger.files import reading, require_file
 from cutover_harness.ledger.format import (
     HEADER_SIZE,
@@ -27,7 +28,6 @@ from cutover_harness.ledger.format import (
     TARGET,
     UNKNOWN,
     VERSION,
-    LedgerError,
 )
 
 _CHUNK = 1 << 20

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cutover_harness.ledger.errors import LedgerError
 from cutover_harness.ledger.files import parse_json, read_text
-from cutover_harness.ledger.format import VERSION, LedgerError, is_topic
+from cutover_harness.ledger.format import VERSION, is_topic
 
 _RUNS = 1 << 64
 _CHOICES = {

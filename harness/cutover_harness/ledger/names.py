@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cutover_harness.ledger.errors import LedgerError
 from cutover_harness.ledger.files import is_there, parse_json, reading, require_file
-from cutover_harness.ledger.format import MAX_TOPICS, NAMES, LedgerError, is_topic
+from cutover_harness.ledger.format import MAX_TOPICS, NAMES, is_topic
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cutover_harness.ledger.format import LedgerError
+from cutover_harness.ledger.errors import LedgerError
 from cutover_harness.ledger.sealed import ParquetRows
 
 _AT_ONCE = 200

@@ -12,9 +12,10 @@ import numpy as np
 
 from cutover_harness.files import PRIVATE, write_atomic
 from cutover_harness.ledger.columns import Array, Columns, Int64, UInt64, constant, is_constant
+from cutover_harness.ledger.errors import LedgerError
 from cutover_harness.ledger.files import is_there, require_file
 from cutover_harness.ledger.finding import absent_ledgers, ledger_folders
-from cutover_harness.ledger.format import CSV, JOURNAL, JSON_LINES, MAX_LEDGERS, MAX_TOPICS, META, SEALED, LedgerError
+from cutover_harness.ledger.format import CSV, JOURNAL, JSON_LINES, MAX_LEDGERS, MAX_TOPICS, META, SEALED
 from cutover_harness.ledger.imports import MemoryRows, read_csv, read_json_lines
 from cutover_harness.ledger.journal import JournalRows, measure_journal
 from cutover_harness.ledger.meta import Meta, read_meta

@@ -23,6 +23,7 @@ from cutover_harness.ledger.columns import (
     is_constant,
     is_control,
 )
+from cutover_harness.ledger.errors import LedgerError
 from cutover_harness.ledger.files import parse_json, reading, require_file
 from cutover_harness.ledger.format import (
     CLUSTER_NAMES,
@@ -31,7 +32,6 @@ from cutover_harness.ledger.format import (
     RANGES,
     ROW_DTYPE,
     VERSION,
-    LedgerError,
     is_topic,
 )
 from cutover_harness.ledger.journal import JournalRows

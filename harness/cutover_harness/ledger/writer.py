@@ -16,6 +16,7 @@ import numpy as np
 
 from cutover_harness.files import PRIVATE, write_atomic
 from cutover_harness.ledger.columns import Array
+from cutover_harness.ledger.errors import LedgerError
 from cutover_harness.ledger.format import (
     ABORTED,
     ACKED,
@@ -36,7 +37,6 @@ from cutover_harness.ledger.format import (
     ROW_DTYPE,
     SENT,
     VERSION,
-    LedgerError,
 )
 from cutover_harness.ledger.identity import to_bytes
 
