@@ -33,7 +33,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.Complete
     """`pytest -n 2` on the example and the scenario, as a user runs it."""
     folder = tmp_path_factory.mktemp("suite")
     example = DOCUMENTATION.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
-    (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    (folder / "pytest.ini").write_text("[pytest]\naddopts = -p no:ddtrace\n", encoding="utf-8")
     (folder / "test_runbook.py").write_text(example, encoding="utf-8")
     (folder / "careless.yaml").write_text(CARELESS, encoding="utf-8")
     options = ["-n", "2", "--dist", "loadfile", "--junit-xml", "junit.xml", "--cutover-out", "out"]

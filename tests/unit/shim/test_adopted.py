@@ -88,7 +88,9 @@ def test_asyncio_clients_are_switched(head: str, switch: Switch, topic: str, tmp
     expect(head, ASYNC, "target\n", switch, topic, tmp_path)
 
 
-@pytest.mark.parametrize("option", [["-m", "cutover_shim"], ["-m", "pytest", "-q", "-p", "cutover_shim.pytest_plugin"]])
+@pytest.mark.parametrize(
+    "option", [["-m", "cutover_shim"], ["-m", "pytest", "-q", "-p", "no:ddtrace", "-p", "cutover_shim.pytest_plugin"]]
+)
 def test_an_admin_client_works_under_each_way_to_start(
     option: list[str], switch: Switch, topic: str, tmp_path: Path
 ) -> None:

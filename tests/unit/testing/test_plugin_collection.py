@@ -62,7 +62,7 @@ def folder(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr(Rehearsal, "run_path", run)
     monkeypatch.setattr(Rehearsal, "finish", finish)
-    pytester.makeini("[pytest]")  # the root, whatever lies above
+    pytester.makeini("[pytest]\naddopts = -p no:ddtrace")  # the root, whatever lies above
     made = pytester.path / "scenarios"
     made.mkdir()
     for name in VERDICTS:
