@@ -22,6 +22,7 @@ from cutover_harness.cutover.audit import Audit
 from cutover_harness.cutover.bypassing import bypasses_in
 from cutover_harness.plan.expect import Ended
 from cutover_harness.procedure.connectors import Connectors
+from cutover_harness.procedure.denials import standing, words
 
 _WORDS = {"completed": "completed", "turned-back": "back on the source"}
 
@@ -45,6 +46,8 @@ def conclude(
             found.add(read_back_connectors(Connectors(config.connectors, connect), state))
     if ended == "completed":
         found.wrong.extend(f"bypass: {each.words}" for each in bypasses_in(entries) if each.closes)
+    if fence := standing(entries):
+        found.wrong.append(f"the fence still stands on the source: {words(fence)}")
     note(found)
     typer.echo(f"{folder}: {_WORDS[ended]}: {where(config)}")
     for label, lines in (("read back", found.proved), ("not so", found.wrong), ("not known", found.unknown)):

@@ -9,7 +9,7 @@ from contextlib import closing
 import typer
 
 from cutover_harness.admin import Admin
-from cutover_harness.cli.payloads import print_connector_calls, print_connectors, print_offsets
+from cutover_harness.cli.payloads import print_connector_calls, print_connectors, print_fence, print_offsets
 from cutover_harness.cli.route_state import cost_now
 from cutover_harness.conductor import cost as costs
 from cutover_harness.conductor.config import CONFIG, ConductorConfig
@@ -77,5 +77,7 @@ def _print_step(
         typer.echo(f"  writes to {', '.join([f'file:{config.cutover_file}', *config.channels])}:")
         typer.echo(f"    routes.{config.route} = {json.dumps(document[config.route])}")
         print_connector_calls(config, step.moves, step.destination)
+    if name == StepName.STOP_PRODUCERS and config.fence:
+        print_fence(config, clusters[0])
     if step.waits_after:
         typer.echo(f"  waits after: {step.waits_after}")

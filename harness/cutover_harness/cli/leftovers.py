@@ -14,8 +14,10 @@ import psutil
 
 from cutover_harness import processes, reaper, runs
 from cutover_harness.conductor.config import CONFIG, ConductorConfig
+from cutover_harness.conductor.inspection import inspect
 from cutover_harness.errors import UsageError
 from cutover_harness.mirror.connect_rest import Connect
+from cutover_harness.procedure import denials
 
 _GRACE_S = 5.0
 _LOOK_S = 2.0
@@ -104,6 +106,12 @@ def _of_folder(run: runs.Interrupted) -> Iterator[Leftover]:
         size = sum(file.stat().st_size for path in data for file in path.rglob("*") if file.is_file())
         remedy += f"; its brokers' data ({size / 1e6:.0f} MB) can be deleted: rm -r {' '.join(map(str, data))}"
     yield Leftover(f"run folder {run.folder}: {run.what} (process {run.pid}) was killed", remedy)
+    for config in configs:
+        if fence := _fence(config):
+            yield Leftover(
+                f"fence of {config.route} on the source ({denials.words(fence)})",
+                f"{run.again or f'kafka-cutover resume {run.folder}'} continues, kafka-cutover rollback removes it",
+            )
     for words in connectors:
         yield Leftover(words, f"kafka-cutover rollback {run.folder} deletes it, once the route is back")
     if foreign:
@@ -120,6 +128,14 @@ def _configs(folder: Path) -> Iterator[ConductorConfig]:
                 yield ConductorConfig.load(file)
             except UsageError:  # half written
                 continue
+
+
+def _fence(config: ConductorConfig) -> list[denials.Denial]:
+    """Return the denials that the run has made and not removed, as its journal has them."""
+    try:
+        return denials.standing(inspect(config.journal, config.steps, config.groups))
+    except UsageError:  # no journal yet, or a damaged one
+        return []
 
 
 def _connectors(config: ConductorConfig) -> Iterator[str]:

@@ -17,6 +17,7 @@ from cutover_harness.conductor.connect_clusters import ConnectClusters
 from cutover_harness.errors import UsageError
 from cutover_harness.mirror.connector_configs import forward_configs
 from cutover_harness.procedure.connectors import MovedConnector, Offset
+from cutover_harness.procedure.denials import wanted
 from cutover_harness.procedure.state import Moved, role_of
 from cutover_harness.types import Location
 
@@ -63,6 +64,17 @@ def print_offsets(config: ConductorConfig, source: Admin) -> None:
         mine = {p: at for p, at in committed.items() if config.batch.mirrors(p[0])}
         shown = ", ".join(f"{topic}-{partition}: {at}" for (topic, partition), at in sorted(mine.items()))
         typer.echo(f"    {group}: {shown or 'none'}")
+
+
+def print_fence(config: ConductorConfig, source: Admin) -> None:
+    """Print the ACLs of the fence. Raises UsageError if the topics cannot be listed."""
+    try:
+        topics = [topic for topic in source.partitions() if config.batch.mirrors(topic)]
+    except KafkaException as why:
+        raise UsageError(f"source: its topics cannot be listed: {why.args[0].str()}") from None
+    typer.echo("  creates ACLs on the source, and removes them on the way back and at delete-task:")
+    for each in wanted(config.fence, topics):
+        typer.echo(f"    Deny Write, topic {each.topic}, {each.principal}, from every host")
 
 
 def print_connector_calls(config: ConductorConfig, moved: Moved, place: Location) -> None:

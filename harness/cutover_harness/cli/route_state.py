@@ -17,7 +17,9 @@ from cutover_harness.conductor.reach import refuse_unreachable
 from cutover_harness.conductor.resume import reached
 from cutover_harness.conductor.standing import Standing, in_words
 from cutover_harness.conductor.statuses import read_statuses
+from cutover_harness.conductor.write_fence import refuse_without_rights
 from cutover_harness.errors import UsageError
+from cutover_harness.procedure import denials
 from cutover_harness.procedure.names import StepName
 from cutover_harness.procedure.state import STAGES, RouteState
 
@@ -38,6 +40,8 @@ def ready_clusters(standing: Standing, steps: list[StepName]) -> tuple[Admin, Ad
             f"{standing.folder}: the brokers of this rehearsal are gone, as they end with it: rehearse again ({why})"
         ) from None
     standing.refuse_silence()
+    if config.fence or denials.standing(standing.entries):
+        refuse_without_rights(config.route, config.fence, source)
     return Admin(source), Admin(target)
 
 
@@ -78,6 +82,8 @@ def show(standing: Standing, steps: list[StepName], title: str) -> None:
         f"{standing.folder}: route {standing.config.route} at stage {stage}, {STAGES[stage]}; cutover file at "
         f"generation {generation}: producers on {route.producers}, consumers on {route.consumers}"
     )
+    if fence := denials.standing(standing.entries):
+        typer.echo(f"fence on the source: {denials.words(fence)}; it is removed before producers return")
     shown = costs.planned(steps, standing.config.route, generation, (route.producers, route.consumers))
     typer.echo("\n  ".join([f"{title}:", *(map(str, shown) if shown else ["none"])]))
 

@@ -72,6 +72,8 @@ class ConductorConfig(ConfigFile):
     connectors: list[MovedConnector] = Field(default=[])
     """Those of `restarts` that are connectors."""
     connect_clusters: list[ConnectCluster] = Field(default=[])
+    fence: list[str] = Field(default=[])
+    """Principals that may not write to the topics of the source once producers have left it."""
     steps: list[PathStep]
     gates: Gates
     preconditions: list[tuple[StepName, PreconditionKind]] = Field(default=[])

@@ -19,7 +19,7 @@ from cutover_harness.procedure.connectors import Connectors
 from cutover_harness.procedure.context import RouteClients, StepContext
 from cutover_harness.procedure.gates import Gate
 from cutover_harness.procedure.names import StepName
-from cutover_harness.procedure.protocols import ClusterLike, MirrorLike
+from cutover_harness.procedure.protocols import ClusterLike, FenceLike, MirrorLike
 
 
 def clients_of(config: ConductorConfig) -> RouteClients:
@@ -44,6 +44,8 @@ class Contexts:
     """Returns the gate of a step, with this deadline, that compares all records."""
     connectors: Connectors | None = None
     """The connectors that move with the batch."""
+    write_fence: FenceLike | None = None
+    """What keeps producers from writing to the source once they have left it."""
     watch: StatusWatch = field(default_factory=StatusWatch)
 
     def conditions(self, *, safety: bool) -> Conditions:
@@ -96,5 +98,6 @@ class Contexts:
             conditions=self.conditions(safety=planned.safety),
             verified=None if self.verified is None else self.verified(number, self.gates.deadline_s),
             connectors=self.connectors,
+            write_fence=self.write_fence,
             snapshot=lambda: self._snapshots.take(number, planned.step, self.mirror.topics()),
         )

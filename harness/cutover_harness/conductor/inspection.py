@@ -46,6 +46,7 @@ _DETAIL: dict[str, dict[str, type | tuple[type, ...]]] = {
         "since_ns": int,
         "count": int,
     },
+    "fence": {"denials": list},
     "left": {"role": str, "ends": list, "members": dict, "commits": list},
 }
 

@@ -24,6 +24,7 @@ from cutover_harness.conductor.contexts import Contexts, clients_of
 from cutover_harness.conductor.journal import Journal
 from cutover_harness.conductor.leasing import Hold, stores_of
 from cutover_harness.conductor.owner import claim
+from cutover_harness.conductor.write_fence import fence_of
 from cutover_harness.errors import LeaseLostError, UsageError
 from cutover_harness.locks import FileLock
 from cutover_harness.procedure.connectors import Connectors
@@ -75,6 +76,7 @@ def conduct(config: ConductorConfig, *, back: bool = False, lease: str | None = 
                 gates=config.gates,
                 verified=_verified(config, journal),
                 connectors=Connectors(config.connectors, connect) if config.connectors else None,
+                write_fence=fence_of(config.fence, config.batch.mirrors, clusters[0], source, journal),
             )
             conductor = Conductor(
                 contexts,

@@ -13,7 +13,17 @@ from cutover_harness.cutover.audit import Audit
 from cutover_harness.procedure.state import RouteState
 
 _OF_ENTRIES = frozenset(
-    ("step begun", "step done", "approval", "gate passed", "gate missed", "document written", "way back decided")
+    (
+        "step begun",
+        "step done",
+        "approval",
+        "gate passed",
+        "gate missed",
+        "document written",
+        "way back decided",
+        "fence made",
+        "fence removed",
+    )
 )
 """Events that `line_of` makes."""
 
@@ -47,6 +57,8 @@ def line_of(entry: Entry, entries: Sequence[Entry]) -> Line | None:
             return Line("document written", dict(entry.detail))
         case "bypass":
             return Line("bypass", dict(entry.detail))
+        case "fence":
+            return Line(f"fence {entry.name}", dict(entry.detail))
         case "back":
             return Line("way back decided", {"steps": entry.detail.get("acts")})
         case _:

@@ -13,6 +13,7 @@ from cutover_harness.conductor.resume import reached, remaining
 from cutover_harness.cutover.batches import Progress, progress_of
 from cutover_harness.cutover.bypassing import BypassSeen, bypasses_in
 from cutover_harness.locks import FileLock, HeldError
+from cutover_harness.procedure.denials import Denial, standing
 from cutover_harness.procedure.state import STAGES, RouteState
 
 
@@ -46,6 +47,8 @@ class BatchProgress:
     approval: str | None = None
     missed: str | None = None
     bypasses: tuple[BypassSeen, ...] = ()
+    fence: tuple[Denial, ...] = ()
+    """ACLs of the run on the source that deny Write, also those that a killed run has left."""
 
     @property
     def stage_name(self) -> str:
@@ -81,6 +84,7 @@ def batch_progress(name: str, entries: Sequence[Entry], config: ConductorConfig)
         approval=str(asked.detail["act"]) if asked is not None and running else None,
         missed=_missed(entries),
         bypasses=bypasses_in(entries),
+        fence=tuple(standing(entries)),
     )
 
 

@@ -78,6 +78,7 @@ def fields_of(plan: PlanFile, batch: PlannedBatch) -> dict[str, Any]:
         "groups": list(batch.groups),
         "restarts": restarts_of(batch),
         "connectors": connectors_of(plan, batch),
+        "fence": list(batch.fence),
         "steps": steps_of(batch),
         "gates": batch.gates,
         "approvals": True,

@@ -8,16 +8,28 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from cutover_harness.channels.document import REFERENCE
 from cutover_harness.channels.opening import only_references
 from cutover_harness.plan.batch import STAYS, WHOLE, Group, Pattern
 from cutover_harness.plan.scenario import Gates, Name, PathStep
 
+
+def _one_principal(principal: str) -> str:
+    if principal.endswith(":*"):
+        raise ValueError(
+            "would deny Write to everyone, also to the reverse mirror of a rollback: name the principals of the "
+            "applications"
+        )
+    return principal
+
+
 Command = tuple[Annotated[str, Field(min_length=1)], ...]
 Client = Annotated[str, Field(pattern=r"^[^\p{C}]+$", max_length=249)]
 """An application by its `cutover.app`, or a producer by its `client.id`."""
+Principal = Annotated[str, Field(pattern=r"^[^\s:]+:[^\p{C}]+$", max_length=1024), AfterValidator(_one_principal)]
+"""A principal of ACLs: its type, a colon, and its name."""
 FileName = Annotated[str, Field(min_length=1, max_length=4096)]
 """A file, relative to the folder of the plan; `${NAME}` stands for a variable of the environment."""
 PathName = Literal["in-process", "stop-first", "restart", "overlap"]
@@ -180,6 +192,11 @@ class PlannedBatch(PlanPart):
         "know, by its transactional id; a source connector, by its name.",
     )
     gates: Gates = Gates()
+    fence: tuple[Principal, ...] = Field(
+        default=(),
+        description="Principals, such as User:orders, that may not write to its topics on the source once its "
+        "producers have left it: kafka-cutover creates ACLs that deny it, and removes them (docs/run.md).",
+    )
     rollback_window_h: float = Field(
         default=24.0, gt=0, le=8760, description="Hours on the target until the mirror is deleted."
     )

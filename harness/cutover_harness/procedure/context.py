@@ -10,7 +10,14 @@ from cutover_harness.procedure.connectors import Connectors
 from cutover_harness.procedure.gates import Gate
 from cutover_harness.procedure.mirror_integrity import MirrorIntegrity
 from cutover_harness.procedure.names import StepName
-from cutover_harness.procedure.protocols import ClusterLike, CutoverFileLike, GateBars, JournalLike, MirrorLike
+from cutover_harness.procedure.protocols import (
+    ClusterLike,
+    CutoverFileLike,
+    FenceLike,
+    GateBars,
+    JournalLike,
+    MirrorLike,
+)
 from cutover_harness.procedure.restarted import RestartedClient
 from cutover_harness.procedure.state import Moved, RouteState
 from cutover_harness.procedure.target_state import TargetState
@@ -78,6 +85,8 @@ class StepContext:
     """Keeps the groups' offsets on both clusters in a file of the run, before offsets are written."""
     connectors: Connectors | None = None
     """The connectors that move, None if there are none."""
+    write_fence: FenceLike | None = None
+    """What keeps producers from writing to the source once they have left it, None if the plan has none."""
 
     @property
     def integrity(self) -> MirrorIntegrity:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
+from cutover_harness.procedure.denials import Denial
 from cutover_harness.procedure.entries import Entry, Kind
 from cutover_harness.types import Location, PartitionId
 
@@ -209,6 +210,32 @@ class JournalLike(Protocol):
     def read(self) -> Sequence[Entry]: ...
     def find(self, kind: Kind, step: int, name: str | None = None) -> Entry | None: ...
     def write(self, kind: Kind, step: int, name: str, **detail: Any) -> int: ...
+
+
+class FenceLike(Protocol):
+    """The fence of a batch on the source."""
+
+    def refusal(self) -> str | None:
+        """Return why no fence can be made, None if it can."""
+        ...
+
+    def make(self, step: int) -> None:
+        """Make the denials that the source lacks; `step` notes them first."""
+        ...
+
+    def lacking(self) -> tuple[Sequence[Denial], Sequence[Denial]]:
+        """Return the denials that the source lacks, and all that it has to have."""
+        ...
+
+    def remove(self) -> None:
+        """Remove the denials that the run has made."""
+        ...
+
+    def left(self) -> Sequence[Denial]:
+        """Return the denials of the run that the source still has."""
+        ...
+
+    def note_removal(self, step: int) -> None: ...
 
 
 class GateBars(Protocol):

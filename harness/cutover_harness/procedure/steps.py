@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from cutover_harness.procedure import fence_steps
 from cutover_harness.procedure.context import Action, StepContext
 from cutover_harness.procedure.entries import START
 from cutover_harness.procedure.gates import Gate, Reading
@@ -207,6 +208,12 @@ class StopProducers(MovingStep):
     def before(self, context: StepContext) -> Iterator[Gate | Action]:
         if context.state.producers == "source":
             yield context.integrity.gate(context.deadline_s)
+            yield from fence_steps.ready(context)
+
+    def gates_after(self, context: StepContext) -> Iterator[Gate | Action]:
+        yield from super().gates_after(context)
+        if context.state.producers == "source":
+            yield from fence_steps.made(context)
 
 
 class ReverseMirror(Step):
@@ -267,6 +274,11 @@ class ProducersToTarget(MovingStep):
         if context.state.reverse:
             turn_mirror_around(context)
 
+    def gates_after(self, context: StepContext) -> Iterator[Gate | Action]:
+        yield from super().gates_after(context)
+        if context.state.producers == "source":
+            yield from fence_steps.made(context)
+
 
 class ProducersToSource(MovingStep):
     """Release the producers on the source again."""
@@ -283,6 +295,7 @@ class ProducersToSource(MovingStep):
                 yield from self._held(context)
             yield Action("reverse mirror", lambda: turn_mirror_around(context))  # if it has not been yet
             yield context.conditions.reverse_drained(context.deadline_s)
+        yield from fence_steps.removed(context)  # before the first of them writes there again
 
     def _held(self, context: StepContext) -> Iterator[Gate | Action]:
         route, deadline_s = context.route, context.bars.deadline_s
@@ -317,6 +330,9 @@ class DeleteTask(Step):
 
     def do(self, context: StepContext) -> None:
         context.mirror.delete()
+
+    def gates_after(self, context: StepContext) -> Iterator[Gate | Action]:
+        yield from fence_steps.removed(context)
 
 
 STEPS: tuple[Step, ...] = (

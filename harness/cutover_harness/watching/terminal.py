@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from cutover_harness.channels.leases import moment
 from cutover_harness.masking import masked
+from cutover_harness.procedure.denials import words
 from cutover_harness.watching.views import BatchView, BlackoutView, Snapshot, StepView
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -22,6 +23,8 @@ def lines_of(snapshot: Snapshot) -> list[str]:
         until = "" if lease.until is None else f", {_LEASE[lease.state]} {moment(lease.until)}"
         found.append(f"lease: {lease.words}{until}")
     for batch in snapshot.batches:
+        if batch.progress.fence and batch.progress.progress != "begun":
+            found.append(f"{batch.progress.name}: {fence_line(batch)}")
         if batch.progress.progress == "begun":
             found += ["", f"{batch.progress.name}:", *(f"  {line}" for line in _batch(batch, snapshot.at))]
     return [_plain(line) for line in found]
@@ -33,6 +36,8 @@ def _batch(batch: BatchView, now: float) -> Iterator[str]:
     if batch.problems and batch.figures_at is not None:
         yield f"figures of the clusters are {now - batch.figures_at:.0f} s old"
     yield from bypass_lines(batch)
+    if batch.progress.fence:
+        yield fence_line(batch)
     for step in batch.steps:
         yield from _step(step)
     for role in batch.clients:
@@ -69,6 +74,11 @@ def live_lines(snapshot: Snapshot, name: str) -> list[str]:
                 for line in (*bypass_lines(batch), *blackout_lines(batch.blackouts), rollback_line(batch))
             ]
     return []
+
+
+def fence_line(batch: BatchView) -> str:
+    """Return in one line whom the fence of a batch keeps from writing."""
+    return f"fence on the source: {words(batch.progress.fence)}"
 
 
 def bypass_lines(batch: BatchView) -> list[str]:

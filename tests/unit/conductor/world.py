@@ -250,7 +250,7 @@ def new_conductor(
         writer.write()
     gates = Gates(deadline_s=deadline_s, progress_wait_s=deadline_s)
     seen: dict[str, Any] = {"target": world, "journal": QuickJournal(tmp_path / "journal.sqlite"), "gates": gates}
-    seen |= {name: options.pop(name) for name in [*seen, "route"] if name in options}
+    seen |= {name: options.pop(name) for name in [*seen, "route", "write_fence"] if name in options}
     seen = {"route": RouteClients("r", ["g"], {"p": "producer", "c": "consumer"})} | seen
     contexts = Contexts(
         steps=path,

@@ -55,7 +55,8 @@ def test_each_missing_right_is_named_and_granted(cluster: str, resource: Resourc
     checked = check(facts(document, worker=WORKER, source=both["source"], target=both["target"]))
     (finding,) = (each for each in checked.findings if each.rule != "spread")
     assert finding.rule == "missing-right"
-    assert finding.severity == (Severity.WARNING if resource.kind == "CLUSTER" else Severity.BLOCKER)
+    optional = resource.kind == "CLUSTER" or (cluster, resource, operation) == ("source", BILLING, Operation.READ)
+    assert finding.severity == (Severity.WARNING if optional else Severity.BLOCKER)
     assert finding.subject == f"{OURS} on the {cluster}"
     assert f"lacks {operation.words} on " in finding.reason
     (grant,) = checked.grants
@@ -77,6 +78,7 @@ def test_rights_of_one_kind_are_one_finding_and_one_command() -> None:
         "User:mover on the target lacks Read on group billing",
         "User:mover on the target lacks Read on topic orders",
         "User:mover on the source lacks Write on topic orders",
+        "User:mover on the source lacks Read on group billing",
     ]
     assert len(checked.grants) == 3
 

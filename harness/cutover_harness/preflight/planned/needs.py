@@ -58,6 +58,7 @@ class Part(StrEnum):
     CONTROL = "the control topic"
     STATUSES = "the topic of statuses"
     CLUSTER = "the cluster"
+    FENCE = "the cluster, for batches with `fence`"
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Need:
 _O = Operation
 _EVERYTHING = "see all topics, groups, sizes and ACLs"
 _SETTINGS = "read the brokers' settings and quotas"
+_PUT_BACK = "set the groups' offsets to those of a snapshot"
 NEEDS: tuple[Need, ...] = (
     Need("preflight", "conductor", "source", (_O.DESCRIBE,), Part.CLUSTER, _EVERYTHING, True),
     Need("preflight", "conductor", "target", (_O.DESCRIBE,), Part.CLUSTER, _EVERYTHING, True),
@@ -138,6 +140,7 @@ NEEDS: tuple[Need, ...] = (
         "write the document and the lease",
     ),
     Need("every switch", "conductor", "source", (_O.READ,), Part.STATUSES, "see who has followed"),
+    Need("stop-producers", "conductor", "source", (_O.ALTER,), Part.FENCE, "make and remove the fence's ACLs"),
     Need("verify", "conductor", "source", (_O.READ,), Part.TOPICS, "compare all records"),
     Need("verify", "conductor", "target", (_O.READ,), Part.TOPICS, "compare all records"),
     Need("verify", "conductor", "source", (_O.DESCRIBE,), Part.GROUPS, "compare the groups' offsets"),
@@ -145,6 +148,8 @@ NEEDS: tuple[Need, ...] = (
     Need("rollback", "mirror", "source", (_O.WRITE,), Part.TOPICS, "the reverse mirror writes to the source"),
     Need("rollback", "mirror", "target", (_O.READ,), Part.TOPICS, "the reverse mirror reads the target"),
     Need("rollback", "mirror", "target", (_O.CREATE, _O.WRITE), Part.REVERSE_SYNCS, "write pairs of offsets"),
+    Need("rollback --offsets", "conductor", "source", (_O.READ,), Part.GROUPS, _PUT_BACK, True),
+    Need("rollback --offsets", "conductor", "source", (_O.READ,), Part.TOPICS, _PUT_BACK, True),
 )
 HEAD = ("step", "who", "cluster", "operations", "resource", "why")
 _WHO = {"conductor": "kafka-cutover", "mirror": "MirrorMaker 2", "worker": "Connect's workers"}
@@ -178,24 +183,25 @@ def demands_of(scope: Scope) -> list[Demand]:
 
 
 def _resources(need: Need, scope: Scope) -> Iterator[tuple[str | None, Resource]]:
-    if need.part == Part.CLUSTER:
+    if need.part == Part.CLUSTER or (need.part == Part.FENCE and any(b.planned.fence for b in scope.batches)):
         yield None, Resource("CLUSTER", CLUSTER_NAME)
     elif need.part == Part.HEARTBEATS:
         yield None, Resource("TOPIC", "heartbeats")
-    elif need.part == Part.CONTROL:
-        names = [name for reached in scope.plan.reach for name in parse_channels(reached.channel)]
-        for name in names:
-            if isinstance(name, TopicName) and name.cluster == need.cluster:
-                yield None, Resource("TOPIC", name.topic)
-    elif need.part == Part.STATUSES:
-        statuses = scope.plan.statuses
-        topic = None if statuses is None else topic_of(place_of(statuses))
-        if topic is not None:
-            yield None, Resource("TOPIC", topic)
-    else:
+    elif need.part in (Part.CONTROL, Part.STATUSES):
+        yield from ((None, Resource("TOPIC", topic)) for topic in _own_topics(need, scope))
+    elif need.part != Part.FENCE:
         for batch in scope.batches:
             for resource in _of_batch(need.part, batch):
                 yield batch.name, resource
+
+
+def _own_topics(need: Need, scope: Scope) -> Iterator[str]:
+    """Return the control topics on the need's cluster, or the topic of statuses."""
+    if need.part == Part.CONTROL:
+        names = [name for reached in scope.plan.reach for name in parse_channels(reached.channel)]
+        yield from (each.topic for each in names if isinstance(each, TopicName) and each.cluster == need.cluster)
+    elif (statuses := scope.plan.statuses) is not None and (topic := topic_of(place_of(statuses))) is not None:
+        yield topic
 
 
 def _of_batch(part: Part, batch: ScopedBatch) -> Iterator[Resource]:
