@@ -21,6 +21,8 @@ ADDRESS = frozenset({"bootstrap.servers", "metadata.broker.list"})
 # Properties that the client refuses, or fails with, if the cluster's login or group protocol is another one.
 _TOKENS = ("oauth_cb", "sasl.oauthbearer.", "enable.sasl.oauthbearer.")
 _CLASSIC = ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy", "group.protocol.type")
+HEARTBEAT_MS = 500
+"""Heartbeat interval of a consumer that has switched cluster, unless the application or the cluster sets one."""
 _CONNECTION = re.compile(
     r"bootstrap\.|metadata\.broker\.|broker\.address\.|client\.|socket\.|security\.|sasl\.|oauth_cb|(enable\.)?s(sl|asl)\."
 )
@@ -133,6 +135,17 @@ def for_cluster(conf: Mapping[str, Any], cluster: Cluster | None) -> dict[str, A
     if str(cluster.properties.get("group.protocol", "")).strip().lower() == "consumer":
         useless += _CLASSIC
     return {k: v for k, v in merged.items() if k in cluster.properties or not k.startswith(useless)}
+
+
+def joining(conf: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a consumer's configuration with which it joins a group together with others that switch cluster.
+
+    The members of a group switch within a moment, not at the same time. A member that comes later waits until the first
+    one hears of it with its next heartbeat: 3 s by default, which would be most of the blackout.
+    """
+    if "heartbeat.interval.ms" in conf or str(conf.get("group.protocol", "")).strip().lower() == "consumer":
+        return dict(conf)
+    return {**conf, "heartbeat.interval.ms": HEARTBEAT_MS}
 
 
 def _mechanism(conf: Mapping[str, Any]) -> str | None:

@@ -24,14 +24,17 @@ class ConsumerClients:
         self._on_commit = on_commit
         self._own_threads: set[int] = set()
 
-    def build(self, cluster: ClusterName, file: CutoverFile | None) -> Any:
+    def build(self, cluster: ClusterName, file: CutoverFile | None, *, switches: bool = False) -> Any:
         """Construct a client of one cluster, whose callbacks never run on a thread of the shim.
 
-        Raises what the client's constructor raises, without secret values in the text.
+        switches: whether it replaces the client of the other cluster, and joins its group together with others. Raises
+        what the client's constructor raises, without secret values in the text.
         """
         if file is None:
             return RawConsumer(dict(self._conf))
-        conf = {**config.for_cluster(self._conf, file.clusters[cluster])}
+        conf = config.for_cluster(self._conf, file.clusters[cluster])
+        if switches:
+            conf = config.joining(conf)
         conf["on_commit"] = self._on_commit
         for name in _CALLBACKS:
             if callable(conf.get(name)):

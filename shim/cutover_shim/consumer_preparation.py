@@ -76,7 +76,7 @@ class ConsumerPreparation:
         route = self._route
         client = present = None
         try:
-            client = route.clients.build(goal, file)
+            client = route.clients.build(goal, file, switches=True)
             # Not the client in use: every call on a consumer waits for the application's running poll().
             present = route.clients.build_silent(route.cluster, file) if route.cluster is not None else None
             used = route.read_topics() + [p.topic for p in route.manual or []]

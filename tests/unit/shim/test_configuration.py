@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaException
 from cutover_shim import Consumer, CutoverFileError, Producer
-from cutover_shim.config import for_cluster, group_of
+from cutover_shim.config import HEARTBEAT_MS, for_cluster, group_of, joining
 from cutover_shim.cutover_file import Cluster, parse
 
 from .conftest import Switch, until
@@ -40,6 +40,16 @@ def cluster(**properties: Any) -> Cluster:
 
 def token(_config: str) -> tuple[str, float]:
     raise AssertionError("nobody needs a token here")
+
+
+@pytest.mark.parametrize(
+    ("given", "beats"),
+    [({}, HEARTBEAT_MS), ({"heartbeat.interval.ms": 3000}, 3000), ({"group.protocol": "Consumer"}, None)],
+)
+def test_a_consumer_that_switches_beats_often_unless_that_is_set(given: dict[str, Any], beats: int | None) -> None:
+    conf = joining({"group.id": "g", **given})
+    assert conf.get("heartbeat.interval.ms") == beats
+    assert conf.items() >= given.items()
 
 
 @pytest.mark.parametrize(
