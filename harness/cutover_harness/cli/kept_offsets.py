@@ -12,6 +12,7 @@ from cutover_harness.admin import Admin
 from cutover_harness.conductor import snapshots
 from cutover_harness.conductor.config import ConductorConfig
 from cutover_harness.errors import UsageError
+from cutover_harness.words import counted
 
 
 @dataclass(frozen=True)
@@ -39,4 +40,4 @@ class KeptOffsets:
     def put_back(self) -> None:
         """Set the offsets, and print how many. Raises UsageError as `snapshots.put_back` does."""
         for group, count in snapshots.put_back(self.snapshot, self.source, self.config.groups).items():
-            typer.echo(f"  group {group}: {count} offsets are set on the source, and were read back")
+            typer.echo(f"  group {group}: {counted(count, 'offset')} set on the source, and read back")

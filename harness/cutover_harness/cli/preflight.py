@@ -12,13 +12,14 @@ import typer
 from cutover_harness import exit_codes
 from cutover_harness.cli.option_groups import with_option_groups
 from cutover_harness.cli.preflight_asked import PlanOptions
-from cutover_harness.cli.preflight_output import WITHOUT_PLAN, counts, lines, many, summary
+from cutover_harness.cli.preflight_output import WITHOUT_PLAN, counts, lines, summary
 from cutover_harness.cli.preflight_plan import preflight_plan
 from cutover_harness.errors import UsageError
 from cutover_harness.preflight.check import check
 from cutover_harness.preflight.model import Finding, Inventory, Plan, Severity, Version
 from cutover_harness.preflight.read import read_client, read_cluster, read_target_acks
 from cutover_harness.properties_file import read_properties
+from cutover_harness.words import counted
 
 _SOURCE_HELP = "Client properties of the source cluster (librdkafka's); ${NAME} and ${file:PATH} hold secrets."
 
@@ -138,9 +139,9 @@ def _json(inventory: Inventory, findings: list[Finding]) -> str:
 
 def _text(inventory: Inventory, findings: list[Finding]) -> str:
     looked = [
-        many(len(inventory.source.topics), "topic"),
-        many(len(inventory.source.groups), "group"),
-        many(len(inventory.clients), "client"),
+        counted(len(inventory.source.topics), "topic"),
+        counted(len(inventory.source.groups), "group"),
+        counted(len(inventory.clients), "client"),
     ]
     if inventory.target is not None:
         looked.append(f"the target is {inventory.target.kind}")

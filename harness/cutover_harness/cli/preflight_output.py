@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from cutover_harness.preflight.model import Finding, Severity
+from cutover_harness.words import counted
 
 WITHOUT_PLAN = tuple(each for each in Severity if each != Severity.UNKNOWN)
 """Without a plan a cluster that cannot be read is an error."""
@@ -32,9 +33,6 @@ def lines(findings: Sequence[Finding]) -> list[str]:
 
 def summary(numbers: dict[str, int]) -> str:
     """Return the numbers of findings in words."""
-    return ", ".join(f"{count} unknown" if name == "unknown" else many(count, name) for name, count in numbers.items())
-
-
-def many(count: int, what: str) -> str:
-    """Return a number of things, such as `1 topic`."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
+    return ", ".join(
+        f"{count} unknown" if name == "unknown" else counted(count, name) for name, count in numbers.items()
+    )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 
-from cutover_harness.cli.preflight_output import counts, lines, many, summary
+from cutover_harness.cli.preflight_output import counts, lines, summary
 from cutover_harness.planning.read import ReadPlan
 from cutover_harness.preflight.planned.check import Checked
 from cutover_harness.preflight.planned.facts import Facts
 from cutover_harness.preflight.planned.grants import commands
 from cutover_harness.types import ClusterName
+from cutover_harness.words import counted
 
 
 def _bootstrap(facts: Facts) -> dict[ClusterName, str]:
@@ -40,12 +41,12 @@ def as_json(read: ReadPlan, facts: Facts, found: Checked) -> str:
 def as_text(facts: Facts, found: Checked) -> str:
     """Return the findings, and what was checked."""
     looked = [
-        many(len(facts.scope.batches), "batch")
+        counted(len(facts.scope.batches), "batch")
         if len(facts.scope.batches) == 1
         else f"{len(facts.scope.batches)} batches",
-        many(len(facts.scope.topics), "topic"),
-        many(len(facts.scope.groups), "group"),
-        "statuses not named" if facts.fleet is None else many(len(facts.fleet.clients), "shim client"),
+        counted(len(facts.scope.topics), "topic"),
+        counted(len(facts.scope.groups), "group"),
+        "statuses not named" if facts.fleet is None else counted(len(facts.fleet.clients), "shim client"),
         f"the target is {facts.target.cluster.kind}",
     ]
     return "\n".join(

@@ -22,6 +22,7 @@ from cutover_harness.watching.serving import Serve, serving
 from cutover_harness.watching.terminal import lines_of
 from cutover_harness.watching.views import Snapshot
 from cutover_harness.watching.watcher import Watcher
+from cutover_harness.words import counted
 
 _EVERY_S = 1.0
 
@@ -89,5 +90,5 @@ def now(batch: BatchProgress) -> str:
         return f"{batch.step or 'between two steps'}"
     if batch.progress == "begun":
         why = f": {batch.missed}" if batch.missed else ""
-        return f"no conductor runs, {len(batch.left)} steps are left{why}"
+        return f"no conductor runs, {counted(len(batch.left), 'step')} left{why}"
     return ""

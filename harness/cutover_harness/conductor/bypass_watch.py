@@ -23,6 +23,7 @@ from cutover_harness.procedure.entries import START
 from cutover_harness.procedure.gates import Gate, Reading
 from cutover_harness.procedure.whereabouts import ROLES, Away, Whereabouts, allowed, whereabouts
 from cutover_harness.types import ClusterName, PartitionId
+from cutover_harness.words import counted
 
 EVERY_S = 1.0
 GATE = "nobody bypasses the route"
@@ -146,7 +147,8 @@ class BypassWatch:
             return "", "clients have just attested where they are, and the next look shows what has happened since"
         if absent:
             return "", f"not every client attests where it is: {'; '.join(absent.values())}"
-        return f"{len(topics)} topics and {len(self.route.groups)} groups looked at on both clusters", None
+        topics_, groups = counted(len(topics), "topic"), counted(len(self.route.groups), "group")
+        return f"{topics_} and {groups} looked at on both clusters", None
 
     def _absent(self, where: Whereabouts, statuses: StatusSource) -> dict[str, str]:
         """Return the roles of which not every client attests where it is, with the reason."""

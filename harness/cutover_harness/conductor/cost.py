@@ -11,6 +11,7 @@ from cutover_harness.procedure.names import StepName
 from cutover_harness.procedure.state import NO_WAY_BACK, RouteState
 from cutover_harness.procedure.steps import step_of
 from cutover_harness.types import Location, PartitionId
+from cutover_harness.words import counted
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,12 @@ def cost(state: RouteState, now: Now) -> list[str]:
         lines.append("consumption is paused until consumers are back on the source, and is delayed by that")
     elif state.consumers == "target" or state.overlap:
         lines += [
-            f"what group {group} has consumed on the target is consumed again on the source: at most {count:,} records"
+            f"what group {group} has consumed on the target is consumed again on the source: at most "
+            f"{counted(count, 'record')}"
             for group, count in sorted(now.unread.items())
         ]
     if state.producers == "hold":
-        lines.append(f"production is paused until producers are back on the source; {now.queued:,} messages wait")
+        lines.append(f"production is paused until producers are back on the source; messages that wait: {now.queued:,}")
     elif state.producers == "target":
         lines.append("production pauses while producers move back")
         lines.append(_native(state, now.native))

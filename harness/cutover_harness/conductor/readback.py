@@ -19,6 +19,7 @@ from cutover_harness.procedure.protocols import ClusterLike
 from cutover_harness.procedure.state import RouteState
 from cutover_harness.types import Location, Role
 from cutover_harness.waits import wait_until
+from cutover_harness.words import counted
 
 _WAIT_S = 5.0
 _POLL_S = 0.2
@@ -149,7 +150,7 @@ def _members(members: Mapping[str, int], state: RouteState, clusters: Mapping[Lo
         except (KafkaException, UsageError) as why:
             found.unknown.append(f"{group}: {' '.join(str(why).split())}")
             continue
-        words = f"{group} has {there} of {count} members on {state.consumers}"
+        words = f"{group} has {there} of {counted(count, 'member')} on {state.consumers}"
         (found.proved if there >= count else found.wrong).append(words)
     return found
 

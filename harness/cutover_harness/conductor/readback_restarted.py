@@ -14,6 +14,7 @@ from cutover_harness.procedure.restarted import Growth, RestartedClient
 from cutover_harness.procedure.state import RouteState
 from cutover_harness.types import Location
 from cutover_harness.waits import wait_until
+from cutover_harness.words import counted
 
 _SLOW_S = 20.0
 """How much longer than the quiet time it looks: a cluster may answer slowly, and partitions may come and go."""
@@ -48,7 +49,7 @@ def read_back_restarted(
 def _group(group: RestartedClient, place: Location, clusters: Clusters, found: ReadBack) -> None:
     for cluster, admin in clusters.items():
         count = len(admin.member_names(group.name))
-        words = f"group {group.name} has {count} members on {cluster}"
+        words = f"group {group.name} has {counted(count, 'member')} on {cluster}"
         if cluster == place:
             (found.proved if count >= (group.instances or 1) else found.wrong).append(words)
         elif count:
@@ -75,7 +76,7 @@ def _producers(
     growth.quiet_s()
     quiet = wait_until(growth.quiet_s, quiet_s + _SLOW_S, done=lambda seen: seen >= quiet_s or bool(growth.grown))
     if growth.grown:
-        grown = ", ".join(f"{topic} got {count} records" for topic, count in sorted(growth.grown.items()))
+        grown = ", ".join(f"{topic} got {counted(count, 'record')}" for topic, count in sorted(growth.grown.items()))
         found.wrong.append(f"{names}: {grown} on {other}")
     elif quiet < quiet_s:
         found.unknown.append(f"{names}: partitions on {other} came and went, or it answered slowly: run it again")

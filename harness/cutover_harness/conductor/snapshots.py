@@ -20,6 +20,7 @@ from cutover_harness.inputs import read_input
 from cutover_harness.mirror import Batch
 from cutover_harness.procedure.protocols import ClusterLike
 from cutover_harness.types import ClusterName, PartitionId
+from cutover_harness.words import counted
 
 FOLDER = "snapshots"
 _AT_ONCE = 8
@@ -131,8 +132,8 @@ def put_back(snapshot: Snapshot, cluster: Admin, groups: Sequence[str]) -> dict[
         for group in groups:
             if names := cluster.member_names(group):
                 raise UsageError(
-                    f"group {group} has {len(names)} members on the source ({names[0]}): its offsets can be set only "
-                    f"while it has none; nothing was changed"
+                    f"group {group} has {counted(len(names), 'member')} on the source ({names[0]}): its offsets can be "
+                    f"set only while it has none; nothing was changed"
                 )
         counts = {}
         for group in groups:
@@ -160,7 +161,7 @@ def words(snapshot: Snapshot, now: Mapping[str, Mapping[PartitionId, int]]) -> l
         )
         more = f" and {len(differ) - 5} more" if len(differ) > 5 else ""
         which = f": {shown}{more}" if differ else ""
-        lines.append(f"group {group}: {len(differ)} of {len(wanted)} offsets differ{which}")
+        lines.append(f"group {group}: of {counted(len(wanted), 'offset')} {len(differ)} differ{which}")
     return lines
 
 

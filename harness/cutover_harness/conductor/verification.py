@@ -19,6 +19,7 @@ from cutover_harness.verify.batch import Progress, Wanted, verify_batch
 from cutover_harness.verify.model import Count, Partition, Verification
 from cutover_harness.verify.outcome import of_records
 from cutover_harness.verify.request import of_plan
+from cutover_harness.words import counted
 
 NAME = "verified"
 _NOTE_EVERY_S = 2.0
@@ -72,7 +73,8 @@ class VerifiedBatch:
             "waits",
             number,
             NAME,
-            waits_for=f"{seen.records:,} records compared, {seen.partitions} of {seen.of_partitions} partitions{left}",
+            waits_for=f"{counted(seen.records, 'record')} compared, {seen.partitions} of "
+            f"{counted(seen.of_partitions, 'partition')}{left}",
             elapsed_s=seen.seconds,
             idle_s=0.0,
             deadline_s=deadline_s,
@@ -125,7 +127,9 @@ def reading(result: Verification, *, accepts_unproved: bool) -> Reading:
     """Return what a verification means for the gate. Groups have read on the target since, so they do not count."""
     outcome, reasons = of_records(result.partitions, sample=result.sample is not None, absent=result.absent)
     compared = sum(each.compared for each in result.partitions)
-    evidence = f"{compared:,} records in {len(result.partitions)} partitions are equal on both clusters"
+    evidence = (
+        f"equal on both clusters: {counted(compared, 'record')} in {counted(len(result.partitions), 'partition')}"
+    )
     more = len(reasons) - _MOST_REASONS
     shown = "; ".join(reasons[:_MOST_REASONS]) + (f"; and {more} more" if more > 0 else "")
     if outcome == "equal":

@@ -11,9 +11,9 @@ from confluent_kafka import ConsumerGroupTopicPartitions
 
 from cutover_harness.inventory.calls import TIMEOUT_S, Calls
 from cutover_harness.inventory.model import GroupEntry, GroupTopic, Member
-from cutover_harness.inventory.words import counted
 from cutover_harness.inventory.writes import UNKNOWN, Offsets
 from cutover_harness.types import PartitionId
+from cutover_harness.words import counted
 
 _SLICE = 100
 GROUPS = "groups"

@@ -9,7 +9,7 @@ from cutover_harness.inventory.broker_calls import BrokerCallError, BrokerCalls
 from cutover_harness.inventory.calls import Calls
 from cutover_harness.inventory.model import TopicEntry
 from cutover_harness.inventory.topics import Layout
-from cutover_harness.inventory.words import counted
+from cutover_harness.words import counted
 
 SIZES = "sizes of topics"
 

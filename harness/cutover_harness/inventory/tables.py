@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from cutover_harness.inventory.model import PARTIAL, ClusterListing, Gap, GroupEntry, Listing, TopicEntry
-from cutover_harness.inventory.words import counted, date, flags, lag_of, number, rate, size, workers_of, writers_of
+from cutover_harness.inventory.words import date, flags, lag_of, number, rate, size, workers_of, writers_of
+from cutover_harness.words import counted
 
 MOST_ROWS = 60
 """Rows of a table on the terminal; the JSON and the page have all."""

@@ -13,7 +13,7 @@ from cutover_harness.errors import UsageError
 from cutover_harness.internal_topics import internal
 from cutover_harness.inventory.calls import TIMEOUT_S, Calls
 from cutover_harness.inventory.model import TopicEntry
-from cutover_harness.inventory.words import counted
+from cutover_harness.words import counted
 
 _SLICE = 200
 CONFIGS = "configurations of topics"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from cutover_harness.inventory.model import ConnectCluster, GroupEntry, TopicEntry
+from cutover_harness.words import counted
 
 UNKNOWN = "?"
 
@@ -23,11 +24,6 @@ def size(count: float | None) -> str:
 def number(count: int | None) -> str:
     """Return a number."""
     return UNKNOWN if count is None else f"{count:,}"
-
-
-def counted(count: int, thing: str) -> str:
-    """Return a number of things, such as `1 broker`."""
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def workers_of(connect: ConnectCluster) -> str:

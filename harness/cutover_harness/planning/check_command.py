@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from cutover_harness import exit_codes
-from cutover_harness.inventory.words import counted
 from cutover_harness.masking import printable
 from cutover_harness.planning.check import check_plan
+from cutover_harness.words import counted
 
 
 def check(

@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cutover_harness.inventory.words import counted, size
+from cutover_harness.inventory.words import size
 from cutover_harness.planning.model import PlanFile, PlannedBatch
+from cutover_harness.words import counted
 
 _COLUMNS = ("topics", "groups", "producers", "path", "to mirror", "minutes", "expires in")
 

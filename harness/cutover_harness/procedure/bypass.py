@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from cutover_harness.types import ClusterName, PartitionId, Role
+from cutover_harness.words import counted
 
 Kind = Literal["straggler", "early"]
 Standing = Literal["active", "quiet", "stays", "accepted", "over"]
@@ -135,11 +136,15 @@ class Bypass:
             + ("" if each.first == each.last else f" to {each.last}")
             for (topic, number), each in sorted(its.records.items())[:_MOST_SHOWN]
         ]
-        more = f" and {len(its.records) - _MOST_SHOWN} partitions more" if len(its.records) > _MOST_SHOWN else ""
+        more = (
+            f" and {counted(len(its.records) - _MOST_SHOWN, 'more partition')}"
+            if len(its.records) > _MOST_SHOWN
+            else ""
+        )
         who = f"; written by {', '.join(its.writers[:_MOST_SHOWN])}" if its.writers else ""
         shown = f"; {its.samples[0]}" if its.samples else ""
         return (
-            f"{its.kind} producer on the {its.cluster}: topic {its.name} got {many(self.count, 'record')} "
+            f"{its.kind} producer on the {its.cluster}: topic {its.name} got {counted(self.count, 'record')} "
             f"({', '.join(parts)}{more}{who}{shown}){_remedy(self)}"
         )
 
@@ -205,11 +210,6 @@ def _remedy(found: Bypass) -> str:
             return f": accepted, its records stay on the {its.cluster} alone"
         case _:
             return ": it is over"
-
-
-def many(count: int, what: str) -> str:
-    """Return a number with its word."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 @dataclass

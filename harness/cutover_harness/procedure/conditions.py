@@ -13,6 +13,7 @@ from cutover_harness.procedure.protocols import ClusterLike, MirrorLike
 from cutover_harness.procedure.settling import Settling
 from cutover_harness.procedure.target_state import skipping
 from cutover_harness.types import Location, Role
+from cutover_harness.words import counted
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,16 @@ class Conditions:
 
         def read() -> Reading:
             found = {group: cluster.members(group) for group in members}
-            late = [f"{group} has {n} of {members[group]} members" for group, n in found.items() if n < members[group]]
+            late = [
+                f"{group} has {n} of {counted(members[group], 'member')}"
+                for group, n in found.items()
+                if n < members[group]
+            ]
             return Reading(
                 open=bool(members) and not late,
                 never=not members,
                 waits_for="; ".join(late) or "the members that have to join are not known",
-                evidence=f"{sum(found.values())} members on {place}",
+                evidence=f"{counted(sum(found.values()), 'member')} on {place}",
                 left=sum(max(0, count - found[group]) for group, count in members.items()),
             )
 
@@ -89,14 +94,15 @@ class Conditions:
             topics = self.mirror.topics()
             source, target = self.source.partitions(topics), self.target.partitions(topics)
             short = [
-                f"{topic} has {target.get(topic, 0)} of {count} partitions on the target"
+                f"{topic} has {target.get(topic, 0)} of {counted(count, 'partition')} on the target"
                 for topic, count in source.items()
                 if target.get(topic, 0) < count
             ]
             return Reading(
                 open=not short,
                 waits_for="; ".join(short),
-                evidence=f"running; {len(source)} topics, {sum(source.values())} partitions on the target",
+                evidence=f"running; {counted(len(source), 'topic')}, "
+                f"{counted(sum(source.values()), 'partition')} on the target",
                 left=len(short),
             )
 
@@ -108,13 +114,13 @@ class Conditions:
         def read() -> Reading:
             lag = self.mirror.lag()
             total, unknown = (lag.total, lag.not_compared) if self.safety else (lag.total - lag.amid, 0)
-            waits = f"lag {total} above {bar} records"
+            waits = f"lag {total} above {counted(bar, 'record')}"
             if total <= bar:
-                waits = f"lag {total} records, {unknown} more not compared yet, above {bar}"
+                waits = f"lag {counted(total, 'record')}, {unknown} more not compared yet, above {bar}"
             return Reading(
                 open=total + unknown <= bar,
                 waits_for=self._with_reason(waits),
-                evidence=f"lag {total} records, bar {bar}",
+                evidence=f"lag {counted(total, 'record')}, bar {bar}",
                 left=total + unknown,
             )
 

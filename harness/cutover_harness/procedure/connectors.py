@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from cutover_harness.procedure.gates import Gate, Reading
 from cutover_harness.types import ClusterName, Role
+from cutover_harness.words import counted
 
 Offset = tuple[Mapping[str, Any], Mapping[str, Any] | None]
 """A source connector's own partition and offset."""
@@ -222,7 +223,7 @@ def prepared(connect: ConnectLike, connectors: Sequence[MovedConnector], place: 
             if wrong is not None:
                 waits.append(f"connector {each.name} on {place} {wrong}")
             elif source:
-                evidence.append(f"connector {each.name} has the {len(kept.offsets)} offsets that it had")
+                evidence.append(f"connector {each.name} has its {counted(len(kept.offsets), 'offset')}")
             elif each.role == "producer":
                 evidence.append(f"connector {each.name} has its earlier offsets on {place}")
             else:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cutover_harness.procedure.entries import START
 from cutover_harness.procedure.gates import Gate, Reading
 from cutover_harness.procedure.protocols import ClusterLike, JournalLike, MirrorLike
+from cutover_harness.words import counted
 
 Ids = Mapping[str, Mapping[str, str]]
 """Cluster name -> topic -> id, empty for a cluster that has no ids (before Kafka 2.8)."""
@@ -113,9 +114,9 @@ def identified(mirrored: Sequence[str], ids: Ids) -> list[str]:
     anonymous = {name: [topic for topic in mirrored if topics.get(topic) == ""] for name, topics in ids.items()}
     count = len(mirrored) - len({topic for topics in anonymous.values() for topic in topics})
     return [
-        f"{count} topics are those that were mirrored first, and retention has overtaken none",
+        f"{counted(count, 'topic')} as mirrored first, and retention has overtaken none",
         *(
-            f"not known on the {name} for {len(topics)} topics ({', '.join(topics[:_NAMED])}"
+            f"not known on the {name} for {counted(len(topics), 'topic')} ({', '.join(topics[:_NAMED])}"
             f"{', …' if len(topics) > _NAMED else ''}): they have no topic id (Kafka before 2.8, or an "
             "inter.broker.protocol.version before it), so a recreated topic does not show"
             for name, topics in anonymous.items()
@@ -139,11 +140,11 @@ def uneven(mirrored: Sequence[str], now: Counts, first: Counts) -> list[str]:
     for topic in mirrored:
         source, target = now["source"].get(topic, 0), now["target"].get(topic, 0)
         if target < source:
-            words.append(f"topic {topic} has {target} of {source} partitions on the target")
+            words.append(f"topic {topic} has {target} of {counted(source, 'partition')} on the target")
         elif target > source and target > first["target"].get(topic, 0):
             words.append(
-                f"topic {topic} got {target} partitions on the target and has {source} on the source, so producers "
-                "would send keys to other partitions: add partitions on the source"
+                f"topic {topic} got {counted(target, 'partition')} on the target and has {source} on the source, so "
+                "producers would send keys to other partitions: add partitions on the source"
             )
     return words
 
@@ -151,7 +152,7 @@ def uneven(mirrored: Sequence[str], now: Counts, first: Counts) -> list[str]:
 def grown(now: Counts, first: Counts) -> list[str]:
     """Return, in words, which source topics have more partitions than when the task was created."""
     return [
-        f"topic {topic} grew from {had} to {has} partitions on the source"
+        f"topic {topic} grew from {had} to {counted(has, 'partition')} on the source"
         for topic, had in sorted(first["source"].items())
         if (has := now["source"].get(topic, 0)) > had
     ]

@@ -15,6 +15,7 @@ from cutover_harness.errors import UsageError
 from cutover_harness.procedure.gates import Gate, Reading
 from cutover_harness.procedure.protocols import ClusterLike
 from cutover_harness.types import Location, PartitionId, Role
+from cutover_harness.words import counted
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,16 @@ def joined(groups: Sequence[RestartedClient], cluster: ClusterLike, place: Locat
     def read() -> Reading:
         there = {each: cluster.members(each.name) for each in groups}
         waits = [
-            f"group {each.name} has {count} of {each.instances or 1} members on {place}: start them there"
+            f"group {each.name} has {count} of {counted(each.instances or 1, 'member')} on {place}: start them there"
             for each, count in there.items()
             if count < (each.instances or 1)
         ]
         return Reading(
             open=not waits,
             waits_for="; ".join(waits),
-            evidence="; ".join(f"{each.name} has {count} members on {place}" for each, count in there.items()),
+            evidence="; ".join(
+                f"{each.name} has {counted(count, 'member')} on {place}" for each, count in there.items()
+            ),
             left=sum(max(0, (each.instances or 1) - count) for each, count in there.items()),
         )
 
@@ -118,7 +121,7 @@ def quiet(
 
     def read() -> Reading:
         quiet_s = growth.quiet_s()
-        grown = ", ".join(f"{topic} got {count} records" for topic, count in sorted(growth.grown.items()))
+        grown = ", ".join(f"{topic} got {counted(count, 'record')}" for topic, count in sorted(growth.grown.items()))
         why = f"; {grown} on {place}: stop what writes there" if grown else ""
         if not growth.seen:  # as of a broker that has just started: what cannot be seen may grow
             why = f"; {place} shows none of the batch's topics"
@@ -134,4 +137,4 @@ def quiet(
 def _members(names: Sequence[str]) -> str:
     shown = ", ".join(names[:5])
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return f"{len(names)} member{'' if len(names) == 1 else 's'} ({shown}{more})"
+    return f"{counted(len(names), 'member')} ({shown}{more})"

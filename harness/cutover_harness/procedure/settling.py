@@ -11,6 +11,7 @@ from confluent_kafka import KafkaException
 from cutover_harness.errors import UsageError
 from cutover_harness.procedure.gates import Reading
 from cutover_harness.procedure.protocols import GroupProgressLike, MirrorLike
+from cutover_harness.words import counted
 
 Rows = Mapping[str, Sequence[GroupProgressLike]]
 
@@ -49,7 +50,9 @@ class Settling:
             count = sum(len(its) for its in rows.values())
             ours = f", {len(self._set)} of them set with proof" if self._set else ""
             return Reading(
-                open=True, evidence=f"last commits of {len(rows)} groups translated in {count} partitions{ours}"
+                open=True,
+                evidence=f"last commits of {counted(len(rows), 'group')} translated in "
+                f"{counted(count, 'partition')}{ours}",
             )
         words = "; ".join(_describe(group, len(rows[group]), late[group]) for group in self.groups)
         if down := list(self.mirror.translating()):
@@ -100,4 +103,4 @@ def _describe(group: str, total: int, late: Sequence[GroupProgressLike]) -> str:
     without = sum(row.target_committed is None for row in late)
     early = f", {len(late) - without} translated early" if len(late) > without else ""
     none = f", {without} without any offset" if without else ""
-    return f"{group} {total - len(late)} of {total} partitions translated to the last commit{early}{none}"
+    return f"{group} {total - len(late)} of {counted(total, 'partition')} translated to the last commit{early}{none}"

@@ -16,6 +16,7 @@ from cutover_harness.errors import UsageError
 from cutover_harness.procedure.gates import Gate, Reading
 from cutover_harness.procedure.protocols import ClusterLike, JournalLike, MirrorLike
 from cutover_harness.types import PartitionId
+from cutover_harness.words import counted
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class Found:
             if partition not in self.mirrored:
                 records[partition[0]] += count
         words = [
-            f"topic {topic} holds {_many(count, 'record')} on the target that this batch has not mirrored: delete the "
-            "topic there, or leave it out of the batch"
+            f"topic {topic} holds {counted(count, 'record')} on the target that this batch has not mirrored: delete "
+            "the topic there, or leave it out of the batch"
             for topic, count in sorted(records.items())
             if count
         ]
@@ -69,7 +70,7 @@ class Found:
 def active(members: Mapping[str, int]) -> list[str]:
     """Return, in words, which groups have members on the target."""
     return [
-        f"group {group} has {_many(count, 'member')} on the target, which commits there: stop them"
+        f"group {group} has {counted(count, 'member')} on the target, which commits there: stop them"
         for group, count in sorted(members.items())
         if count
     ]
@@ -98,8 +99,8 @@ class TargetState:
                 open=not wrong and not members,
                 never=bool(wrong),
                 waits_for="; ".join([*wrong, *members]),
-                evidence=f"no foreign records, offsets or members of {len(self.groups)} groups"
-                + (f"; {_many(own, 'record')} mirrored by an earlier task of this batch" if own else ""),
+                evidence=f"no foreign records, offsets or members of {counted(len(self.groups), 'group')}"
+                + (f"; {counted(own, 'record')} mirrored by an earlier task of this batch" if own else ""),
             )
 
         return Gate("target unused", read, deadline_s)
@@ -122,7 +123,7 @@ class TargetState:
             return Reading(
                 open=not waits,
                 waits_for="; ".join(waits),
-                evidence=f"{len(self.groups)} groups have no members on the target",
+                evidence=f"{counted(len(self.groups), 'group')} without members on the target",
             )
 
         return Gate("no consumers on the target", read, deadline_s)
@@ -136,7 +137,7 @@ class TargetState:
 
         def read() -> Reading:
             closed = skipping(self.mirror, self.groups, held=held, offsets=offsets)
-            evidence = f"{len(self.groups)} groups find on the target all that they have not read"
+            evidence = f"the target has all that was not read by {counted(len(self.groups), 'group')}"
             return closed or Reading(open=True, evidence=evidence)
 
         return Gate("target has what groups need", read, deadline_s)
@@ -153,7 +154,7 @@ class TargetState:
                 open=not gone,
                 enough=True,
                 waits_for="; ".join(gone),
-                evidence=f"the source has all from the offsets of {len(self.groups)} groups on",
+                evidence=f"the source has all from the offsets of {counted(len(self.groups), 'group')} on",
             )
 
         return Gate("source has what groups read again", read, 0.0, waits_only=True)
@@ -177,11 +178,7 @@ def removed_on_source(groups: Sequence[str], source: ClusterLike, topics: Sequen
         for partition, at in sorted(source.committed(group, topics).items()):
             if (count := starts.get(partition, 0) - at) > 0:
                 gone.append(
-                    f"the source has removed up to {_many(count, 'record')} of {partition[0]}-{partition[1]} that "
+                    f"the source has removed up to {counted(count, 'record')} of {partition[0]}-{partition[1]} that "
                     f"group {group} has not read there: it resumes by its auto.offset.reset"
                 )
     return gone
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -19,7 +19,8 @@ from cutover_harness.inventory.model import (
 )
 from cutover_harness.inventory.page import html
 from cutover_harness.inventory.tables import print_listing
-from cutover_harness.inventory.words import counted, workers_of
+from cutover_harness.inventory.words import workers_of
+from cutover_harness.words import counted
 from rich.console import Console
 
 from tests.unit.conductor.run_folder import command_line
