@@ -49,10 +49,11 @@ class ControlTopic(Generic[Log]):
         redact: Callable[[str], str] = lambda text: text,
         create: bool = True,
     ) -> None:
-        self.name = str(name)
+        self.name, self.topic_name = str(name), name
         self._topic = name.topic
-        self._config = properties_of(config)
-        self._redact, self._create, self._log = redact, create, log
+        self.config = self._config = properties_of(config)
+        self.redact = self._redact = redact
+        self._create, self._log = create, log
         self._admin: Admin | None = None
         self._producer: Producer | None = None
         self._heard: list[KafkaError] = []

@@ -13,12 +13,18 @@ from cutover_harness.locks import FileLock
 _LOCK_WAIT_S = 10.0
 
 
+def lease_file_of(cutover_file: Path) -> Path:
+    """Return the file next to a cutover file in which its lease is."""
+    return cutover_file.with_name(f".{cutover_file.name}.lease")
+
+
 class LeaseFile:
     """The lease in the file `path`. Its folder is created if it is missing."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.name = str(path)
+        self.hidden = False  # a file that is no lease is refused
 
     def read(self) -> Lease | None:
         """Return the lease in force, None if there is none. Raises UsageError."""

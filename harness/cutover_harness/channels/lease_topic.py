@@ -17,7 +17,8 @@ from cutover_harness.channels.names import TopicName
 class LeaseLog(TopicLog):
     """The leases in the topic. Records that the keys do not verify are left out.
 
-    current: the one in force. newer: whether the last record is of a later version, so that it is not known who has it.
+    current: the one in force. hidden: whether the last record is no lease, and no lease was read before it: compaction
+    may have removed one. newer: whether the last record is of a later version, so that it is not known who has it.
     """
 
     key = KEY
@@ -25,23 +26,24 @@ class LeaseLog(TopicLog):
     def __init__(self, name: str, topic: str, config: Mapping[str, str], keys: Sequence[bytes]) -> None:
         super().__init__(name, topic, config, keys)
         self.current: Lease | None = None
-        self.newer = False
+        self.newer = self.hidden = False
 
     def restart(self, topic_id: str) -> None:
         """Read from the beginning: the topic is new, or was recreated."""
         super().restart(topic_id)
-        self.current, self.newer = None, False
+        self.current, self.newer, self.hidden = None, False, False
 
     def scan(self) -> None:
         """Read on to the topic's end. Raises MirrorError."""
         for record in self._new():
+            self.hidden = self.current is None
             try:
                 body = body_of((record.value or b"").decode(errors="surrogateescape"), self._keys)
             except CutoverFileError:
                 continue
             self.newer = is_newer(body)
             if (lease := Lease.from_text(body)) is not None:
-                self.current = in_force([lease], self.current)
+                self.current, self.hidden = in_force([lease], self.current), False
 
 
 class LeaseTopic(ControlTopic[LeaseLog]):
@@ -58,6 +60,11 @@ class LeaseTopic(ControlTopic[LeaseLog]):
         log = LeaseLog(name.cluster or "named", name.topic, properties_of(config), keys)
         super().__init__(name, config, log, redact=redact)
         self._keys = keys
+
+    @property
+    def hidden(self) -> bool:
+        """Whether a record that is no lease may hide one."""
+        return self._log.hidden
 
     def read(self) -> Lease | None:
         """Return the lease in force, None if there is none. Raises ChannelError."""

@@ -69,6 +69,10 @@ class Lease:
         """Return the end of the lease."""
         return replace(self, number=self.number + 1, until=now, ended=True)
 
+    def is_ahead(self, now: float) -> bool:
+        """Whether it lasts for longer than a lease can, so that the clock of its holder is ahead of this one."""
+        return self.until - now > self.lasts_s
+
     @property
     def words(self) -> str:
         """The holder and the times, in words."""
@@ -140,6 +144,11 @@ class LeaseStore(Protocol):
         """The place, in messages."""
         ...
 
+    @property
+    def hidden(self) -> bool:
+        """Whether what was read last may hide a lease: it is no lease, and nothing before it is there any more."""
+        ...
+
     def read(self) -> Lease | None:
         """Return the lease in force, None if there is none. Raises UsageError if that cannot be read now."""
         ...
@@ -172,12 +181,17 @@ def refusal(current: Lease | None, now: float, *, take_over: bool, gone: bool, s
     if current is None or current.ended or (gone and same_run):
         return None
     expired = now >= current.until
-    if expired and take_over:
-        return None
+    if (expired or current.is_ahead(now)) and take_over:
+        return None  # it is watched first
     if expired:
         return (
             f"{current.words}, and it has expired at {moment(current.until)}: make sure that this run has ended, then "
             f"repeat with --take-over"
+        )
+    if current.is_ahead(now):
+        return (
+            f"{current.words}, until {moment(current.until)} by a clock that is ahead of this machine's: make sure "
+            f"that this run has ended, then repeat with --take-over, which watches it for {current.lasts_s:.0f} s first"
         )
     elsewhere = f"its process has ended, so continue in {current.holder.folder}; " if gone else ""
     if take_over:

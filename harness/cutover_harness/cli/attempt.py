@@ -58,7 +58,9 @@ class Attempt:
             self.folder.begin(self.plan)
             if again:
                 earlier = self.folder.set_aside(self.batch.name)
-                self.hooks.audit.write("again", batch=self.batch.name, earlier=str(earlier))
+                self.hooks.audit.write(
+                    "again", batch=self.batch.name, earlier=str(earlier.relative_to(self.folder.path))
+                )
             generation = self._write_route(config, source, held)
             typer.echo("waiting for the clients of the plan to report on the route", err=True)
             clients = preparation.await_clients(config, self.batch, generation).clients

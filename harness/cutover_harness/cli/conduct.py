@@ -92,7 +92,7 @@ def rollback(
         _ask(folder)
     with leasing.held() as held:
         if kept is not None:
-            kept.put_back()
+            kept.put_back(leasing.audit)
         return conducted(standing, clusters, steps, held, back=True, costs=lines)
 
 

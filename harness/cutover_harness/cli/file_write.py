@@ -18,6 +18,7 @@ from cutover_harness.channels.publish import Publisher
 from cutover_harness.channels.stranding import stranded, warnings
 from cutover_harness.channels.topic import TopicWriter
 from cutover_harness.cli.file_channels import ChannelOptions, Opened, WriteOptions, is_channel, opened
+from cutover_harness.cli.file_lease import refuse_leased
 from cutover_harness.cli.file_read import Live
 from cutover_harness.cli.file_words import against_cluster, difference, source_of
 from cutover_harness.cli.option_groups import with_option_groups
@@ -74,6 +75,7 @@ def set_(
             typer.echo(f"warning: {line}")
         for writer in found.writers:
             refuse_running_conductor(writer.name)
+        refuse_leased(found)
         confirm(found, after["generation"], write)
         publisher.publish(text, after["generation"])
         return written(publisher, found)

@@ -11,6 +11,7 @@ from confluent_kafka import KafkaException
 from cutover_harness.admin import Admin
 from cutover_harness.conductor import snapshots
 from cutover_harness.conductor.config import ConductorConfig
+from cutover_harness.cutover.audit import Audit
 from cutover_harness.errors import UsageError
 from cutover_harness.words import counted
 
@@ -19,6 +20,7 @@ from cutover_harness.words import counted
 class KeptOffsets:
     """A snapshot, for the groups of one route."""
 
+    file: Path
     snapshot: snapshots.Snapshot
     config: ConductorConfig
     source: Admin
@@ -26,7 +28,7 @@ class KeptOffsets:
     @classmethod
     def read(cls, file: Path, config: ConductorConfig, source: Admin) -> KeptOffsets:
         """Return the snapshot in a file. Raises UsageError."""
-        return cls(snapshots.read_snapshot(file, config.batch), config, source)
+        return cls(file, snapshots.read_snapshot(file, config.batch), config, source)
 
     def show(self) -> None:
         """Print which offsets would change. Raises UsageError if the source does not answer."""
@@ -37,7 +39,10 @@ class KeptOffsets:
         lines = snapshots.words(self.snapshot, now)
         typer.echo("\n  ".join(["offsets that are set on the source first:", *lines]))
 
-    def put_back(self) -> None:
-        """Set the offsets, and print how many. Raises UsageError as `snapshots.put_back` does."""
-        for group, count in snapshots.put_back(self.snapshot, self.source, self.config.groups).items():
+    def put_back(self, audit: Audit | None) -> None:
+        """Set the offsets, note and print how many. Raises UsageError as `snapshots.put_back` does."""
+        counts = snapshots.put_back(self.snapshot, self.source, self.config.groups)
+        if audit is not None:  # the file's name alone: the run's folder may be moved
+            audit.write("offsets set", batch=self.config.route, snapshot=self.file.name, groups=counts)
+        for group, count in counts.items():
             typer.echo(f"  group {group}: {counted(count, 'offset')} set on the source, and read back")

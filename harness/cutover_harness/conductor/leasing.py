@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cutover_harness.channels.lease_file import LeaseFile
+from cutover_harness.channels.lease_file import LeaseFile, lease_file_of
 from cutover_harness.channels.lease_topic import LeaseTopic
 from cutover_harness.channels.leases import Holder, Lease, LeaseStore, moment, refusal
 from cutover_harness.channels.names import TopicName, parse_channels
@@ -43,7 +43,7 @@ def stores_of(config: ConductorConfig) -> list[LeaseStore]:
         properties = {key: str(value) for key, value in cluster.properties.items()}
         stores.append(LeaseTopic(name, properties, keys=keys_of(config.key), redact=cluster.redact))
     if config.external:
-        stores.append(LeaseFile(config.cutover_file.with_name(f".{config.cutover_file.name}.lease")))
+        stores.append(LeaseFile(lease_file_of(config.cutover_file)))
     stores.append(LeaseFile(folder_of(config) / FILE))
     return stores
 
@@ -158,13 +158,15 @@ def take(
     """Take the lease in all stores. Raises UsageError if somebody else has it, or was faster; nothing is held then.
 
     watching: is called with the seconds for which a lease that has expired is watched first: by its holder's clock,
-    which may be late, it has not. After as long as a lease lasts it has expired by every clock.
+    which may be late, it has not. After as long as a lease lasts it has expired by every clock. The same for one of a
+    holder whose clock is ahead, and for one that may be hidden: a renewal would show it.
     """
     found = refuse_held(stores, me, clock(), take_over=take_over)
     left = [each for each in found.values() if each is not None and not each.ended]
     expired = [each for each in left if not (is_gone(each.holder) and is_same_run(each.holder, Path(me.folder)))]
-    if expired:
-        _watch(stores, found, max(each.lasts_s for each in expired), watching)
+    watched_s = [each.lasts_s for each in expired] + [lasts_s for store in stores if store.hidden]
+    if watched_s:
+        _watch(stores, found, max(watched_s), watching)
     hold, now = Hold(stores, secrets.token_hex(8), clock=clock), clock()
     try:
         for store in stores:
@@ -197,8 +199,8 @@ def _watch(
 
     if names := wait_until(changed, seconds, backoff_s=_WATCH_POLL_S):
         raise UsageError(
-            f"{names[0]}: the lease has expired by the clock of this machine, and is renewed nevertheless: compare the "
-            f"clocks; that run has not ended"
+            f"{names[0]}: the lease was renewed while it was watched, although it has expired by the clock of this "
+            f"machine, or could not be read: compare the clocks; that run has not ended"
         )
 
 

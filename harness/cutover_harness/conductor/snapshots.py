@@ -124,10 +124,11 @@ def put_back(snapshot: Snapshot, cluster: Admin, groups: Sequence[str]) -> dict[
     afterwards.
     """
     try:
-        if snapshot.source_id is not None and snapshot.source_id != (there_id := cluster.cluster_id()):
+        if snapshot.source_id != (there_id := cluster.cluster_id()):
             raise UsageError(
-                f"the snapshot has offsets of cluster {snapshot.source_id}, but the source is {there_id}: offsets of "
-                "one cluster mean nothing on another; nothing was changed"
+                f"the snapshot has offsets of cluster {snapshot.source_id or 'that it does not name'}, but the source "
+                f"is {there_id or 'one without an id'}: offsets of one cluster mean nothing on another; nothing was "
+                "changed"
             )
         for group in groups:
             if names := cluster.member_names(group):

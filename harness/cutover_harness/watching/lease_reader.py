@@ -31,9 +31,13 @@ class LeaseReader:
         try:
             if self._stores is None:
                 self._stores = stores_of(config)
-            return view(self._stores[0].read(), time.time())
+            found = view(self._stores[0].read(), time.time())
         except UsageError as why:
             return LeaseView("unknown", str(why))
+        store = self._stores[0]
+        if found is None and store.hidden:
+            return LeaseView("unknown", f"{store.name}: the last record of the lease is none, and may hide one")
+        return found
 
     def close(self) -> None:
         """Close the clients."""

@@ -77,6 +77,8 @@ def test_compaction_of_any_beginning_changes_nothing_after_the_loser_has_restore
         (A, 120, {}, "since 1970-01-01 00:01:40 UTC, until 1970-01-01 00:02:40 UTC: wait for its end; if that run is"),
         (A, 120, {"take_over": True}, "--take-over works when it has expired, at 1970-01-01 00:02:40 UTC"),
         (A, 161, {}, "it has expired at 1970-01-01 00:02:40 UTC: make sure that this run has ended, then repeat with"),
+        (A, 99, {}, "by a clock that is ahead of this machine's: make sure that this run has ended"),
+        (A, 99, {"take_over": True}, None),  # it is watched first
         (A, 120, {"gone": True}, "its process has ended, so continue in /home/ann/shop.run; if that run is lost"),
         (A, 120, {"same_run": True}, "wait for its end"),
     ],
@@ -118,6 +120,17 @@ def test_a_lease_of_a_later_version_is_not_left_out(monkeypatch: pytest.MonkeyPa
         log.scan()
         assert log.newer == newer
     assert log.current == A2
+
+
+def test_a_record_that_is_no_lease_hides_at_most_one_that_compaction_has_removed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for texts, hidden in ((["garbage"], True), ([A.to_text(), "garbage"], False), (["garbage", A.to_text()], False)):
+        log = LeaseLog("source", "cutover", {}, ())
+        records = [Record(at, LeaseLog.key, text.encode(), (), None) for at, text in enumerate(texts)]
+        monkeypatch.setattr(log, "_new", lambda records=records: records)
+        log.scan()
+        assert log.hidden == hidden, texts
 
 
 def test_a_file_lets_one_of_many_win(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cutover_harness.channels.lease_file import LeaseFile
 from cutover_harness.channels.leases import Holder, Lease
-from cutover_harness.conductor import holders
+from cutover_harness.conductor import holders, leasing
 from cutover_harness.conductor.cutover_file_writer import CutoverFileWriter, RouteLocations
 from cutover_harness.conductor.holders import is_gone, is_same_run, this_process
 from cutover_harness.conductor.leasing import Hold, Renewal, refuse_held, stores_of, take
@@ -103,6 +103,38 @@ def test_a_holder_whose_clock_is_late_is_not_taken_over(places: Places, monkeypa
         take([places.shared], places.ann, 60, take_over=True, clock=later, watching=watching)
     assert watched == [1], "until it has expired by every clock"
     hold.check()
+
+
+def test_a_holder_whose_clock_is_far_ahead_is_taken_over_once_it_renews_no_more(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places.clock.now += 3600
+    ahead = places.take(places.ann)
+    places.clock.now -= 3600
+    places.refused(places.bob, "by a clock that is ahead of this machine's")
+    watched: list[float] = []
+
+    def renews(_seconds: float) -> None:
+        places.clock.now += 3600
+        ahead.renew()
+        places.clock.now -= 3600
+
+    with pytest.raises(UsageError, match="was renewed while it was watched"):
+        take([places.shared], places.bob, 0.3, take_over=True, clock=places.clock, watching=renews)
+    monkeypatch.setattr(leasing, "_watch", lambda *args: watched.append(args[2]))
+    other = places.take(places.bob, take_over=True)
+    assert watched == [60]
+    other.check()
+
+
+def test_what_may_hide_a_lease_is_watched_for_its_renewal(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched: list[float] = []
+    monkeypatch.setattr(leasing, "_watch", lambda *args: watched.append(args[2]))
+    places.take(places.bob).end()
+    assert watched == []
+    places.shared.hidden = True
+    places.take(places.bob, lasts_s=7)
+    assert watched == [7]
 
 
 def test_a_suspended_holder_notices_before_it_writes(places: Places, tmp_path: Path) -> None:
