@@ -11,7 +11,6 @@ import confluent_kafka
 import pytest
 from confluent_kafka import KafkaError
 from cutover_harness.admin import Admin
-from cutover_harness.conductor.cutover_file_writer import CutoverFileWriter, RouteLocations
 from cutover_harness.conductor.write_fence import Denials
 from cutover_harness.procedure.denials import Denial
 from cutover_harness.processes import tail
@@ -59,12 +58,11 @@ def fleet(shop: Shop, bed: ShopTestbed) -> Iterator[Fleet]:
     for cluster in clusters:
         bed.allow(cluster, rights_of_apps("fenced.", "fenced."))
     file = shop.folder / "cutover.toml"
-    endpoints = {cluster: login(bed, APPS, cluster) for cluster in clusters}
-    CutoverFileWriter(file, endpoints, {"other": RouteLocations(["no.such.topic"], [])}).write()
     (shop.folder / "statuses").mkdir()
     follow = {"cutover.file": str(file), "cutover.status": str(shop.folder / "statuses")}
     planned(shop, ())
-    shop.call("file", "init", "--plan", str(shop.plan), "--yes", code=None)
+    apps = [each for cluster in clusters for each in (f"--{cluster}", f"{cluster}-{APPS}.properties")]
+    shop.call("file", "init", "--plan", str(shop.plan), *apps, "--yes")
     made = Fleet(CLIENTS, shop.folder, lambda cluster: login(bed, APPS, cluster), follow)
     try:
         made.start()

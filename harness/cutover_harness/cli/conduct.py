@@ -36,7 +36,7 @@ def resume(place: Place, batch: Batch = None, dry_run: DryRun = False, take_over
     steps = standing.left(back=False)
     standing.refuse_finished(steps, "resume")
     if (hooks := hooks_of(folder, "resume")) is not None and not standing.turned_back:
-        refuse_edited(standing.config, hooks.plan, hooks.batch, folder)
+        refuse_edited(standing.config, hooks.plan.plan, hooks.batch, folder)
     clusters = ready_clusters(standing, steps)
     show(standing, steps, "remaining steps" if not standing.turned_back else "remaining steps, back to the source")
     if dry_run:

@@ -12,11 +12,10 @@ from cutover_harness.cli.asks import Asks, Clusters, approver_of, audited
 from cutover_harness.cli.conclusion import conclude, read_back_in
 from cutover_harness.cli.driving import Drive
 from cutover_harness.cli.leasing import Held
-from cutover_harness.cli.reporting import followers, webhooks_of
+from cutover_harness.cli.reporting import announce, followers, note_end, webhooks_if_readable, webhooks_of
 from cutover_harness.conductor.config import ConductorConfig
 from cutover_harness.conductor.journal import Entry
 from cutover_harness.conductor.standing import Standing
-from cutover_harness.cutover.audit_entries import follower
 from cutover_harness.cutover.batches import hooks_of
 from cutover_harness.cutover.hooks import Hooks
 from cutover_harness.plan.expect import Ended
@@ -54,10 +53,9 @@ class Conducted:
         approver = approver_of(asks, given, advance)
         drive = Drive(config, self.folder, known, "run", again, answer=self.hooks, more=self.more, held=held)
         with closing(webhooks_of(self.plan, name, audit, config.journal)) as webhooks:
-            approver.announce = lambda asked, shown: webhooks.ask(asked, str(asked.detail["act"]), shown, advance)
+            announce(webhooks, approver, advance)
             ended = drive.run(followers(webhooks, audit, name, known), approver)
-            audit.write("end", batch=name, result=ended)
-            webhooks.send("end", result="stopped" if isinstance(ended, int) else ended)
+            note_end(webhooks, audit, name, ended)
         if isinstance(ended, int):
             return ended
         return conclude(config, self.folder, clusters, ended, asked_back=False, note=read_back_in(audit, name))
@@ -91,9 +89,11 @@ def conducted(
             shown = {"costs": list(costs)} if back else {}
             audit.write(command, batch=name, where=standing.where, **shown)
             asks = replace(asks, window_h=hooks.batch.rollback_window_h, note=audited(audit, name))
-            saw = [follower(audit, name, entries)]
-            ended = replace(drive, answer=hooks).run(saw, approver_of(asks, frozenset(), advance))
-            audit.write("end", batch=name, result=ended)
+            approver = approver_of(asks, frozenset(), advance)
+            with closing(webhooks_if_readable(hooks.plan, name, audit, config.journal)) as webhooks:
+                announce(webhooks, approver, advance)
+                ended = replace(drive, answer=hooks).run(followers(webhooks, audit, name, entries), approver)
+                note_end(webhooks, audit, name, ended)
     if isinstance(ended, int):
         return ended
     if hooks is None:

@@ -15,6 +15,7 @@ from cutover_harness.cutover.audit import Audit
 from cutover_harness.cutover.batches import choose, progress, refuse_before_others
 from cutover_harness.cutover.folder import RunFolder
 from cutover_harness.cutover.hooks import Hooks
+from cutover_harness.cutover.secrets import secrets_of
 from cutover_harness.cutover.settings import connectors_of
 from cutover_harness.cutover.webhooks import addresses
 from cutover_harness.errors import UsageError
@@ -77,7 +78,8 @@ def run(
     addresses(read)  # what is wrong with them ends no run in the middle
     with serving(read, folder, serve, live=sys.stderr.isatty()) as lines:
         audit = Audit(folder.audit, "run", read.digest)
-        hooks = Hooks(read.plan, chosen, plan.absolute().parent, folder.batch(chosen.name), audit)
+        own = folder.batch(chosen.name)
+        hooks = Hooks(read, chosen, plan.absolute().parent, own, audit, secrets_of(read))
         attempt = Attempt(
             read,
             chosen,

@@ -22,7 +22,7 @@ from cutover_harness.watching.serving import Serve, serving
 from cutover_harness.watching.terminal import lines_of
 from cutover_harness.watching.views import Snapshot
 from cutover_harness.watching.watcher import Watcher
-from cutover_harness.words import counted
+from cutover_harness.words import counted, listed
 
 _EVERY_S = 1.0
 
@@ -91,4 +91,6 @@ def now(batch: BatchProgress) -> str:
     if batch.progress == "begun":
         why = f": {batch.missed}" if batch.missed else ""
         return f"no conductor runs, {counted(len(batch.left), 'step')} left{why}"
+    if batch.added:
+        return f"not moved: {listed(batch.added)}, in the plan since: put it into a batch of its own"
     return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -12,10 +13,12 @@ from cutover_harness.conductor.resume import remaining, turned_back
 from cutover_harness.cutover.audit import Audit
 from cutover_harness.cutover.folder import RunFolder
 from cutover_harness.cutover.hooks import Hooks
+from cutover_harness.cutover.secrets import secrets_of
 from cutover_harness.cutover.settings import fields_of
 from cutover_harness.errors import UsageError
 from cutover_harness.planning.model import PlanFile, PlannedBatch
 from cutover_harness.planning.read import ReadPlan, read_plan
+from cutover_harness.words import listed
 
 Progress = Literal["not begun", "begun", "completed", "back on the source"]
 
@@ -32,6 +35,23 @@ def progress_of(entries: Sequence[Entry], config: ConductorConfig) -> Progress:
     if not entries or entries[-1].kind != "end" or remaining(entries, config.steps):
         return "begun"
     return "back on the source" if turned_back(entries) else "completed"
+
+
+def added_since(planned: PlannedBatch, config: ConductorConfig) -> tuple[str, ...]:
+    """Return the topics and groups that the plan has in a batch now, and that its run did not move."""
+    return (
+        *(topic for topic in planned.topics if topic not in config.topics),
+        *(group for group in planned.groups if group not in config.groups),
+        *(topic for topic in config.exclude if topic not in planned.exclude),
+    )
+
+
+def _not_moved(run: RunFolder, batch: PlannedBatch) -> str:
+    """Return, in words, what a completed batch has in the plan since it was moved; empty if that is nothing."""
+    added = added_since(batch, ConductorConfig.load(run.batch(batch.name) / CONFIG))
+    if not added:
+        return ""
+    return f", without {listed(added)}, which the plan has in it since: put that into a batch of its own"
 
 
 def choose(plan: ReadPlan, run: RunFolder, wanted: str | None) -> PlannedBatch:
@@ -54,13 +74,17 @@ def choose(plan: ReadPlan, run: RunFolder, wanted: str | None) -> PlannedBatch:
             f"{plan.path}: has changed since batch {middle[0]} began: compare it with {run.plan}, and put that one "
             f"back until the batch is finished or rolled back"
         )
+    by_name = {batch.name: batch for batch in plan.plan.batches}
     if wanted is not None and states[wanted] == "completed":
-        raise UsageError(f"{run.path}: batch {wanted} is completed")
+        raise UsageError(f"{run.path}: batch {wanted} is completed{_not_moved(run, by_name[wanted])}")
     name = wanted or next(iter(middle), None) or next((n for n, s in states.items() if s == "not begun"), None)
     if name is None:
-        ends = ", ".join(f"{name}: {state}" for name, state in states.items())
+        ends = ", ".join(
+            f"{name}: {state}{_not_moved(run, by_name[name]) if state == 'completed' else ''}"
+            for name, state in states.items()
+        )
         raise UsageError(f"{run.path}: no batch is left ({ends}): --batch moves one again that came back")
-    return next(batch for batch in plan.plan.batches if batch.name == name)
+    return by_name[name]
 
 
 def refuse_before_others(run: RunFolder, batch: PlannedBatch) -> None:
@@ -97,7 +121,9 @@ def hooks_of(folder: Path, command: str) -> Hooks | None:
     batch = next((each for each in plan.plan.batches if each.name == folder.absolute().name), None)
     if batch is None:
         raise UsageError(f"{run.plan}: has no batch {folder.absolute().name}: give the folder of a batch")
-    return Hooks(plan.plan, batch, run.path.parent, run.batch(batch.name), Audit(run.audit, command, plan.digest))
+    here = replace(plan, path=run.path.parent / run.plan.name)  # what it names is relative to where it was
+    audit = Audit(run.audit, command, plan.digest)
+    return Hooks(here, batch, run.path.parent, run.batch(batch.name), audit, secrets_of(here))
 
 
 def batch_folder(place: Path, batch: str | None) -> Path:

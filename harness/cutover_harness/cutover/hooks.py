@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from confluent_kafka import KafkaException
+from cutover_shim.cutover_file import redacted
 
 from cutover_harness.admin import Admin
 from cutover_harness.conductor.config import CONFIG, ConductorConfig
@@ -22,7 +23,8 @@ from cutover_harness.conductor.journalled_gates import When
 from cutover_harness.cutover.audit import Audit
 from cutover_harness.errors import UsageError
 from cutover_harness.masking import masked, masked_command
-from cutover_harness.planning.model import Mover, PlanFile, PlannedBatch
+from cutover_harness.planning.model import Mover, PlannedBatch
+from cutover_harness.planning.read import ReadPlan
 from cutover_harness.procedure.names import StepName
 from cutover_harness.procedure.steps import step_of
 from cutover_harness.processes import ended_with_tool, gated, is_program
@@ -35,11 +37,13 @@ _MOST_OUTPUT = 4000
 class Hooks:
     """Runs the commands of a batch. folder: that of the plan, in which they run. own: that of the batch in the run."""
 
-    plan: PlanFile
+    plan: ReadPlan
     batch: PlannedBatch
     folder: Path
     own: Path
     audit: Audit
+    secrets: frozenset[str] = frozenset()
+    """Values that are not shown, should a command print them."""
 
     def __call__(self, name: StepName, when: When) -> None:
         """Run the commands of a step. Raises UsageError for the first one that fails or takes too long."""
@@ -57,7 +61,7 @@ class Hooks:
     def _repoint(self, step: StepName, movers: Collection[Mover], place: ClusterName) -> None:
         """Run the commands that point the Connect clusters of connectors to `place`, unless they work there."""
         for name in sorted({mover.connect for mover in movers if mover.connect is not None}):
-            command = self.plan.connect_clusters[name].on_repoint
+            command = self.plan.plan.connect_clusters[name].on_repoint
             if command is not None and not self._works(name, place):
                 within_s = max(mover.within_s for mover in movers if mover.connect == name)
                 self._run(step, name, within_s, command, place)
@@ -82,9 +86,10 @@ class Hooks:
         facts = {"batch": self.batch.name, "step": str(step), "client": client, "argv": masked_command(command)}
         self.audit.write("command begun", **facts, location=place)
         code, output = run_limited(command, within_s, {**os.environ, **environment}, self.folder)
-        self.audit.write("command ended", **facts, exit_code=code, output=masked(output))
+        output = redacted(masked(output), self.secrets)
+        self.audit.write("command ended", **facts, exit_code=code, output=output)
         what = f"batch {self.batch.name}: {client}: {' '.join(masked_command(command))}"
-        last = masked(output).strip().splitlines()[-1:] or ["no output"]
+        last = output.strip().splitlines()[-1:] or ["no output"]
         if code is None:
             raise UsageError(f"{what}: did not end within {within_s:.0f} s: {last[0]}")
         if code:

@@ -47,6 +47,8 @@ class BatchProgress:
     approval: str | None = None
     missed: str | None = None
     bypasses: tuple[BypassSeen, ...] = ()
+    added: tuple[str, ...] = ()
+    """Topics and groups that the plan has in a completed batch since, and that were not moved."""
     fence: tuple[Denial, ...] = ()
     """ACLs of the run on the source that deny Write, also those that a killed run has left."""
 

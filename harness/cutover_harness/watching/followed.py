@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cutover_harness.conductor.config import CONFIG, JOURNAL, ConductorConfig
 from cutover_harness.conductor.journal import Entry, Journal
+from cutover_harness.cutover.batches import added_since
 from cutover_harness.cutover.folder import RunFolder
 from cutover_harness.cutover.progress import BatchProgress, batch_progress, not_begun
 from cutover_harness.planning.model import PlannedBatch
@@ -55,7 +56,9 @@ class FollowedBatch:
                 self._last_id = new[-1].id
                 self.lags.extend(lag_history(new))
                 self.entries = compacted([*self.entries, *new])
-        return batch_progress(name, self.entries, self.config)
+        found = batch_progress(name, self.entries, self.config)
+        done = found.progress == "completed"
+        return replace(found, added=added_since(self.planned, self.config)) if done else found
 
     def _begin(self, file: tuple[int, int] | None) -> None:
         """Forget everything if this is another journal than before: the batch is moved again."""

@@ -36,12 +36,15 @@ METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
     "target_native_records": ("Records that producers have written to the target.", ()),
     "bypasses": ("Producers and groups on a cluster on which they must not be, which close gates.", _BYPASS),
     "bypass_records": ("Records of such producers, and commits of such groups, so far.", _BYPASS),
+    "fence_denials": ("ACLs of the run on the source that deny Write to producers that have left it.", ()),
     "approval_pending": ("1 while a step waits for approval.", ()),
     "approval_pending_since_timestamp_seconds": ("When the approval was asked for.", ("step",)),
     "rollback_possible": ("Whether there is a documented way back.", ()),
     "rollback_possible_until_timestamp_seconds": ("When going back gets worse or impossible.", ()),
     "figures_timestamp_seconds": ("When the figures of both clusters were read.", ()),
     "problems": ("How many figures cannot be read now.", ()),
+    "lease": ("1 for the state of the lease, with the batch that it was taken for.", ("state",)),
+    "lease_until_timestamp_seconds": ("Until when the lease lasts if it is not renewed.", ()),
 }
 """By name without the prefix: what it is, and its labels besides plan and batch."""
 _LABELS = ("plan", "batch")
@@ -57,6 +60,11 @@ def metrics_of(snapshot: Snapshot) -> bytes:
     for batch in snapshot.batches:
         for name, labels, value in _values(batch, snapshot.at):
             families[name].add_metric((snapshot.plan, batch.progress.name, *labels), value)
+    if (lease := snapshot.lease) is not None:
+        labels = (snapshot.plan, lease.batch or "")
+        families["lease"].add_metric((*labels, lease.state), 1)
+        if lease.until is not None:
+            families["lease_until_timestamp_seconds"].add_metric(labels, lease.until)
     registry = CollectorRegistry()
     registry.register(_Families(list(families.values())))
     return bytes(generate_latest(registry))
@@ -88,6 +96,7 @@ def _values(batch: BatchView, now: float) -> Iterator[Value]:
     for labels, its in _bypasses(batch).items():
         yield "bypasses", labels, sum(each.closes for each in its)
         yield "bypass_records", labels, sum(each.count for each in its)
+    yield "fence_denials", (), len(progress.fence)
     for role in batch.clients:
         yield "clients_expected", (role.role,), role.expected
         yield "clients_attested", (role.role,), role.attested

@@ -149,3 +149,24 @@ def test_a_link_to_the_plan_is_the_same_plan(plan: Path) -> None:
     assert RunFolder.of(plan) == RunFolder.of(plan.with_suffix(".yml"))
     (plan.parent / "plan.json").write_text("{}")
     assert RunFolder.of(plan).path.name == "plan.run"
+
+
+def test_a_batch_that_is_completed_does_not_hide_what_the_plan_has_in_it_since(plan: Path) -> None:
+    run = RunFolder.of(plan)
+    read = read_plan(plan)
+    journal = Journal(run.batch("first") / JOURNAL)
+    for number, step in enumerate(ConductorConfig.load(run.batch("first") / CONFIG).steps):
+        journal.write("doing", number, str(step.step))
+        journal.write("done", number, str(step.step))
+    journal.write("end", 9, "completed")
+    journal.close()
+    with pytest.raises(UsageError, match=r"batch first is completed$"):
+        choose(read, run, "first")
+    plan.write_text(
+        PLAN.replace("payments]", "payments, refunds]").replace("billing:", "audit: {moves: shim}, billing:")
+    )
+    with pytest.raises(UsageError, match="is completed, without refunds, audit, which the plan has in it since: put"):
+        choose(read_plan(plan), run, "first")
+    assert (
+        CliRunner().invoke(app, ["status", str(plan)]).output.count("not moved: refunds, audit, in the plan since") == 1
+    )

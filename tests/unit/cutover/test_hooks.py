@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 from cutover_harness.cutover.audit import Audit
 from cutover_harness.cutover.hooks import Hooks, run_limited
+from cutover_harness.cutover.secrets import secrets_of
 from cutover_harness.errors import UsageError
 from cutover_harness.planning.model import PlanFile, PlannedBatch
+from cutover_harness.planning.read import ReadPlan
 from cutover_harness.procedure.names import StepName
 
 from tests.waiting import wait_until
@@ -34,9 +36,10 @@ def hooks(folder: Path, **mover: Any) -> Hooks:
     return Hooks(plan_of(batch), batch, folder, folder, Audit(folder / "audit.jsonl", "run", "0" * 64))
 
 
-def plan_of(batch: PlannedBatch, **more: Any) -> PlanFile:
+def plan_of(batch: PlannedBatch, folder: Path = Path(), **more: Any) -> ReadPlan:
     clusters = {name: {"properties": f"{name}.properties"} for name in ("source", "target")}
-    return PlanFile.model_validate({"name": "shop", "clusters": clusters, "batches": [batch], **more})
+    plan = PlanFile.model_validate({"name": "shop", "clusters": clusters, "batches": [batch], **more})
+    return ReadPlan(folder / "shop.yaml", plan, "0" * 64)
 
 
 def log(folder: Path) -> list[dict[str, Any]]:
@@ -150,3 +153,25 @@ def test_a_connect_cluster_is_pointed_once_to_where_its_connectors_move(
 
 def test_a_connect_cluster_of_which_nothing_is_known_is_pointed(tmp_path: Path) -> None:
     assert not hooks(tmp_path)._works("etl", "target")
+
+
+def test_what_a_command_prints_of_the_plans_secrets_is_masked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOOK_URL", "https://hooks.example/T0/planted-5")
+    (tmp_path / "source.properties").write_text("bootstrap.servers=s:1\nsasl.password=planted-1\n")
+    (tmp_path / "target.properties").write_text("sasl.password=${file:pw}\n")  # and one that cannot be read
+    (tmp_path / "key").write_text("planted-3")
+    (tmp_path / "connect.properties").write_text(f"user=ann\npassword=${{file:{tmp_path}/connect.pw}}\n")
+    (tmp_path / "connect.pw").write_text("planted-4")
+    words = 'echo "planted-1 $(cat key) $(cat connect.pw) $HOOK_URL mover"; exit 1'
+    batch = hooks(tmp_path, on_stop=["sh", "-c", words]).batch
+    connect = {"url": "http://connect:8083", "properties": "connect.properties"}
+    given = {"key": "${file:key}", "connect": connect, "webhooks": [{"url": "${HOOK_URL}"}]}
+    plan = plan_of(batch, tmp_path, **given)
+    audit = Audit(tmp_path / "audit.jsonl", "run", "0" * 64)
+    run = Hooks(plan, batch, tmp_path, tmp_path, audit, secrets_of(plan))
+    with pytest.raises(UsageError, match=r"exit code 1: \*\*\* \*\*\* \*\*\* \*\*\* mover"):
+        run(StepName.STOP_CONSUMERS, "move")
+    assert "planted-3" not in (tmp_path / "audit.jsonl").read_text()
+    assert [line["output"].strip() for line in log(tmp_path) if line["event"] == "command ended"] == [
+        "*** *** *** *** mover"
+    ]

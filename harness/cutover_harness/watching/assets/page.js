@@ -68,7 +68,7 @@ function now(batch, at) {
   }
   if (batch.running) return batch.step ? `${batch.step} is in progress.` : "Between two steps.";
   if (batch.progress === "begun") {
-    return `No conductor runs, and ${batch.left.length} steps are left${batch.missed ? `: ${batch.missed}` : ""}.`;
+    return `No conductor runs, and ${batch.left.length === 1 ? "1 step is" : `${batch.left.length} steps are`} left${batch.missed ? `: ${batch.missed}` : ""}.`;
   }
   return "";
 }
@@ -102,6 +102,23 @@ function bypasses(batch, at) {
     h("p", {}, word("stop", `${open.length === 1 ? "A bypass closes" : `${open.length} bypasses close`} every gate.`)),
     lines(open.map((one) => `${one.words} (noticed ${span(at - one.since)} ago)`)),
   );
+}
+
+function fence(batch) {
+  if (!batch.fence.length) return null;
+  const by = new Map();
+  for (const { principal, topic } of batch.fence) by.set(principal, [...(by.get(principal) || []), topic]);
+  return h(
+    "div", {},
+    h("p", {}, word("warn", "The fence stands on the source.")),
+    lines([...by].map(([principal, topics]) => `${principal} may not write to ${topics.slice(0, 5).join(", ")}${topics.length > 5 ? ` and ${topics.length - 5} more` : ""}`)),
+  );
+}
+
+function lease(one) {
+  if (!one) return null;
+  const until = one.until === null ? "" : one.state === "expired" ? `, and it has expired at ${clock(one.until)}` : `, until ${clock(one.until)}`;
+  return h("p", { class: one.state === "held" ? "muted" : "" }, one.state === "held" ? null : word("warn", "lease"), ` ${one.words}${until}`);
 }
 
 function clients(batch) {
@@ -213,6 +230,8 @@ function batch(one, at) {
     h("p", { class: "now" }, now(one, at)),
     one.problems.length ? h("div", { class: "lost" }, h("p", {}, word("stop", `Not all can be read now; the figures of the clusters ${age}.`)), lines(one.problems)) : null,
     bypasses(one, at),
+    fence(one),
+    one.added.length ? h("p", {}, word("warn", `Not moved: ${one.added.join(", ")}, in the plan since. Put it into a batch of its own.`)) : null,
     ask(one, at),
     h("div", { class: "cards" }, clients(one), lag(one, at), blackouts(one), rollback(one, at)),
     one.steps.map((each) => step(each, at)),
@@ -233,6 +252,7 @@ function draw() {
     h("p", { class: "eyebrow" }, `Cutover · plan ${last.plan} · ${last.hash.slice(0, 12)} · ${done} of ${last.batches.length} batches completed`),
     h("h1", {}, word(kind, text)),
     h("p", { class: "headline" }, headline),
+    lease(last.lease),
   ));
   morph(main, h(
     "main", { id: "main", tabindex: "-1" },
