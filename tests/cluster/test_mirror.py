@@ -167,7 +167,7 @@ def test_records_that_repeat_are_no_proof(testbed: ProcessTestbed, mirrored: Mak
     assert 1 <= mirror.lag().total <= 5
     mirror.resume()
     assert eventually(lambda: is_drained(mirror)), mirror.drained()
-    assert "1 partitions, 5 records compared on both sides, 0 missing" in mirror.drained()[1]
+    assert "1 partition, 5 records compared on both sides, 0 missing" in mirror.drained()[1]
 
 
 def test_aborted_and_open_transactions(testbed: ProcessTestbed, mirrored: MakeMirror) -> None:

@@ -9,6 +9,7 @@ from cutover_harness.mirror.comparison import Findings
 from cutover_harness.mirror.gaps import Gap
 from cutover_harness.mirror.partition_logs import LogEnds, PartitionLogs
 from cutover_harness.types import PartitionId
+from cutover_harness.words import counted
 
 _BY_KEY = (
     "compaction has removed too many different records on the two clusters to compare them in order, so the last "
@@ -138,9 +139,8 @@ def _not_there(pair: PartitionLogs, gaps: Ranges) -> str | None:
         return f": {_UNALIGNED if pair.unaligned else _BY_KEY}"
     due = next((offset for offset in comparison.unmatched if not _covered(offset, offset + 1, gaps)), None)
     if due is not None:
-        foreign = (
-            f"; the target has {found.extra} records that the source does not have ({_offsets(found.extra_first)})"
-        )
+        extra = counted(found.extra, "record")
+        foreign = f"; the target has {extra} that the source does not have ({_offsets(found.extra_first)})"
         return f": source record {due} not on the target" + (foreign if found.extra else "")
     if not pair.complete:
         return f": compared up to source offset {pair.source_at} of {pair.ends.source_end}"
@@ -158,7 +158,7 @@ def _not_proved(pair: PartitionLogs, stored: int, gaps: Ranges) -> str | None:
         if gone.copies < gone.end - gone.start - _overlap(gone.start, gone.end, gaps):
             return (
                 f": source records {gone.start} to {gone.end - 1} were removed before they were compared, "
-                f"and the target has {gone.copies} records in their place"
+                f"and the target has {counted(gone.copies, 'record')} in their place"
             )
     for first, end in found.cut[:1]:
         return f": source records {first} to {end - 1} cannot be compared: the target's log starts behind them now"
@@ -170,7 +170,8 @@ def _not_proved(pair: PartitionLogs, stored: int, gaps: Ranges) -> str | None:
 
 
 def _summary(found: Sequence[Findings], partitions: int) -> str:
-    words = f"{partitions} partitions, {sum(f.compared for f in found):,} records compared on both sides, 0 missing"
+    compared = counted(sum(f.compared for f in found), "record")
+    words = f"{counted(partitions, 'partition')}, {compared} compared on both sides, 0 missing"
     for count, what in (
         (sum(f.twice for f in found), "mirrored twice"),
         (sum(f.keys for f in found), "keys compared by their last record"),

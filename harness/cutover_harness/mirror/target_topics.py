@@ -11,6 +11,7 @@ from cutover_harness.admin import Admin
 from cutover_harness.mirror.errors import MirrorError
 from cutover_harness.mirror.log_reader import answering
 from cutover_harness.mirror.topic_settings import Setting, left_out, wanted
+from cutover_harness.words import counted
 
 _REFUSED_CONFIG = frozenset({KafkaError.INVALID_CONFIG, KafkaError.INVALID_REQUEST})
 
@@ -71,7 +72,7 @@ class TargetTopics:
                 if refused is not None and refused.code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise MirrorError(
                         f"topic {name} cannot be created on the target: {refused.str()}; create it there with "
-                        f"{count} partitions and {_listed(config)}, or allow it"
+                        f"{counted(count, 'partition')} and {_listed(config)}, or allow it"
                     )
                 exists = refused is not None
             if exists:

@@ -11,6 +11,7 @@ from cutover_harness.mirror.mirror import Mirror
 from cutover_harness.mirror.reverse import ReverseMirror, capture_cut
 from cutover_harness.mirror.spec import MirrorSpec
 from cutover_harness.types import ClusterName, PartitionId
+from cutover_harness.words import counted
 
 
 class TwoWayMirror(Mirror):
@@ -51,15 +52,21 @@ class TwoWayMirror(Mirror):
         rows = self._exact.compute(group, self.topics(), self.offset_syncs())
         waiting = [row for row in rows if row.waits]
         if waiting:
-            return False, f"{len(waiting)} of {len(rows)} partitions wait for the mirror: {_reason(waiting[0])}"
+            return (
+                False,
+                f"{len(waiting)} of {counted(len(rows), 'partition')} wait for the mirror: {_reason(waiting[0])}",
+            )
         self.stop_translating()  # otherwise its own, earlier translation could overwrite ours
         self._exact.apply(group, rows)
         self._resumes[group] = rows
         unproved = [row for row in rows if not row.proved]
         if none := [row for row in unproved if row.target_offset is None]:
-            return False, f"{len(none)} of {len(rows)} partitions have no offset on the target: {_reason(none[0])}"
+            return (
+                False,
+                f"{len(none)} of {counted(len(rows), 'partition')} have no offset on the target: {_reason(none[0])}",
+            )
         kept = f"; {len(unproved)} keep MirrorMaker 2's translation: {_reason(unproved[0])}" if unproved else ""
-        return True, f"{len(rows) - len(unproved)} of {len(rows)} partitions proved and set{kept}"
+        return True, f"{len(rows) - len(unproved)} of {counted(len(rows), 'partition')} proved and set{kept}"
 
     def resumes(self, group: str) -> Sequence[ExactOffset]:
         """Return the offsets that were set by `set_exact_offsets` last, and those that it could not prove."""

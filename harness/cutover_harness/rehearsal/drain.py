@@ -15,6 +15,7 @@ from cutover_harness.mirror.log_reader import LogReader
 from cutover_harness.procedure.gates import Gate, Reading, seldom
 from cutover_harness.procedure.protocols import ClusterLike
 from cutover_harness.types import ClusterName, PartitionId
+from cutover_harness.words import counted
 
 POLL_S = 0.2
 
@@ -51,10 +52,10 @@ def prove(
             group=group,
             held=not rows,
             evidence=(
-                f"{sum(rows.values())} records in {len(rows)} partitions of {cluster_name} left, "
+                f"{counted(sum(rows.values()), 'record')} in {counted(len(rows), 'partition')} of {cluster_name} left, "
                 f"no progress for {patience_s:.0f} s"
                 if rows
-                else f"committed = log end in {len(ends)} partitions on {cluster_name}"
+                else f"committed = log end in {counted(len(ends), 'partition')} on {cluster_name}"
             ),
         )
         for group, rows in behind.items()

@@ -13,6 +13,7 @@ from cutover_harness.types import PartitionId
 from cutover_harness.verify.clusters import Seen
 from cutover_harness.verify.model import GroupOffset
 from cutover_harness.verify.run_journal import RunFacts
+from cutover_harness.words import counted
 
 
 def check_groups(
@@ -64,12 +65,19 @@ def _row(group: str, row: ExactOffset, at: int | None, members: int, set_exactly
     elif at == wanted:
         proved, reason = True, row.evidence
     elif at > wanted and set_exactly:
-        proved, reason = True, f"the run has set it to the exact offset; it has read {at - wanted} offsets on since"
+        proved, reason = (
+            True,
+            f"the run has set it to the exact offset; it has read {counted(at - wanted, 'offset')} on since",
+        )
     elif at > wanted:
         reading = f", where it has {members} members" if members else ""
-        reason = f"is {at - wanted} offsets ahead of {wanted} on the target{reading}: it has read there since, or skips"
+        ahead = counted(at - wanted, "offset")
+        reason = f"is {ahead} ahead of {wanted} on the target{reading}: it has read there since, or skips"
     else:
-        reason, different = f"would read {wanted - at} offsets again from {at} on; it should be {wanted}", True
+        reason, different = (
+            f"would read {counted(wanted - at, 'offset')} again from {at} on; it should be {wanted}",
+            True,
+        )
     return GroupOffset(
         group=group,
         topic=row.topic,

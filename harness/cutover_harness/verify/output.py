@@ -14,6 +14,7 @@ from cutover_harness.console import LiveLines
 from cutover_harness.markdown import table
 from cutover_harness.verify.batch import Progress
 from cutover_harness.verify.model import Verification
+from cutover_harness.words import counted
 
 _LINE_S = 10.0
 _MOST_REASONS = 20
@@ -57,7 +58,7 @@ def line(its: Progress) -> str:
         f"{its.records / its.seconds:,.0f} records/s, {its.bytes / its.seconds / 1e6:,.0f} MB/s" if its.seconds else ""
     )
     left = "" if its.left_s is None else f", about {duration(its.left_s)} left"
-    return f"{share:6.1%}  {its.partitions}/{its.of_partitions} partitions, read {speed}{left}"
+    return f"{share:6.1%}  {its.partitions}/{counted(its.of_partitions, 'partition')}, read {speed}{left}"
 
 
 def duration(seconds: float) -> str:
@@ -74,7 +75,8 @@ def text(its: Verification, *, all_rows: bool = False) -> str:
     total = sum(each.compared for each in its.partitions)
     lines = [
         f"{_HEADLINES[its.outcome]}",
-        f"batch {its.batch}: {total:,} records compared in {len(its.partitions)} partitions, {its.seconds:g} s",
+        f"batch {its.batch}: {counted(total, 'record')} compared in {counted(len(its.partitions), 'partition')}, "
+        f"{its.seconds:g} s",
     ]
     if its.sample is not None:
         lines.append(
@@ -96,7 +98,10 @@ def text(its: Verification, *, all_rows: bool = False) -> str:
         head = ("partition", "compared", "missing", "extra", "reordered", "altered", "twice", "also")
         lines += ["", table(head, rows).rstrip()]
     if its.groups:
-        lines += ["", f"{sum(each.proved for each in its.groups)} of {len(its.groups)} offsets of groups proved"]
+        lines += [
+            "",
+            f"{sum(each.proved for each in its.groups)} of {counted(len(its.groups), 'offset')} of groups proved",
+        ]
     if its.reasons:
         lines += ["", *(f"- {reason}" for reason in its.reasons[:_MOST_REASONS])]
         if len(its.reasons) > _MOST_REASONS:

@@ -343,7 +343,7 @@ def test_the_gate_wants_a_look_that_began_after_it_was_asked(bench: Bench) -> No
 
     with bench.watch.running():
         wait_until(look, 60)  # each reading wakes the thread
-    assert "1 topics and 1 groups looked at" in gate.read().evidence
+    assert "1 topic and 1 group looked at" in gate.read().evidence
 
 
 def test_a_bypass_closes_an_open_gate_and_says_why() -> None:

@@ -106,7 +106,7 @@ def test_unproved_progress_is_waited_for_and_then_passed_as_documented(tmp_path:
     assert conductor.run()
     gate = next(mark for mark in timeline_of(conductor).marks if mark.name == "group progress synchronised")
     assert gate.detail.startswith(
-        "waited 0 s without proof: g 0 of 1 partitions translated to the last commit, 1 transl"
+        "waited 0 s without proof: g 0 of 1 partition translated to the last commit, 1 transla"
     )
 
 

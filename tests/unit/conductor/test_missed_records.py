@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from cutover_harness.procedure.names import StepName
+from cutover_harness.words import counted
 
 from tests.unit.conductor.world import FORWARD, Lag, World, new_conductor, steps, timeline_of
 
@@ -59,8 +60,8 @@ def test_the_evidence_counts_no_topic_without_an_id_as_the_first_one(
     ]
     assert found
     for evidence in found:
-        assert evidence.startswith(f"{int(proved)} topics are those that were mirrored first")
-        assert ("not known on the source for 1 topics (t): they have no topic id" in evidence) is not proved
+        assert evidence.startswith(f"{counted(int(proved), 'topic')} as mirrored first")
+        assert ("not known on the source for 1 topic (t): they have no topic id" in evidence) is not proved
 
 
 @pytest.mark.parametrize("step", [StepName.STOP_CONSUMERS, StepName.CONSUMERS_TO_TARGET])

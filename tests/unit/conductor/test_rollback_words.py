@@ -32,7 +32,7 @@ COSTS = {
     2: ["nothing: applications are on the source and stay there"],
     3: ["consumption is paused until consumers are back on the source, and is delayed by that"],
     4: [AGAIN],
-    5: [AGAIN, "production is paused until producers are back on the source; 7 messages wait"],
+    5: [AGAIN, "production is paused until producers are back on the source; messages that wait: 7"],
     6: [AGAIN, "production pauses while producers move back", STRANDED],
     7: [
         AGAIN,

@@ -61,8 +61,8 @@ def test_what_is_taken_is_read_and_put_back(tmp_path: Path) -> None:
     assert snapshot.of("source", "audit") == {}
     later = cluster({"billing": {("orders", 0): 12, ("other", 0): 6}})
     assert words(snapshot, {"billing": later.committed("billing")}) == [
-        "group audit: 0 of 0 offsets differ",
-        "group billing: 2 of 2 offsets differ: orders-0: 12 -> 10, orders-1: none -> 20",
+        "group audit: of 0 offsets 0 differ",
+        "group billing: of 2 offsets 2 differ: orders-0: 12 -> 10, orders-1: none -> 20",
     ]
     assert put_back(snapshot, later, GROUPS) == {"billing": 2, "audit": 0}
     assert later.offsets["billing"] == {("orders", 0): 10, ("orders", 1): 20, ("other", 0): 6}
@@ -70,7 +70,7 @@ def test_what_is_taken_is_read_and_put_back(tmp_path: Path) -> None:
 
 def test_nothing_is_set_while_one_of_the_groups_has_a_member(tmp_path: Path) -> None:
     busy = cluster({"billing": {("orders", 0): 12}}, busy=["audit"])
-    with pytest.raises(UsageError, match=r"group audit has 1 members on the source \(java at host\)"):
+    with pytest.raises(UsageError, match=r"group audit has 1 member on the source \(java at host\)"):
         put_back(read_snapshot(take(tmp_path), BATCH), busy, GROUPS)
     assert busy.offsets["billing"] == {("orders", 0): 12}
 

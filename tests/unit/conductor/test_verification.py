@@ -80,7 +80,7 @@ def test_only_accepted_records_of_early_producers_are_accepted(tmp_path: Path) -
 @pytest.mark.parametrize("accepts", [False, True])
 def test_equal_records_open_it_whatever_groups_have_read_since(accepts: bool) -> None:
     found = reading(verification(), accepts_unproved=accepts)
-    assert (found.open, found.evidence) == (True, "10 records in 1 partitions are equal on both clusters")
+    assert (found.open, found.evidence) == (True, "equal on both clusters: 10 records in 1 partition")
 
 
 @pytest.mark.parametrize("accepts", [False, True])

@@ -34,7 +34,7 @@ def test_equal_logs_are_evidence_with_counts() -> None:
     said = told(pair([1, 2, 3], [1, 2, 2, 3, 99]))
     assert (said.broken, said.waits) == ([], [])
     assert said.summary == (
-        "1 partitions, 3 records compared on both sides, 0 missing, 1 mirrored twice, 1 only on the target"
+        "1 partition, 3 records compared on both sides, 0 missing, 1 mirrored twice, 1 only on the target"
     )
     assert said.ends == {PARTITION: 3}
 

@@ -96,5 +96,5 @@ def test_properties_that_the_target_refuses_are_left_out_and_named() -> None:
 
 def test_a_topic_that_cannot_be_created_is_an_error_with_what_to_do() -> None:
     target: Any = Cluster(refuses=["retention.ms"], error=KafkaError.TOPIC_AUTHORIZATION_FAILED)
-    with pytest.raises(MirrorError, match=r"topic a cannot be created .* 1 partitions and retention\.ms=-1"):
+    with pytest.raises(MirrorError, match=r"topic a cannot be created .* 1 partition and retention\.ms=-1"):
         TargetTopics(source(a=FOR_EVER), target).follow({"a": 1})

@@ -210,7 +210,7 @@ DIFFERENCES: dict[str, tuple[dict[str, Any], str, Severity, str]] = {
         {"source": {"groups": group(member(), member(2))}},
         "rehearsed-groups",
         Severity.WARNING,
-        "1 members -> 2",
+        "1 member -> 2",
     ),
     "reads": (
         {"planned": planned(groups={"billing": PlannedGroup(1, 1, [], "shim")})},

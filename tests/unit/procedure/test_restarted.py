@@ -85,7 +85,7 @@ def test_producers_have_left_when_nothing_grew_for_long_enough() -> None:
 def test_producers_that_write_all_the_time_are_named_with_the_topic() -> None:
     gate = quiet([ERP], cluster(rates=[1] * 50), lambda: ["orders"], "source", 3.0, Clock())
     assert opens(gate, 40) == [False] * 40
-    assert "orders got 1 records on source: stop what writes there" in gate.read().waits_for
+    assert "orders got 1 record on source: stop what writes there" in gate.read().waits_for
 
 
 class Shown:
@@ -190,8 +190,8 @@ def test_read_back_proves_members_and_quiet() -> None:
 @pytest.mark.parametrize(
     ("source", "target", "wrong"),
     [
-        (cluster(["a at h"]), cluster(["a at h", "b at h"]), "group legacy has 1 members on source"),
-        (cluster(), cluster(["a at h"]), "group legacy has 1 members on target"),
+        (cluster(["a at h"]), cluster(["a at h", "b at h"]), "group legacy has 1 member on source"),
+        (cluster(), cluster(["a at h"]), "group legacy has 1 member on target"),
         (cluster(rates=[0, 5]), cluster(["a at h", "b at h"]), "erp: orders got 5 records on source"),
     ],
 )

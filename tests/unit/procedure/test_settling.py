@@ -57,7 +57,7 @@ def absent() -> Progress:
 def test_synchronised() -> None:
     reading = World([Progress(), Progress(partition=1)]).settling().read()
     assert reading.open
-    assert reading.evidence == "last commits of 1 groups translated in 2 partitions"
+    assert reading.evidence == "last commits of 1 group translated in 2 partitions"
 
 
 def test_settled_after_some_time_without_movement() -> None:
@@ -139,7 +139,7 @@ def test_offsets_that_are_all_absent_are_set_immediately() -> None:
     assert not settling.read().open
     reading = settling.read()
     assert reading.open
-    assert reading.evidence == "last commits of 1 groups translated in 2 partitions, 1 of them set with proof"
+    assert reading.evidence == "last commits of 1 group translated in 2 partitions, 1 of them set with proof"
 
 
 def test_a_group_that_committed_nothing_does_not_settle_but_need_not_be_waited_for_longer() -> None:

@@ -50,5 +50,5 @@ def test_a_group_that_stopped_reading_has_no_proof_a_minute_later(monkeypatch: p
     stopped = Cluster(per_second=2.0, stops_at=400)
     found = proof(stopped, monkeypatch)
     assert not found.held
-    assert found.evidence == "600 records in 1 partitions of target left, no progress for 60 s"
+    assert found.evidence == "600 records in 1 partition of target left, no progress for 60 s"
     assert 259 <= stopped.now <= 262

@@ -175,9 +175,9 @@ def test_text_of_a_result() -> None:
     said = text(result())
     assert said.splitlines()[:2] == [
         "EQUAL: the target has every record that the source has",
-        "batch b: 100 records compared in 1 partitions, 1.5 s",
+        "batch b: 100 records compared in 1 partition, 1.5 s",
     ]
-    assert "1 of 1 offsets of groups proved" in said
+    assert "1 of 1 offset of groups proved" in said
     assert "| orders-0" not in said, "partitions without anything to tell are not listed"
     its = partition(missing=Count(count=2), compacted_source=4)
     said = text(result(outcome="different", reasons=("why",) * 25, partitions=(its,)))

@@ -92,7 +92,7 @@ class Recorded:
         """
         now = now or time.time()
         self.write("done", -1, "start")
-        self.step(0, "create-task", ("mirror running", "running; 1 topics, 3 partitions on the target"))
+        self.step(0, "create-task", ("mirror running", "running; 1 topic, 3 partitions on the target"))
         self.write("step", 1, "synchronise")
         for lag in (5000, 2500, 40):
             words = f"lag {lag} above 10 records"

@@ -11,7 +11,7 @@ from cutover_harness.preflight.model import Finding, Severity
 from cutover_harness.preflight.planned.facts import Facts
 from cutover_harness.preflight.planned.rehearsed import Rehearsed, RehearsedRun
 from cutover_harness.preflight.planned.scope import ScopedBatch
-from cutover_harness.words import listed
+from cutover_harness.words import counted, listed
 
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
 _REPEAT = "rehearse the plan again: kafka-cutover rehearse --plan"
@@ -76,7 +76,7 @@ def _topics(facts: Facts, batch: ScopedBatch, planned: Planned) -> Iterator[Find
             continue
         changed = []
         if was.planned_partitions != now.partitions:
-            changed.append(f"{was.planned_partitions} partitions -> {now.partitions}")
+            changed.append(f"{counted(was.planned_partitions, 'partition')} -> {now.partitions}")
         own = {key: value for key, value in now.config.items() if key in now.own}
         changed += [
             f"{key} {was.config.get(key, '(default)')} -> {own.get(key, '(default)')}"
@@ -107,7 +107,7 @@ def _groups(facts: Facts, batch: ScopedBatch, planned: Planned) -> Iterator[Find
         changed = [] if was.moves == mover.moves else [f"moves: {was.moves} -> {mover.moves}"]
         members = None if entry is None or entry.members is None else len(entry.members)
         if members and was.planned_members is not None and was.planned_members != members:
-            changed.append(f"{was.planned_members} members -> {members}")
+            changed.append(f"{counted(was.planned_members, 'member')} -> {members}")
         read = [] if entry is None else [t.topic for t in entry.topics or () if t.topic in batch.topic_set]
         if more := sorted(set(read) - set(was.topics)):
             changed.append(f"also reads {listed(more)}")
