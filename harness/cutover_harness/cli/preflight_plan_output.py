@@ -6,6 +6,7 @@ import json
 
 from cutover_harness.cli.preflight_output import counts, lines, summary
 from cutover_harness.planning.read import ReadPlan
+from cutover_harness.preflight.model import Severity
 from cutover_harness.preflight.planned.check import Checked
 from cutover_harness.preflight.planned.facts import Facts
 from cutover_harness.preflight.planned.grants import commands
@@ -66,4 +67,8 @@ def as_script(facts: Facts, found: Checked) -> str:
     """Return a shell script, with what is not missing as comments."""
     free = [f"# {_no_authorizer(name)}" for name, seen in facts.seen.items() if seen.rights.authorizer is False]
     script = commands(found.grants, _bootstrap(facts))
-    return "\n".join([*free, *(script or ["# nothing is missing"])])
+    blockers = sum(each.severity == Severity.BLOCKER and each.rule != "missing-right" for each in found.findings)
+    others = (
+        f"# {counted(blockers, 'blocker')} that no right resolves: kafka-cutover preflight without --acl shows them"
+    )
+    return "\n".join([*free, *(script or ["# no right is missing"]), *([others] if blockers else [])])

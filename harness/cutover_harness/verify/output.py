@@ -75,8 +75,10 @@ def text(its: Verification, *, all_rows: bool = False) -> str:
     total = sum(each.compared for each in its.partitions)
     lines = [
         f"{_HEADLINES[its.outcome]}",
-        f"batch {its.batch}: {counted(total, 'record')} compared in {counted(len(its.partitions), 'partition')}, "
-        f"{its.seconds:g} s",
+        (
+            f"batch {its.batch}: {counted(total, 'record')} compared in {counted(len(its.partitions), 'partition')}, "
+            f"{its.seconds:g} s"
+        ),
     ]
     if its.sample is not None:
         lines.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,7 @@ class Cluster:
         self.refuses: str | None = None
         self.forgets = False
         self.keeps = False
-        self.on_create = lambda: None
+        self.on_create: Callable[[], object] = lambda: None
 
     def read(self) -> set[Denial]:
         return set(self.there)

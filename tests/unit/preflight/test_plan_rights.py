@@ -6,6 +6,7 @@ import shlex
 from dataclasses import replace
 
 import pytest
+from cutover_harness.cli.preflight_plan_output import as_script
 from cutover_harness.inventory.model import Acl
 from cutover_harness.preflight.model import Severity
 from cutover_harness.preflight.planned.acl_rules import AclIndex, Answer, allowed
@@ -16,7 +17,7 @@ from cutover_harness.preflight.planned.principals import principal_of
 from cutover_harness.preflight.planned.rights import Rights
 from cutover_harness.preflight.planned.scope import scope_of
 
-from tests.unit.preflight.plan_facts import OURS, WORKER, acl, facts, found, plan, secured
+from tests.unit.preflight.plan_facts import OURS, WORKER, acl, batch, facts, found, plan, secured
 
 ORDERS, BILLING = Resource("TOPIC", "orders"), Resource("GROUP", "billing")
 SYNCS = Resource("TOPIC", "mm2-offset-syncs.first.source.internal")
@@ -204,3 +205,28 @@ def test_every_need_is_in_the_docs() -> None:
 
     assert table() in (Path(__file__).parents[3] / "docs/preflight.md").read_text(encoding="utf-8")
     assert len(table().splitlines()) == len(NEEDS) + 2
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "flag"), [("orders.*", "orders.", True), ("*", "*", False), ("a[bc].x", "a", True)]
+)
+def test_a_pattern_of_which_no_topic_is_shown_gets_a_grant(pattern: str, name: str, flag: bool) -> None:
+    document = batch(topics=[pattern])
+    both = secured()
+    given = facts(document, worker=WORKER, source={**both["source"], "names": frozenset()}, target=both["target"])
+    given = replace(given, scope=scope_of(document, ()))
+    (grant, *_) = check(given).grants
+    assert (grant.resources, grant.operations, grant.prefixed) == ((Resource("TOPIC", name),), ("Describe",), flag)
+    assert f"matches {pattern}" in grant.why
+    open_ = facts(document, source={"names": frozenset()})
+    assert check(replace(open_, scope=scope_of(document, ()))).grants == ()
+
+
+def test_the_script_says_that_other_findings_are_blockers() -> None:
+    given = facts(batch(topics=["absent.*"]))
+    script = as_script(given, check(given))
+    assert script.splitlines()[-2:] == [
+        "# no right is missing",
+        "# 1 blocker that no right resolves: preflight without --acl shows them",
+    ]
+    assert "no right resolves" not in as_script(facts(), check(facts()))

@@ -75,5 +75,5 @@ def test_a_cluster_without_an_authorizer_is_named() -> None:
     given = facts()
     found = check(given)
     assert "rights: the source has no authorizer: everything is allowed to everyone" in as_text(given, found)
-    assert as_script(given, found).splitlines()[-1] == "# nothing is missing"
+    assert as_script(given, found).splitlines()[-1] == "# no right is missing"
     assert found.grants == ()

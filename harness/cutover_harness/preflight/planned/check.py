@@ -26,6 +26,7 @@ from cutover_harness.preflight.planned import (
 from cutover_harness.preflight.planned.facts import Facts
 from cutover_harness.preflight.planned.grants import Grant, grants
 from cutover_harness.preflight.planned.needs import demands_of
+from cutover_harness.preflight.planned.pattern_grants import of_patterns
 from cutover_harness.preflight.planned.scope import ScopedBatch
 
 Rule = Callable[[Facts], Iterable[Finding]]
@@ -63,7 +64,7 @@ def check(facts: Facts) -> Checked:
     found += [*rights.findings(lacking), *acl_copies.findings(copies)]
     order = {batch.name: number for number, batch in enumerate(facts.scope.batches)}
     found.sort(key=lambda each: (_WEIGHT.index(each.severity), order.get(each.batch or "", -1)))
-    return Checked(tuple(found), tuple(grants(lacking, copies)))
+    return Checked(tuple(found), (*of_patterns(facts), *grants(lacking, copies)))
 
 
 def _copies(facts: Facts) -> list[acl_copies.AclCopy]:
