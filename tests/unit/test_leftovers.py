@@ -15,6 +15,7 @@ import pytest
 from cutover_harness import runs
 from cutover_harness.cli import doctor, leftovers
 from cutover_harness.cli.leftovers import Leftover
+from cutover_harness.conductor.journal import Journal
 
 from tests.unit.conductor.run_folder import made
 from tests.waiting import wait_until
@@ -163,3 +164,14 @@ def test_of_runs_of_one_folder_that_were_killed_the_last_is_listed_with_the_comm
     runs.begin("resume", tmp_path / "a")
     (left,) = leftovers.interrupted_runs(clean=False)
     assert f"run folder {tmp_path / 'b'}: " in left.what, "what was continued is not listed any more"
+
+
+def test_a_fence_that_a_killed_run_left_is_named(killed: tuple[int, Path]) -> None:
+    _, folder = killed
+    assert not any("fence" in str(left) for left in leftovers.interrupted_runs(clean=False))
+    journal = Journal(folder / "journal.sqlite")
+    journal.write("fence", 5, "made", denials=[["User:apps", "orders"]])
+    journal.close()
+    (left,) = (each for each in leftovers.interrupted_runs(clean=False) if "fence" in str(each))
+    assert left.what == "fence of r on the source (User:apps may not write to orders)"
+    assert left.remedy.endswith("continues, kafka-cutover rollback removes it")

@@ -6,11 +6,14 @@ import json
 import os
 import stat
 import threading
+import time
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cutover_harness.channels.lease_file import LeaseFile
+from cutover_harness.channels.leases import Holder, Lease
 from cutover_harness.locks import FileLock
 from cutover_shim.cutover_file import parse
 from cutover_shim.signature import verify
@@ -565,3 +568,18 @@ def test_what_cannot_be_signed_is_refused(cli: Cli) -> None:
     assert "No such file" in refused(cli, "sign", "missing.toml", "--key", "${file:key}", "--yes")
     new(cli, "signed.toml", key="key")
     assert "is signed already" in refused(cli, "sign", "signed.toml", "--key", "${file:other}", "--yes")
+
+
+def test_a_lease_of_somebody_else_refuses_a_change_until_it_has_expired(cli: Cli, tmp_path: Path) -> None:
+    new(cli)
+    now = time.time()
+    holder = Holder("bob@ops2", 22, "run", "shop", "/home/bob/shop.run", "another machine", 5)
+    file = LeaseFile(tmp_path / ".cutover.toml.lease")
+    held = Lease("a", 1, holder, now, now + 600, 600)
+    file.offer(held)
+    route = next(iter(tomllib.loads(Path("cutover.toml").read_text())["routes"]))
+    change = ("set", "cutover.toml", f"{route}.consumers=hold", "--yes")
+    said = refused(cli, *change)
+    assert "bob@ops2 (kafka-cutover run, process 22, batch shop, run /home/bob/shop.run) holds the lease" in said
+    file.offer(held.renewed(now - 900))  # expired
+    assert cli("file", *change)[0] == 0

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from cutover_harness.cli.approving import answer
+from cutover_harness.cli.reporting import note_end, webhooks_if_readable, webhooks_of
 from cutover_harness.conductor.journal import Entry, Journal
 from cutover_harness.conductor.journalled_gates import unapproved
 from cutover_harness.cutover.audit import Audit
@@ -306,3 +307,26 @@ def test_a_file_with_an_address_is_relative_to_the_plan(service: Service, tmp_pa
     sender.send("end", result="completed")
     sender.close()
     assert service.events() == ["end"]
+
+
+def test_an_address_that_cannot_be_read_stops_no_way_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("HOOK", raising=False)
+    plan, audit = plan_with(tmp_path), Audit(tmp_path / "audit.jsonl", "rollback", "h")
+    with pytest.raises(UsageError, match="HOOK"):
+        webhooks_of(plan, "orders", audit, tmp_path / "journal.sqlite")
+    silent = webhooks_if_readable(plan, "orders", audit, tmp_path / "journal.sqlite")
+    note_end(silent, audit, "orders", "turned-back")
+    silent.close()
+    assert "webhooks are not sent: " in capsys.readouterr().err
+    assert [line["result"] for line in lines(tmp_path)] == ["turned-back"]
+
+
+def test_the_end_of_a_way_back_is_sent(tmp_path: Path, service: Service) -> None:
+    audit = Audit(tmp_path / "audit.jsonl", "rollback", "h")
+    sent = webhooks_if_readable(plan_with(tmp_path), "orders", audit, tmp_path / "journal.sqlite")
+    note_end(sent, audit, "orders", "turned-back")
+    sent.close()
+    (message,) = service.got
+    assert (message["event"], message["result"]) == ("end", "turned-back")
