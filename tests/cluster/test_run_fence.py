@@ -29,7 +29,7 @@ from tests.cluster.shop.secured_shop import (
     secured_shop,
 )
 from tests.cluster.shop.shop import Shop
-from tests.cluster.test_shop_cutover import granted, printed
+from tests.cluster.test_shop_cutover import asked, granted
 from tests.waiting import wait_until
 
 PASSWORD = "correct-horse-2c7e"
@@ -111,12 +111,12 @@ def refused_without_the_right(shop: Shop, bed: ShopTestbed) -> None:
     said = shop.call("run", str(shop.plan), "--batch", CLIENTS.batch, "--yes-until", "end", code=2)
     assert f"the right to alter ACLs on the source, Alter on the cluster, which User:{MOVER} lacks" in said
     options = ("preflight", shop.plan.name, "--json")
-    grants = [each for each in printed(shop.call(*options, code=1))["grants"] if "Alter" in each["operations"]]
+    grants = [each for each in asked(shop, *options)["grants"] if "Alter" in each["operations"]]
     assert [(each["cluster"], each["resources"]) for each in grants] == [
         ("source", [{"type": "cluster", "name": "kafka-cluster"}])
     ]
     bed.allow("source", grants)
-    wait_until(lambda: not [e for e in printed(shop.call(*options, code=None))["grants"] if "Alter" in e["operations"]])
+    wait_until(lambda: not [e for e in asked(shop, *options)["grants"] if "Alter" in e["operations"]])
 
 
 def test_a_straggler_is_kept_out_while_the_fence_stands(shop: Shop, bed: ShopTestbed, fleet: Fleet) -> None:

@@ -125,16 +125,22 @@ def granted(shop: Shop, bed: ShopTestbed) -> None:
     """Grant exactly what the preflight prints; before that it must not pass, and after it nothing may block."""
     options = ("preflight", shop.plan.name, "--json", "--connect-principal", f"User:{WORKER}")
     clusters: tuple[ClusterName, ...] = ("source", "target")
-    found = printed(shop.call(*options, code=1))
+    found = asked(shop, *options)
+    assert [each for each in found["findings"] if each["severity"] == "blocker"], "it must not pass without rights"
     for _ in range(5):  # the authorizers see a change of ACLs a moment later, and some rights show what else is missing
         for cluster in clusters:
             bed.allow(cluster, found["grants"])
         time.sleep(1)
-        found = printed(shop.call(*options, code=None))
+        found = asked(shop, *options)
         blockers = [each for each in found["findings"] if each["severity"] == "blocker"]
         if not blockers and not found["grants"]:
             return
     raise AssertionError(json.dumps([blockers, found["grants"]], indent=1))
+
+
+def asked(shop: Shop, *command: str) -> Any:
+    """Return the JSON of a command; it is repeated while a cluster of a busy machine does not answer."""
+    return printed(wait_until(lambda: said if "\n{\n" in (said := shop.call(*command, code=None)) else "", 240))
 
 
 def printed(said: str) -> Any:
