@@ -12,10 +12,8 @@ from cutover_harness.cli.attempt import Accepted, Attempt
 from cutover_harness.cli.dry_run import print_steps
 from cutover_harness.cli.leasing import TakeOver
 from cutover_harness.cutover.audit import Audit
-from cutover_harness.cutover.batches import choose, progress, refuse_before_others
+from cutover_harness.cutover.batches import choose, hooks_for, progress, refuse_before_others
 from cutover_harness.cutover.folder import RunFolder
-from cutover_harness.cutover.hooks import Hooks
-from cutover_harness.cutover.secrets import secrets_of
 from cutover_harness.cutover.settings import connectors_of
 from cutover_harness.cutover.webhooks import addresses
 from cutover_harness.errors import UsageError
@@ -78,8 +76,7 @@ def run(
     addresses(read)  # what is wrong with them ends no run in the middle
     with serving(read, folder, serve, live=sys.stderr.isatty()) as lines:
         audit = Audit(folder.audit, "run", read.digest)
-        own = folder.batch(chosen.name)
-        hooks = Hooks(read, chosen, plan.absolute().parent, own, audit, secrets_of(read))
+        hooks = hooks_for(read, chosen, folder, audit)
         attempt = Attempt(
             read,
             chosen,

@@ -27,6 +27,15 @@ def clients_of(config: ConductorConfig) -> RouteClients:
     return RouteClients(config.route, config.groups, config.clients, config.members, config.restarts)
 
 
+def verified_of(config: ConductorConfig, journal: Journal) -> Callable[[int, float], Gate] | None:
+    """Return the gate that compares all records; None in a rehearsal, whose judge accounts for every record."""
+    if config.plan is None:
+        return None
+    from cutover_harness.conductor.verification import verified_batch  # noqa: PLC0415 - a rehearsal starts without it
+
+    return verified_batch(config.plan, config, journal).gate
+
+
 @dataclass(frozen=True)
 class Contexts:
     """Builds the context of each step, and the conditions that gates read."""

@@ -20,7 +20,7 @@ from cutover_harness.admin import Admin
 from cutover_harness.conductor.bypass_setup import bypass_watch
 from cutover_harness.conductor.conductor import Conductor
 from cutover_harness.conductor.config import ConductorConfig
-from cutover_harness.conductor.contexts import Contexts, clients_of
+from cutover_harness.conductor.contexts import Contexts, clients_of, verified_of
 from cutover_harness.conductor.journal import Journal
 from cutover_harness.conductor.leasing import Hold, stores_of
 from cutover_harness.conductor.owner import claim
@@ -29,7 +29,6 @@ from cutover_harness.errors import LeaseLostError, UsageError
 from cutover_harness.locks import FileLock
 from cutover_harness.procedure.connectors import Connectors
 from cutover_harness.procedure.entries import START
-from cutover_harness.procedure.gates import Gate
 
 COMPLETED, REFUSED, STOPPED, TURNED_BACK, LOST = 0, 2, 4, 5, 6
 """Exit codes: completed; bad input, or an error that ends it; stopped at a gate; back on the source; the lease was
@@ -74,7 +73,7 @@ def conduct(config: ConductorConfig, *, back: bool = False, lease: str | None = 
                 source=clusters[0],
                 target=clusters[1],
                 gates=config.gates,
-                verified=_verified(config, journal),
+                verified=verified_of(config, journal),
                 connectors=Connectors(config.connectors, connect) if config.connectors else None,
                 write_fence=fence_of(config.fence, config.batch.mirrors, clusters[0], source, journal),
             )
@@ -107,15 +106,6 @@ def _fence(config: ConductorConfig, lease: str | None) -> Iterator[Callable[[], 
     with closing(Hold(stores_of(config), lease)) as hold:
         hold.check()  # before the channels are opened, which restores what they lack
         yield hold.check
-
-
-def _verified(config: ConductorConfig, journal: Journal) -> Callable[[int, float], Gate] | None:
-    """Return the gate that compares all records; None in a rehearsal, whose judge accounts for every record."""
-    if config.plan is None:
-        return None
-    from cutover_harness.conductor.verification import verified_batch  # noqa: PLC0415 - a rehearsal starts without it
-
-    return verified_batch(config.plan, config, journal).gate
 
 
 def _note_channels(journal: Journal, generation: int, told: Mapping[str, int], remarks: Sequence[str]) -> None:

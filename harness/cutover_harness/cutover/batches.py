@@ -109,6 +109,11 @@ def refuse_edited(config: ConductorConfig, plan: PlanFile, batch: PlannedBatch, 
         )
 
 
+def hooks_for(plan: ReadPlan, batch: PlannedBatch, run: RunFolder, audit: Audit) -> Hooks:
+    """Return the commands of a batch of a plan."""
+    return Hooks(plan, batch, plan.path.absolute().parent, run.batch(batch.name), audit, secrets_of(plan))
+
+
 def hooks_of(folder: Path, command: str) -> Hooks | None:
     """Return the commands of the plan that the batch in `folder` belongs to, None if it is no plan's.
 
@@ -122,8 +127,7 @@ def hooks_of(folder: Path, command: str) -> Hooks | None:
     if batch is None:
         raise UsageError(f"{run.plan}: has no batch {folder.absolute().name}: give the folder of a batch")
     here = replace(plan, path=run.path.parent / run.plan.name)  # what it names is relative to where it was
-    audit = Audit(run.audit, command, plan.digest)
-    return Hooks(here, batch, run.path.parent, run.batch(batch.name), audit, secrets_of(here))
+    return hooks_for(here, batch, run, Audit(run.audit, command, plan.digest))
 
 
 def batch_folder(place: Path, batch: str | None) -> Path:

@@ -1,4 +1,4 @@
-"""Whether the connectors of a batch can be moved, before anything is changed."""
+"""Whether the connectors of a batch can be moved, and its fence can be made, before anything is changed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import closing
 from cutover_harness.admin import Admin
 from cutover_harness.conductor.config import ConductorConfig
 from cutover_harness.conductor.connect_clusters import CREATES_STOPPED, ConnectClusters, version_of
+from cutover_harness.conductor.write_fence import refuse_without_rights
 from cutover_harness.errors import UsageError
 from cutover_harness.procedure.connectors import ConnectorState, MovedConnector, judge_running
 from cutover_harness.types import ClusterName, Role
@@ -86,3 +87,9 @@ def connector_problem(
             f"write moves: restart, with commands that change it"
         )
     return judge_running(connector, state, 0, "source")[0]
+
+
+def check_fence(config: ConductorConfig, source: Admin) -> None:
+    """Raise UsageError if the batch has a fence that cannot be made."""
+    if config.fence:
+        refuse_without_rights(config.route, config.fence, source.config)

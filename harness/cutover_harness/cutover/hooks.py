@@ -10,19 +10,16 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from confluent_kafka import KafkaException
-from cutover_shim.cutover_file import redacted
-
-from cutover_harness.admin import Admin
-from cutover_harness.conductor.config import CONFIG, ConductorConfig
 from cutover_harness.conductor.journalled_gates import When
 from cutover_harness.cutover.audit import Audit
+from cutover_harness.cutover.connect_place import works_on
+from cutover_harness.cutover.secrets import shown
 from cutover_harness.errors import UsageError
-from cutover_harness.masking import masked, masked_command
+from cutover_harness.masking import masked_command
 from cutover_harness.planning.model import Mover, PlannedBatch
 from cutover_harness.planning.read import ReadPlan
 from cutover_harness.procedure.names import StepName
@@ -68,13 +65,7 @@ class Hooks:
 
     def _works(self, connect: str, place: ClusterName) -> bool:
         """Whether a Connect cluster works on `place`: it is not restarted below connectors that run."""
-        try:
-            config = ConductorConfig.load(self.own / CONFIG)
-            source, target = map(Admin, config.clusters(""))
-            with closing(config.connects(source.cluster_id, target.cluster_id)) as clusters:
-                return clusters.works_elsewhere(connect, place) is None
-        except (UsageError, KafkaException):
-            return False  # it may have been stopped by the command when that was interrupted
+        return works_on(self.own, connect, place)
 
     def _run(self, step: StepName, client: str, within_s: float, command: Sequence[str], place: str) -> None:
         environment = {
@@ -86,7 +77,7 @@ class Hooks:
         facts = {"batch": self.batch.name, "step": str(step), "client": client, "argv": masked_command(command)}
         self.audit.write("command begun", **facts, location=place)
         code, output = run_limited(command, within_s, {**os.environ, **environment}, self.folder)
-        output = redacted(masked(output), self.secrets)
+        output = shown(output, self.secrets)
         self.audit.write("command ended", **facts, exit_code=code, output=output)
         what = f"batch {self.batch.name}: {client}: {' '.join(masked_command(command))}"
         last = output.strip().splitlines()[-1:] or ["no output"]

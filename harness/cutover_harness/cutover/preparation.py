@@ -15,8 +15,7 @@ from cutover_harness.conductor.config import ConductorConfig
 from cutover_harness.conductor.cutover_file_writer import CutoverFileWriter, RouteLocations
 from cutover_harness.conductor.reach import refuse_unreachable
 from cutover_harness.conductor.statuses import status_on
-from cutover_harness.conductor.write_fence import refuse_without_rights
-from cutover_harness.cutover.connector_check import check_connectors
+from cutover_harness.cutover.connector_check import check_connectors, check_fence
 from cutover_harness.cutover.expected import Expected, expected
 from cutover_harness.cutover.routes import with_route
 from cutover_harness.errors import UsageError
@@ -54,8 +53,7 @@ def check_new(config: ConductorConfig) -> tuple[Admin, Admin]:
     refuse_overlap(config)
     clusters = check_reach(config)
     check_connectors(config, *clusters)
-    if config.fence:
-        refuse_without_rights(config.route, config.fence, clusters[0].config)
+    check_fence(config, clusters[0])
     return clusters
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from cutover_shim.cutover_file import redacted
+
 from cutover_harness.channels.opening import cluster_of
 from cutover_harness.cutover.settings import key_of
 from cutover_harness.errors import UsageError
+from cutover_harness.masking import masked
 from cutover_harness.mirror.connect_properties import read_connect_properties
 from cutover_harness.planning.model import Connect
 from cutover_harness.planning.read import ReadPlan
@@ -27,6 +30,11 @@ def secrets_of(plan: ReadPlan) -> frozenset[str]:
         except UsageError:
             continue
     return frozenset(value for value in found if len(value) >= _SHORTEST)
+
+
+def shown(text: str, secrets: Iterable[str]) -> str:
+    """Return the output of a command without these values and without what addresses may hold."""
+    return redacted(masked(text), secrets)
 
 
 def _readers(plan: ReadPlan) -> Iterator[Callable[[], Iterable[str]]]:

@@ -81,7 +81,7 @@ def test_rights_of_one_kind_are_one_finding_and_one_command() -> None:
         "User:mover on the source lacks Write on topic orders",
         "User:mover on the source lacks Read on group billing",
     ]
-    assert len(checked.grants) == 3
+    assert len(checked.grants) == 4
 
 
 def test_the_workers_principal_is_not_guessed() -> None:
