@@ -15,6 +15,7 @@ import pytest
 from cutover_harness.cli.app import run
 from cutover_harness.cli.commands import COMMANDS
 from cutover_harness.cli.repeat_command import repeat_command
+from cutover_harness.plan.catalogue import expanded
 from cutover_scenarios import sample_capture
 
 from tests.waiting import running_below
@@ -141,10 +142,56 @@ def test_names_with_control_characters_do_not_reach_the_terminal(tmp_path: Path,
     assert not {"\x1b", "\u202e"} & set(done.stdout + done.stderr)
 
 
-def test_unknown_options_are_usage_errors(cli: Cli) -> None:
-    done = cli("rehearse", "--sped", "2")
+ELSE = "list the catalogue with `kafka-cutover scenarios list`, or give the path of a scenario file"
+
+
+@pytest.mark.parametrize(
+    ("args", "line", "usage"),
+    [
+        (["rehearse", "--sped", "2"], "rehearse: no such option: --sped: did you mean --speed?", "rehearse "),
+        (["rehersal"], "no such command: rehersal: did you mean rehearse?", ""),
+        (["zzz"], "no such command: zzz:", ""),
+        (["scenarios", "vaildate"], "scenarios: no such command: vaildate: did you mean validate?", "scenarios "),
+        (["plan", "chekc"], "plan: no such command: chekc: did you mean check?", "plan "),
+        (["run"], "run: missing argument 'PLAN':", "run "),
+        (["rehearse", "stop-frist"], f"no scenario is called 'stop-frist': did you mean stop-first? Or {ELSE}", None),
+        (["rehearse", "rolback-*"], f"no scenario matches 'rolback-*': {ELSE}", None),
+    ],
+)
+def test_a_misspelled_name_is_one_line_that_names_what_was_meant(
+    cli: Cli, args: list[str], line: str, usage: str | None
+) -> None:
+    done = cli(*args)
+    line += "" if usage is None else f" `kafka-cutover {usage}--help` shows the usage"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"kafka-cutover: {line}\n")
+
+
+def test_all_errors_of_all_scenario_files_are_reported(tmp_path: Path, cli: Cli) -> None:
+    (tmp_path / "bad.yaml").write_text(BAD_SCENARIO + "fleet: {producers: many, grups: 1}\n", encoding="utf-8")
+    (tmp_path / "torn.yaml").write_text("name: torn\npath: [create-task\n", encoding="utf-8")
+    (tmp_path / "typo.yaml").write_text(BAD_SCENARIO.replace("fly", "stop-consumer"), encoding="utf-8")
+    done = cli("scenarios", "validate", "bad.yaml", "stop-first", "torn.yaml", "typo.yaml", "nothing")
+    places = [line.split(": ")[1] for line in done.stderr.splitlines()]
     assert done.returncode == 2
-    assert "--sped" in done.stderr
+    assert places[:3] == ["bad.yaml:3", "bad.yaml:4", "bad.yaml:4"]
+    assert [place.split(":")[0] for place in places[3:]] == [
+        "torn.yaml",
+        "typo.yaml",
+        "no scenario is called 'nothing'",
+    ]
+    assert "found 'stop-consumer': did you mean stop-consumers?" in done.stderr
+    assert done.stdout.startswith("stop-first: valid: stop-first, ")
+
+
+def test_a_glob_is_all_names_that_it_matches_once_in_their_order(cli: Cli) -> None:
+    names = [each["name"] for each in json.loads(cli("scenarios", "list", "--json").stdout)]
+    rollbacks = [name for name in names if name.startswith("rollback-")]
+    assert len(rollbacks) > 2
+    assert expanded(["rollback-*", "roll*"]) == rollbacks
+    assert expanded([rollbacks[-1], "rollback-*"]) == [rollbacks[-1], *rollbacks[:-1]]
+    assert expanded(["mine*.yaml", "stop-first"]) == ["mine*.yaml", "stop-first"], "files are the shell's"
+    done = cli("scenarios", "validate", "rollback-*")
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == rollbacks
 
 
 def test_the_catalogue_can_be_read_by_a_machine_and_checked(tmp_path: Path, cli: Cli) -> None:
@@ -196,14 +243,14 @@ finally:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "loaded"), [(["--version"], 0), (["doctor", "--help"], 1), (["--help"], len(COMMANDS))]
+    ("arguments", "loaded"), [(["--version"], 0), (["doctor", "--help"], 1), (["--help"], 0), ([], 0)]
 )
 def test_a_command_loads_its_own_module_alone(arguments: list[str], loaded: int) -> None:
     program = f"COMMANDS = {COMMANDS!r}\n{LOADED}"
     done = subprocess.run(
         [sys.executable, "-P", "-c", program, *arguments], capture_output=True, text=True, check=False
     )
-    assert (done.returncode, int(done.stderr)) == (0, loaded)
+    assert (done.returncode, int(done.stderr.splitlines()[-1])) == (0 if arguments else 2, loaded)
 
 
 def test_a_command_names_the_package_that_is_missing() -> None:

@@ -17,7 +17,10 @@ from typer.exceptions import TyperException
 
 from cutover_harness import __version__, exit_codes
 from cutover_harness.cli.commands import Commands
+from cutover_harness.cli.help_pages import HELP_OPTIONS
 from cutover_harness.cli.last_resort import last_resort
+from cutover_harness.cli.usage_errors import in_words
+from cutover_harness.colours import painted
 from cutover_harness.errors import UsageError
 from cutover_harness.masking import printable
 from cutover_harness.privacy import UMASK
@@ -26,8 +29,8 @@ app = typer.Typer(
     name="kafka-cutover",
     cls=Commands,
     help="Rehearse moving applications from Apache Kafka to AutoMQ, and rolling back, with your own recorded traffic.",
+    context_settings={"help_option_names": HELP_OPTIONS},
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -53,6 +56,10 @@ def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
+def _complain(line: str) -> None:
+    print(f"{painted('kafka-cutover:', 'red', sys.stderr)} {line}", file=sys.stderr)
+
+
 def run() -> NoReturn:
     """Run the command that sys.argv gives and exit with its code."""
     signal.signal(signal.SIGTERM, _terminate)
@@ -60,12 +67,15 @@ def run() -> NoReturn:
     try:
         code = app(standalone_mode=False)
     except UsageError as error:
-        print(f"kafka-cutover: {printable(str(error))}", file=sys.stderr)
+        _complain(printable(str(error)))
         sys.exit(exit_codes.REFUSED)
     except (typer.Abort, KeyboardInterrupt):
         code = exit_codes.INTERRUPTED
     except TyperException as error:
-        error.show()  # type: ignore[attr-defined]
+        if hasattr(error, "cmd") and type(error).__name__ == "NoArgsIsHelpError":
+            error.show()  # type: ignore[attr-defined]
+        else:
+            _complain(in_words(error))
         sys.exit(exit_codes.REFUSED)
     except BrokenPipeError:  # the reader of the output is gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,41 +1,65 @@
-"""Commands by name; the module of a command is imported when it is called, as all of them together take seconds."""
+"""Commands by name, and the page that lists them.
+
+The module of a command is imported when the command is called: all of them together take seconds. So its line in the
+list of commands is here.
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import typer
-from typer.core import TyperGroup
 from typer.main import get_command
 
+from cutover_harness.cli.completing import complete_values
+from cutover_harness.cli.help_pages import Group, tidy, with_pages
 from cutover_harness.errors import UsageError
 
-COMMANDS = {
-    "rehearse": "cutover_harness.cli.rehearse:rehearse",
-    "record": "cutover_harness.capture.command:app",
-    "load": "cutover_harness.load.command:app",
-    "init": "cutover_harness.planning.starting:init",
-    "inventory": "cutover_harness.inventory.command:inventory",
-    "plan": "cutover_harness.planning.command:app",
-    "preflight": "cutover_harness.cli.preflight:preflight",
-    "run": "cutover_harness.cli.run:run",
-    "status": "cutover_harness.cli.status:status",
-    "advance": "cutover_harness.cli.advance:advance",
-    "verify": "cutover_harness.verify.command:verify",
-    "resume": "cutover_harness.cli.conduct:resume",
-    "rollback": "cutover_harness.cli.conduct:rollback",
-    "judge": "cutover_harness.cli.evidence:judge",
-    "report": "cutover_harness.cli.evidence:report",
-    "file": "cutover_harness.cli.cutover_file:app",
-    "fleet": "cutover_harness.cli.fleet:fleet",
-    "scenarios": "cutover_harness.cli.scenarios:app",
-    "doctor": "cutover_harness.cli.doctor:doctor",
+
+class Listed(NamedTuple):
+    """Where a command is, `module:name` (a function, or a Typer application), and its line in the list."""
+
+    place: str
+    summary: str
+
+
+SECTIONS: dict[str, dict[str, Listed]] = {
+    "Rehearse: for those who test the platform": {
+        "doctor": Listed("cutover_harness.cli.doctor:doctor", "Check that this machine can rehearse."),
+        "rehearse": Listed("cutover_harness.cli.rehearse:rehearse", "Run switchovers and rollbacks on real clusters."),
+        "scenarios": Listed("cutover_harness.cli.scenarios:app", "List, show, check and explore scenarios."),
+        "record": Listed("cutover_harness.capture.command:app", "Record traffic from a live cluster."),
+        "load": Listed("cutover_harness.load.command:app", "Replay recorded traffic as a Locust load."),
+    },
+    "Migrate: for those who plan and perform the cutover": {
+        "init": Listed("cutover_harness.planning.starting:init", "Write commented files to start from."),
+        "inventory": Listed("cutover_harness.inventory.command:inventory", "List what is on the clusters."),
+        "plan": Listed("cutover_harness.planning.command:app", "Make and check the plan: batches and their order."),
+        "preflight": Listed("cutover_harness.cli.preflight:preflight", "Find what can break the migration."),
+        "run": Listed("cutover_harness.cli.run:run", "Move a batch of the plan to the target."),
+        "status": Listed("cutover_harness.cli.status:status", "Show where each batch is."),
+        "advance": Listed("cutover_harness.cli.advance:advance", "Approve, or decline, the step that a run waits for."),
+        "resume": Listed("cutover_harness.cli.conduct:resume", "Resume an interrupted run from its journal."),
+        "rollback": Listed("cutover_harness.cli.conduct:rollback", "Move clients back to the source."),
+        "verify": Listed("cutover_harness.verify.command:verify", "Compare source and target record by record."),
+    },
+    "Applications: for those whose clients switch": {
+        "file": Listed("cutover_harness.cli.cutover_file:app", "Write, check and compare cutover files."),
+        "fleet": Listed("cutover_harness.cli.fleet:fleet", "Show which client is on which cluster."),
+    },
+    "Decide: for those who sign off the cutover": {
+        "judge": Listed("cutover_harness.cli.evidence:judge", "Account for every record of a run's ledgers."),
+        "report": Listed("cutover_harness.cli.evidence:report", "Write the risk report, or compare two rehearsals."),
+    },
 }
-"""Where each command is, `module:name`: a function, or a Typer application. Help lists them in this order."""
+"""All commands, by who uses them, in the order of the list."""
+
+COMMANDS = {name: listed.place for section in SECTIONS.values() for name, listed in section.items()}
+"""Where each command is."""
 
 
-class Commands(TyperGroup):
+class Commands(Group):
     """The group of all commands."""
 
     def __init__(self, **attrs: Any) -> None:
@@ -51,6 +75,12 @@ class Commands(TyperGroup):
             self.commands[cmd_name] = _loaded(cmd_name)
         return self.commands[cmd_name]
 
+    def sections(self) -> dict[str, list[tuple[str, str]]]:
+        """Return names and lines of the commands, by section, without loading one."""
+        return {
+            title: [(name, listed.summary) for name, listed in section.items()] for title, section in SECTIONS.items()
+        }
+
 
 def _loaded(name: str) -> Any:
     module, _, attribute = COMMANDS[name].partition(":")
@@ -64,6 +94,9 @@ def _loaded(name: str) -> Any:
         function, found = found, typer.Typer(add_completion=False)
         found.command(name)(function)
     found.rich_markup_mode, found.pretty_exceptions_enable = None, False
+    with_pages(found)
     command = get_command(found)
     command.name = name
+    tidy(command)
+    complete_values(name, command)
     return command

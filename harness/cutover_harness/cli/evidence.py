@@ -29,7 +29,8 @@ def report(
         bool, typer.Option("--compare", help="Show what got better or worse from the first folder to the second.")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for the report (default: the last folder).")
+        Path | None,
+        typer.Option("--out", "-o", metavar="DIR", help="Folder for the report (default: the last folder)."),
     ] = None,
     rehearsed: Annotated[
         Path | None,

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from cutover_scenarios import sample_capture
 
+from cutover_harness.cli.chosen import chosen
 from cutover_harness.cli.option_groups import with_option_groups
 from cutover_harness.cli.plan_options import PlanOptions, from_plan
 from cutover_harness.cli.progress import Progress
@@ -19,8 +20,6 @@ from cutover_harness.cli.rehearse_results import code_of, show
 from cutover_harness.cli.repeat_command import repeat_command
 from cutover_harness.cli.testbed_options import TestbedOptions
 from cutover_harness.errors import UsageError
-from cutover_harness.plan.load import find, load_all
-from cutover_harness.plan.scenario import Scenario
 from cutover_harness.rehearsal.folder import check_policy
 from cutover_harness.rehearsal.session import rehearse_all
 from cutover_harness.rehearsal.settings import Settings
@@ -43,7 +42,10 @@ class RunOptions:
     seed: Annotated[int | None, typer.Option(help="Random seed, to reproduce a run (default: a new one).")] = None
     out: Annotated[
         Path,
-        typer.Option(help="Folder for report, ledgers and logs; an earlier run in it is moved to its earlier_runs."),
+        typer.Option(
+            metavar="DIR",
+            help="Folder for report, ledgers and logs; an earlier run in it is moved to its earlier_runs.",
+        ),
     ] = Path("cutover-out")
     replace: Annotated[
         bool, typer.Option("--replace", help="Remove an earlier run from --out instead of keeping it.")
@@ -65,7 +67,8 @@ class RunOptions:
 @with_option_groups
 def rehearse(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[SCENARIO]...", help="Names from the catalogue, or scenario files.")
+        list[str] | None,
+        typer.Argument(metavar="[SCENARIO]...", help="Names or globs from the catalogue, or scenario files."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Run the whole catalogue.")] = False,
     of: PlanOptions = PlanOptions(),  # noqa: B008 - frozen
@@ -84,11 +87,11 @@ def rehearse(
     planned = None
     if of.plan is None:
         of.refuse_without_plan()
-        scenarios = _scenarios(names, every)
+        scenarios = chosen(names, every)
     else:
         if every:
             raise UsageError("--all: the catalogue has scenarios with topics of their own: with --plan name scenarios")
-        planned = from_plan(of, of.plan, how.capture, _scenarios(names, every) if names else [])
+        planned = from_plan(of, of.plan, how.capture, chosen(names, every) if names else [])
         scenarios = planned.scenarios
     policy = of.policy or (planned.policy if planned is not None else None)
     existing = on.existing()
@@ -129,18 +132,6 @@ def rehearse(
             f"not removed: {'; '.join(done.left)}: remove it with kafka-cutover doctor --testbed {on.testbed} --clean"
         )
     return code_of(done)
-
-
-def _scenarios(names: list[str] | None, every: bool) -> list[Scenario]:
-    if names and every:
-        raise UsageError("--all runs the whole catalogue: leave out the names")
-    if not names:
-        return [scenario for scenario in load_all() if every or scenario.default]
-    scenarios = [find(name) for name in names]
-    doubles = {s.name for s in scenarios if sum(other.name == s.name for other in scenarios) > 1}
-    if doubles:
-        raise UsageError(f"scenario {', '.join(sorted(doubles))} is given twice")
-    return scenarios
 
 
 def _jobs(wanted: int | None, scenarios: int, fixed_ports: bool, *, automq: bool = False) -> int:

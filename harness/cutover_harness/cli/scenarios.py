@@ -8,12 +8,15 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from cutover_harness import exit_codes
 from cutover_harness.cli.scenarios_explore import explore
 from cutover_harness.console import standard_output
-from cutover_harness.plan.load import find, load_all, parse, text_of
+from cutover_harness.masking import printable
+from cutover_harness.plan.catalogue import expanded
+from cutover_harness.plan.load import find, load_all, mistakes_in, parse, text_of
 from cutover_harness.plan.scenario import Scenario
 
-app = typer.Typer(help="List, show and check scenarios.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(help="List, show, check and explore scenarios.", no_args_is_help=True, add_completion=False)
 
 
 app.command()(explore)
@@ -46,11 +49,23 @@ def show(name: Annotated[str, typer.Argument(help="Name in the catalogue, or a s
 
 
 @app.command()
-def validate(files: Annotated[list[str], typer.Argument(help="Scenario files, or names in the catalogue.")]) -> None:
-    """Check scenario files; report the first error with file, line and field."""
-    for file in files:
-        scenario = find(file)
-        typer.echo(f"{file}: valid: {scenario.name}, {len(scenario.path)} steps")
+def validate(
+    files: Annotated[list[str], typer.Argument(metavar="SCENARIO", help="Scenario files, or names or globs of names.")],
+) -> int:
+    """Check scenario files, and report all errors of all files with file, line and field.
+
+    Exit codes: 0 no error, 2 some.
+    """
+    wrong = 0
+    for word in expanded(files):
+        mistakes = mistakes_in(word)
+        wrong += bool(mistakes)
+        for mistake in mistakes:
+            typer.echo(f"kafka-cutover: {printable(mistake)}", err=True)
+        if not mistakes:
+            scenario = find(word)
+            typer.echo(f"{word}: valid: {scenario.name}, {len(scenario.path)} steps")
+    return exit_codes.REFUSED if wrong else 0
 
 
 @app.command()

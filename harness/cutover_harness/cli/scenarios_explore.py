@@ -45,7 +45,9 @@ def explore(
     runs: Annotated[
         list[Path] | None, typer.Option("--replay", metavar="FOLDER", help="Replay a run's journal, may be repeated.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the counterexamples' scenario files.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for the counterexamples' scenario files.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Explore a path: every order of events, every crash of the conductor, with the product's own steps and gates.

@@ -32,12 +32,13 @@ def load(
     context: typer.Context,
     capture: Annotated[Path | None, typer.Option(help="Recorded traffic (default: the sample capture).")] = None,
     cutover_file: Annotated[Path | None, typer.Option(help="Cutover file that the clients follow.")] = None,
-    status: Annotated[Path | None, typer.Option(help="Folder for the clients' status files.")] = None,
+    status: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for the clients' status files.")] = None,
     bootstrap: Annotated[str | None, typer.Option(help="Without a cutover file: HOST:PORT,... of the cluster.")] = None,
     cluster: Annotated[Path | None, typer.Option(help="Without a cutover file: librdkafka properties.")] = None,
     producers: Annotated[int, typer.Option(min=0, help="Number of producers; they share the capture by key.")] = 2,
     group: Annotated[
-        list[str] | None, typer.Option(help="Consumer group and its number of members, such as billing:2; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="NAME:N", help="Consumer group and its number of members, such as billing:2; repeatable."),
     ] = None,
     speed: Annotated[str, typer.Option(help="Replay speed factor, or max (default: 1, as recorded).")] = "1",
     scale: Annotated[int, typer.Option(min=1, help="Copies of each record, each with its own key.")] = 1,
@@ -58,7 +59,8 @@ def load(
     report: Annotated[Path | None, typer.Option(help="Write the result as JSON to this file.")] = None,
     drain: Annotated[str, typer.Option(help="Longest wait for deliveries at the end without progress.")] = "60s",
     client: Annotated[
-        list[str] | None, typer.Option(help="librdkafka property of all clients, name=value; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Property of all clients, as librdkafka names it; repeatable."),
     ] = None,
 ) -> None:
     """Replay a capture as a Locust load and judge it: nothing lost, nothing reordered.

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Any
 
+import yaml
 from pydantic import ValidationError
 
 from cutover_harness.errors import UsageError
 from cutover_harness.inputs import read_text_input
+from cutover_harness.plan.catalogue import catalogue, is_file, named
 from cutover_harness.plan.earlier import EARLIER, renamed
-from cutover_harness.plan.mistakes import first_mistake
+from cutover_harness.plan.mistakes import Mistake, first_mistake, mistake_of
 from cutover_harness.plan.scenario import Scenario
 from cutover_harness.plan.yaml_lines import line_of
 from cutover_harness.plan.yaml_tree import read_yaml
-
-
-def catalogue() -> dict[str, Traversable]:
-    """Return the scenario files that ship with the product, by name, in the order in which they run."""
-    folder = resources.files("cutover_scenarios")
-    files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
-    # A leading number only orders the files: 10-stop-first.yaml is the scenario stop-first.
-    return {f.name.removesuffix(".yaml").split("-", 1)[1]: f for f in files}
 
 
 def find(word: str) -> Scenario:
@@ -32,15 +25,10 @@ def find(word: str) -> Scenario:
 
 def text_of(word: str) -> tuple[str, str]:
     """Return the text of the scenario file that `word` names as for `find`, and the file's name. Raises UsageError."""
-    if word.endswith((".yaml", ".yml")) or "/" in word:
+    if is_file(word):
         return read_text_input(Path(word), "scenario file"), word
-    known = catalogue()
-    if word not in known:
-        raise UsageError(
-            f"no scenario is called {word!r}: list the catalogue with `kafka-cutover scenarios list`, "
-            "or give the path of a scenario file"
-        )
-    return known[word].read_text(encoding="utf-8"), known[word].name
+    file = named(word)
+    return file.read_text(encoding="utf-8"), file.name
 
 
 def load_all() -> list[Scenario]:
@@ -50,12 +38,34 @@ def load_all() -> list[Scenario]:
 
 def parse(text: str, origin: str) -> Scenario:
     """Return the scenario that `text` (YAML) describes. Raises UsageError naming `origin`, line and field."""
+    node, data = _read(text, origin)
+    try:
+        return Scenario.model_validate(data)
+    except ValidationError as errors:
+        raise UsageError(_placed(origin, node, first_mistake(errors))) from None
+
+
+def mistakes_in(word: str) -> list[str]:
+    """Return all mistakes of the scenario that `word` names as for `find`, a line each with file, line and field."""
+    try:
+        text, origin = text_of(word)
+        node, data = _read(text, origin)
+    except UsageError as why:
+        return [str(why)]
+    try:
+        Scenario.model_validate(data)
+    except ValidationError as errors:
+        return [_placed(origin, node, mistake_of(each)) for each in errors.errors()]
+    return []
+
+
+def _read(text: str, origin: str) -> tuple[yaml.Node | None, dict[Any, Any]]:
     node, data = read_yaml(text, origin)
     if not isinstance(data, dict):
         found = "nothing" if data is None else type(data).__name__
         raise UsageError(f"{origin}:1: a scenario is a mapping with name, title and path; found {found}")
-    try:
-        return Scenario.model_validate(renamed(data, origin))
-    except ValidationError as errors:
-        mistake = first_mistake(errors)
-        raise UsageError(f"{origin}:{line_of(node, mistake.at, EARLIER)}: {mistake}") from None
+    return node, renamed(data, origin)
+
+
+def _placed(origin: str, node: yaml.Node | None, mistake: Mistake) -> str:
+    return f"{origin}:{line_of(node, mistake.at, EARLIER)}: {mistake}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,11 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from cutover_harness.faults.union import FAULTS
+from cutover_harness.words import did_you_mean
+
+_CHOICES = ("enum", "literal_error", "union_tag_invalid")
+"""Errors whose messages contain all values that are possible, in quotation marks."""
+_QUOTED = re.compile(r"'([^']+)'")
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,8 @@ def mistake_of(error: ErrorDetails, *, secret: Sequence[str] = ()) -> Mistake:
     at, message, found = _of_a_fault(error) or (error["loc"], error["msg"], error.get("input"))
     hidden = secret and (not set(at).isdisjoint(secret) or error["type"] == "extra_forbidden")
     shown = f", found {found!r}" if isinstance(found, str | int | float | bool) and not hidden else ""
-    return Mistake(at, f"{message.removeprefix('Value error, ')}{shown}")
+    near = did_you_mean(str(found), _QUOTED.findall(message)) if error["type"] in _CHOICES and shown else ""
+    return Mistake(at, f"{message.removeprefix('Value error, ')}{shown}{': ' if near else ''}{near}")
 
 
 def _of_a_fault(error: ErrorDetails) -> tuple[tuple[int | str, ...], str, object] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -9,6 +10,7 @@ from typer.core import TyperGroup
 
 from cutover_harness.planning import check_command, make_command
 from cutover_harness.planning.schema import schema
+from cutover_harness.words import alike
 
 _MAKE = "make"
 
@@ -18,9 +20,13 @@ class PlanCommands(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Insert the name of the default command."""
-        if args and args[0] not in self.commands and args[0] != "--help":
+        if args and args[0] not in (*self.commands, *ctx.help_option_names) and not self._misspelled(args[0]):
             args = [_MAKE, *args]
         return super().parse_args(ctx, args)
+
+    def _misspelled(self, word: str) -> bool:
+        """Return whether a word is rather meant to be a command than the file of an inventory."""
+        return "." not in word and "/" not in word and bool(alike(word, self.commands)) and not Path(word).exists()
 
 
 app = typer.Typer(
