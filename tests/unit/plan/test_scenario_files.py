@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from cutover_harness.errors import UsageError
 from cutover_harness.faults.union import FAULTS
-from cutover_harness.plan.load import catalogue, find, load_all, parse
+from cutover_harness.plan.catalogue import catalogue
+from cutover_harness.plan.load import find, load_all, parse
 from cutover_harness.plan.scenario import Scenario
 
 GOOD = """\
