@@ -24,6 +24,7 @@ from cutover_harness.judge.facts import (
     Spread,
 )
 from cutover_harness.judge.jsonable import Json, Jsonable
+from cutover_harness.words import did_you_mean
 
 __all__ = [
     "SOURCE",
@@ -280,11 +281,14 @@ class Judgement(Jsonable):
         return super().from_json(earlier.judgement(data))
 
     def group(self, name: str) -> GroupMeasures:
-        """Return the measures of one group. Raises KeyError."""
+        """Return the measures of one group. Raises KeyError, whose message names the groups that there are."""
         for measures in self.groups:
             if measures.group == name:
                 return measures
-        raise KeyError(name)
+        known = [measures.group for measures in self.groups]
+        near = did_you_mean(name, known)
+        there = f"the groups are {', '.join(known)}" if known else "the run had no groups"
+        raise KeyError(f"no group {name!r}: {near}{' ' if near else ''}{there}")
 
 
 @dataclass(frozen=True)

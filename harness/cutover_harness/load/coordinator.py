@@ -92,7 +92,7 @@ class Coordinator:
     def begin(self) -> None:
         """Reset after the previous load: all slots are free, and records get a new run number."""
         self.result = None
-        self._finishing = False
+        self._finishing = self._shown = False
         self._workers: dict[str, _Worker] = {}
         self._taken = {"producer": 0, "consumer": 0}
         self._run = secrets.randbits(63)
@@ -126,17 +126,25 @@ class Coordinator:
         if self._finishing or not self._workers:
             return self.result
         self._finishing = True
+        drain_s = self._settings.drain_s
+        print(f"load: ending: producers flush, groups read the rest (up to {drain_s:g} s without progress)", flush=True)
         self._environment.runner.send_message(PHASE, {"phase": "drain"})
         flushed = self._wait(_FLUSH_S, lambda: not any(w.counts.get("producing", 1) for w in self._alive()))
         self._wait_for_deliveries()
         self._environment.runner.send_message(PHASE, {"phase": "finish"})
         self._wait(_SUMMARY_S, lambda: all(w.summary is not None for w in self._alive()))
         self.result = self._judge(flushed=flushed)
-        for line in self.result.lines():
-            print(line, flush=True)
+        if getattr(self._environment, "web_ui", None) is not None:
+            self.show()  # the page goes on; without one, Locust prints its tables next, and then this is called
         self._environment.process_exit_code = self.result.exit_code
         self._report(self.result)
         return self.result
+
+    def show(self) -> None:
+        """Print the result, if there is one, once."""
+        if self.result is not None and not self._shown:
+            self._shown = True
+            print("\n".join(self.result.lines()), flush=True)
 
     def _report(self, result: LoadResult) -> None:
         file = self._settings.report

@@ -103,6 +103,7 @@ def _prepare(environment: Any, runner: Any) -> None:
         environment.events.test_start.add_listener(lambda **_: coordinator.started())
         environment.events.test_stopping.add_listener(lambda **_: coordinator.finish())
         environment.events.quitting.add_listener(lambda **_: coordinator.finish())
+        environment.events.quit.add_listener(lambda **_: coordinator.show())
     if is_worker and getattr(environment.parsed_options, "processes", None):
         # The terminal's Ctrl-C reaches the master as well, which ends the load in order and then its workers.
         signal.signal(signal.SIGINT, signal.SIG_IGN)

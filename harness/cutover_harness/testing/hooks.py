@@ -29,6 +29,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if speed is not None and not speed > 0:
         raise pytest.UsageError(f"--cutover-speed {speed}: must be above 0")
     config.stash[SEED] = secrets.randbits(31) if worker is None else worker["cutover_seed"]
+    if getattr(config.option, "xmlpath", None) and worker is None:
+        from cutover_harness.testing.junit import ClassNames  # noqa: PLC0415 - see above
+
+        config.pluginmanager.register(ClassNames(config), "kafka-cutover-junit")
     if config.getoption("cutover_out") is not None and worker is None and not config.getoption("collectonly"):
         from cutover_harness.errors import UsageError  # noqa: PLC0415 - see above
         from cutover_harness.testing.gather import Gatherer  # noqa: PLC0415
@@ -136,12 +140,16 @@ def rehearse(pytestconfig: pytest.Config) -> Callable[..., Result]:
 
 
 @pytest.fixture(scope="session")
-def ledger() -> Callable[[Path], Ledgers]:
-    """Read the ledgers of a run: `folder` is the run's, or the folder `ledger` in it."""
+def ledger(pytestconfig: pytest.Config) -> Callable[[Path | str], Ledgers]:
+    """Read the ledgers of a run: `folder`, a path or its text, is the run's, or the folder `ledger` in it.
 
-    def read(folder: Path) -> Ledgers:
+    A relative one is below the folder in which pytest was started.
+    """
+
+    def read(folder: Path | str) -> Ledgers:
         from cutover_harness.ledger import read_ledgers  # noqa: PLC0415 - see above
 
-        return read_ledgers(folder / "ledger" if (folder / "ledger").is_dir() else folder)
+        given = pytestconfig.invocation_params.dir / folder
+        return read_ledgers(given / "ledger" if (given / "ledger").is_dir() else given)
 
     return read

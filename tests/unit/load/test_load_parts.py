@@ -107,3 +107,26 @@ def test_restarted_load_is_not_ended_by_the_previous_run_time(monkeypatch: pytes
     made.begin()
     gevent.sleep(1.0)
     assert not runner.quits
+
+
+@pytest.mark.parametrize("web", [False, True])
+def test_the_verdict_comes_after_the_tables_of_locust_which_a_page_does_not_print(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], web: bool
+) -> None:
+    monkeypatch.setattr(coordinator_module, "_FLUSH_S", 0.1)
+    monkeypatch.setattr(coordinator_module, "_SUMMARY_S", 0.1)
+    runner = Runner()
+    environment = SimpleNamespace(runner=runner, web_ui=object() if web else None)
+    made = Coordinator(environment, settings(drain_s=0.1))
+    runner.hear(SLOT_WANTED, user="u", role="producer")
+    runner.hear(COUNTS, producing=0, acked=0, delivered={})
+    made.finish()
+    ended = capsys.readouterr().out
+    assert ended.startswith("load: ending: producers flush")
+    assert ("INCONCLUSIVE" in ended) == web
+    print("the tables")
+    made.show()
+    made.show()
+    after = capsys.readouterr().out.splitlines()
+    assert after[0] == "the tables"
+    assert [line.split(":")[1] for line in after if line.startswith("load:")] == ([] if web else [" INCONCLUSIVE"])

@@ -116,6 +116,7 @@ def test_junit_has_the_verdict_and_the_measures(pytester: pytest.Pytester) -> No
     junit = ET.parse(pytester.path / "junit.xml")  # noqa: S314 - written in the line above
     cases = {case.get("name"): case for case in junit.iter("testcase")}
     assert set(cases) == set(VERDICTS)
+    assert {case.get("classname") for case in cases.values()} == {f"scenarios.{name}" for name in VERDICTS}
     failure = cases["bad"].find("failure")
     assert failure is not None
     assert failure.get("message") == "FAIL: billing: 12 lost (and 1 more)"
@@ -299,16 +300,31 @@ def test_a_failed_assertion_shows_what_was_rehearsed(pytester: pytest.Pytester) 
 def test_the_ledger_fixture_reads_a_run(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
-        from cutover_harness.ledger import LedgerWriter
+        import pytest
+        from cutover_harness.ledger import LedgerError, LedgerWriter
 
         def test_it(ledger, tmp_path):
             writer = LedgerWriter(tmp_path / "ledger" / "p-1", instance="p-1", role="producer", group=None, run=3)
             writer.sent("flights", 0, 1, 0, 0)
             writer.close()
             assert ledger(tmp_path).run == ledger(tmp_path / "ledger").run == 3
+            assert ledger(str(tmp_path)).run == 3
+
+        def test_a_relative_one_is_below_the_folder_of_the_call(ledger, tmp_path, monkeypatch):
+            monkeypatch.chdir("/")
+            with pytest.raises(LedgerError, match="/nosuch: no such folder"):
+                ledger("nosuch")
         """
     )
-    pytester.runpytest_inprocess("-k", "test_").assert_outcomes(passed=1)
+    pytester.runpytest_inprocess("-k", "test_").assert_outcomes(passed=2)
+
+
+def test_a_group_that_the_run_does_not_have_is_answered_with_those_that_it_has() -> None:
+    judgement = Judgement(run=1, groups=[GroupMeasures(name, [], []) for name in ("billing", "audit")])
+    with pytest.raises(KeyError, match="no group 'biling': did you mean billing\\? the groups are billing, audit"):
+        judgement.group("biling")
+    with pytest.raises(KeyError, match="no group 'x': the run had no groups"):
+        Judgement(run=1).group("x")
 
 
 WITHOUT_THE_HARNESS = """
