@@ -1,0 +1,33 @@
+"""Hooks of MkDocs: the pages of the reference, and those of the repository's root.
+
+MkDocs loads this file by its path, so that everything else is in modules that are imported as usual.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+from docs_site.reference import PAGES
+
+ROOT = Path(__file__).resolve().parents[1]
+ROOT_PAGES = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md", "SECURITY.md": "security.md"}
+_LINK = re.compile(r"\]\((?:docs/)?([^)#:]+)(#[^)]*)?\)")
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the generated pages."""
+    for name, page in PAGES.items():
+        files.append(File.generated(config, f"reference/{name}.md", content=page()))
+    for name, uri in ROOT_PAGES.items():
+        text = (ROOT / name).read_text(encoding="utf-8")
+        files.append(File.generated(config, uri, content=relative_to_docs(text)))
+    return files
+
+
+def relative_to_docs(text: str) -> str:
+    """Return a page of the root with the links that it has as a page of the site."""
+    return _LINK.sub(lambda link: f"]({ROOT_PAGES.get(link[1], link[1])}{link[2] or ''})", text)
