@@ -90,7 +90,10 @@ def cutover_file_page() -> str:
             ("key", "value"),
             [
                 ("`generation`", "a whole number that grows with every change"),
-                *((f"`clusters.{name}`", "librdkafka properties; `bootstrap.servers` is required") for name in clusters),
+                *(
+                    (f"`clusters.{name}`", "librdkafka properties; `bootstrap.servers` is required")
+                    for name in clusters
+                ),
                 *((f"`routes.NAME.{field.name}`", _route_value(field.type, locations)) for field in route[1:]),
             ],
         ),

@@ -1,4 +1,4 @@
-"""Exit codes of `kafka-cutover`, one meaning each. README.md lists which command uses which."""
+"""Exit codes of `kafka-cutover`, one meaning each. docs/exit-codes.md lists which command uses which."""
 
 FAILED = 1
 """It was done, and the answer is no: a FAIL, a NO-GO, a blocker, a path that was stopped."""
