@@ -10,11 +10,14 @@ from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 from docs_site.reference import PAGES
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOT_PAGES = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md", "SECURITY.md": "security.md"}
+WORKER = "assets/javascripts/iframe-worker.js"
+_FOREIGN_WORKER = re.compile(r"https://unpkg\.com/iframe-worker/shim")
 _LINK = re.compile(r"\]\((?:docs/)?([^)#:]+)(#[^)]*)?\)")
 
 
@@ -25,7 +28,14 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name, uri in ROOT_PAGES.items():
         text = (ROOT / name).read_text(encoding="utf-8")
         files.append(File.generated(config, uri, content=relative_to_docs(text)))
+    text = (ROOT / "docs_site/iframe-worker.js").read_text(encoding="utf-8")
+    files.append(File.generated(config, WORKER, content=text))
     return files
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:  # noqa: ARG001 - MkDocs passes them by name
+    """Load the script of the offline search from the site itself: the theme names another host."""
+    return _FOREIGN_WORKER.sub("../" * page.url.count("/") + WORKER, output)
 
 
 def relative_to_docs(text: str) -> str:

@@ -92,7 +92,8 @@ def test_the_reference_has_every_command_and_every_metric(site: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("link", "complaint"), [("nowhere.md", "'nowhere.md' is not found"), ("index.md#nowhere", "no such anchor")]
+    ("link", "complaint"),
+    [("nowhere.md", "link 'nowhere.md', but the target is not found"), ("index.md#nowhere", "no such anchor")],
 )
 def test_a_broken_link_ends_the_build(tmp_path: Path, link: str, complaint: str) -> None:
     docs = tmp_path / "docs"
