@@ -38,6 +38,11 @@ def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:  # noqa:
     return _FOREIGN_WORKER.sub("../" * page.url.count("/") + WORKER, output)
 
 
+def on_post_template(output: str, template_name: str, config: MkDocsConfig) -> str:  # noqa: ARG001
+    """Do the same for the page of addresses that do not exist."""
+    return _FOREIGN_WORKER.sub(WORKER, output)
+
+
 def relative_to_docs(text: str) -> str:
     """Return a page of the root with the links that it has as a page of the site."""
     return _LINK.sub(lambda link: f"]({ROOT_PAGES.get(link[1], link[1])}{link[2] or ''})", text)

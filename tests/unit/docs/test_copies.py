@@ -33,3 +33,20 @@ def test_a_copy_that_differs_would_be_found() -> None:
 def test_no_marker_is_without_its_block(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert len(re.findall(r"<!-- (?:docs/examples|packaging)/", text)) == len(copies(text))
+
+
+def test_the_readme_has_the_figures_of_the_page_that_explains_them() -> None:
+    measured = {
+        line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]] for line in _rows("docs/automq.md")
+    }
+    shown = {
+        line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]] for line in _rows("README.md")
+    }
+    assert len(shown) == 5
+    for path, (_for, producers, consumers, re_read) in shown.items():
+        assert [producers, consumers, re_read] == [measured[path][n] for n in (0, 1, 3)], path
+
+
+def _rows(page: str) -> list[str]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(r"(?m)^\| (?:in-process|restart|overlap|rollback-from-\S+) \|.*\|$", text)
