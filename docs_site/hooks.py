@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOT_PAGES = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md", "SECURITY.md": "security.md"}
 WORKER = "assets/javascripts/iframe-worker.js"
 _FOREIGN_WORKER = re.compile(r"https://unpkg\.com/iframe-worker/shim")
+_CODE = re.compile(r"(<pre>(?:<span></span>)?)<code>")
 _LINK = re.compile(r"\]\((?:docs/)?([^)#:]+)(#[^)]*)?\)")
 
 
@@ -34,13 +35,23 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:  # noqa: ARG001 - MkDocs passes them by name
-    """Load the script of the offline search from the site itself: the theme names another host."""
-    return _FOREIGN_WORKER.sub("../" * page.url.count("/") + WORKER, output)
+    """Repair what the theme lacks."""
+    return repaired(output, "../" * page.url.count("/"))
 
 
 def on_post_template(output: str, template_name: str, config: MkDocsConfig) -> str:  # noqa: ARG001
     """Do the same for the page of addresses that do not exist."""
-    return _FOREIGN_WORKER.sub(WORKER, output)
+    return repaired(output, "")
+
+
+def repaired(html: str, root: str) -> str:
+    """Return a page that loads the script of the offline search from the site, whose root is given, not from a host.
+
+    The keyboard can scroll its code, and a screen reader names its search.
+    """
+    html = _FOREIGN_WORKER.sub(root + WORKER, html)
+    html = html.replace('role="dialog"', 'role="dialog" aria-label="Search"')
+    return _CODE.sub(r'\1<code tabindex="0">', html)
 
 
 def relative_to_docs(text: str) -> str:
