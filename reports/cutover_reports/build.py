@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,16 @@ from cutover_harness.judge.totals import NOT_REHEARSED
 from pydantic import ValidationError
 
 from cutover_reports import plans, words
+from cutover_reports.commands import Commands, joined, recorded, repeating
+from cutover_reports.key_figures import worst_of
 from cutover_reports.matrix import matrix, trend
 from cutover_reports.model import Decision, ReachedBy, Report, RouteReport, Run, Scenario
-from cutover_reports.policy import APPLIED_NAME, Policy, policy_in, read_policy
+from cutover_reports.policy import APPLIED_NAME, DEFAULTS, Policy, policy_in, read_policy
 from cutover_reports.reach import notes, reached
-from cutover_reports.reading import Frames, RunFolder, ScenarioFolder, read_run, read_scenario
-from cutover_reports.rollbacks import cards, retention
-from cutover_reports.routes import judge_route, worst_decision
-from cutover_reports.scenarios import UNNAMED_ROUTE, figures
+from cutover_reports.reading import Frames, Rhythm, RunFolder, ScenarioFolder, read_run, read_scenario
+from cutover_reports.rollbacks import retention
+from cutover_reports.routes import Grounds, judge_route, worst_decision
+from cutover_reports.scenarios import UNNAMED_ROUTE, figures, with_paths
 from cutover_reports.series import thin
 from cutover_reports.survival import survival
 from cutover_reports.unproved import unproved
@@ -37,6 +39,7 @@ class Built:
 
     report: Report
     series: dict[str, Frames]
+    rhythms: dict[str, Rhythm] = field(default_factory=dict)
 
 
 def build(folders: Sequence[Path], policy_file: Path | None = None) -> Built:
@@ -52,24 +55,25 @@ def build(folders: Sequence[Path], policy_file: Path | None = None) -> Built:
     scenarios: list[Scenario] = []
     series: dict[str, Frames] = {}
     ids: set[str] = set()
-    captures: list[dict[str, Any]] = []
     counted: dict[tuple[int, int, str], Path] = {}
     reaches: dict[str, Reach] = {}
+    rhythms: dict[str, Rhythm] = {}
     for index, run in enumerate(read):
-        captures.append(_dict(run.rehearsal.get("capture")))
         for name in run.names:
             found = read_scenario(run, name)
             scenarios.append(scenario := _figures(found, index, ids, policy))
             if found.facts:
                 _refuse_counted(found.folder, found.facts, counted)
-                captures.append(found.facts.capture)
                 if found.facts.reach is not None:
                     reaches[scenario.id] = found.facts.reach
+            if found.rhythm is not None:
+                rhythms[scenario.id] = found.rhythm
             points = max(60, min(POINTS_A_SERIES, POINTS // max(1, total * max(1, len(found.series)))))
             series[scenario.id] = {key: thin(values, points) for key, values in found.series.items()}
-    scenarios = _routed(scenarios)
     runs = [_run(run, scenarios, index) for index, run in enumerate(read)]
-    return Built(_report(runs, scenarios, policy, captures, read, reached(scenarios, reaches)), series)
+    named = {batch: path for run in runs if run.plan is not None for batch, path in run.plan.paths.items()}
+    scenarios = with_paths(_routed(scenarios), named)
+    return Built(_report(runs, scenarios, policy, read, reached(scenarios, reaches)), series, rhythms)
 
 
 def _refuse_same_folder(folders: Sequence[Path]) -> None:
@@ -92,23 +96,30 @@ def _report(
     runs: list[Run],
     scenarios: list[Scenario],
     policy: Policy,
-    captures: list[dict[str, Any]],
     read: Sequence[RunFolder],
     reach: list[ReachedBy],
 ) -> Report:
     routes, rollbacks = [], []
-    clients = survival(scenarios, policy)
-    kept = retention(policy, captures)
-    for name in dict.fromkeys(scenario.route for scenario in scenarios):
+    names = list(dict.fromkeys(scenario.route for scenario in scenarios))
+    outs = [_out(run) for run in runs]
+    rehearsed_plans = [run.plan for run in runs if run.plan is not None]
+    for name in names:
+        commands = Commands(
+            runs[-1] if runs else None, name, outs, several=len(names) > 1, own_policy=policy.name != DEFAULTS
+        )
+        kept = retention(policy, rehearsed_plans, name)
         own = [scenario for scenario in scenarios if scenario.route == name]
-        own_cards = cards(name, own, policy, kept)
-        routes.append(judge_route(name, own, runs, own_cards, survival(own, policy), policy, kept.in_words()))
+        route, own_cards = judge_route(own, Grounds(name, runs, policy, kept, commands))
+        routes.append(route)
         rollbacks += own_cards
     routes = plans.of_one_plan(routes, runs, scenarios)
     decision = worst_decision([route.decision for route in routes])
+    open_ones = [risk.command for route in routes for risk in route.risks if risk.command and risk.id != "stand-in"]
     return Report(
         decision=decision,
         headline=_headline(decision, routes, scenarios),
+        figures=worst_of([(route.name, route.figures) for route in routes]),
+        then=joined(outs, open_ones),
         policy=policy.name,
         runs=runs,
         routes=routes,
@@ -117,12 +128,18 @@ def _report(
         rollbacks=rollbacks,
         reach=reach,
         reach_notes=notes(reach),
-        survival=clients,
+        survival=survival(scenarios, policy),
         unproved=unproved(runs, scenarios),
         trend=trend(scenarios, runs),
         missing=[line for run in read for line in run.missing]
         + [line for scenario in scenarios for line in scenario.missing],
     )
+
+
+def _out(run: Run) -> str:
+    """Return the folder of a run as its command names it, else by its name."""
+    parts = recorded(run.command)
+    return run.folder if parts is None else parts.out
 
 
 def _figures(found: ScenarioFolder, run: int, ids: set[str], policy: Policy) -> Scenario:
@@ -157,7 +174,6 @@ def _headline(decision: Decision, routes: Sequence[RouteReport], scenarios: Sequ
     if not scenarios:
         return "Nothing was rehearsed, so nothing is proved."
     absent = sum(scenario.outcome == NOT_REHEARSED for scenario in scenarios)
-    rehearsed = [scenario for scenario in scenarios if scenario.kind != "control"]
     if absent == len(scenarios):
         return f"Nothing was rehearsed of {words.plural(absent, 'scenario')} requested, so nothing is proved."
     if decision == "INCONCLUSIVE":
@@ -167,7 +183,10 @@ def _headline(decision: Decision, routes: Sequence[RouteReport], scenarios: Sequ
         blocked = [route for route in routes if route.decision == "NO-GO"]
         first = blocked[0]
         return f"{words.plural(len(blocked), 'route')} of {len(routes)} blocked. {first.name}: {first.reasons[0]}."
-    passed = f"{words.plural(sum(s.outcome == 'PASS' for s in rehearsed), 'rehearsed path')} of {len(rehearsed)} passed"
+    counted = sum(route.passed + route.failed + route.inconclusive + route.not_rehearsed for route in routes)
+    passed = f"{words.plural(sum(route.passed for route in routes), 'scenario')} of {counted} passed"
+    if len(routes) == 1 and routes[0].path is not None:
+        passed = f"Path {routes[0].path}: {passed}"
     if decision == "GO":
         return f"{passed}, within every limit of the policy."
     conditions = sum(len(route.conditions) for route in routes)
@@ -194,7 +213,7 @@ def _run(run: RunFolder, scenarios: Sequence[Scenario], index: int) -> Run:
         folder=run.folder.resolve().name,
         started=_text(rehearsal.get("started")),
         finished=_text(rehearsal.get("finished")),
-        command=_text(rehearsal.get("command")) or "not recorded",
+        command=repeating(_text(rehearsal.get("command")), seed if isinstance(seed, int) else None),
         seed=seed if isinstance(seed, int) else None,
         target_kind=target if target in ("AutoMQ", "stand-in") else "unknown",
         environment=_texts(rehearsal.get("environment")) | _in_parallel(rehearsal.get("jobs")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -15,9 +16,11 @@ from markupsafe import Markup
 
 from cutover_reports import plans, words
 from cutover_reports.build import Built
-from cutover_reports.model import Scenario
+from cutover_reports.markdown import ROLES
+from cutover_reports.model import Report, Run, Scenario
 from cutover_reports.paths import TAKEN_BACK
-from cutover_reports.reading import Frames
+from cutover_reports.reading import Frames, Rhythm
+from cutover_reports.scenarios import SYNCHRONISING
 from cutover_reports.series import columns
 
 #: The shape next to each word: no status is shown by colour alone.
@@ -26,7 +29,7 @@ SHAPES = {
     "GO WITH CONDITIONS": "triangle", "tight": "triangle", "condition": "triangle",
     "INCONCLUSIVE": "diamond", "unknown": "diamond", "not rehearsed": "diamond",
     "NO-GO": "cross", "FAIL": "cross", "gives up": "cross", "blocks": "cross",
-    "accepted": "ring",
+    "accepted": "ring", "caught": "tick", "not caught": "cross",
     "COMPLETE AND VERIFIED": "tick", "complete and verified": "tick", "done": "tick", "passed": "tick", "equal": "tick",
     "COMPLETE, ACCEPTED UNPROVED": "triangle", "complete, accepted unproved": "triangle", "ROLLED BACK": "triangle",
     "rolled back": "triangle", "COMPLETE, NOT PROVED": "diamond", "complete, not verified": "diamond",
@@ -36,6 +39,7 @@ SHAPES = {
 }  # fmt: skip
 CLASSES = {
     "GO": "go", "GO WITH CONDITIONS": "conditions", "NO-GO": "nogo", "not rehearsed": "unknown",
+    "caught": "go", "not caught": "nogo",
     **dict.fromkeys(("COMPLETE AND VERIFIED", "complete and verified", "done", "passed", "equal"), "go"),
     **dict.fromkeys(
         ("COMPLETE, ACCEPTED UNPROVED", "complete, accepted unproved", "ROLLED BACK", "rolled back", "unproved",
@@ -46,8 +50,10 @@ CLASSES = {
         "nogo",
     ),
 }  # fmt: skip
-#: With this many scenarios or more, only those that did not pass are printed in full.
-MANY = 40
+DUE_NOTE = "grey: due by the capture; a dip in it is a quiet time of the recording, not an outage"
+TARGETS = {"AutoMQ": "AutoMQ", "stand-in": "a stand-in, not AutoMQ", "unknown": "kind not recorded"}
+#: Of more routes than this no scenario that passed is printed in full.
+MOST_ON_PAPER = 3
 
 
 def html(built: Built) -> str:
@@ -58,11 +64,17 @@ def html(built: Built) -> str:
     return template.render(
         report=report,
         several=len(report.runs) > 1,
+        roles=ROLES,
+        moves=_each(f"{_of(run, 'source')} → {_of(run, 'target')}" for run in report.runs),
+        targets=_each(TARGETS[run.target_kind] for run in report.runs),
+        captures=_each(capture(run) for run in report.runs),
+        controls=[scenario for scenario in report.scenarios if scenario.kind == "control"],
+        ordered=sorted(report.scenarios, key=lambda scenario: scenario.kind == "control"),
+        on_paper=on_paper(report),
         cells={(cell.path, cell.fault): cell for cell in report.matrix.cells},
         plotted={name for name, series in built.series.items() if series},
         summaries={scenario.id: summary(scenario) for scenario in report.scenarios},
         titles=titles,
-        many=MANY,
         style=Markup(style()),  # noqa: S704 - our own file
         script=Markup(asset("page.js")),  # noqa: S704 - our own file
         vega=Markup(vega()),  # noqa: S704 - the library's own bundle
@@ -70,24 +82,59 @@ def html(built: Built) -> str:
             {
                 "spec": json.loads(asset("timeline.vg.json")),
                 "scenarios": {
-                    s.id: plot(s, built.series.get(s.id, {})) for s in report.scenarios if built.series.get(s.id)
+                    s.id: plot(s, built.series.get(s.id, {}), built.rhythms.get(s.id))
+                    for s in report.scenarios
+                    if built.series.get(s.id)
                 },
             }
         ),
     )
 
 
+def _each(texts: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(texts))
+
+
+def _of(run: Run, cluster: str) -> str:
+    return run.environment.get(cluster) or f"{cluster} not recorded"
+
+
+def capture(run: Run) -> str:
+    """Return the name of a run's capture, and how many records it has."""
+    name = run.capture.get("name") or "not recorded"
+    return f"{name}, {run.capture['records']} records" if run.capture.get("records") else name
+
+
+def on_paper(report: Report) -> set[str]:
+    """Return the scenarios that are printed in full: those that did not pass, and one of each path that decides."""
+    shown = {scenario.id for scenario in report.scenarios if scenario.outcome in ("FAIL", "INCONCLUSIVE")}
+    for route in report.routes[:MOST_ON_PAPER]:
+        names = [path.name for path in route.paths if path.decides]
+        along = [s for s in report.scenarios if s.route == route.name and s.of_path in names[:1] and not s.faults]
+        shown |= {scenario.id for scenario in along[:1]}
+    return shown
+
+
+def verdict_word(scenario: Scenario) -> str:
+    """Return the verdict as the page shows it: a negative control is caught or not, so that it looks like no damage."""
+    if scenario.kind != "control" or scenario.caught is None:
+        return scenario.outcome
+    return "caught" if scenario.caught else "not caught"
+
+
 def summary(scenario: Scenario) -> str:
     """Return the content of a time line in words, for readers who cannot see it."""
     stages = [str(mark.stage) for mark in scenario.marks if mark.kind == "stage"]
+    backlog = f", after a backlog of {words.count(scenario.backlog_records)}" if scenario.backlog_records else ""
     faults = f" Faults: {', '.join(scenario.faults)}." if scenario.faults else ""
     return (
-        f"stages {', '.join(stages) or 'none'}; worst mirror lag {words.count(scenario.worst_lag_records)} records; "
+        f"stages {', '.join(stages) or 'none'}; "
+        f"worst mirror lag {words.count(scenario.worst_lag_records)} records{backlog}; "
         f"{words.blackouts(scenario)}.{faults}"
     )
 
 
-def plot(scenario: Scenario, series: Frames) -> dict[str, Any]:
+def plot(scenario: Scenario, series: Frames, rhythm: Rhythm | None = None) -> dict[str, Any]:
     """Return the data of one time line, as the page's script reads it. Seconds since the scenario started."""
     ends = [float(values.index[-1]) for values in series.values() if len(values)]
     marks = [mark.to_s if mark.to_s is not None else mark.from_s for mark in scenario.marks]
@@ -109,8 +156,27 @@ def plot(scenario: Scenario, series: Frames) -> dict[str, Any]:
             for kind in ("gate", "step", "fault")
         },
         **{f"{role}Blackouts": _stretches(scenario, role) for role in ("producer", "consumer")},
+        "lagMost": scenario.worst_lag_records,
+        "lagNote": _lag_note(scenario),
+        "backlog": _backlog(scenario),
+        "dueNote": DUE_NOTE,
+        "rhythm": None if rhythm is None else rhythm.__dict__,
         "series": {name: columns(values) for name, values in series.items()},
     }
+
+
+def _lag_note(scenario: Scenario) -> str:
+    """Return the figures of the lag panel, the same as in the tables."""
+    worst = f"worst {words.count(scenario.worst_lag_records)}, from stage 2 on"
+    if not scenario.backlog_records:
+        return worst
+    return f"{worst}; before it a backlog of {words.count(scenario.backlog_records)} is copied, which does not count"
+
+
+def _backlog(scenario: Scenario) -> list[dict[str, float]]:
+    """Return the time before stage 2, in which the mirror copies what was there already."""
+    begin = next((mark.from_s for mark in scenario.marks if mark.kind == "stage" and mark.stage == SYNCHRONISING), None)
+    return [] if begin is None else [{"from": 0.0, "to": begin}]
 
 
 def _stretches(scenario: Scenario, role: str) -> list[dict[str, float]]:
@@ -158,6 +224,7 @@ def environment() -> Environment:
         "heading": lambda measure: measure.words[:1].upper() + measure.words[1:],
         "shape": lambda word: SHAPES.get(word, "ring"),
         "blackout": words.blackout,
+        "verdict": verdict_word,
         "measure": words.measure,
         "or_dash": words.or_dash,
         "plan": plans.in_words,

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Sequence
 from cutover_harness.markdown import table
 
 from cutover_reports import plans, words
-from cutover_reports.model import Report, Risk, RouteReport, Run, Scenario
+from cutover_reports.model import PathReport, Report, Risk, RouteReport, Run, Scenario
 
 #: GitHub's limit of a comment is 65 536 characters; the tables of passed scenarios are cut before it is reached.
 MOST_ROWS = 120
+ROLES = ("Prepared by", "Approved by", "Application owner")
+STATES = {"within": "within", "beyond": "BEYOND", "no limit": "no limit set", "unknown": "not known"}
 #: Characters that Markdown formats or links; a colon only in a URL, to keep plain sentences readable in the source.
 SPECIAL = re.compile(r"([\\`*_\[\]<>|#~&!@]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
 
@@ -21,9 +23,11 @@ def markdown(report: Report) -> str:
     parts = [
         f"# Cutover risk report: {report.decision}",
         text(report.headline),
-        *_grounds(report.runs),
+        *(text(route.recommendation) for route in report.routes if route.paths),
+        *_first_screen(report),
         *_missing(report),
         *(line for route in report.routes for line in _route(route)),
+        *_matrix(report),
         *_scenarios(report.scenarios),
         *_problems(report.scenarios),
         *_rollbacks(report),
@@ -32,6 +36,7 @@ def markdown(report: Report) -> str:
         *_traffic(report.scenarios),
         *_unproved(report),
         *_trend(report),
+        *_grounds(report.runs),
         "## Repeat it",
         *(f"    {_line(run.command)}" for run in report.runs),
     ]
@@ -79,17 +84,72 @@ def _missing(report: Report) -> list[str]:
     return ["## Missing from the run folders", _items(report.missing)] if report.missing else []
 
 
+def _first_screen(report: Report) -> list[str]:
+    """Return what the one who signs needs: figures with their limits, conditions with their commands, the sign-off."""
+    rows = [(f.title, f.value, f.limit, STATES[f.state], f.note or "-") for f in report.figures]
+    parts = ["## Key figures", _table(("figure", "worst measured", "limit", "", "note"), rows)] if rows else []
+    several = len(report.routes) > 1
+    lines: list[str] = []
+    for route in report.routes:
+        for risk in route.risks:
+            if risk.level in ("blocks", "condition"):
+                name = f"{route.name}: " if several else ""
+                lines.append(f"- {risk.level.upper()} {text(f'{name}{risk.title} {risk.answer}.')}")
+                lines += [f"  {code(risk.command)}"] if risk.command else []
+    if lines:
+        parts += ["## Conditions, each with the command that removes it", "\n".join(lines)]
+    if report.then:
+        parts += [f"Then one report of all runs: {code(report.then)}"]
+    return [*parts, "## Sign-off", _table(("", "name", "date", "signature"), [(role, "", "", "") for role in ROLES])]
+
+
+def code(command: str) -> str:
+    """Return a command as inline code, between more backticks than it has in a row."""
+    line = _line(command)
+    fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
+    pad = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{fence}{pad}{line}{pad}{fence}"
+
+
 def _route(route: RouteReport) -> list[str]:
     parts = [f"## Route {text(route.name)}: {route.decision}"]
+    if route.path is not None:
+        parts.append(text(f"The verdict is that of the path {route.path}, {route.path_from}."))
     if route.reasons:
         parts += ["Blocked by:" if route.decision == "NO-GO" else "Not proved:", _items(route.reasons)]
-    if route.conditions:
-        parts += ["Conditions:", _items(route.conditions)]
     if route.not_counted:
         parts += ["Decides nothing:", _items(route.not_counted)]
-    rows = [(risk.title, risk.level, likelihood(risk), risk.measured, risk.threshold) for risk in route.risks]
-    parts.append(_table(("risk", "level", "likelihood", "measured", "accepted"), rows))
+    if route.paths:
+        rows = [
+            (f"{path.rank}. {path.name}", path.decision, *_cost(path), f"{path.passed} of {path.runs}")
+            for path in route.paths
+        ]
+        head = ("path, the best first", "verdict", "lost", "reordered", "read twice", "producers' blackout",
+                "consumers' blackout", "passed")  # fmt: skip
+        parts.append(_table(head, rows))
+    risks = [(risk.title, risk.answer, risk.level, likelihood(risk), risk.threshold) for risk in route.risks]
+    parts.append(_table(("question", "answer", "level", "likelihood", "accepted"), risks))
     return parts
+
+
+def _cost(path: PathReport) -> tuple[str, ...]:
+    return (
+        words.count(path.lost),
+        words.count(path.reordered),
+        words.count(path.duplicated),
+        words.or_dash(path.producer_blackout_ms),
+        words.or_dash(path.consumer_blackout_ms),
+    )
+
+
+def _matrix(report: Report) -> list[str]:
+    """Return the faults along each path; nothing if no fault was injected."""
+    matrix = report.matrix
+    if len(matrix.faults) < 2:
+        return []
+    cells = {(cell.path, cell.fault): cell.outcome for cell in matrix.cells}
+    rows = [(fault, *(cells.get((path, fault), "-") for path in matrix.paths)) for fault in matrix.faults]
+    return ["## Faults by path", _table(("fault", *matrix.paths), rows)]
 
 
 def likelihood(risk: Risk) -> str:
@@ -99,7 +159,8 @@ def likelihood(risk: Risk) -> str:
 
 def _scenarios(scenarios: Sequence[Scenario]) -> list[str]:
     # Scenarios that did not pass come first: only passed ones are cut off.
-    chosen = sorted(scenarios, key=lambda scenario: scenario.outcome == "PASS")[:MOST_ROWS]
+    kept = [scenario for scenario in scenarios if scenario.kind != "control"]
+    chosen = sorted(kept, key=lambda scenario: scenario.outcome == "PASS")[:MOST_ROWS]
     head = (
         "scenario",
         "verdict",
@@ -122,9 +183,25 @@ def _scenarios(scenarios: Sequence[Scenario]) -> list[str]:
         for scenario in chosen
     ]
     parts = ["## Scenarios", _table(head, rows)]
-    if len(chosen) < len(scenarios):
-        parts.append(f"{len(scenarios) - len(chosen)} more, all passed, are in report.html and report.json.")
-    return parts
+    if len(chosen) < len(kept):
+        parts.append(f"{len(kept) - len(chosen)} more, all passed, are in report.html and report.json.")
+    return [*parts, *_controls([scenario for scenario in scenarios if scenario.kind == "control"])]
+
+
+def _controls(controls: Sequence[Scenario]) -> list[str]:
+    """Return the negative controls apart from the others: their damage is required, and no finding."""
+    if not controls:
+        return []
+    rows = [
+        (
+            scenario.name,
+            outcome(scenario),
+            ", ".join(words.measure(name) for name in scenario.must_fail),
+            "; ".join(scenario.reasons) or "-",
+        )
+        for scenario in controls
+    ]
+    return ["## Negative controls", _table(("control", "verdict", "has to show", "showed"), rows)]
 
 
 def outcome(scenario: Scenario) -> str:
@@ -149,7 +226,7 @@ def _problems(scenarios: Sequence[Scenario]) -> list[str]:
         offenders = [
             f"{o.kind}: {o.topic}-{o.partition} offset {o.offset} on {o.cluster}, key {o.key!r}, "
             f"sequence {o.sequence}; {', '.join(o.ledgers)}"
-            for o in [o for o in scenario.offenders if o.counts_as == "violation"][:5]
+            for o in scenario.offenders[:5]
         ]
         parts.append(_items([*scenario.reasons, *preconditions, *offenders]))
     return ["## What went wrong", *parts] if parts else []
@@ -162,12 +239,13 @@ def _rollbacks(report: Report) -> list[str]:
             f"{card.stage} {card.title}",
             card.outcome or "not rehearsed",
             "; ".join(card.measured) or "-",
+            card.grows,
             card.documented,
             card.possible_until,
         )
         for card in report.rollbacks
     ]
-    head = ("route", "turning back from stage", "verdict", "measured here", "documented", "possible until")
+    head = ("route", "turning back from stage", "verdict", "measured here", "grows", "documented", "possible until")
     return ["## Rollback", _table(head, rows)] if rows else []
 
 

@@ -15,13 +15,12 @@ NO_FAULT = "no fault"
 
 def frame(scenarios: Sequence[Scenario]) -> pd.DataFrame:
     """Return one row a scenario, with the columns that tables and comparisons need."""
-    plain = _plain_names(scenarios)
     rows = [
         {
             "id": scenario.id,
             "run": scenario.run,
             "name": scenario.name,
-            "path": _row_of(scenario, plain),
+            "path": _column(scenario, scenarios),
             "fault": " + ".join(scenario.faults) or NO_FAULT,
             "outcome": scenario.outcome,
             **{measure.name: getattr(scenario, measure.name) for measure in words.SCENARIO_COLUMNS},
@@ -36,18 +35,18 @@ def frame(scenarios: Sequence[Scenario]) -> pd.DataFrame:
 
 
 def matrix(scenarios: Sequence[Scenario]) -> Matrix:
-    """Return path by fault; a cell holds the worst of its scenarios."""
-    if not scenarios:
+    """Return faults by path; a cell holds the worst of its scenarios."""
+    chosen = [scenario for scenario in scenarios if scenario.of_path is not None]
+    if not chosen:
         return Matrix(paths=[], faults=[], cells=[])
-    table = frame(scenarios)
-    by_id = {scenario.id: scenario for scenario in scenarios}
+    table = frame(chosen)
+    by_id = {scenario.id: scenario for scenario in chosen}
     cells = [
         _cell(str(path), str(fault), [by_id[name] for name in group["id"]])
         for (path, fault), group in table.groupby(["path", "fault"], sort=False)
     ]
-    order = {str(row): place for row, place in zip(table["path"], [_place(s) for s in scenarios], strict=True)}
     faults = sorted(table["fault"].unique(), key=lambda fault: (fault != NO_FAULT, fault))
-    return Matrix(paths=sorted(order, key=lambda path: order[path]), faults=faults, cells=cells)
+    return Matrix(paths=[str(path) for path in table["path"].unique()], faults=faults, cells=cells)
 
 
 def trend(scenarios: Sequence[Scenario], runs: Sequence[Run]) -> list[TrendPoint]:
@@ -75,11 +74,6 @@ def trend(scenarios: Sequence[Scenario], runs: Sequence[Run]) -> list[TrendPoint
     return sorted(points, key=lambda point: (point.scenario, point.started or "", point.run))
 
 
-def _place(scenario: Scenario) -> tuple[int, int]:
-    """Return the sort key of a path: switchovers, then rollbacks by stage, then negative controls."""
-    return {"switchover": 0, "rollback": 1, "control": 2}[scenario.kind], scenario.rollback_stage or 0
-
-
 def _cell(path: str, fault: str, scenarios: Sequence[Scenario]) -> Cell:
     causes = scenarios[0].duplicated
     lost = [scenario.lost for scenario in scenarios]
@@ -95,25 +89,11 @@ def _cell(path: str, fault: str, scenarios: Sequence[Scenario]) -> Cell:
         reordered=max(scenario.reordered for scenario in scenarios),
         blackout_ms=longest(value for s in scenarios for value in (s.producer_blackout_ms, s.consumer_blackout_ms)),
         worst_lag_records=max(lags, default=None),
-        control=scenarios[0].kind == "control",
-        caught=None if any(scenario.caught is None for scenario in scenarios) else all(s.caught for s in scenarios),
         scenarios=[scenario.id for scenario in scenarios],
     )
 
 
-def _plain_names(scenarios: Sequence[Scenario]) -> dict[tuple[str, ...], list[str]]:
-    """Return the names of the scenarios without faults, by their path."""
-    plain: dict[tuple[str, ...], list[str]] = {}
-    for scenario in scenarios:
-        names = plain.setdefault(tuple(scenario.path), [])
-        if not scenario.faults and scenario.name not in names:
-            names.append(scenario.name)
-    return plain
-
-
-def _row_of(scenario: Scenario, plain: dict[tuple[str, ...], list[str]]) -> str:
-    """Return the row of a scenario: one with a fault is in the row of the one with the same path and no fault."""
-    if not scenario.faults or not scenario.path:
-        return scenario.name
-    names = plain[tuple(scenario.path)]
-    return max((n for n in names if scenario.name.startswith(n)), key=len, default=names[0] if names else scenario.name)
+def _column(scenario: Scenario, scenarios: Sequence[Scenario]) -> str | None:
+    """Return the path of a scenario; with its route if there are several."""
+    several = len({each.route for each in scenarios}) > 1
+    return f"{scenario.route}: {scenario.of_path}" if several and scenario.of_path is not None else scenario.of_path

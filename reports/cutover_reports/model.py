@@ -89,8 +89,8 @@ class Blackout(_Model):
     recovery_ms: float | None
 
 
-class Offender(_Model):
-    """One of the first offending records of a kind, and the ledgers that contain it."""
+class RecordShown(_Model):
+    """One of the first records behind a figure, and the ledgers that contain it."""
 
     kind: str
     group: str | None
@@ -137,6 +137,15 @@ class PlanReference(_Model):
     inventory_sha256: str | None = None
     batches: list[str] = Field(default=[], description="The batches that were rehearsed, in the plan's order.")
     all_batches: list[str] = Field(default=[], description="All batches of the plan, in its order.")
+    paths: dict[str, str] = Field(default={}, description="The path of each batch; `own steps` if it lists steps.")
+    topic_retention_hours: dict[str, float | None] = Field(
+        default={},
+        description="Shortest retention of each batch's topics in the inventory; null: unlimited. A batch is left "
+        "out if it is not known of all of its topics.",
+    )
+    offsets_retention_hours: float | None = Field(
+        default=None, description="`offsets.retention.minutes` of the source in the inventory; null: not known there."
+    )
 
 
 class Scenario(Measured):
@@ -149,6 +158,11 @@ class Scenario(Measured):
     route: str
     kind: Literal["switchover", "rollback", "control"]
     path: list[str]
+    of_path: str | None = Field(
+        description="The path that it belongs to, by its steps: the scenario of the catalogue with the same steps and "
+        "no fault. None for a negative control and for a rollback without a fault, which concern several paths."
+    )
+    asked_path: list[str] = Field(description="The steps that were requested; `path` has those that were run.")
     rollback_stage: int | None = Field(description="The stage it turned back from; None for a switchover.")
     faults: list[str]
     taken: bool = Field(
@@ -170,8 +184,18 @@ class Scenario(Measured):
     producer_blackout_ms: float | None
     consumer_blackout_ms: float | None
     recovery_ms: float | None
-    worst_lag_records: int | None
+    worst_lag_records: int | None = Field(description="From stage 2 to the end of the path.")
     worst_lag_ms: float | None
+    backlog_records: int | None = Field(
+        description="The largest lag before stage 2, while the mirror copied what was there; not in the worst lag."
+    )
+    on_target_s: float | None = Field(
+        description="Seconds for which groups consumed on the target until they were taken back; None: they were not."
+    )
+    consumed_per_hour: float | None = Field(
+        description="Deliveries of all groups in an hour at the recorded speed: the rehearsed rate divided by `speed`."
+    )
+    produced_per_hour: float | None = Field(description="Acknowledged records in an hour, in the same way.")
     peak_acks_per_second: float | None = Field(
         description="In normal operation: what is released after a blackout or a fault comes faster, and is left out."
     )
@@ -179,7 +203,10 @@ class Scenario(Measured):
     speed: float
     seed: int
     marks: list[TimeMark]
-    offenders: list[Offender]
+    offenders: list[RecordShown] = Field(description="First records that violate the scenario's limits.")
+    examples: list[RecordShown] = Field(
+        description="First records behind figures that the scenario allows, or that the control has to show."
+    )
     folder: str
     plan: str | None = Field(description="Hash of the plan that it was generated from; None without a plan.")
     traffic: list[str] = Field(description="Figures of the plan's traffic: which were measured, which assumed.")
@@ -199,7 +226,7 @@ class Run(_Model):
     folder: str
     started: str | None
     finished: str | None
-    command: str
+    command: str = Field(description="Repeats the run, with its seed; `not recorded` if it was not recorded.")
     seed: int | None
     target_kind: str
     environment: dict[str, str]
@@ -211,10 +238,11 @@ class Run(_Model):
 
 
 class Risk(_Model):
-    """One risk of a route, with likelihood and impact from measured figures."""
+    """One risk of a route as a question, with the answer, and likelihood and impact from measured figures."""
 
     id: str
-    title: str
+    title: str = Field(description="The question.")
+    answer: str = Field(description="The answer in a sentence, with the figure.")
     likelihood: Literal["likely", "possible", "unlikely", "unknown"]
     occurred: int = Field(description="Conclusive runs in which it showed.")
     runs: int = Field(description="Conclusive runs that could have shown it.")
@@ -226,7 +254,43 @@ class Risk(_Model):
     threshold: str
     level: Literal["blocks", "condition", "accepted", "clear"]
     lowered_by: str
+    command: str = Field(description="The command that removes a condition or a block; empty for other levels.")
     evidence: list[str] = Field(description="Ids of the scenarios that show it worst.")
+
+
+class KeyFigure(_Model):
+    """A figure of the first screen, in words, with the limit of the policy."""
+
+    id: str
+    title: str
+    value: str
+    limit: str
+    state: Literal["within", "beyond", "no limit", "unknown"]
+    note: str = Field(default="", description="Where it comes from, or what makes it known.")
+
+
+class PathReport(_Model):
+    """The verdict on one path that was walked, and its measured cost: the worst of its runs without a fault."""
+
+    name: str
+    rank: int = Field(description="1: the best decision; of equal ones the least cost.")
+    decision: Decision
+    decides: bool = Field(description="Whether the route's verdict counts it.")
+    recommended: bool
+    passed: int
+    runs: int = Field(
+        description="Requested runs along it, with and without a fault, and rollbacks and controls apart."
+    )
+    lost: int | None
+    reordered: int
+    stranded: int | None
+    duplicated: int
+    producer_blackout_ms: float | None
+    consumer_blackout_ms: float | None
+    worst_lag_records: int | None
+    reasons: list[str] = Field(description="What blocks it, or why it is inconclusive.")
+    open: list[str] = Field(description="Questions that are open for it alone, in words.")
+    scenarios: list[str] = Field(description="Ids of its scenarios.")
 
 
 class RouteReport(_Model):
@@ -234,6 +298,11 @@ class RouteReport(_Model):
 
     name: str
     decision: Decision
+    path: str | None = Field(description="The path whose verdict this is; None: no path is named, and each one counts.")
+    path_from: str = Field(description="What names the path, or why none is named.")
+    recommendation: str
+    paths: list[PathReport] = Field(description="All paths that were walked, the best first.")
+    figures: list[KeyFigure]
     reasons: list[str] = Field(description="Risks that block it, or for INCONCLUSIVE what is not proved.")
     conditions: list[str] = Field(description="Conditions to meet or accept before the cutover.")
     risks: list[Risk]
@@ -259,13 +328,11 @@ class Cell(_Model):
     reordered: int
     blackout_ms: float | None
     worst_lag_records: int | None
-    control: bool
-    caught: bool | None
     scenarios: list[str]
 
 
 class Matrix(_Model):
-    """Path by fault."""
+    """Faults as rows, and a column for each path that was walked. Rollbacks without a fault and controls are apart."""
 
     paths: list[str]
     faults: list[str]
@@ -281,8 +348,10 @@ class RollbackCard(_Model):
     documented: str
     outcome: Outcome | None = Field(description="None if it was not rehearsed.")
     measured: list[str]
+    grows: str = Field(description="What the cost grows by in each hour, in words.")
+    per_hour: float | None = Field(description="The same in records; None: it does not grow, or is not known.")
     possible_until: str
-    deadline_hours: float | None
+    deadline_hours: float | None = Field(description="None: no deadline, or not known.")
     scenarios: list[str]
 
 
@@ -344,9 +413,11 @@ class TrendPoint(_Model):
 class Report(_Model):
     """A whole report."""
 
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     decision: Decision
     headline: str
+    figures: list[KeyFigure] = Field(description="The figures of the first screen: the worst of all routes.")
+    then: str = Field(description="The command that joins the runs of all conditions' commands; empty without any.")
     policy: str
     runs: list[Run]
     routes: list[RouteReport]

@@ -19,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 POLICY_NAME = "policy.toml"
 APPLIED_NAME = "applied-policy.toml"
+DEFAULTS = "built-in defaults"
+"""The name of the policy of a report without a policy file."""
 
 #: Limits by the name that an earlier version gave them.
 EARLIER = earlier.MEASURES | {"producer_pause_ms": "producer_blackout_ms", "consumer_pause_ms": "consumer_blackout_ms"}
@@ -28,6 +30,7 @@ log = logging.getLogger(__name__)
 Count = Annotated[int, Field(ge=0)]
 Milliseconds = Annotated[float, Field(ge=0)]
 Anything = Literal["any"]
+PathText = Annotated[str, Field(min_length=1, max_length=200)]
 Stage = Annotated[int, Field(ge=1, le=6)]
 
 
@@ -101,6 +104,7 @@ class Production(_Model):
 class RoutePolicy(_Model):
     """Exceptions for one route; other keys are as for all routes."""
 
+    path: PathText | None = None
     limits: dict[str, float | Anything] = {}
     reversible: tuple[Stage, ...] | None = None
 
@@ -109,7 +113,12 @@ class Policy(_Model):
     """A whole policy file."""
 
     format: Literal[1] = 1
-    name: str = Field(default="built-in defaults", max_length=200)
+    name: str = Field(default=DEFAULTS, max_length=200)
+    path: PathText | None = Field(
+        default=None,
+        description="The path that the cutover takes, such as in-process: its verdict is the route's. Default: the "
+        "plan's, or the only one that was rehearsed.",
+    )
     limits: Limits = Limits()
     evidence: Evidence = Evidence()
     production: Production = Production()
@@ -118,6 +127,11 @@ class Policy(_Model):
         description="Settings of production clients by name: delivery.timeout.ms, max.poll.interval.ms and so on.",
     )
     routes: dict[str, RoutePolicy] = {}
+
+    def path_of(self, route: str) -> str | None:
+        """Return the path that the cutover of `route` takes, None if the policy does not name it."""
+        own = self.routes.get(route)
+        return self.path if own is None or own.path is None else own.path
 
     def limits_of(self, route: str) -> Limits:
         """Return the limits that hold for `route`."""

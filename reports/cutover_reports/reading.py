@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from cutover_harness.errors import UsageError
 from cutover_harness.judge import earlier
@@ -20,9 +21,24 @@ from cutover_harness.judge.model import Judgement, RunFacts, Verdict
 Frames = dict[str, "pd.Series[float]"]
 
 
+@dataclass(frozen=True)
+class Rhythm:
+    """How the capture passes in a run. start: seconds since the run's start at which the first pass began.
+
+    loop: seconds of one pass. first: the capture's time (ms) at which a pass begins.
+    """
+
+    start: float
+    loop: float
+    first: int
+    speed: float
+
+
 @dataclass
 class ScenarioFolder:
     """Files of one scenario. `series`: `lag`, `acks` and one `deliveries/<group>`, by seconds since its start.
+
+    Also `due`, the records a second that the capture has, if the run recorded it; rhythm: how the capture passes.
 
     absent: why it was not rehearsed, None if it was. title, path, faults, must_fail: as requested.
     """
@@ -38,6 +54,7 @@ class ScenarioFolder:
     verdict: Verdict | None = None
     judgement: Judgement | None = None
     series: Frames = field(default_factory=dict)
+    rhythm: Rhythm | None = None
     missing: list[str] = field(default_factory=list)
 
     def discard(self, why: str) -> None:
@@ -140,6 +157,10 @@ def read_scenario(run: RunFolder, name: str) -> ScenarioFolder:
     start_ns = scenario.facts.started_ns if scenario.facts else 0
     try:
         scenario.series = _lag_series(lag, start_ns) | _rate_series(seconds, start_ns)
+        found = scenario.facts.capture.get("rhythm") if scenario.facts else None
+        if isinstance(found, dict) and scenario.facts is not None and "acks" in scenario.series:
+            scenario.rhythm = _rhythm(found, scenario.facts)
+            scenario.series["due"] = _due_series(found["due"], scenario.rhythm, scenario.series["acks"])
     except (TypeError, ValueError, KeyError, AttributeError, IndexError, ArithmeticError) as why:
         scenario.missing.append(f"{name}: its series cannot be read ({why}), so its time line is not drawn.")
     return scenario
@@ -170,6 +191,29 @@ def _rate_series(series: Any, start_ns: int) -> Frames:
     for values in columns.values():
         values.index = (values.index + 0.5) * step + offset
     return columns
+
+
+def _rhythm(found: dict[str, Any], facts: RunFacts) -> Rhythm:
+    loop = float(found["loop_s"])
+    if not loop > 0:
+        raise ValueError(f"a pass of {loop:g} s")
+    return Rhythm((int(found["start_ns"]) - facts.started_ns) / 1e9, loop, int(found["first_ms"]), facts.speed)
+
+
+def _due_series(due: list[int], rhythm: Rhythm, acks: pd.Series[float]) -> pd.Series[float]:
+    """Return the records a second that were due in each step of `acks`, until the last acknowledgement."""
+    busy = acks[acks > 0]
+    steps = acks.index[acks.index <= busy.index[-1]].to_numpy(dtype=float) if len(busy) else np.empty(0)
+    step = float(acks.index[1] - acks.index[0]) if len(acks) > 1 else 1.0
+    total = np.concatenate([[0.0], np.cumsum(np.asarray(due, dtype=float))])
+
+    def by(seconds: Any) -> Any:
+        """Return how many records were due until a time since the first pass began."""
+        passes, rest = np.divmod(np.maximum(seconds, 0.0), rhythm.loop)
+        return passes * total[-1] + np.interp(rest / rhythm.loop * len(due), np.arange(len(total)), total)
+
+    begin = steps - step / 2 - rhythm.start
+    return pd.Series((by(begin + step) - by(begin)) / step, index=steps, dtype=float)
 
 
 def _read_json(file: Path, root: Path, missing: list[str]) -> dict[str, Any]:

@@ -17,10 +17,12 @@ from typing import Literal
 from cutover_harness.judge.measures import MEASURES
 
 from cutover_reports import words
+from cutover_reports.commands import Commands
 from cutover_reports.model import Risk, Scenario
 from cutover_reports.policy import Limits
 
 CONFIDENCE = 0.95
+Level = Literal["blocks", "condition", "accepted", "clear"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ RISKS = (
     ),
     MeasuredRisk(
         "duplicated-forward",
-        "Records are processed twice during the switchover",
+        "Are records processed twice during the switchover?",
         lambda s: s.duplicated_total,
         "duplicated_on_switchover",
         words.deliveries,
@@ -56,7 +58,7 @@ RISKS = (
     ),
     MeasuredRisk(
         "duplicated-back",
-        "Records are processed twice during a rollback",
+        "Are records processed twice during a rollback?",
         lambda s: s.duplicated_total,
         "duplicated_on_rollback",
         words.deliveries,
@@ -65,7 +67,7 @@ RISKS = (
     ),
     MeasuredRisk(
         "producer-blackout",
-        "The producers' blackout is too long",
+        "Is the producers' blackout too long?",
         lambda s: s.producer_blackout_ms,
         "producer_blackout_ms",
         words.milliseconds,
@@ -74,7 +76,7 @@ RISKS = (
     ),
     MeasuredRisk(
         "consumer-blackout",
-        "The consumers' blackout is too long",
+        "Is the consumers' blackout too long?",
         lambda s: s.consumer_blackout_ms,
         "consumer_blackout_ms",
         words.milliseconds,
@@ -83,7 +85,7 @@ RISKS = (
     ),
     MeasuredRisk(
         "lag",
-        "The mirror falls behind",
+        "Does the mirror fall too far behind?",
         lambda s: s.worst_lag_records,
         "lag_records",
         words.records,
@@ -92,7 +94,7 @@ RISKS = (
     ),
     MeasuredRisk(
         "lag-age",
-        "The mirror is late",
+        "Is the mirror too late?",
         lambda s: s.worst_lag_ms,
         "lag_ms",
         words.milliseconds,
@@ -102,10 +104,21 @@ RISKS = (
 )
 
 
-def measured_risks(scenarios: Sequence[Scenario], limits: Limits) -> list[Risk]:
+def measured_risks(scenarios: Sequence[Scenario], limits: Limits, commands: Commands) -> list[Risk]:
     """Return the risks that come straight from measured figures, for the scenarios of one route."""
     rehearsed = [scenario for scenario in scenarios if scenario.kind != "control" and scenario.taken]
-    return [risk for measure in RISKS if (risk := _risk(measure, rehearsed, limits)) is not None]
+    return [risk for measure in RISKS if (risk := _risk(measure, rehearsed, limits, commands)) is not None]
+
+
+def answer(level: Level, measured: str, *, runs: int | None = None, open_figure: bool = False) -> str:
+    """Return the answer to a risk's question. open_figure: it is a condition because a figure has no limit."""
+    if level == "clear":
+        return f"No: {measured}" + (f" in {words.plural(runs, 'run')}" if measured == "none" and runs else "")
+    if level == "accepted":
+        return f"Yes, within the limit: {measured}"
+    if level == "blocks":
+        return f"Yes: {measured}"
+    return f"Yes, and no limit is set: {measured}" if open_figure else f"Not known: {measured}"
 
 
 def upper_bound(occurred: int, runs: int) -> float | None:
@@ -129,7 +142,7 @@ def likelihood(occurred: int, runs: int) -> Literal["likely", "possible", "unlik
     return "likely" if 2 * occurred >= runs else "possible" if occurred else "unlikely"
 
 
-def _risk(measure: MeasuredRisk, scenarios: Sequence[Scenario], limits: Limits) -> Risk | None:
+def _risk(measure: MeasuredRisk, scenarios: Sequence[Scenario], limits: Limits, commands: Commands) -> Risk | None:
     limit: float | Literal["any"] | None = getattr(limits, measure.limit)
     bound = math.inf if limit is None or limit == "any" else limit
     figures = {s.id: measure.figure(s) for s in scenarios if measure.on in ("any", s.kind)}
@@ -142,7 +155,7 @@ def _risk(measure: MeasuredRisk, scenarios: Sequence[Scenario], limits: Limits) 
     trials = [name for name in known if name in conclusive or name in showing]
     worst = max((known[name] for name in trials), default=None)
     impact: Literal["none", "within limits", "beyond limits", "unknown"]
-    level: Literal["blocks", "condition", "accepted", "clear"]
+    level: Level
     if worst is None:
         impact, level = "unknown", "condition"
     elif worst > bound:
@@ -153,20 +166,35 @@ def _risk(measure: MeasuredRisk, scenarios: Sequence[Scenario], limits: Limits) 
         impact, level = "unknown", "condition"
     else:
         impact, level = "within limits", "accepted"
+    measured = _measured(measure, [s for s in scenarios if s.id in trials], worst)
+    # A duration within its limit is the answer "no": it is not too long.
+    at_most = "clear" if level == "accepted" and measure.counts_from == "limit" else level
+    evidence = [name for name in trials if worst and known[name] == worst][:3]
     return Risk(
         id=measure.id,
         title=measure.title,
+        answer=answer(at_most, measured, runs=len(trials), open_figure=worst is not None),
         likelihood=likelihood(len(showing), len(trials)),
         occurred=len(showing),
         runs=len(trials),
         at_most=upper_bound(len(showing), len(trials)),
         impact=impact,
-        measured=_measured(measure, [s for s in scenarios if s.id in trials], worst),
+        measured=measured,
         threshold=_threshold(measure, limit),
         level=level,
         lowered_by=measure.lowered_by,
-        evidence=[name for name in trials if worst and known[name] == worst][:3],
+        command=_command(measure, level, worst, [s for s in scenarios if s.id in (evidence or figures)], commands),
+        evidence=evidence,
     )
+
+
+def _command(
+    measure: MeasuredRisk, level: Level, worst: float | None, scenarios: Sequence[Scenario], commands: Commands
+) -> str:
+    """Return the command that removes a condition or a block; empty for other levels."""
+    if level == "condition" and worst is not None:
+        return commands.policy("limits", measure.limit, f"{math.ceil(worst)}")
+    return commands.rehearse(scenarios, measure.id) if level in ("condition", "blocks") else ""
 
 
 def _measured(measure: MeasuredRisk, scenarios: Sequence[Scenario], worst: float | None) -> str:

@@ -1,73 +1,103 @@
-"""GO, GO WITH CONDITIONS or NO-GO for one route, and why."""
+"""GO, GO WITH CONDITIONS or NO-GO for one route, and why.
+
+A team takes one path, so the verdict is that of the path which the policy or the plan names. If none is named and
+several were walked, all of them count, and that is a condition of its own.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from cutover_harness.judge.totals import NOT_REHEARSED
 
-from cutover_reports import words
-from cutover_reports.model import Decision, Risk, RollbackCard, RouteReport, Run, Scenario, Survival
+from cutover_reports import evidence
+from cutover_reports.commands import Commands
+from cutover_reports.key_figures import key_figures
+from cutover_reports.model import Decision, PathReport, Risk, RollbackCard, RouteReport, Run, Scenario
+from cutover_reports.paths import concerns, known_paths
 from cutover_reports.policy import Policy
-from cutover_reports.risk import likelihood, measured_risks, upper_bound
-from cutover_reports.survival import ALWAYS
-
-
-def judge_route(
-    name: str,
-    scenarios: Sequence[Scenario],
-    runs: Sequence[Run],
-    rollbacks: Sequence[RollbackCard],
-    survival: Sequence[Survival],
-    policy: Policy,
-    retention: str = "",
-) -> RouteReport:
-    """Weigh one route's scenarios. `scenarios` are those of the route, from all `runs`."""
-    reversible = policy.reversible_stages(name)
-    # A rollback that the policy does not rely on is shown, and decides nothing.
-    apart = {s.id: why for s in scenarios if (why := _why_not_counted(s, reversible))}
-    counted = [s for s in scenarios if s.id not in apart]
-    rehearsed = [scenario for scenario in counted if scenario.kind != "control"]
-    controls = [scenario for scenario in counted if scenario.kind == "control"]
-    risks = [
-        *measured_risks(counted, policy.limits_of(name)),
-        _paths(rehearsed, policy),
-        _way_back(rollbacks, reversible),
-        *_faults(rehearsed, policy),
-        _clients(survival),
-        _controls(controls, policy),
-        *_stand_in(runs, scenarios),
-    ]
-    order = {"blocks": 0, "condition": 1, "accepted": 2, "clear": 3}
-    risks.sort(key=lambda risk: order[risk.level])
-    blocking = [risk for risk in risks if risk.level == "blocks"]
-    open_ones = [risk for risk in risks if risk.level == "condition"]
-    unproved = _no_switchover(rehearsed)
-    decision = decide([risk.level for risk in risks], proved=unproved is None)
-    outcomes = Counter(scenario.outcome for scenario in rehearsed)
-    return RouteReport(
-        name=name,
-        decision=decision,
-        reasons=[f"{risk.title}: {risk.measured} (accepted: {risk.threshold})" for risk in blocking]
-        or ([unproved] if unproved else []),
-        conditions=[f"{risk.title}: {risk.measured}. {risk.lowered_by}" for risk in open_ones],
-        risks=risks,
-        passed=outcomes["PASS"],
-        failed=outcomes["FAIL"],
-        inconclusive=outcomes["INCONCLUSIVE"],
-        not_rehearsed=sum(scenario.outcome == NOT_REHEARSED for scenario in counted),
-        not_counted=[
-            f"{s.name}: {s.outcome}, {apart[s.id]}" for s in scenarios if s.id in apart and s.outcome != "PASS"
-        ],
-        controls_caught=sum(scenario.caught is True for scenario in controls),
-        controls=len(controls),
-        retention=retention,
-    )
-
+from cutover_reports.ranking import costs, ranked, recommendation
+from cutover_reports.risk import measured_risks
+from cutover_reports.rollbacks import Retention, cards
+from cutover_reports.survival import survival
 
 #: From the worst to the best.
 DECISIONS: tuple[Decision, ...] = ("NO-GO", "INCONCLUSIVE", "GO WITH CONDITIONS", "GO")
+_ORDER = {"blocks": 0, "condition": 1, "accepted": 2, "clear": 3}
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """What the decision on one route rests on, apart from its scenarios."""
+
+    name: str
+    runs: Sequence[Run]
+    policy: Policy
+    kept: Retention
+    commands: Commands
+
+
+@dataclass(frozen=True)
+class _Weighed:
+    """The risks of some scenarios, their decision, and the reason if it is inconclusive."""
+
+    risks: list[Risk]
+    decision: Decision
+    unproved: str | None
+    cards: list[RollbackCard]
+    counted: list[Scenario]
+
+
+def judge_route(scenarios: Sequence[Scenario], grounds: Grounds) -> tuple[RouteReport, list[RollbackCard]]:
+    """Weigh the scenarios of one route, from all runs; return the decision, and the rollback cards."""
+    name, policy = grounds.name, grounds.policy
+    walked = list(dict.fromkeys(s.of_path for s in scenarios if s.of_path is not None and _forward(s)))
+    counting = list(dict.fromkeys(s.of_path for s in scenarios if s.taken and s.of_path in walked))
+    path, path_from = _chosen(grounds, [each for each in counting if each is not None])
+    steps = {each: _steps(each, scenarios) for each in walked}
+    along = {each: [s for s in scenarios if _belongs(s, each, steps[each])] for each in walked if each is not None}
+    by_path = {each: _weigh(along[each], scenarios, grounds, each) for each in along}
+    paths = ranked([_path_report(each, by_path[each], along[each], path) for each in along if each in counting])
+    best = next((each.name for each in paths if each.recommended), None)
+    if path is None:
+        deciding = _weigh(scenarios, scenarios, grounds, None)
+        if len(paths) > 1:
+            open_path = evidence.unnamed_path([each.name for each in paths], best, grounds.commands)
+            deciding = _with(deciding, open_path)
+    elif path in by_path:
+        # Weighed again, so that only its own commands write further folders.
+        deciding = by_path[path]
+    else:
+        deciding = _weigh([s for s in scenarios if s.of_path is None], scenarios, grounds, path)
+    apart = _apart(scenarios, deciding.counted, path, policy.reversible_stages(name))
+    blocking = [risk for risk in deciding.risks if risk.level == "blocks"]
+    rehearsed = [scenario for scenario in deciding.counted if scenario.kind != "control"]
+    outcomes = Counter(scenario.outcome for scenario in rehearsed)
+    controls = [scenario for scenario in deciding.counted if scenario.kind == "control"]
+    report = RouteReport(
+        name=name,
+        decision=deciding.decision,
+        path=path,
+        path_from=path_from,
+        recommendation=recommendation(paths, path, path_from),
+        paths=paths,
+        figures=key_figures(rehearsed, deciding.risks, deciding.cards, policy, name),
+        reasons=[f"{risk.title} {risk.answer} (accepted: {risk.threshold})" for risk in blocking]
+        or ([deciding.unproved] if deciding.unproved else []),
+        conditions=[f"{r.title} {r.answer}. {r.lowered_by}" for r in deciding.risks if r.level == "condition"],
+        risks=deciding.risks,
+        passed=outcomes["PASS"],
+        failed=outcomes["FAIL"],
+        inconclusive=outcomes["INCONCLUSIVE"],
+        not_rehearsed=sum(scenario.outcome == NOT_REHEARSED for scenario in deciding.counted),
+        not_counted=[f"{s.name}: {s.outcome}, {why}" for s, why in apart if s.outcome != "PASS"],
+        controls_caught=sum(scenario.caught is True for scenario in controls),
+        controls=len(controls),
+        retention=grounds.kept.in_words(),
+    )
+    return report, deciding.cards
 
 
 def decide(levels: Collection[str], *, proved: bool) -> Decision:
@@ -88,6 +118,103 @@ def worst_decision(decisions: Collection[Decision]) -> Decision:
     return next((decision for decision in DECISIONS if decision in decisions), "INCONCLUSIVE")
 
 
+def _forward(scenario: Scenario) -> bool:
+    return scenario.kind == "switchover" or bool(scenario.faults)
+
+
+def _chosen(grounds: Grounds, walked: Sequence[str]) -> tuple[str | None, str]:
+    """Return the path whose verdict is the route's, and what names it."""
+    named = grounds.policy.path_of(grounds.name)
+    if named is not None:
+        return named, f"named by the policy {grounds.policy.name}"
+    for run in reversed(grounds.runs):
+        if run.plan is not None and grounds.name in run.plan.paths:
+            return run.plan.paths[grounds.name], f"named by the plan {run.plan.name}"
+    if len(walked) == 1:
+        return walked[0], "the only one that was rehearsed"
+    return None, "neither plan nor policy names a path" if walked else "no path was rehearsed"
+
+
+def _steps(path: str | None, scenarios: Sequence[Scenario]) -> Sequence[str]:
+    """Return the steps of a path: of the catalogue, else of the scenarios along it."""
+    own = next((s.asked_path for s in scenarios if s.of_path == path and s.kind == "switchover"), ())
+    return own or known_paths().get(str(path), ())
+
+
+def _belongs(scenario: Scenario, path: str, steps: Sequence[str]) -> bool:
+    """Whether a scenario says something about a path: it runs along it, or concerns each path that begins like it."""
+    if scenario.of_path is not None:
+        return scenario.of_path == path
+    # Without the steps of either, nothing speaks against it.
+    return scenario.kind == "control" or not steps or not scenario.path or concerns(scenario.path, steps)
+
+
+def _weigh(
+    scenarios: Sequence[Scenario], everything: Sequence[Scenario], grounds: Grounds, path: str | None
+) -> _Weighed:
+    """Weigh some scenarios of a route; `everything`: all of them. path: the one that they belong to, None for all."""
+    name, policy, commands = grounds.name, grounds.policy, grounds.commands
+    reversible = policy.reversible_stages(name)
+    # A rollback that the policy does not rely on is shown, and decides nothing.
+    counted = [s for s in scenarios if _why_not_counted(s, reversible) is None]
+    rehearsed = [scenario for scenario in counted if scenario.kind != "control"]
+    others = [s for s in everything if s not in scenarios and s.kind != "control" and s.taken]
+    own_cards = cards(name, scenarios, policy, grounds.kept)
+    risks = [
+        *measured_risks(counted, policy.limits_of(name), commands),
+        evidence.paths(rehearsed, policy, commands),
+        evidence.way_back(own_cards, reversible, path, commands),
+        *evidence.faults(rehearsed, others, policy, path, commands),
+        evidence.clients(survival(scenarios, policy), commands),
+        evidence.controls([s for s in counted if s.kind == "control"], policy, commands),
+        *evidence.stand_in(grounds.runs, scenarios, commands),
+    ]
+    risks.sort(key=lambda risk: _ORDER[risk.level])
+    unproved = evidence.no_switchover(rehearsed)
+    if unproved is not None and path is not None and not any(s.of_path == path for s in scenarios):
+        unproved = f"the path {path} was not rehearsed"
+    return _Weighed(
+        risks, decide([risk.level for risk in risks], proved=unproved is None), unproved, own_cards, counted
+    )
+
+
+def _with(weighed: _Weighed, risk: Risk) -> _Weighed:
+    """Return the same with one more risk."""
+    risks = sorted([risk, *weighed.risks], key=lambda each: _ORDER[each.level])
+    decision = decide([each.level for each in risks], proved=weighed.unproved is None)
+    return _Weighed(risks, decision, weighed.unproved, weighed.cards, weighed.counted)
+
+
+def _path_report(path: str, weighed: _Weighed, scenarios: Sequence[Scenario], chosen: str | None) -> PathReport:
+    along = [scenario for scenario in scenarios if scenario.of_path == path]
+    blocking = [f"{risk.title} {risk.answer}" for risk in weighed.risks if risk.level == "blocks"]
+    return PathReport(
+        name=path,
+        rank=0,
+        decision=weighed.decision,
+        decides=chosen in (None, path),
+        recommended=False,
+        passed=sum(scenario.outcome == "PASS" for scenario in along),
+        runs=len(along),
+        **costs(path, along),
+        reasons=blocking or ([weighed.unproved] if weighed.unproved else []),
+        open=[f"{risk.title} {risk.answer}" for risk in weighed.risks if risk.level == "condition"],
+        scenarios=[scenario.id for scenario in along],
+    )
+
+
+def _apart(
+    scenarios: Sequence[Scenario], counted: Sequence[Scenario], path: str | None, reversible: Collection[int]
+) -> list[tuple[Scenario, str]]:
+    """Return the scenarios that decide nothing, each with the reason."""
+    decided = {scenario.id for scenario in counted}
+    return [
+        (s, _why_not_counted(s, reversible) or f"not counted: it does not concern the path {path}")
+        for s in scenarios
+        if s.id not in decided
+    ]
+
+
 def _why_not_counted(scenario: Scenario, reversible: Collection[int]) -> str | None:
     """Return why a scenario decides nothing, None if it counts."""
     if not scenario.taken:
@@ -95,214 +222,3 @@ def _why_not_counted(scenario: Scenario, reversible: Collection[int]) -> str | N
     if scenario.rollback_stage is not None and scenario.rollback_stage not in reversible:
         return f"not counted: the policy does not rely on a rollback from stage {scenario.rollback_stage}"
     return None
-
-
-def _no_switchover(rehearsed: Sequence[Scenario]) -> str | None:
-    """Return why going is not proved, None if a switchover passed."""
-    forward = [scenario for scenario in rehearsed if scenario.kind == "switchover"]
-    if any(scenario.outcome == "PASS" for scenario in forward):
-        return None
-    others = [s for s in rehearsed if s.kind == "rollback" and s.outcome == "PASS"]
-    alone = f" ({words.plural(len(others), 'rollback')} passed, which proves nothing about going)" if others else ""
-    if all(scenario.outcome == NOT_REHEARSED for scenario in forward):
-        return f"no switchover was rehearsed{alone}"
-    return f"no switchover passed: {words.listed(_names(forward))}{alone}"
-
-
-def _risk(
-    identity: str,
-    title: str,
-    occurred: Sequence[Scenario],
-    runs: int,
-    *,
-    blocks: bool,
-    condition: bool,
-    measured: str,
-    threshold: str,
-    lowered_by: str,
-) -> Risk:
-    return Risk(
-        id=identity,
-        title=title,
-        likelihood=likelihood(len(occurred), runs),
-        occurred=len(occurred),
-        runs=runs,
-        at_most=upper_bound(len(occurred), runs),
-        impact="beyond limits" if blocks else "unknown" if condition else "none",
-        measured=measured,
-        threshold=threshold,
-        level="blocks" if blocks else "condition" if condition else "clear",
-        lowered_by=lowered_by,
-        evidence=[scenario.id for scenario in occurred][:5],
-    )
-
-
-def _paths(rehearsed: Sequence[Scenario], policy: Policy) -> Risk:
-    """Judge whether the paths themselves hold: none failed, none is unproved, and a switchover passed at all."""
-    failed = [scenario for scenario in rehearsed if scenario.outcome == "FAIL"]
-    unproved = [scenario for scenario in rehearsed if scenario.outcome == "INCONCLUSIVE"]
-    absent = [scenario for scenario in rehearsed if scenario.outcome == NOT_REHEARSED]
-    forward = _no_switchover(rehearsed)
-    conclusive = Counter(scenario.name for scenario in rehearsed if scenario.conclusive)
-    thin = [name for name, number in conclusive.items() if number < policy.evidence.runs]
-    if failed:
-        measured = f"{words.plural(len(failed), 'path')} failed: {words.listed(_names(failed))}"
-    elif forward:
-        measured = forward
-    elif unproved:
-        measured = f"{words.plural(len(unproved), 'path')} inconclusive: {words.listed(_names(unproved))}"
-    elif absent:
-        measured = f"{words.plural(len(absent), 'path')} requested but not rehearsed: {words.listed(_names(absent))}"
-    elif thin:
-        measured = f"too few conclusive runs of {words.listed(thin)}"
-    else:
-        measured = f"{words.plural(len(rehearsed), 'run')} passed"
-    return _risk(
-        "paths",
-        "A path does not do what it promises",
-        failed,
-        sum(conclusive.values()),
-        blocks=bool(failed),
-        condition=bool(forward or unproved or absent or thin),
-        measured=measured,
-        threshold=f"every path passes, {words.plural(policy.evidence.runs, 'conclusive run')} each",
-        lowered_by="Read the reasons of these scenarios below, remove the cause, and rehearse again.",
-    )
-
-
-def _way_back(rollbacks: Sequence[RollbackCard], reversible: Sequence[int]) -> Risk:
-    wanted = [card for card in rollbacks if card.stage in reversible]
-    failed = [card.stage for card in wanted if card.outcome == "FAIL"]
-    unproved = [card.stage for card in wanted if card.outcome not in ("PASS", "FAIL")]
-    measured = (
-        f"rollback failed at {words.stages(failed)}"
-        if failed
-        else f"not proved at {words.stages(unproved)}"
-        if unproved
-        else f"proved at {words.stages([card.stage for card in wanted])}"
-        if wanted
-        else "not required"
-    )
-    return Risk(
-        id="way-back",
-        title="A rollback that is needed does not work",
-        likelihood="unknown" if unproved and not failed else likelihood(len(failed), len(wanted) - len(unproved)),
-        occurred=len(failed),
-        runs=len(wanted) - len(unproved),
-        at_most=None,
-        impact="beyond limits" if failed else "unknown" if unproved else "none",
-        measured=measured,
-        threshold=f"{words.stages(reversible)} reversible" if reversible else "no stage has to be reversible",
-        level="blocks" if failed else "condition" if unproved else "clear",
-        lowered_by="Rehearse the rollback from there, or drop the stage from evidence.reversible in the policy.",
-        evidence=[name for card in wanted if card.stage in failed for name in card.scenarios][:5],
-    )
-
-
-def _faults(rehearsed: Sequence[Scenario], policy: Policy) -> list[Risk]:
-    faulted = [scenario for scenario in rehearsed if scenario.faults]
-    wanted = policy.evidence.faults
-    if not faulted and not wanted:
-        return []
-    failed = [scenario for scenario in faulted if scenario.outcome == "FAIL"]
-    survived = {fault for scenario in faulted if scenario.outcome == "PASS" for fault in scenario.faults}
-    absent = [fault for fault in wanted if fault not in survived]
-    conclusive = sum(scenario.conclusive for scenario in faulted)
-    measured = (
-        f"not survived: {words.listed(_names(failed))}"
-        if failed
-        else f"not shown to survive {words.listed(absent)}"
-        if absent
-        else f"survived {words.listed(sorted(survived), 6)}"
-        if survived
-        else "every faulted run was inconclusive"
-    )
-    return [
-        _risk(
-            "faults",
-            "A fault during the cutover does damage",
-            failed,
-            conclusive,
-            blocks=bool(failed),
-            condition=bool(absent) or not conclusive,
-            measured=measured,
-            threshold=f"survived: {words.listed(list(wanted), 6)}" if wanted else "every injected fault survived",
-            lowered_by="Let gate deadlines and delivery.timeout.ms outlast the recovery; rehearse what is missing.",
-        )
-    ]
-
-
-def _clients(survival: Sequence[Survival]) -> Risk:
-    # A setting of some clients alone is for a person to judge: a rehearsal cannot show whether production has them.
-    lost = [row for row in survival if row.outcome == "gives up" and row.only_if == ALWAYS]
-    tight = [row for row in survival if row.outcome in ("tight", "gives up") and row not in lost]
-    known = [row for row in survival if row.used is not None]
-    worst = max(known, key=lambda row: row.used or 0, default=None)
-    measured = (
-        "no blackout was measured"
-        if worst is None
-        else f"at most {100 * (worst.used or 0):.0f} % of {worst.setting} ({worst.client}"
-        f"{'' if worst.only_if == ALWAYS else f'; only {worst.only_if}'})"
-    )
-    return Risk(
-        id="clients",
-        title="A client gives up during the blackout",
-        likelihood="unknown" if not known else "likely" if lost else "possible" if tight else "unlikely",
-        occurred=len(lost),
-        runs=len(known),
-        at_most=None,
-        impact="unknown" if not known else "beyond limits" if lost else "within limits" if tight else "none",
-        measured=measured,
-        threshold="under half of each setting",
-        level="blocks" if lost else "condition" if tight or not known else "clear",
-        lowered_by="Raise delivery.timeout.ms and the buffers first, or shorten the blackout.",
-        evidence=list(dict.fromkeys(row.scenario for row in lost + tight if row.scenario))[:5],
-    )
-
-
-def _controls(controls: Sequence[Scenario], policy: Policy) -> Risk:
-    missed = [scenario for scenario in controls if scenario.outcome == "FAIL" or scenario.caught is False]
-    caught = [scenario for scenario in controls if scenario.caught is True and scenario.outcome == "PASS"]
-    wanted = policy.evidence.negative_controls
-    few = len(caught) < wanted
-    return _risk(
-        "controls",
-        "The rehearsal does not notice damage",
-        missed,
-        len(missed) + len(caught),
-        blocks=bool(missed),
-        condition=few,
-        measured=f"missed: {words.listed(_names(missed))}"
-        if missed
-        else f"{words.plural(len(caught), 'negative control')} caught",
-        threshold=f"at least {wanted} caught",
-        lowered_by="Rehearse a negative control: a path that has to fail, and for the stated reason.",
-    )
-
-
-def _stand_in(runs: Sequence[Run], scenarios: Sequence[Scenario]) -> list[Risk]:
-    """Return the risk that a stand-in leaves: no run on one can carry an unconditional GO."""
-    used = {scenario.run for scenario in scenarios}
-    on_stand_in = [runs[index] for index in sorted(used) if runs[index].target_kind != "AutoMQ"]
-    if not on_stand_in:
-        return []
-    return [
-        Risk(
-            id="stand-in",
-            title="AutoMQ behaves differently from the stand-in",
-            likelihood="unknown",
-            occurred=0,
-            runs=0,
-            at_most=None,
-            impact="unknown",
-            measured=f"{words.plural(len(on_stand_in), 'run')} of {len(used)} on a stand-in target",
-            threshold="rehearsed on AutoMQ",
-            level="condition",
-            lowered_by="Rehearse once on AutoMQ itself before the cutover.",
-            evidence=[],
-        )
-    ]
-
-
-def _names(scenarios: Sequence[Scenario]) -> list[str]:
-    return list(dict.fromkeys(scenario.name for scenario in scenarios))

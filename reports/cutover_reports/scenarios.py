@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
@@ -17,16 +17,18 @@ from cutover_reports.model import (
     Drain,
     GroupFigures,
     Measured,
-    Offender,
     Precondition,
+    RecordShown,
     Scenario,
     TimeMark,
     Unproved,
 )
-from cutover_reports.paths import rollback_stage
+from cutover_reports.paths import path_of, rollback_stage
 from cutover_reports.reading import ScenarioFolder
 
 UNNAMED_ROUTE = "unnamed route"
+SYNCHRONISING = 2
+"""The stage from which on the mirror lag counts: before it, the mirror copies what was there already."""
 
 
 def figures(scenario: ScenarioFolder, run: int, ids: set[str], not_taken: Iterable[str] = ()) -> Scenario:
@@ -40,6 +42,8 @@ def figures(scenario: ScenarioFolder, run: int, ids: set[str], not_taken: Iterab
     measured: dict[str, Any] = {name: total(judgement.groups, name) for name in Measured.model_fields}
     must_fail = list(facts.expectation.must_fail)
     back = rollback_stage(facts.path)
+    records = _records(judgement, facts, scenario.name)
+    rates = _per_hour(scenario, facts, judgement)
     return Scenario(
         id=_unique_id(run, scenario.name, ids),
         run=run,
@@ -48,6 +52,8 @@ def figures(scenario: ScenarioFolder, run: int, ids: set[str], not_taken: Iterab
         route=facts.route or UNNAMED_ROUTE,
         kind="control" if verdict.control or must_fail else "switchover" if back is None else "rollback",
         path=facts.path,
+        of_path=None,  # known once all scenarios of the route are
+        asked_path=scenario.path or facts.path,
         rollback_stage=back,
         faults=list(dict.fromkeys(mark.name for mark in facts.marks if mark.kind == "fault")) or scenario.faults,
         taken=not any(fnmatchcase(scenario.name, pattern) for pattern in not_taken),
@@ -72,12 +78,17 @@ def figures(scenario: ScenarioFolder, run: int, ids: set[str], not_taken: Iterab
         recovery_ms=longest(each.recovery_ms for each in blackouts),
         worst_lag_records=judgement.worst_lag_records,
         worst_lag_ms=judgement.worst_lag_ms,
+        backlog_records=_backlog(scenario, facts),
+        on_target_s=_on_target_s(facts) if back is not None else None,
+        consumed_per_hour=rates[0],
+        produced_per_hour=rates[1],
         peak_acks_per_second=_peak(scenario, _disturbed(blackouts, facts)),
         seconds=round((facts.finished_ns - facts.started_ns) / 1e9, 1) if facts.finished_ns else None,
         speed=facts.speed,
         seed=facts.seed,
         marks=[_mark(mark, facts.started_ns) for mark in sorted(facts.marks, key=lambda mark: mark.time_ns)],
-        offenders=_offenders(judgement, facts, scenario.name),
+        offenders=[record for record in records if record.counts_as == "violation"],
+        examples=[record for record in records if record.counts_as != "violation"],
         folder=scenario.name,
         plan=None if facts.plan is None else facts.plan.sha256,
         traffic=[] if facts.plan is None else facts.plan.traffic,
@@ -86,6 +97,32 @@ def figures(scenario: ScenarioFolder, run: int, ids: set[str], not_taken: Iterab
         missing=scenario.missing,
         **measured,
     )
+
+
+def with_paths(scenarios: list[Scenario], named: Mapping[str, str]) -> list[Scenario]:
+    """Return the scenarios, each with the path that it belongs to, among those of its route.
+
+    named: the path that the plan names for each batch, which is that of the scenario with the batch's name.
+    """
+
+    def base(scenario: Scenario) -> str:
+        return scenario.name.removeprefix(f"{scenario.route}.")
+
+    found = []
+    for scenario in scenarios:
+        plain = {
+            base(other): other.asked_path
+            for other in scenarios
+            if other.route == scenario.route and other.kind == "switchover" and not other.faults and other.asked_path
+        }
+        if scenario.kind == "control" or (scenario.kind == "rollback" and not scenario.faults):
+            path = None
+        elif scenario.name == scenario.route and scenario.route in named:
+            path = named[scenario.route]
+        else:
+            path = path_of(base(scenario), scenario.asked_path, plain) if scenario.asked_path else base(scenario)
+        found.append(scenario.model_copy(update={"of_path": path}))
+    return found
 
 
 def _announced(scenario: ScenarioFolder) -> RunFacts:
@@ -156,9 +193,9 @@ def _counts_as(kind: str, expected: Expectation) -> Literal["violation", "allowe
     return "allowed" if measure in BY_NAME and expected.limit(measure) is None else "violation"
 
 
-def _offenders(judgement: Judgement, facts: RunFacts, folder: str) -> list[Offender]:
+def _records(judgement: Judgement, facts: RunFacts, folder: str) -> list[RecordShown]:
     return [
-        Offender(
+        RecordShown(
             kind=offender.kind,
             group=offender.group,
             topic=offender.topic,
@@ -213,6 +250,43 @@ def _peak(scenario: ScenarioFolder, disturbed: Iterable[tuple[float, float]]) ->
     for begin, end in disturbed:
         acks = acks[(acks.index < begin) | (acks.index > end)]
     return None if acks.empty else float(acks.max())
+
+
+def _backlog(scenario: ScenarioFolder, facts: RunFacts) -> int | None:
+    """Return the largest lag before stage 2, which the worst lag leaves out; None without a sample there."""
+    begin_ns = min((m.time_ns for m in facts.marks if m.kind == "stage" and m.stage == SYNCHRONISING), default=None)
+    lag = scenario.series.get("lag")
+    if lag is None or begin_ns is None:
+        return None
+    before = lag[lag.index < _seconds(begin_ns, facts.started_ns)]
+    return None if before.empty else int(before.max())
+
+
+def _on_target_s(facts: RunFacts) -> float | None:
+    """Return for how long groups consumed on the target before they were taken back: the longest of all groups."""
+    spans = []
+    for group in dict.fromkeys(cut.group for cut in facts.cuts if cut.role == "consumer"):
+        cuts = sorted((c for c in facts.cuts if c.role == "consumer" and c.group == group), key=lambda c: c.time_ns_to)
+        there = next((cut for cut in cuts if cut.to_cluster == "target"), None)
+        back = None if there is None else next((c for c in cuts if c.to_cluster == "source" and c is not there), None)
+        if there is not None and back is not None and back.time_ns_from >= there.time_ns_from:
+            spans.append(max(0, back.time_ns_from - there.time_ns_to) / 1e9)
+    return round(max(spans), 1) if spans else None
+
+
+def _per_hour(scenario: ScenarioFolder, facts: RunFacts, judgement: Judgement) -> tuple[float | None, float | None]:
+    """Return what all groups consume and what producers produce in an hour at the recorded speed.
+
+    Each group consumes what was acknowledged in its topics. The hour is that of the recorded traffic: what was
+    rehearsed faster is divided by the replay's speed.
+    """
+    acks = scenario.series.get("acks")
+    busy = None if acks is None else acks[acks > 0]
+    if busy is None or len(busy) < 2 or not facts.speed:
+        return None, None
+    hours = float(busy.index[-1] - busy.index[0]) / 3600 * facts.speed
+    groups = sum(measures.acked for measures in judgement.groups)
+    return round(groups / hours, 1), round(totals(judgement).acked / hours, 1)
 
 
 def _unique_id(run: int, name: str, taken: set[str]) -> str:

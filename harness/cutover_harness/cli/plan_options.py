@@ -13,6 +13,7 @@ from cutover_harness.plan.scenario import Scenario
 from cutover_harness.planning.read import ReadPlan
 from cutover_harness.rehearsal.planned.limits import Limits
 from cutover_harness.rehearsal.planned.read import read_source
+from cutover_harness.rehearsal.planned.retention import retention_in_hours
 from cutover_harness.rehearsal.planned.scenarios import named_scenarios, scenarios_of
 from cutover_harness.rehearsal.planned.source import Source
 from cutover_harness.rehearsal.settings import PlanSettings
@@ -111,6 +112,8 @@ def _facts(source: Source, batches: list[str]) -> dict[str, Any]:
         "inventory_sha256": about.inventory_sha256,
         "batches": [batch.name for batch in source.plan.batches if not batches or batch.name in batches],
         "all_batches": [batch.name for batch in source.plan.batches],
+        "paths": {b.name: b.path if isinstance(b.path, str) else "own steps" for b in source.plan.batches},
+        **retention_in_hours(source),
     }
 
 

@@ -27,8 +27,8 @@ class Measure:
     once: whether a record counts once, however many groups it concerns: figures of groups are not added up.
     unknown: the reason, in words, if its figure is not known; empty: it is always known.
     column: whether the report's table of scenarios, or that of a scenario's groups alone, has a column of it.
-    risk, lowered_by: title of its risk in the report, and what lowers it; empty: no risk of its own. A measure with a
-        risk has a limit in the policy.
+    risk, lowered_by: question of its risk in the report, to which "no" is the good answer, and what lowers the risk;
+        empty: no risk of its own. A measure with a risk has a limit in the policy.
     """
 
     name: str
@@ -69,7 +69,7 @@ MEASURES: Final = (
         jepsen="lost-write",
         unknown="{missing} acknowledged records not delivered: lost or not yet read is unknown",
         column="scenarios",
-        risk="Records are lost",
+        risk="Are records lost?",
         lowered_by="Move consumers only after the mirror has drained; force acks=all: AutoMQ answers acks=1 before the "
         "upload.",
     ),
@@ -104,7 +104,7 @@ MEASURES: Final = (
         detail="delivered, but no producer logged it",
         by_partition=True,
         column="groups",
-        risk="Groups receive records that no producer sent",
+        risk="Do groups receive records that no producer sent?",
         lowered_by="Mirror with isolation.level=read_committed and keep other writers off the target topics.",
     ),
     Measure(
@@ -127,7 +127,7 @@ MEASURES: Final = (
         detail="delivered after sequence {overtaker} of the same stream",
         by_partition=True,
         column="scenarios",
-        risk="Order within a key or partition breaks",
+        risk="Does the order within a key or partition break?",
         lowered_by="Hold producers until every consumer is on the target and the mirror lag is zero.",
     ),
     Measure(
@@ -152,7 +152,7 @@ MEASURES: Final = (
         once=True,
         unknown="whether records are stranded is unknown: nothing shows how far the mirror was",
         column="scenarios",
-        risk="Records stay behind on the cluster that was left",
+        risk="Do records stay behind on the cluster that was left?",
         lowered_by="Run the reverse mirror from stage 6 on, or turn back before producers move.",
     ),
     Measure(

@@ -86,7 +86,7 @@ def _minutes(content: float | None, growth: float, rate: float) -> float | None:
 
 def _of_topics(topics: Iterable[TopicEntry], created: datetime) -> Iterable[tuple[float, str]]:
     for each in topics:
-        retention = _retention(each)
+        retention = retention_of(each)
         if retention is None or each.first_write is None or not each.records:
             continue
         left = each.first_write + retention - created
@@ -112,7 +112,7 @@ def _left(group: GroupEntry) -> datetime | None:
     return max((time for time in (group.last_commit, group.last_change) if time is not None), default=None)
 
 
-def _retention(topic: TopicEntry) -> timedelta | None:
+def retention_of(topic: TopicEntry) -> timedelta | None:
     """Return how long records are kept; None if they do not expire by their age."""
     policy = (topic.config or {}).get("cleanup.policy", "compact" if topic.compacted else "delete")
     if topic.retention_ms is None or topic.retention_ms < 0 or "delete" not in policy:
@@ -121,7 +121,7 @@ def _retention(topic: TopicEntry) -> timedelta | None:
 
 
 def _expires_within(topic: TopicEntry, minutes: float) -> bool:
-    retention = _retention(topic)
+    retention = retention_of(topic)
     return bool(topic.bytes) and retention is not None and retention <= timedelta(minutes=minutes)
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from cutover_harness.conductor.observer import Observer
 from cutover_harness.judge.model import Copied, DrainProof, Report, RunFacts
@@ -21,6 +21,7 @@ from cutover_harness.rehearsal.route_runs import BROKEN, RouteRun, lag, proofs, 
 from cutover_harness.rehearsal.sampler import LagSampler
 from cutover_harness.rehearsal.settings import Settings
 from cutover_harness.rehearsal.testbeds import start_testbed
+from cutover_harness.replay.rhythm import rhythm
 from cutover_harness.testbed.base import TargetKind, Testbed
 
 
@@ -117,7 +118,7 @@ class Rehearsal:
             seed=self.settings.seed,
             speed=replay.speed,
             testbed=self.environment,
-            capture=replay.facts() | ({"properties": list(left_out)} if left_out else {}),
+            capture=replay.facts() | ({"properties": list(left_out)} if left_out else {}) | _rhythm(lab, replay),
             around_s=around_s,
             started_ns=started_ns,
             finished_ns=time.time_ns(),
@@ -149,6 +150,14 @@ class Rehearsal:
             if failure is not None or route.conductor.ended != "completed":
                 return failure
         return None
+
+
+def _rhythm(lab: Lab, replay: ReplayInput) -> dict[str, Any]:
+    """Return when the capture's records were due, for the plots of a report."""
+    began_ns = lab.fleet.replay_began_ns
+    if began_ns is None:
+        return {}
+    return {"rhythm": rhythm(replay.capture, replay.clock_ms, replay.speed, began_ns, list(replay.written))}
 
 
 def _drain(lab: Lab, routes: Sequence[RouteRun]) -> tuple[list[DrainProof], list[Copied]]:

@@ -142,6 +142,11 @@ class Fleet:
         self.start_consumers(cluster=cluster)
         self.start_producers(cluster=cluster)
 
+    @property
+    def replay_began_ns(self) -> int | None:
+        """When the first pass of the capture began, None before the producers are started."""
+        return self._replay.start_ns
+
     def producer_names(self, number: int) -> list[str]:
         """Return the instances of the set `number` (from 0) of producers."""
         sets = self.shape.producer_sets

@@ -45,11 +45,19 @@
     for (const [name, points] of Object.entries(plot.series)) {
       const value = at(points, time);
       if (value === null) continue;
-      if (name === "lag") parts.push(`lag ${number(value)}`);
+      if (name === "due") parts.push(`${number(value)}/s due by the capture${plot.rhythm ? `, ${recorded(plot.rhythm, time)}` : ""}`);
+      else if (name === "lag") parts.push(`lag ${number(value)}`);
       else if (name === "acks") parts.push(`${number(value)} acks/s`);
       else parts.push(`${name.slice("deliveries/".length)} ${number(value)}/s`);
     }
     return [...parts, ...here(plot.steps), ...here(plot.gates), ...here(plot.faults)].join(" · ");
+  }
+
+  /** The capture's own time of a moment of the replay, which passes over the capture again and again. */
+  function recorded(rhythm, time) {
+    const passed = (((time - rhythm.start) % rhythm.loop) + rhythm.loop) % rhythm.loop;
+    const at = new Date(rhythm.first + passed * rhythm.speed * 1000);
+    return `${["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"][at.getUTCDay()]} ${at.toISOString().slice(11, 16)} UTC`;
   }
 
   function legend(groups, target) {
@@ -73,13 +81,19 @@
       .width(Math.max(120, box.clientWidth - LEFT - RIGHT))
       .signal("from", 0).signal("to", plot.end);
     for (const name of ["stages", "gates", "steps", "faults", "producerBlackouts", "consumerBlackouts"]) view.data(name, plot[name]);
+    view.data("backlog", plot.backlog ?? []);
+    view.data("due", plot.series.due ? rows(plot.series.due) : []);
     view.data("lag", plot.series.lag ? rows(plot.series.lag) : []);
     view.data("acks", plot.series.acks ? rows(plot.series.acks) : []);
     view.data("deliveries", groups.flatMap((name) => rows(plot.series[name], name.slice("deliveries/".length))));
     for (const name of ["lag", "acks", "deliveries"]) {
-      const values = Object.entries(plot.series).filter(([key]) => key.split("/")[0] === name).map(([, points]) => Math.max(...points.v));
+      const shown = name === "acks" ? ["acks", "due"] : [name];
+      const values = Object.entries(plot.series).filter(([key]) => shown.includes(key.split("/")[0])).map(([, points]) => Math.max(...points.v));
       view.signal(`${name}Most`, Math.max(1, ...values));
     }
+    // The lag that counts fills the panel; the backlog before it goes beyond the top.
+    if (typeof plot.lagMost === "number") view.signal("lagMost", Math.max(1, plot.lagMost));
+    view.signal("lagNote", plot.lagNote ?? "").signal("dueNote", plot.series.due ? plot.dueNote : "");
     view.tooltip(() => {}).run();
     const svg = box.querySelector("svg");
     svg.setAttribute("aria-hidden", "true");
@@ -171,19 +185,20 @@
   addEventListener("resize", () => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(() => fit()); });
 
   /*
-   * On paper every scenario is open and every time line drawn, at the width of A4 between its margins. Of very many only
-   * those that did not pass, instead of hundreds of pages; a line on the page states this.
+   * On paper few scenarios are shown in full, and their time lines drawn at the width of A4 between its margins: those that
+   * did not pass, and one of the path that decides. The page of a cutover marks none of its batches: all are shown.
    */
-  const PAPER = 690, MANY = Number(document.body.dataset.many);
-  let closed = [];
+  const PAPER = 690, marked = document.querySelector("details.scenario[data-paper]") !== null || document.getElementById("find") !== null;
+  let closed = [], opened = [];
   addEventListener("beforeprint", () => {
-    const all = document.querySelectorAll("details.scenario").length <= MANY;
-    closed = [...document.querySelectorAll(`details.scenario:not([open])${all ? "" : ":not([data-verdict=PASS])"}`)];
+    closed = [...document.querySelectorAll(`details.scenario:not([open])${marked ? "[data-paper]" : ""}`)];
+    opened = marked ? [...document.querySelectorAll("details.scenario[open]:not([data-paper])")] : [];
     for (const one of closed) one.open = true;
+    for (const one of opened) one.open = false;
     if (runtime) for (const figure of figures) if (figure.closest("details").open) draw(figure);
     fit(PAPER);
   });
-  addEventListener("afterprint", () => { for (const one of closed) one.open = false; fit(); });
+  addEventListener("afterprint", () => { for (const one of closed) one.open = false; for (const one of opened) one.open = true; fit(); });
 
   const items = [...document.querySelectorAll("details.scenario")];
   const find = document.getElementById("find"), verdict = document.getElementById("verdict"), kind = document.getElementById("kind");

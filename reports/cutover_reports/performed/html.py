@@ -18,7 +18,6 @@ from cutover_reports.performed.times import seconds
 from cutover_reports.series import columns, thin
 
 _POINTS = 1500
-_MANY = 40
 _ROOM = 1.02
 """The time line is so much longer than the run, so that its last stage can be seen."""
 _HEIGHT = 178
@@ -40,7 +39,6 @@ def html(report: CutoverReport) -> str:
             read_again=read_again,
             summary=summary,
             asks_again=asks_again,
-            many=_MANY,
             style=Markup(style()),  # noqa: S704 - our own file
             script=Markup(asset("page.js")),  # noqa: S704 - our own file
             vega=Markup(vega()),  # noqa: S704 - the library's own bundle
