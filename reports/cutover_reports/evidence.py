@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 from cutover_harness.judge.totals import NOT_REHEARSED
 from cutover_harness.plan.load import load_all
+from cutover_harness.plan.scenario import Scenario as Planned
 
 from cutover_reports import words
 from cutover_reports.commands import Commands
@@ -203,12 +205,18 @@ def faults(
 def injecting(wanted: Iterable[str], path: str | None) -> list[str]:
     """Return scenarios of the catalogue that inject these faults, along `path` if there is one."""
     found: list[str] = []
-    steps = {scenario.name: [step.step for step in scenario.path] for scenario in load_all()}
+    known = _catalogue()
+    steps = {scenario.name: [step.step for step in scenario.path] for scenario in known}
     for fault in dict.fromkeys(wanted):
-        candidates = [s for s in load_all() if not s.expect.must_fail and fault in [each.name for each in s.faults]]
+        candidates = [s for s in known if not s.expect.must_fail and fault in [each.name for each in s.faults]]
         own = [s for s in candidates if path in steps and steps[s.name] == steps[str(path)]]
         found += [scenario.name for scenario in (own or candidates)[:1]]
     return list(dict.fromkeys(found))
+
+
+@cache
+def _catalogue() -> list[Planned]:
+    return load_all()
 
 
 def clients(survival: Sequence[Survival], commands: Commands) -> Risk:

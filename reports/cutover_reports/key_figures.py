@@ -8,13 +8,14 @@ from typing import Literal
 from cutover_reports import words
 from cutover_reports.model import KeyFigure, Risk, RollbackCard, Scenario
 from cutover_reports.policy import Policy
+from cutover_reports.rollbacks import UNKNOWN
 
 State = Literal["within", "beyond", "no limit", "unknown"]
 #: From the worst to the best.
 STATES: tuple[State, ...] = ("beyond", "unknown", "no limit", "within")
 WAY_BACK = "way-back"
-#: Stages from which on a rollback has a deadline, the first of them with consumers on the target.
-_ON_TARGET = (3, 4, 6)
+#: The stage with the consumers on the target: from there a rollback has its deadline, and its cost grows.
+ON_TARGET = 4
 
 #: Id of the risk, title, figure of a scenario, and how it reads.
 _ROWS: tuple[tuple[str, str, Callable[[Scenario], float | None], Callable[[float | None], str]], ...] = (
@@ -73,7 +74,7 @@ def _figure(
     if risk.id == "lost" and (destroyed := max((s.destroyed for s in scenarios), default=0)):
         notes.append(f"apart from {words.count(destroyed)} destroyed by a fault on purpose")
     if risk.id == "duplicated-back" and worst:
-        notes.append(next((card.grows for card in cards if card.per_hour), ""))
+        notes.append(next((card.grows for card in cards if card.stage == ON_TARGET and card.per_hour), ""))
     return KeyFigure(
         id=risk.id,
         title=title,
@@ -101,16 +102,16 @@ def _state(risk: Risk, *, known: bool) -> State:
 def _way_back(risks: dict[str, Risk], cards: Sequence[RollbackCard], reversible: Sequence[int]) -> KeyFigure:
     """Return until when there is a way back: the card of the last stage before producers move."""
     risk = risks[WAY_BACK]
-    clock = next((card for card in cards if card.stage == _ON_TARGET[1]), None)
-    value = "unknown" if clock is None else clock.possible_until
+    clock = next((card.possible_until for card in cards if card.stage == ON_TARGET), UNKNOWN)
+    value, _, why = clock.partition(": ") if clock.startswith(UNKNOWN) else (clock, "", "")
     state = _state(risk, known=True)
-    if state == "within" and reversible and any(stage in _ON_TARGET for stage in reversible):
-        state = "within" if clock is not None and clock.deadline_hours is not None else "unknown"
+    if state == "within" and value == UNKNOWN and any(stage >= ON_TARGET for stage in reversible):
+        state = "unknown"
     return KeyFigure(
         id=WAY_BACK,
         title="Way back until",
         value=value,
         limit=risk.threshold,
         state=state,
-        note=risk.measured,
+        note="; ".join(part for part in (why, f"rollback {risk.measured.removeprefix('rollback ')}") if part),
     )

@@ -31,6 +31,10 @@ TAKEN_BACK = "taken back"
 OPTIONAL = frozenset({StepName.SET_EXACT_OFFSETS, StepName.REVERSE_MIRROR})
 
 
+#: The path of the catalogue that differs from another one in its apps alone: they are restarted.
+RESTART = "restart"
+
+
 def rollback_stage(path: Sequence[str]) -> int | None:
     """Return the stage from which `path` turned back, None if it only goes forward or has a step that is not known.
 
@@ -66,8 +70,8 @@ def path_of(name: str, steps: Sequence[str], plain: Mapping[str, Sequence[str]])
     others = [path for path, its in plain.items() if tuple(its) == tuple(steps)]
     candidates = [
         *(path for path in known if name.startswith(path)),
-        *(path for path in known if path in plain),
-        *known,
+        *(path for path in known if path in plain and path != RESTART),
+        *(path for path in known if path != RESTART),
         *sorted((path for path in others if name.startswith(path)), key=len, reverse=True),
         *others,
     ]

@@ -81,7 +81,7 @@ def recommendation(paths: Sequence[PathReport], path: str | None, path_from: str
     if chosen is None:
         return f"Rehearse {path}, {path_from}; of those rehearsed, {best.name} costs least: {cost(best)}."
     if chosen is best:
-        others = "; ".join(f"{each.name} {cost(each)}" for each in paths if each is not best)
+        others = "; ".join(f"{each.name} ({each.decision}): {cost(each)}" for each in paths if each is not best)
         return f"Take {best.name}, {path_from}: {cost(best)}." + (f" The others cost more: {others}." if others else "")
     return (
         f"{chosen.name}, {path_from}, costs {cost(chosen)}. "

@@ -11,7 +11,7 @@ from cutover_reports.model import Report
 def schema() -> str:
     """Return the schema (JSON Schema, draft 2020-12) as text."""
     content = Report.model_json_schema(mode="serialization")
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "kafka-cutover report, format 2"}
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "kafka-cutover report, format 3"}
     return json.dumps(head | {key: value for key, value in content.items() if key != "title"}, indent=1) + "\n"
 
 

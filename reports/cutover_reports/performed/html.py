@@ -12,6 +12,7 @@ from cutover_harness.procedure.steps import step_of
 from markupsafe import Markup
 
 from cutover_reports.html import asset, embedded, environment, style, vega
+from cutover_reports.performed.first_screen import ROLES, key_figures
 from cutover_reports.performed.model import Batch, CutoverReport, GateRecord
 from cutover_reports.performed.rehearsed import longest
 from cutover_reports.performed.times import seconds
@@ -35,6 +36,8 @@ def html(report: CutoverReport) -> str:
             report=report,
             batches=[(identity(number), batch) for number, batch in enumerate(batches, start=1)],
             plotted=set(plots),
+            figures=key_figures(report),
+            roles=ROLES,
             longest=longest,
             read_again=read_again,
             summary=summary,

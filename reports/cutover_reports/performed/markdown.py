@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from cutover_harness.markdown import table
 
 from cutover_reports import words
-from cutover_reports.markdown import text
+from cutover_reports.markdown import STATES, text
+from cutover_reports.performed.first_screen import ROLES, key_figures
 from cutover_reports.performed.model import Approval, Batch, CutoverReport, Step
 
 
@@ -26,17 +27,19 @@ def markdown(report: CutoverReport) -> str:
             ],
         ),
     ]
+    rows = [(f.title, f.value, f.limit, STATES[f.state], f.note or "-") for f in key_figures(report)]
+    parts += ["## Key figures", _table(("figure", "worst measured", "limit", "", "note"), rows)]
+    signs = [(role, "", "", "") for role in ROLES]
+    parts += ["## Sign-off", f"{report.verdict}.", _table(("", "name", "date", "signature"), signs)]
     if report.missing:
         parts += ["## This record is not whole", _items(report.missing)]
     for batch in [*report.batches, *report.earlier]:
         parts += _batch(batch)
     parts += _beside(report)
-    rows = [(words.at(line.at), line.who, line.command, line.batch or "", _what(line)) for line in report.people]
-    parts += ["## People and commands", _table(("at (UTC)", "who", "command", "batch", "what"), rows)]
+    people = [(words.at(line.at), line.who, line.command, line.batch or "", _what(line)) for line in report.people]
+    parts += ["## People and commands", _table(("at (UTC)", "who", "command", "batch", "what"), people)]
     if report.notes:
         parts += ["## Notes", _items(report.notes)]
-    signs = [(role, "", "", "") for role in ("operator", "approver", "application owners")]
-    parts += ["## Sign-off", f"{report.verdict}.", _table(("role", "name", "date", "signature"), signs)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -73,7 +73,7 @@ def test_a_scenario_that_its_rehearsal_does_not_name_is_no_evidence(tmp_path: Pa
 
 def test_json_goes_to_standard_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report_command([write_run(tmp_path / "run", SMALL)], json_output=True)
-    assert json.loads(capsys.readouterr().out)["format"] == 2
+    assert json.loads(capsys.readouterr().out)["format"] == 3
 
 
 def test_compare_names_what_got_worse_and_better(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -172,11 +172,13 @@ def test_an_empty_run_proves_nothing(tmp_path: Path) -> None:
 def test_rollback_cards_measure_and_name_their_deadline(tmp_path: Path) -> None:
     cards = {card.stage: card for card in report(tmp_path, [*GOOD, CONTROL]).rollbacks}
     assert cards[1].deadline_hours is None
-    assert cards[4].deadline_hours == 168
+    assert cards[4].deadline_hours is None, "nothing names production's retention"
+    assert cards[4].possible_until.startswith("not known")
     assert "320 consumed again" in cards[4].measured[0]
     assert "312 stranded" in cards[6].measured[0]
     assert cards[5].deadline_hours == pytest.approx(5 / 60)
-    policy = "[production]\ntopic_retention_hours = 12\n[clients.billing]\n'delivery.timeout.ms' = 60000\n"
+    policy = "[production]\ntopic_retention_hours = 12\noffsets_retention_hours = 168\n"
+    policy += "[clients.billing]\n'delivery.timeout.ms' = 60000\n"
     own = {card.stage: card for card in report(tmp_path, [*GOOD, CONTROL], policy=policy).rollbacks}
     assert own[4].deadline_hours == 12
     assert own[5].deadline_hours == pytest.approx(1 / 60)

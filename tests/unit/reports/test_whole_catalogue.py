@@ -139,4 +139,4 @@ def test_one_record_beyond_it_is_a_no_go(tmp_path: Path, name: str) -> None:
     report, verdicts = rehearsed(tmp_path, worse={name: {"lost": 1}})
     assert verdicts[name].outcome == "FAIL"
     assert report.decision == "NO-GO"
-    assert any(reason.startswith("Records are lost: at most 1") for reason in report.routes[0].reasons)
+    assert any(reason.startswith("Are records lost? Yes: at most 1") for reason in report.routes[0].reasons)
