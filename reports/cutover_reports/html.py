@@ -50,7 +50,7 @@ CLASSES = {
         "nogo",
     ),
 }  # fmt: skip
-DUE_NOTE = "grey: due by the capture; a dip in it is a quiet time of the recording, not an outage"
+DUE_NOTE = "records due by the capture: its dips are quiet hours of the recording, not an outage"
 TARGETS = {"AutoMQ": "AutoMQ", "stand-in": "a stand-in, not AutoMQ", "unknown": "kind not recorded"}
 #: Of more routes than this no scenario that passed is printed in full.
 MOST_ON_PAPER = 3

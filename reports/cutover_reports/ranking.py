@@ -56,6 +56,8 @@ def _key(path: PathReport) -> tuple[float, ...]:
 
 def cost(path: PathReport) -> str:
     """Return the cost of a path in one phrase."""
+    if path.lost is None and path.producer_blackout_ms is None and path.consumer_blackout_ms is None:
+        return "its cost is not measured"
     damage = [f"{words.count(path.lost)} lost"] if path.lost != 0 else []
     damage += [f"{words.count(path.reordered)} reordered"] if path.reordered else []
     damage += [f"{words.count(path.stranded)} stranded"] if path.stranded else []

@@ -93,11 +93,18 @@
     }
     // The lag that counts fills the panel; the backlog before it goes beyond the top.
     if (typeof plot.lagMost === "number") view.signal("lagMost", Math.max(1, plot.lagMost));
-    view.signal("lagNote", plot.lagNote ?? "").signal("dueNote", plot.series.due ? plot.dueNote : "");
+    view.signal("lagNote", plot.lagNote ?? "");
     view.tooltip(() => {}).run();
     const svg = box.querySelector("svg");
     svg.setAttribute("aria-hidden", "true");
     legend(groups.map((name) => name.slice("deliveries/".length)), figure.querySelector(".legend"));
+    if (plot.series.due) {
+      const key = document.createElement("span");
+      key.className = "key";
+      key.innerHTML = '<svg aria-hidden="true" viewBox="0 0 22 10"><rect width="22" height="10" fill="var(--due)" stroke="var(--rule)"/></svg>';
+      key.append(plot.dueNote);
+      figure.querySelector(".legend").append(key);
+    }
     views.set(figure, view);
     interact(figure, view, plot, box, readout);
   }

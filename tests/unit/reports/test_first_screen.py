@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from cutover_harness.cli.app import app
 from cutover_reports import write_report
@@ -73,7 +74,10 @@ def test_commands_take_over_the_options_of_the_run(tmp_path: Path) -> None:
 
 
 def test_only_flags_of_rehearse_have_no_value() -> None:
-    rehearse = get_command(app).commands["rehearse"]  # type: ignore[attr-defined]
+    group = get_command(app)
+    assert isinstance(group, click.Group)
+    rehearse = group.get_command(click.Context(group), "rehearse")
+    assert rehearse is not None
     flags = {name for option in rehearse.params if getattr(option, "is_flag", False) for name in option.opts}
     assert flags - {"--help"} == FLAGS
 
