@@ -281,10 +281,10 @@ class PathReport(_Model):
     runs: int = Field(
         description="Requested runs along it, with and without a fault, and rollbacks and controls apart."
     )
-    lost: int | None
-    reordered: int
+    lost: int | None = Field(description="None, as the other figures: not measured without a fault.")
+    reordered: int | None
     stranded: int | None
-    duplicated: int
+    duplicated: int | None
     producer_blackout_ms: float | None
     consumer_blackout_ms: float | None
     worst_lag_records: int | None

@@ -23,9 +23,9 @@ def costs(path: str, along: Sequence[Scenario]) -> dict[str, Any]:
     own = [s for s in plain if s.name.removeprefix(f"{s.route}.") == path or s.name == s.route] or plain
     return {
         "lost": None if not own or any(s.lost is None for s in own) else max(s.lost or 0 for s in own),
-        "reordered": max((s.reordered for s in own), default=0),
+        "reordered": max((s.reordered for s in own), default=None),
         "stranded": None if not own or any(s.stranded is None for s in own) else max(s.stranded or 0 for s in own),
-        "duplicated": max((s.duplicated_total for s in own), default=0),
+        "duplicated": max((s.duplicated_total for s in own), default=None),
         "producer_blackout_ms": longest(s.producer_blackout_ms for s in own),
         "consumer_blackout_ms": longest(s.consumer_blackout_ms for s in own),
         "worst_lag_records": max((s.worst_lag_records for s in own if s.worst_lag_records is not None), default=None),
@@ -48,8 +48,8 @@ def _key(path: PathReport) -> tuple[float, ...]:
         _RANK[path.decision],
         unknown if path.lost is None else path.lost,
         unknown if path.stranded is None else path.stranded,
-        path.reordered,
-        path.duplicated,
+        unknown if path.reordered is None else path.reordered,
+        unknown if path.duplicated is None else path.duplicated,
         (path.producer_blackout_ms or 0.0) + (path.consumer_blackout_ms or 0.0),
     )
 
