@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from cutover_harness.plan.load import catalogue
+from cutover_harness.plan.catalogue import catalogue
 
 from cutover_reports.model import Run, Scenario
 from cutover_reports.policy import POLICY_NAME

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cutover_harness.inventory.model import ClusterListing, TopicEntry
+from cutover_harness.inventory.model import TopicEntry
 from cutover_harness.judge.planned import Planned
 from cutover_harness.planning.model import PlanFile
 from cutover_harness.planning.read import read_plan
@@ -25,7 +25,7 @@ def source(
     found = listing(
         [*topics, topic("payments.done", retention_ms=72 * HOUR_MS)], [group("billing", 1, "orders.placed")]
     )
-    clusters: dict[str, ClusterListing] = dict(found.clusters)
+    clusters = dict(found.clusters)
     clusters["source"] = clusters["source"].model_copy(update={"offsets_retention_minutes": minutes})
     about = Planned("shop", "plan.yaml", "0" * 64, inventory, None, "", [])
     return Source(plan, found.model_copy(update={"clusters": clusters}), "plan.yaml", about)
