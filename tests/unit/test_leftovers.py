@@ -168,10 +168,10 @@ def test_of_runs_of_one_folder_that_were_killed_the_last_is_listed_with_the_comm
 
 def test_a_fence_that_a_killed_run_left_is_named(killed: tuple[int, Path]) -> None:
     _, folder = killed
-    assert not any("fence" in str(left) for left in leftovers.interrupted_runs(clean=False))
+    assert not any(left.what.startswith("fence") for left in leftovers.interrupted_runs(clean=False))
     journal = Journal(folder / "journal.sqlite")
     journal.write("fence", 5, "made", denials=[["User:apps", "orders"]])
     journal.close()
-    (left,) = (each for each in leftovers.interrupted_runs(clean=False) if "fence" in str(each))
+    (left,) = (each for each in leftovers.interrupted_runs(clean=False) if each.what.startswith("fence"))
     assert left.what == "fence of r on the source (User:apps may not write to orders)"
     assert left.remedy.endswith("continues, kafka-cutover rollback removes it")

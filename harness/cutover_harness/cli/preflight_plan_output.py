@@ -68,7 +68,5 @@ def as_script(facts: Facts, found: Checked) -> str:
     free = [f"# {_no_authorizer(name)}" for name, seen in facts.seen.items() if seen.rights.authorizer is False]
     script = commands(found.grants, _bootstrap(facts))
     blockers = sum(each.severity == Severity.BLOCKER and each.rule != "missing-right" for each in found.findings)
-    others = (
-        f"# {counted(blockers, 'blocker')} that no right resolves: kafka-cutover preflight without --acl shows them"
-    )
+    others = f"# {counted(blockers, 'blocker')} that no right resolves: preflight without --acl shows them"
     return "\n".join([*free, *(script or ["# no right is missing"]), *([others] if blockers else [])])
