@@ -40,7 +40,8 @@ def ready_clusters(standing: Standing, steps: list[StepName]) -> tuple[Admin, Ad
             f"{standing.folder}: the brokers of this rehearsal are gone, as they end with it: rehearse again ({why})"
         ) from None
     standing.refuse_silence()
-    if config.fence or denials.standing(standing.entries):
+    makes = config.fence and StepName.STOP_PRODUCERS in steps and standing.state.producers == "source"
+    if makes or denials.standing(standing.entries):  # no way back without a fence needs the right
         refuse_without_rights(config.route, config.fence, source)
     return Admin(source), Admin(target)
 
