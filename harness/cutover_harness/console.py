@@ -1,17 +1,31 @@
 """The console for tables, and live lines below what a command prints."""
 
 import sys
+from typing import Literal, TextIO
 
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
+
+from cutover_harness.colours import wanted
 
 _WIDE = 200
 
 
 def standard_output(*, highlight: bool = True) -> Console:
     """Return the console on standard output; it folds lines only on a terminal."""
-    return Console(highlight=highlight, emoji=False, width=None if sys.stdout.isatty() else _WIDE)
+    width = None if sys.stdout.isatty() else _WIDE
+    return Console(highlight=highlight, emoji=False, width=width, color_system=_colours(sys.stdout))
+
+
+def standard_error() -> Console:
+    """Return the console on standard error, for progress."""
+    return Console(file=sys.stderr, highlight=False, color_system=_colours(sys.stderr))
+
+
+def _colours(stream: TextIO) -> Literal["auto"] | None:
+    # rich itself leaves bold and dim text if NO_COLOR is set.
+    return "auto" if wanted(stream) else None
 
 
 class LiveLines:

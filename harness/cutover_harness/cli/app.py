@@ -7,9 +7,7 @@ defect of the tool; 130 interrupted.
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
@@ -18,6 +16,7 @@ from typer.exceptions import TyperException
 from cutover_harness import __version__, exit_codes
 from cutover_harness.cli.commands import Commands
 from cutover_harness.cli.help_pages import HELP_OPTIONS
+from cutover_harness.cli.interruption import INTERRUPTION
 from cutover_harness.cli.last_resort import last_resort
 from cutover_harness.cli.usage_errors import in_words
 from cutover_harness.colours import painted
@@ -44,16 +43,12 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback prints it
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    pass
-
-
-def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
-    # SIGTERM acts like Ctrl-C, so that both have the same clean-up.
-    raise KeyboardInterrupt
+    INTERRUPTION.begin(context.invoked_subcommand)
 
 
 def _complain(line: str) -> None:
@@ -62,7 +57,7 @@ def _complain(line: str) -> None:
 
 def run() -> NoReturn:
     """Run the command that sys.argv gives and exit with its code."""
-    signal.signal(signal.SIGTERM, _terminate)
+    INTERRUPTION.install()
     os.umask(UMASK)
     try:
         code = app(standalone_mode=False)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import typer
 from typer.main import get_command
 
-from cutover_harness.cli.completing import complete_values
+from cutover_harness.cli.completing import complete_values, items
 from cutover_harness.cli.help_pages import Group, tidy, with_pages
 from cutover_harness.errors import UsageError
 
@@ -74,6 +74,11 @@ class Commands(Group):
         if self.commands[cmd_name] is None:
             self.commands[cmd_name] = _loaded(cmd_name)
         return self.commands[cmd_name]
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Return the commands, or options, that begin so, without loading a command."""
+        listed = [line for lines in self.sections().values() for line in lines if line[0].startswith(incomplete)]
+        return items(listed) if listed else super().shell_complete(ctx, incomplete)
 
     def sections(self) -> dict[str, list[tuple[str, str]]]:
         """Return names and lines of the commands, by section, without loading one."""

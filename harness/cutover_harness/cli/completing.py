@@ -12,6 +12,8 @@ from typer import core
 
 Given = Mapping[str, Any]
 """The values that are on the line already, by the names of their parameters."""
+ARGUMENTS = ""
+"""The name under which `Given` has the words that are no options."""
 Value = tuple[str, str]
 """A value, and a line about it that some shells show."""
 
@@ -56,7 +58,8 @@ def batch_names(given: Given) -> Iterator[Value]:
     """Return the batches of the plan that is on the line."""
     import yaml  # noqa: PLC0415 - as above
 
-    plan = given.get("plan") or given.get("place")
+    # An option without its value, as here, keeps arguments from being assigned.
+    plan = given.get("plan") or next((word for word in given[ARGUMENTS] if word.endswith((".yaml", ".yml"))), None)
     if plan is not None:
         content = yaml.safe_load(Path(plan).read_text(encoding="utf-8"))
         for batch in content["batches"]:
@@ -104,8 +107,13 @@ def _completer(values: Callable[[Given], Iterable[Value]]) -> Callable[[Any, str
         found: list[Value] = []
         # A line that cannot be completed yet: nothing may be printed into it.
         with contextlib.suppress(Exception):
-            found = [value for value in values(ctx.params) if value[0].startswith(incomplete)]
-        item: Any = core.CompletionItem  # type: ignore[attr-defined]
-        return [item(value, help=about or None) for value, about in found]
+            found = [value for value in values({**ctx.params, ARGUMENTS: ctx.args}) if value[0].startswith(incomplete)]
+        return items(found)
 
     return complete
+
+
+def items(values: Iterable[Value]) -> list[Any]:
+    """Return values as Typer's shells take them; longer lines about them would be folded."""
+    item: Any = core.CompletionItem  # type: ignore[attr-defined]
+    return [item(value, help=about[:70] or None) for value, about in values]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import textwrap
 import time
 from collections.abc import Callable, Sequence
@@ -12,10 +11,11 @@ from typing import Self
 from rich.console import Console, Group
 from rich.text import Text
 
-from cutover_harness.console import LiveLines
+from cutover_harness.cli.interruption import INTERRUPTION
+from cutover_harness.colours import OUTCOMES
+from cutover_harness.console import LiveLines, standard_error
 from cutover_harness.masking import printable
 
-OUTCOME_STYLES = {"PASS": "green", "FAIL": "bold red", "INCONCLUSIVE": "yellow"}
 LONGEST_PREFIX = 28
 
 
@@ -35,7 +35,7 @@ class Progress:
         more: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._more = more
-        self._console = console or Console(file=sys.stderr, highlight=False)
+        self._console = console or standard_error()
         self._live = LiveLines(self._console, refresh_per_second=8)
         self._prefixes = prefixes
         self._width = min(max(map(len, prefixes), default=0), LONGEST_PREFIX)
@@ -43,11 +43,13 @@ class Progress:
 
     def __enter__(self) -> Self:
         self._live.start()
+        self._shown_before, INTERRUPTION.show = INTERRUPTION.show, self.notice
         return self
 
     def __exit__(
         self, _type: type[BaseException] | None, _value: BaseException | None, _trace: TracebackType | None
     ) -> None:
+        INTERRUPTION.show = self._shown_before
         self._live.stop()
 
     def pause(self) -> None:
@@ -73,7 +75,7 @@ class Progress:
         """Print the outcome of a scenario."""
         watcher = self._running[name]
         self._running = {other: its for other, its in self._running.items() if other != name}
-        watcher.line(outcome if self._prefixes else f"{name}: {outcome}", style=OUTCOME_STYLES.get(outcome, "bold red"))
+        watcher.line(outcome if self._prefixes else f"{name}: {outcome}", style=OUTCOMES.get(outcome, "bold red"))
 
     def line(self, name: str, elapsed_s: float, text: str, style: str) -> None:
         """Print a permanent line."""

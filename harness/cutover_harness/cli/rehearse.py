@@ -50,7 +50,7 @@ class RunOptions:
     replace: Annotated[
         bool, typer.Option("--replace", help="Remove an earlier run from --out instead of keeping it.")
     ] = False
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the brokers' data.")] = False
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the brokers' data, and print how to look at it.")] = False
     jobs: Annotated[
         int | None,
         typer.Option(

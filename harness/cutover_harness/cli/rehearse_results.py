@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from cutover_harness import exit_codes
+from cutover_harness.cli.kept import kept_lines
+from cutover_harness.colours import OUTCOMES, painted
 from cutover_harness.console import standard_output
 from cutover_harness.errors import UsageError
 from cutover_harness.judge.measures import WORDS
@@ -29,14 +32,22 @@ def show(names: list[str], done: Rehearsed, settings: Settings) -> None:
     if settings.jobs > 1 and done.reports:
         typer.echo(f"{settings.jobs} scenarios in parallel: counts are valid, blackouts are longer than with --jobs 1")
     if done.decision is not None:
-        typer.echo(f"{done.decision.word}: {done.decision.headline}")
+        word = done.decision.word
+        typer.echo(f"{painted(word, OUTCOMES.get(word, 'bold'))}: {done.decision.headline}")
         typer.echo(f"report: {settings.out / 'report.html'}")
-    if settings.plan is not None:
-        _show_left_out(settings.plan)
+    _show_left(names, settings)
     for name, why in done.not_rehearsed.items():
         # What ended the whole rehearsal is printed once, as the command's error.
         if not (isinstance(done.stopped, UsageError) and str(done.stopped) in why):
             typer.echo(f"kafka-cutover: {name}: {NOT_REHEARSED}: {why}", err=True)
+
+
+def _show_left(names: list[str], settings: Settings) -> None:
+    """Print what a plan's scenarios leave out, and what --keep kept."""
+    if settings.plan is not None:
+        _show_left_out(settings.plan)
+    if settings.keep:
+        typer.echo("\n".join(kept_lines(names, settings)))
 
 
 def _show_left_out(plan: PlanSettings) -> None:
@@ -60,7 +71,7 @@ def _table(names: list[str], reports: dict[str, Report]) -> Table:
         found = totals(reports[name].judgement)
         table.add_row(
             name,
-            in_words(reports[name].verdict),
+            Text(in_words(reports[name].verdict), style=OUTCOMES.get(reports[name].verdict.outcome, "")),
             f"{found.acked:,}",
             "unknown" if found.lost is None else f"{found.lost:,}",
             f"{found.reordered:,}",

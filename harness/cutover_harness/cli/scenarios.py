@@ -16,6 +16,8 @@ from cutover_harness.plan.catalogue import expanded
 from cutover_harness.plan.load import find, load_all, mistakes_in, parse, text_of
 from cutover_harness.plan.scenario import Scenario
 
+_NARROW = 110
+"""Columns of a terminal below which the stages of a path are below its name."""
 app = typer.Typer(help="List, show, check and explore scenarios.", no_args_is_help=True, add_completion=False)
 
 
@@ -29,15 +31,19 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
     if as_json:
         typer.echo(json.dumps([scenario.model_dump(mode="json") for scenario in scenarios], indent=2))
         return
+    console = standard_output()
+    narrow = console.width < _NARROW
     table = Table(box=None, pad_edge=False)
     table.add_column("")
-    table.add_column("scenario", no_wrap=True)
-    table.add_column("stages", no_wrap=True)
+    table.add_column("scenario, and its stages" if narrow else "scenario", no_wrap=True)
+    if not narrow:
+        table.add_column("stages", no_wrap=True)
     table.add_column("path")
     for scenario in scenarios:
         stages = "-".join(str(state.stage) for state in scenario.states())
-        table.add_row("*" if scenario.default else "", scenario.name, stages, scenario.title)
-    standard_output().print(table)
+        names = [f"{scenario.name}\n  {stages}"] if narrow else [scenario.name, stages]
+        table.add_row("*" if scenario.default else "", *names, scenario.title)
+    console.print(table)
 
 
 @app.command()

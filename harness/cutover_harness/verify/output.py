@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from types import TracebackType
 from typing import Self
@@ -10,7 +9,7 @@ from typing import Self
 from rich.console import Console
 from rich.text import Text
 
-from cutover_harness.console import LiveLines
+from cutover_harness.console import LiveLines, standard_error
 from cutover_harness.markdown import table
 from cutover_harness.verify.batch import Progress
 from cutover_harness.verify.model import Verification
@@ -29,7 +28,7 @@ class ProgressLine:
     """One live line on a terminal; elsewhere a plain line every 10 s."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(file=sys.stderr, highlight=False)
+        self._console = console or standard_error()
         self._live = LiveLines(self._console)
         self._next = time.monotonic() + _LINE_S
 
