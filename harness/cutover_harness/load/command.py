@@ -16,6 +16,7 @@ from cutover_harness.errors import UsageError
 from cutover_harness.inputs import check_folder, read_text_input
 from cutover_harness.load.connection import Connection
 from cutover_harness.load.locust_process import own_port, run_locust
+from cutover_harness.load.passed_on import refuse_misspelled
 from cutover_harness.load.secret import check_open, read_secret
 from cutover_harness.load.settings import LoadSettings
 from cutover_harness.load.topics import check_topics
@@ -68,6 +69,7 @@ def load(
     Other options are passed to Locust: --processes 4, --master --expect-workers 8, --master-host HOST, --html FILE,
     --csv NAME, --web-port PORT. Clients follow --cutover-file, so you can switch over while the load runs.
     """
+    refuse_misspelled(context.args, [name for param in context.command.params for name in param.opts])
     shared = None if secret is None else read_secret(str(secret))
     if worker:
         check_open("--master-host", master_host, shared)
