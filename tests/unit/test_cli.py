@@ -268,3 +268,17 @@ def test_the_command_that_repeats_a_run_has_its_seed() -> None:
     assert repeat_command(["rehearse", "stop-first"], 7) == "kafka-cutover rehearse --seed 7 stop-first"
     assert repeat_command(["rehearse", "--", "-odd.yaml"], 7) == "kafka-cutover rehearse --seed 7 -- -odd.yaml"
     assert repeat_command(["rehearse", "--seed", "7"], None) == "kafka-cutover rehearse --seed 7"
+
+
+@pytest.mark.parametrize(
+    ("args", "ends"),
+    [
+        (["rehearse", "--testbed", "dockr"], "nor a YAML file: did you mean docker?\n"),
+        (["rehearse", "--testbed", "cloud"], "nor a YAML file\n"),
+        (["record", "orders", "--bootstrap", "x:1", "-o", "x", "--mask", "valeus"], ", all: did you mean values?\n"),
+    ],
+)
+def test_a_misspelled_value_is_answered_with_what_was_meant(cli: Cli, args: list[str], ends: str) -> None:
+    done = cli(*args)
+    assert done.returncode == 2
+    assert done.stderr.endswith(ends)

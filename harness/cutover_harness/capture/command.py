@@ -21,6 +21,7 @@ from cutover_harness.capture.units import moment_ms, size_bytes, span_s
 from cutover_harness.errors import UsageError
 from cutover_harness.inputs import read_input
 from cutover_harness.properties_file import read_properties
+from cutover_harness.words import did_you_mean
 
 app = typer.Typer(add_completion=False)
 
@@ -131,7 +132,8 @@ def mask_what(text: str | None) -> MaskWhat | None:
     for known in get_args(MaskWhat):
         if text == known:
             return known  # type: ignore[no-any-return]
-    raise UsageError(f"record: --mask {text}: not one of {', '.join(get_args(MaskWhat))}")
+    near = did_you_mean(text, get_args(MaskWhat))
+    raise UsageError(f"record: --mask {text}: not one of {', '.join(get_args(MaskWhat))}{': ' if near else ''}{near}")
 
 
 def _secret(file: Path | None) -> bytes:

@@ -23,6 +23,7 @@ from cutover_harness.planning.paths import steps_of
 from cutover_harness.planning.read import read_plan
 from cutover_harness.procedure.names import StepName
 from cutover_harness.watching.serving import Serve, serving
+from cutover_harness.words import did_you_mean
 
 END = "end"
 
@@ -98,5 +99,7 @@ def approved_before(step: str | None, batch: PlannedBatch) -> frozenset[StepName
     if step == END:
         return frozenset(names)
     if step not in names:
-        raise UsageError(f"--yes-until {step}: is no step of the batch's path: {', '.join(names)}, or {END}")
+        near = did_you_mean(step, [*names, END])
+        known = f"{', '.join(names)}, or {END}"
+        raise UsageError(f"--yes-until {step}: is no step of the batch's path: {known}{': ' if near else ''}{near}")
     return frozenset(names[: names.index(StepName(step))])

@@ -25,6 +25,7 @@ from cutover_harness.testbed.docker.options import (
     image_of,
 )
 from cutover_harness.testbed.existing.description import ExistingClusters
+from cutover_harness.words import did_you_mean
 
 KINDS: tuple[TestbedKind, ...] = tuple(kind for kind in get_args(TestbedKind) if kind != "existing")
 BELONGS: Mapping[str, tuple[TestbedKind, ...]] = {
@@ -145,7 +146,10 @@ class TestbedOptions:
     def kind(self) -> TestbedKind:
         """Return the kind of testbed. Raises UsageError if it does not exist, or an option does not belong to it."""
         if self.testbed not in KINDS and not self._is_file:
-            raise UsageError(f"--testbed {self.testbed}: not one of: {', '.join(KINDS)}, nor a YAML file")
+            near = did_you_mean(self.testbed, KINDS)
+            raise UsageError(
+                f"--testbed {self.testbed}: not one of: {', '.join(KINDS)}, nor a YAML file{': ' if near else ''}{near}"
+            )
         kind: TestbedKind = self.testbed if self.testbed in KINDS else "existing"
         for name, kinds in BELONGS.items():
             value = getattr(self, name)

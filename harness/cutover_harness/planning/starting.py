@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
@@ -39,6 +40,8 @@ def init(folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder (d
         write_schema(folder, schema)
     typer.echo(f"{folder}: {', '.join(FILES)}")
     typer.echo("next: fill in source.properties and systems.yaml, then")
+    if folder != Path():
+        typer.echo(f"  cd {shlex.quote(str(folder))}")
     typer.echo("  kafka-cutover inventory --source source.properties -o inventory.json")
     typer.echo("  kafka-cutover plan inventory.json --systems systems.yaml -o plan.yaml")
     typer.echo("  kafka-cutover plan check plan.yaml")
