@@ -37,7 +37,7 @@ check: $(READY)
 
 # The documentation as a site: site/index.html. A broken link is an error.
 docs: $(READY)
-	$(BIN)/python -m mkdocs build --strict $(ARGS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict $(ARGS)
 
 benchmark: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -17,6 +19,7 @@ import pytest
 from confluent_kafka import Consumer, Producer
 from cutover_harness.admin import Admin
 from cutover_harness.testbed import ProcessTestbed
+from cutover_shim.cutover_file import parse
 
 from tests.waiting import wait_until
 
@@ -193,6 +196,43 @@ def test_consume_transform_produce_writes_each_invoice_once(tried: Tried) -> Non
     for cluster in ("source", "target"):
         expected = [f"invoice for {cluster[0]}{number}".encode() for number in range(20)]
         assert tried.values(cluster, tried.invoices) == expected
+
+
+def test_the_fourth_step_of_the_tutorial_as_it_is_written(tmp_path: Path) -> None:
+    """Two brokers of its own, the six lines unchanged, and each command of the page."""
+    page = (EXAMPLES.parent / "tutorial.md").read_text(encoding="utf-8").partition("## 4.")[2].partition("## 5.")[0]
+    commands = re.findall(r"^kafka-cutover (.+)$", page, flags=re.MULTILINE)
+    assert [each.split()[0] for each in commands] == ["fleet", "file", "fleet", "file", "fleet"]
+    tool = (sys.executable, "-c", "from cutover_harness.cli import main; main()")
+    env = {**os.environ, "CUTOVER_STATUS": "status", "PYTHONUNBUFFERED": "1"}
+
+    def shown() -> str:
+        return subprocess.run(
+            [*tool, *commands[0].split()], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+        ).stdout
+
+    def start(name: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, EXAMPLES / name], cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True
+        )
+
+    with start("two_clusters.py") as brokers:
+        try:
+            assert "cutover.toml is written" in (brokers.stdout.readline() if brokers.stdout else "")
+            with start("six_lines.py") as app:
+                try:
+                    wait_until(lambda: "source" in shown(), state=shown)
+                    for command, location in ((commands[1], "hold"), (commands[3], "target")):
+                        subprocess.run([*tool, *shlex.split(command)], cwd=tmp_path, env=env, check=True)
+                        wait_until(lambda expected=location: expected in shown(), state=shown)  # type: ignore[misc]
+                    assert app.poll() is None
+                finally:
+                    app.terminate()
+            target = parse((tmp_path / "cutover.toml").read_text(encoding="utf-8")).clusters["target"].properties
+            config = {"bootstrap.servers": str(target["bootstrap.servers"])}
+            assert sum(Admin(config).end_offsets(["orders"]).values()) > 0
+        finally:
+            brokers.terminate()
 
 
 def test_an_example_that_cannot_start_fails_the_test(tried: Tried) -> None:
