@@ -190,13 +190,13 @@ def test_read_back_proves_members_and_quiet() -> None:
 @pytest.mark.parametrize(
     ("source", "target", "wrong"),
     [
-        (cluster(["a at h"]), cluster(["a at h", "b at h"]), "group legacy has 1 member on source"),
-        (cluster(), cluster(["a at h"]), "group legacy has 1 member on target"),
-        (cluster(rates=[0, 5]), cluster(["a at h", "b at h"]), "erp: orders got 5 records on source"),
+        ({"members": ["a at h"]}, ["a at h", "b at h"], "group legacy has 1 member on source"),
+        ({}, ["a at h"], "group legacy has 1 member on target"),
+        ({"rates": [0, 5]}, ["a at h", "b at h"], "erp: orders got 5 records on source"),
     ],
 )
-def test_read_back_contradicts(source: Any, target: Any, wrong: str) -> None:
-    assert read_back(source, target).wrong == [wrong]
+def test_read_back_contradicts(source: dict[str, Any], target: list[str], wrong: str) -> None:
+    assert read_back(cluster(**source), cluster(target)).wrong == [wrong]
 
 
 def test_read_back_knows_nothing_where_the_mirror_writes() -> None:
