@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 HARNESS := $(VENV)/.harness
 
-.PHONY: rehearse test check docs benchmark clean
+.PHONY: rehearse test coverage mutation check docs benchmark clean
 .DEFAULT_GOAL := rehearse
 
 # A stamp for each set of packages: a rehearsal needs the harness alone, everything else needs all of them. A stamp depends
@@ -30,6 +30,18 @@ WORKERS ?= 3
 test: $(READY) check
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
+# Lines and branches of the shim, the judge, the procedure and the conductor that the tests without brokers reach.
+coverage: $(READY)
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest -n $(WORKERS) --dist loadfile tests/unit tests/contract $(ARGS)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
+
+# Mutants of the judge and of the procedure; ARGS="'cutover_harness.procedure.settling*'" for a part.
+mutation: $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutation]'
+	$(BIN)/python scripts/mutation.py $(ARGS)
+
 check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -43,4 +55,4 @@ benchmark: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
-	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache cutover-out
+	rm -rf $(VENV) site .cache/mutation .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache cutover-out
