@@ -6,146 +6,51 @@ was written, so the same run folder always gives the same JSON.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from cutover_harness.judge.measures import FIGURES
 from cutover_harness.judge.totals import Outcome
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import Field
+
+from cutover_reports.model_parts import (
+    Blackout,
+    Drain,
+    GroupFigures,
+    Measured,
+    ModelPart,
+    PlanReference,
+    Precondition,
+    RecordShown,
+    TimeMark,
+    Unproved,
+)
+
+__all__ = [
+    "Blackout",
+    "Cell",
+    "Decision",
+    "Drain",
+    "GroupFigures",
+    "KeyFigure",
+    "Matrix",
+    "Measured",
+    "PathReport",
+    "PlanReference",
+    "Precondition",
+    "ReachedBy",
+    "RecordShown",
+    "Report",
+    "Risk",
+    "RollbackCard",
+    "RouteReport",
+    "Run",
+    "Scenario",
+    "Survival",
+    "TimeMark",
+    "TrendPoint",
+    "Unproved",
+]
 
 Decision = Literal["GO", "GO WITH CONDITIONS", "INCONCLUSIVE", "NO-GO"]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Precondition(_Model):
-    """A condition without which a run proves nothing."""
-
-    name: str
-    held: bool
-    evidence: str
-
-
-class Drain(_Model):
-    """Whether a group was proved to have read everything before it was judged."""
-
-    group: str
-    held: bool
-    evidence: str
-
-
-if TYPE_CHECKING:  # A type checker cannot read a model that is built from a table; here are the fields that code names.
-
-    class Measured(_Model):
-        """A figure for each measure of the judge; None if the run could not prove it."""
-
-        lost: int | None
-        destroyed: int
-        phantom: int
-        reordered: int
-        stranded: int | None
-
-else:
-    Measured = create_model(
-        "Measured",
-        __base__=_Model,
-        **{
-            each.name: (
-                int | None if each.unknown else int,
-                Field(description=f"{each.unit.capitalize()} {each.words}."),
-            )
-            for each in FIGURES
-            if each.name != "missing"  # A scenario's `missing` lists files that could not be read.
-        },
-    )
-
-
-class GroupFigures(Measured):
-    """Figures of one consumer group."""
-
-    group: str
-    sent: int
-    acked: int
-    delivered: int
-    missing: int
-    duplicated: dict[str, int] = Field(description="Duplicate deliveries by cause.")
-
-
-class Blackout(_Model):
-    """The longest time without an acknowledgement or delivery around one switch, against the normal one."""
-
-    role: Literal["producer", "consumer"]
-    group: str | None
-    from_cluster: str
-    to_cluster: str
-    from_s: float
-    to_s: float
-    longest_ms: float | None = Field(
-        description="Of the whole fleet or group, or of its worst process if that is longer."
-    )
-    normal_ms: float | None
-    worst_instance: str | None
-    recovery_ms: float | None
-
-
-class RecordShown(_Model):
-    """One of the first records behind a figure, and the ledgers that contain it."""
-
-    kind: str
-    group: str | None
-    topic: str
-    partition: int
-    offset: int
-    cluster: str
-    key: str | None
-    sequence: int
-    at_s: float | None
-    detail: str
-    counts_as: Literal["violation", "allowed", "shown by the control"] = Field(
-        description="Whether the scenario allows it, or as a negative control has to show it."
-    )
-    ledgers: list[str] = Field(description="The ledger folders of who logged it, relative to the run folder.")
-
-
-class TimeMark(_Model):
-    """A stage, gate, step, fault or phase on the time line."""
-
-    kind: Literal["stage", "gate", "step", "fault", "phase"]
-    name: str
-    stage: int | None
-    detail: str
-    from_s: float
-    to_s: float | None
-
-
-class Unproved(_Model):
-    """Something that was not rehearsed, and what is unknown because of that."""
-
-    what: str
-    leaves_open: str
-    how: str
-
-
-class PlanReference(_Model):
-    """The plan that a run rehearsed. The hashes are SHA-256 of the files' bytes."""
-
-    name: str
-    file: str
-    sha256: str
-    inventory: str | None = None
-    inventory_sha256: str | None = None
-    batches: list[str] = Field(default=[], description="The batches that were rehearsed, in the plan's order.")
-    all_batches: list[str] = Field(default=[], description="All batches of the plan, in its order.")
-    paths: dict[str, str] = Field(default={}, description="The path of each batch; `own steps` if it lists steps.")
-    topic_retention_hours: dict[str, float | None] = Field(
-        default={},
-        description="Shortest retention of each batch's topics in the inventory; null: unlimited. A batch is left "
-        "out if it is not known of all of its topics.",
-    )
-    offsets_retention_hours: float | None = Field(
-        default=None, description="`offsets.retention.minutes` of the source in the inventory; null: not known there."
-    )
 
 
 class Scenario(Measured):
@@ -220,7 +125,7 @@ class Scenario(Measured):
         return self.outcome in ("PASS", "FAIL")
 
 
-class Run(_Model):
+class Run(ModelPart):
     """One run folder."""
 
     folder: str
@@ -237,7 +142,7 @@ class Run(_Model):
     missing: list[str]
 
 
-class Risk(_Model):
+class Risk(ModelPart):
     """One risk of a route as a question, with the answer, and likelihood and impact from measured figures."""
 
     id: str
@@ -258,7 +163,7 @@ class Risk(_Model):
     evidence: list[str] = Field(description="Ids of the scenarios that show it worst.")
 
 
-class KeyFigure(_Model):
+class KeyFigure(ModelPart):
     """A figure of the first screen, in words, with the limit of the policy."""
 
     id: str
@@ -269,7 +174,7 @@ class KeyFigure(_Model):
     note: str = Field(default="", description="Where it comes from, or what makes it known.")
 
 
-class PathReport(_Model):
+class PathReport(ModelPart):
     """The verdict on one path that was walked, and its measured cost: the worst of its runs without a fault."""
 
     name: str
@@ -293,7 +198,7 @@ class PathReport(_Model):
     scenarios: list[str] = Field(description="Ids of its scenarios.")
 
 
-class RouteReport(_Model):
+class RouteReport(ModelPart):
     """The decision on one route, with its grounds."""
 
     name: str
@@ -316,7 +221,7 @@ class RouteReport(_Model):
     retention: str = Field(description="Which retention sets the deadlines of its rollback cards, and its source.")
 
 
-class Cell(_Model):
+class Cell(ModelPart):
     """One cell of the path matrix."""
 
     path: str
@@ -331,7 +236,7 @@ class Cell(_Model):
     scenarios: list[str]
 
 
-class Matrix(_Model):
+class Matrix(ModelPart):
     """Faults as rows, and a column for each path that was walked. Rollbacks without a fault and controls are apart."""
 
     paths: list[str]
@@ -339,7 +244,7 @@ class Matrix(_Model):
     cells: list[Cell]
 
 
-class RollbackCard(_Model):
+class RollbackCard(ModelPart):
     """The cost of a rollback at one stage of one route, and until when it is possible."""
 
     route: str
@@ -355,7 +260,7 @@ class RollbackCard(_Model):
     scenarios: list[str]
 
 
-class ReachedBy(_Model):
+class ReachedBy(ModelPart):
     """How long generations of the cutover file took to arrive by one channel, over all scenarios that used it.
 
     Times count from the moment at which a generation was written: until a client saw it, and until it had carried it
@@ -379,7 +284,7 @@ class ReachedBy(_Model):
     scenarios: list[str] = Field(description="Ids of the scenarios.")
 
 
-class Survival(_Model):
+class Survival(ModelPart):
     """One client setting against what the rehearsals used up of it."""
 
     client: str
@@ -395,7 +300,7 @@ class Survival(_Model):
     scenario: str | None
 
 
-class TrendPoint(_Model):
+class TrendPoint(ModelPart):
     """One scenario of one run, for the trend over runs."""
 
     run: int
@@ -410,7 +315,7 @@ class TrendPoint(_Model):
     worst_lag_records: int | None
 
 
-class Report(_Model):
+class Report(ModelPart):
     """A whole report."""
 
     format: Literal[3] = 3

@@ -1,0 +1,95 @@
+"""The report from its runs and scenarios: routes, key figures, commands, tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cutover_harness.judge.totals import NOT_REHEARSED
+
+from cutover_reports import plans, words
+from cutover_reports.commands import Commands, joined, recorded
+from cutover_reports.key_figures import worst_of
+from cutover_reports.matrix import matrix, trend
+from cutover_reports.model import Decision, ReachedBy, Report, RouteReport, Run, Scenario
+from cutover_reports.policy import DEFAULTS, Policy
+from cutover_reports.reach import notes
+from cutover_reports.reading import RunFolder
+from cutover_reports.rollbacks import retention
+from cutover_reports.routes import Grounds, judge_route, worst_decision
+from cutover_reports.survival import survival
+from cutover_reports.unproved import unproved
+
+
+def whole_report(
+    runs: list[Run],
+    scenarios: list[Scenario],
+    policy: Policy,
+    read: Sequence[RunFolder],
+    reach: list[ReachedBy],
+) -> Report:
+    """Return the report of these runs and their scenarios."""
+    routes, rollbacks = [], []
+    names = list(dict.fromkeys(scenario.route for scenario in scenarios))
+    outs = [_out(run) for run in runs]
+    rehearsed_plans = [run.plan for run in runs if run.plan is not None]
+    for name in names:
+        commands = Commands(
+            runs[-1] if runs else None, name, outs, several=len(names) > 1, own_policy=policy.name != DEFAULTS
+        )
+        kept = retention(policy, rehearsed_plans, name)
+        own = [scenario for scenario in scenarios if scenario.route == name]
+        route, own_cards = judge_route(own, Grounds(name, runs, policy, kept, commands))
+        routes.append(route)
+        rollbacks += own_cards
+    routes = plans.of_one_plan(routes, runs, scenarios)
+    decision = worst_decision([route.decision for route in routes])
+    open_ones = [risk.command for route in routes for risk in route.risks if risk.command and risk.id != "stand-in"]
+    return Report(
+        decision=decision,
+        headline=_headline(decision, routes, scenarios),
+        figures=worst_of([(route.name, route.figures) for route in routes]),
+        then=joined(outs, open_ones),
+        policy=policy.name,
+        runs=runs,
+        routes=routes,
+        scenarios=scenarios,
+        matrix=matrix(scenarios),
+        rollbacks=rollbacks,
+        reach=reach,
+        reach_notes=notes(reach),
+        survival=survival(scenarios, policy),
+        unproved=unproved(runs, scenarios),
+        trend=trend(scenarios, runs),
+        missing=[line for run in read for line in run.missing]
+        + [line for scenario in scenarios for line in scenario.missing],
+    )
+
+
+def _out(run: Run) -> str:
+    """Return the folder of a run as its command names it, else by its name."""
+    parts = recorded(run.command)
+    return run.folder if parts is None else parts.out
+
+
+def _headline(decision: Decision, routes: Sequence[RouteReport], scenarios: Sequence[Scenario]) -> str:
+    """Return the decision's reason in one sentence."""
+    if not scenarios:
+        return "Nothing was rehearsed, so nothing is proved."
+    absent = sum(scenario.outcome == NOT_REHEARSED for scenario in scenarios)
+    if absent == len(scenarios):
+        return f"Nothing was rehearsed of {words.plural(absent, 'scenario')} requested, so nothing is proved."
+    if decision == "INCONCLUSIVE":
+        open_ones = [route for route in routes if route.decision == "INCONCLUSIVE"]
+        return f"Inconclusive for a go: {open_ones[0].reasons[0]}."
+    if decision == "NO-GO":
+        blocked = [route for route in routes if route.decision == "NO-GO"]
+        first = blocked[0]
+        return f"{words.plural(len(blocked), 'route')} of {len(routes)} blocked. {first.name}: {first.reasons[0]}."
+    counted = sum(route.passed + route.failed + route.inconclusive + route.not_rehearsed for route in routes)
+    passed = f"{words.plural(sum(route.passed for route in routes), 'scenario')} of {counted} passed"
+    if len(routes) == 1 and routes[0].path is not None:
+        passed = f"Path {routes[0].path}: {passed}"
+    if decision == "GO":
+        return f"{passed}, within every limit of the policy."
+    conditions = sum(len(route.conditions) for route in routes)
+    return f"{passed}; {words.plural(conditions, 'condition')} to meet or accept first."
