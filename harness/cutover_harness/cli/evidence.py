@@ -13,11 +13,58 @@ from cutover_harness.judge.command import judge_command
 
 
 def judge(
-    folder: Annotated[Path, typer.Argument(help="A run's folder, a folder of runs, or a folder of ledgers.")],
+    folders: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DIR | URL... | FILE...",
+            help="A run's folder, a folder of runs, or a folder of ledgers; with --dask also s3:// and other URLs; "
+            "with --merge partials.",
+        ),
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    partial: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write measures to FILE, to be merged, and print no verdict.")
+    ] = None,
+    shard: Annotated[
+        str, typer.Option(metavar="I/N", help="With --partial: measure part I of N of the streams.")
+    ] = "1/1",
+    host: Annotated[
+        str, typer.Option(metavar="I/N", help="With --partial: this is machine I of N that have ledgers of their own.")
+    ] = "1/1",
+    merge: Annotated[bool, typer.Option("--merge", help="Merge the partials of all shards and hosts.")] = False,
+    dask: Annotated[
+        str | None, typer.Option(metavar="SCHEDULER", help="Judge on a Dask cluster, such as tcp://10.0.0.5:8786.")
+    ] = None,
 ) -> int:
-    """Account for every record of the ledgers in a folder, and print the verdict."""
-    return judge_command(folder, as_json)
+    """Account for every record of the ledgers in a folder, and print the verdict.
+
+    Several machines can share the work: with --partial on each and --merge on one, or on a Dask cluster
+    (docs/judge.md).
+    """
+    chosen = [name for name, given in (("--partial", partial), ("--merge", merge), ("--dask", dask)) if given]
+    if len(chosen) > 1:
+        raise UsageError(f"{chosen[0]} and {chosen[1]} exclude each other")
+    if partial is None and (shard, host) != ("1/1", "1/1"):
+        raise UsageError(f"{'--shard' if shard != '1/1' else '--host'} needs --partial FILE")
+    if len(folders) > 1 and not (merge or dask):
+        raise UsageError(f"{len(folders)} folders; give one, or several with --dask, or partials with --merge")
+    # Imported for the command that needs them: the others start sooner.
+    if merge:
+        from cutover_harness.judge.partial_command import merge_command  # noqa: PLC0415
+
+        return merge_command([Path(file) for file in folders], as_json=as_json)
+    if partial is not None:
+        from cutover_harness.judge.partial_command import partial_command  # noqa: PLC0415
+        from cutover_harness.judge.portable import Part  # noqa: PLC0415
+
+        return partial_command(
+            Path(folders[0]), partial, host=Part.parse(host, "--host"), shard=Part.parse(shard, "--shard")
+        )
+    if dask is not None:
+        from cutover_harness.judge.dask_command import dask_command  # noqa: PLC0415
+
+        return dask_command(folders, dask, as_json=as_json)
+    return judge_command(Path(folders[0]), as_json)
 
 
 def report(

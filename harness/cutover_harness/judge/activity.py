@@ -48,7 +48,7 @@ class Activity:
         bucket -= low // width
         head = run_heads(bucket)
         place = bucket[head]
-        empty = _empty(width, low // width, high // width - low // width + 1)
+        empty = Activity.empty(width, low // width, high // width - low // width + 1)
         np.add.at(empty.count, place, np.diff(head, append=len(times)))
         if (times[1:] >= times[:-1]).all():
             first, last = times[head], times[np.append(head[1:], len(times)) - 1]
@@ -58,12 +58,18 @@ class Activity:
         np.maximum.at(empty.last, place, last)
         return empty
 
+    @classmethod
+    def empty(cls, width: int, start: int, buckets: int) -> "Activity":
+        """Return buckets without events."""
+        first, last = np.full(buckets, _NEVER_FIRST, np.int64), np.full(buckets, _NEVER_LAST, np.int64)
+        return cls(width, start, np.zeros(buckets, np.int64), first, last)
+
     def merged(self, other: "Activity") -> "Activity":
         """Return the events of both."""
         low = min(int(self.first.min()), int(other.first.min()))
         high = max(int(self.last.max()), int(other.last.max()))
         width = bucket_width(low, high, max(self.width_ns, other.width_ns))
-        result = _empty(width, low // width, high // width - low // width + 1)
+        result = Activity.empty(width, low // width, high // width - low // width + 1)
         for part in (self.coarser(width), other.coarser(width)):
             place = slice(part.start - result.start, part.start - result.start + len(part.count))
             result.count[place] += part.count
@@ -116,16 +122,6 @@ def bucket_width(low: int, high: int, width: int) -> int:
     while high // width - low // width >= _MAX_BUCKETS:
         width *= 10
     return width
-
-
-def _empty(width: int, start: int, buckets: int) -> Activity:
-    return Activity(
-        width,
-        start,
-        np.zeros(buckets, np.int64),
-        np.full(buckets, _NEVER_FIRST, np.int64),
-        np.full(buckets, _NEVER_LAST, np.int64),
-    )
 
 
 def merge_activity(one: Activity | None, other: Activity | None) -> Activity | None:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from cutover_harness.judge.model import GroupMeasures, Offender, Report, RunFact
 from cutover_harness.judge.totals import exit_code
 from cutover_harness.judge.verdicts import verdict
 from cutover_harness.ledger.files import is_there
-from cutover_harness.ledger.reader import read_ledgers
+from cutover_harness.ledger.reader import Ledgers, read_ledgers
 
 RUN, LEDGER = "run.json", "ledger"
 
@@ -34,7 +35,11 @@ def judge_command(folder: Path, as_json: bool) -> int:
 
     0 all PASS, 1 some FAIL, 3 no FAIL but some INCONCLUSIVE. Raises UsageError if there is nothing to judge.
     """
-    runs = {path.name: judge_folder(path) for path in run_folders(folder)}
+    return show({path.name: judge_folder(path) for path in run_folders(folder)}, as_json=as_json)
+
+
+def show(runs: Mapping[str, tuple[Report, RunFacts | None]], *, as_json: bool) -> int:
+    """Print the reports of some runs, and return the exit code."""
     if as_json:
         documents = {name: report.to_json() for name, (report, _) in runs.items()}
         found = documents if len(documents) > 1 else next(iter(documents.values()))
@@ -59,14 +64,20 @@ def run_folders(folder: Path) -> list[Path]:
 
 def judge_folder(folder: Path) -> tuple[Report, RunFacts | None]:
     """Judge one run. Without `run.json` each group should have had every topic that it subscribed to."""
+    ledgers, facts = open_folder(folder)
+    known = facts or RunFacts(run=ledgers.run, scenario=folder.name)
+    judgement = judge(ledgers, known)
+    return Report(verdict(judgement, known), judgement), facts
+
+
+def open_folder(folder: Path) -> tuple[Ledgers, RunFacts | None]:
+    """Open the ledgers of one run, and read its `run.json` if there is one. Raises UsageError."""
     ledgers = read_ledgers(folder / LEDGER if (folder / LEDGER).is_dir() else folder)
     beside = [path for path in (folder / RUN, folder.parent / RUN) if is_there(path)]
     facts = load_facts(beside[0]) if beside and (beside[0].parent == folder or folder.name == LEDGER) else None
     if facts is not None and facts.run != ledgers.run:
         raise UsageError(f"{beside[0]}: is of run {facts.run}, but the ledgers are of run {ledgers.run}")
-    known = facts or RunFacts(run=ledgers.run, scenario=folder.name)
-    judgement = judge(ledgers, known)
-    return Report(verdict(judgement, known), judgement), facts
+    return ledgers, facts
 
 
 def summary(group: GroupMeasures) -> str:

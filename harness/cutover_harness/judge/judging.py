@@ -1,7 +1,7 @@
 """The whole judgement: shards of the streams measured one by one or in parallel, merged, concluded."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 
@@ -35,7 +35,13 @@ def measure(
 
     Machines that hold the same ledgers can measure a shard each; their results merge to that of all streams.
     """
-    ranges = plan(question.ledgers, at_once, least=shard[1])[shard[0] :: shard[1]]
+    return measure_ranges(
+        question, plan(question.ledgers, at_once, least=shard[1])[shard[0] :: shard[1]], workers=workers
+    )
+
+
+def measure_ranges(question: Question, ranges: Sequence[tuple[int, int]], *, workers: int | None = None) -> Partial:
+    """Measure the streams in some ranges [low, high], which do not overlap."""
     threads = min(workers or os.cpu_count() or 1, len(ranges))
     if threads < 2:
         return reduce(Partial.merge, (judge_shard(question, *each) for each in ranges), Partial())
@@ -55,7 +61,7 @@ def plan(ledgers: Ledgers, at_once: int, *, least: int = 1) -> list[tuple[int, i
 
 
 def _bounded(
-    pool: ThreadPoolExecutor, question: Question, ranges: list[tuple[int, int]], ahead: int
+    pool: ThreadPoolExecutor, question: Question, ranges: Sequence[tuple[int, int]], ahead: int
 ) -> Iterator[Partial]:
     """Yield results in order with only a few shards in memory at a time."""
     waiting = [pool.submit(judge_shard, question, *each) for each in ranges[:ahead]]

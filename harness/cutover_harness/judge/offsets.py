@@ -61,6 +61,28 @@ class OffsetSet:
         for number, packed in other.chunks.items():
             self._or(number, packed)
 
+    def add_between(self, low: int, high: int) -> None:
+        """Add all offsets in `[low, high)`."""
+        if high - low < 4 * DENSE:
+            self.add(np.arange(max(0, low), high))
+            return
+        for number in range(low // CHUNK, (high - 1) // CHUNK + 1):
+            bits = np.zeros(CHUNK, np.bool_)
+            bits[max(0, low - number * CHUNK) : high - number * CHUNK] = True
+            self._or(number, np.packbits(bits))
+
+    def intervals(self) -> tuple[Int64, Int64]:
+        """Return the least and the greatest offset of each gapless stretch; ascending, shape (stretches,) both."""
+        few = self.few
+        lows, highs = [few], [few]
+        for number, packed in self.chunks.items():
+            edges = np.diff(np.unpackbits(packed).view(np.int8), prepend=np.int8(0), append=np.int8(0))
+            lows.append(np.flatnonzero(edges == 1) + number * CHUNK)
+            highs.append(np.flatnonzero(edges == -1) + (number * CHUNK - 1))
+        low, high = np.sort(np.concatenate(lows)), np.sort(np.concatenate(highs))
+        apart = low[1:] != high[:-1] + 1
+        return low[np.append(len(low) > 0, apart)[: len(low)]], high[np.append(apart, True)[: len(high)]]
+
     def minus(self, other: "OffsetSet") -> "OffsetSet":
         """Return the offsets that the other set does not hold."""
         result = OffsetSet()

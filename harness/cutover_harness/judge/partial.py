@@ -13,7 +13,7 @@ from cutover_harness.judge.measures import BY_PARTITION
 from cutover_harness.judge.model import Offender
 from cutover_harness.judge.offsets import OffsetSet
 from cutover_harness.judge.window import OddTimes
-from cutover_harness.ledger.columns import Int64
+from cutover_harness.ledger.columns import Int64, UInt64
 from cutover_harness.types import PartitionId
 
 #: Counts per group, topic and partition.
@@ -27,6 +27,10 @@ _K = TypeVar("_K")
 
 #: Cluster, topic, partition.
 Log = tuple[int, str, int]
+
+
+def _no_streams() -> UInt64:
+    return np.empty(0, np.uint64)
 
 
 def _counts(names: tuple[str, ...]) -> Int64:
@@ -47,6 +51,7 @@ class Partial:
     candidates: the first and the latest ten of each log that may be stranded, by log and whether they are the latest.
     odd_times: by ledger, rows with times outside of the run.
     unlogged, first_unlogged: places of streams that no producer's row is about, and the first by stream and sequence.
+    streams: the streams of all rows, ascending; empty unless the question asks for them.
     """
 
     groups: dict[tuple[str, str, int], Int64] = field(
@@ -65,6 +70,7 @@ class Partial:
     odd_times: dict[str, OddTimes] = field(default_factory=dict)
     unlogged: int = 0
     first_unlogged: tuple[int, int] | None = None
+    streams: UInt64 = field(default_factory=_no_streams)
     _readers: dict[Log, list[str]] | None = None
 
     def add_activity(self, source: Source, activity: Activity | None) -> None:
@@ -82,6 +88,11 @@ class Partial:
         """Add places of streams that no producer's row is about."""
         self.unlogged += count
         self.first_unlogged = min((f for f in (first, self.first_unlogged) if f is not None), default=None)
+
+    def add_streams(self, streams: UInt64) -> None:
+        """Add the numbers of streams."""
+        if len(streams):
+            self.streams = np.union1d(self.streams, streams)
 
     def add_arrived(self, log: Log, low: int, high: int) -> None:
         """Widen the range of a log's offsets whose records are known to have arrived elsewhere."""
@@ -130,6 +141,7 @@ class Partial:
         for label, odd in other.odd_times.items():
             self.add_odd_times(label, odd)
         self.add_unlogged(other.unlogged, other.first_unlogged)
+        self.add_streams(other.streams)
         return self
 
 

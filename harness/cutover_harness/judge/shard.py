@@ -35,10 +35,14 @@ class Question:
     routes: Mapping[str, frozenset[str]]
     window: Window
     destroyed: tuple[Destroyed, ...] = ()
+    keep_streams: bool = False
 
     @classmethod
-    def of(cls, ledgers: Ledgers, facts: RunFacts) -> "Question":
-        """Take the groups' topics from the facts, or else from what each subscribed to, was assigned or delivered."""
+    def of(cls, ledgers: Ledgers, facts: RunFacts, *, keep_streams: bool = False) -> "Question":
+        """Take the groups' topics from the facts, or else from what each subscribed to, was assigned or delivered.
+
+        keep_streams: whether measures keep the numbers of their streams, 8 bytes each.
+        """
         number = {name: code for code, name in CLUSTER_NAMES.items()}
         groups = {group: frozenset(topics) for group, topics in facts.groups.items()}
         consumers = [i for i in ledgers.instances if i.meta.role == "consumer" and i.meta.group is not None]
@@ -55,6 +59,7 @@ class Question:
             {route: frozenset(topics) for route, topics in facts.routes.items()},
             time_window(ledgers, facts),
             tuple(facts.destroyed),
+            keep_streams,
         )
 
     @property
@@ -102,6 +107,8 @@ class _Shard:
             return self.resolved[number]
         instance = self.ledgers.instances[number]
         rows = instance.rows.records(*self.bounds)
+        if self.question.keep_streams:
+            self.partial.add_streams(rows.stream[run_heads(rows.stream)])
         return replace(rows, topic=self.ledgers.renumber(instance, rows.topic))
 
     def _produced(self) -> Produced:

@@ -1,0 +1,43 @@
+"""`kafka-cutover judge DIR --partial FILE` and `judge --merge FILE...`: one judgement from several machines."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cutover_harness.errors import UsageError
+from cutover_harness.judge.command import open_folder, run_folders, show
+from cutover_harness.judge.merging import merge
+from cutover_harness.judge.model import Report
+from cutover_harness.judge.partial_file import read_partial, write_partial
+from cutover_harness.judge.portable import Part, measure_part
+from cutover_harness.judge.verdicts import verdict
+
+
+def partial_command(folder: Path, out: Path, *, host: Part, shard: Part) -> int:
+    """Measure the ledgers of one run, or one shard of their streams, and write the measures to `out`.
+
+    Returns 0: without a verdict there is no other exit code. Raises UsageError.
+    """
+    folders = run_folders(folder)
+    if len(folders) > 1:
+        raise UsageError(f"{folder}: contains {len(folders)} runs; a partial is of one run: give its folder")
+    ledgers, facts = open_folder(folders[0])
+    portable = measure_part(ledgers, facts, folders[0].name, host=host, shard=shard)
+    size = write_partial(out, portable)
+    events = sum(instance.rows.count for instance in ledgers.instances)
+    sys.stdout.write(
+        f"{out}: host {host.number} of {host.of}, shard {shard.number} of {shard.of}, "
+        f"{len(ledgers.instances)} ledgers with {events:,} events, {size:,} bytes\n"
+    )
+    return 0
+
+
+def merge_command(files: Sequence[Path], *, as_json: bool) -> int:
+    """Merge partials, print the judgement, and return the exit code of its verdict. Raises UsageError."""
+    twice = next((file for number, file in enumerate(files) if file in files[:number]), None)
+    if twice is not None:
+        raise UsageError(f"{twice}: given twice; give each partial once")
+    merged = merge({str(file): read_partial(file) for file in files})
+    judgement = merged.judgement()
+    report = Report(verdict(judgement, merged.known), judgement)
+    return show({merged.known.scenario: (report, merged.facts)}, as_json=as_json)
