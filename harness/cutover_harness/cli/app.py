@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from cutover_harness import __version__, exit_codes
+from cutover_harness import exit_codes
 from cutover_harness.cli.commands import Commands
 from cutover_harness.cli.help_pages import HELP_OPTIONS
 from cutover_harness.cli.interruption import INTERRUPTION
@@ -37,6 +37,8 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from cutover_harness import __version__  # noqa: PLC0415 - read from the package's metadata when it is asked for
+
         typer.echo(f"kafka-cutover {__version__}")
         raise typer.Exit
 

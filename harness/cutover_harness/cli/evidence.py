@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
 
@@ -93,6 +92,8 @@ def report(
     Exit codes: 0 GO or GO WITH CONDITIONS, nothing got worse, or the cutover is complete and verified; 1 NO-GO,
     something got worse, or the cutover is unfinished, rolled back or contradicted; 2 bad input; 3 not proved.
     """
+    from importlib.metadata import entry_points  # noqa: PLC0415 - `judge` starts without it
+
     for entry in entry_points(group="kafka_cutover.report", name="command"):
         command = entry.load()
         code: int = command(

@@ -10,6 +10,8 @@ from cutover_harness.ledger.columns import Array, Int64, Mask
 
 _FINEST_NS = 1_000_000
 _MAX_BUCKETS = 1 << 17
+#: From so many events a bucket on, its edges are searched instead of dividing each time.
+_MANY = 4
 _NEVER_FIRST, _NEVER_LAST = np.iinfo(np.int64).max, np.iinfo(np.int64).min
 
 
@@ -44,19 +46,34 @@ class Activity:
             return None
         low, high = int(times.min()), int(times.max())
         width = bucket_width(low, high, _FINEST_NS)
+        ascending = bool((times[1:] >= times[:-1]).all())
+        if ascending and high // width - low // width < len(times) // _MANY:
+            return cls._of_ascending(times, width, low // width, high // width)
         bucket = times // width
         bucket -= low // width
         head = run_heads(bucket)
         place = bucket[head]
         empty = Activity.empty(width, low // width, high // width - low // width + 1)
         np.add.at(empty.count, place, np.diff(head, append=len(times)))
-        if (times[1:] >= times[:-1]).all():
+        if ascending:
             first, last = times[head], times[np.append(head[1:], len(times)) - 1]
         else:
             first, last = np.minimum.reduceat(times, head), np.maximum.reduceat(times, head)
         np.minimum.at(empty.first, place, first)
         np.maximum.at(empty.last, place, last)
         return empty
+
+    @classmethod
+    def _of_ascending(cls, times: Int64, width: int, start: int, end: int) -> "Activity":
+        """Sort ascending times into the buckets [start, end] by searching their edges: many fall into each."""
+        found = cls.empty(width, start, end - start + 1)
+        edges = np.searchsorted(times, np.arange(start, end + 1) * width)
+        sizes = np.diff(edges, append=len(times))
+        filled = np.flatnonzero(sizes)
+        found.count[:] = sizes
+        found.first[filled] = times[edges[filled]]
+        found.last[filled] = times[edges[filled] + sizes[filled] - 1]
+        return found
 
     @classmethod
     def empty(cls, width: int, start: int, buckets: int) -> "Activity":

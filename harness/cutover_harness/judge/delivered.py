@@ -38,11 +38,14 @@ def deliver(parts: list[Columns], instances: list[int], produced: Produced, plac
     index = record_index.stream_numbers(rows.stream)
     place = places.of(rows)
     ids, is_known = record_index.ids(index, rows.sequence)
-    is_known &= produced.is_known[ids] if record_index.size else False
+    if not record_index.size:
+        is_known[:] = False
+    elif not produced.all_known:
+        is_known &= produced.is_known[ids]
     is_first, cause = _repeats(rows, ids, is_known, place, produced)
     is_reordered = np.zeros(len(rows), np.bool_)
     first = is_first & is_known
-    record = ids[first]
+    record = ids if first.all() else ids[first]
     # Ids ascend from stream to stream, and so do the rows: the maximum so far is of this stream or of an earlier one.
     latest = np.maximum.accumulate(record) if len(record) else record
     late = latest > record
@@ -54,8 +57,8 @@ def _repeats(rows: Columns, ids: Int64, is_known: Mask, place: Int64, produced: 
     """Return which deliveries are the first of their record, and the cause of the others."""
     is_first = np.ones(len(rows), np.bool_)
     cause = np.full(len(rows), FIRST, np.int8)
-    phantom = np.flatnonzero(~is_known)
-    if len(phantom):
+    if not is_known.all():
+        phantom = np.flatnonzero(~is_known)
         record = _phantom_records(rows.take(phantom), place[phantom])
         cause[phantom] = _classify(rows, phantom, record, place, np.zeros(len(phantom), np.uint8))
     again = _delivered_again(ids, is_known, produced.record_index.size)

@@ -14,7 +14,6 @@ from cutover_harness.judge.model import Offender
 from cutover_harness.judge.offsets import OffsetSet
 from cutover_harness.judge.window import OddTimes
 from cutover_harness.ledger.columns import Int64, UInt64
-from cutover_harness.types import PartitionId
 
 #: Counts per group, topic and partition.
 GROUP_COUNTS = ("sent", "acked", "delivered", "distinct", *BY_PARTITION)
@@ -57,7 +56,7 @@ class Partial:
     groups: dict[tuple[str, str, int], Int64] = field(
         default_factory=partial(defaultdict, partial(_counts, GROUP_COUNTS))
     )
-    logs: dict[PartitionId, Int64] = field(default_factory=partial(defaultdict, partial(_counts, LOG_COUNTS)))
+    logs: dict[tuple[str, int], Int64] = field(default_factory=partial(defaultdict, partial(_counts, LOG_COUNTS)))
     activity: dict[Source, Activity] = field(default_factory=dict)
     delivered: dict[tuple[str, Log], OffsetSet] = field(default_factory=partial(defaultdict, OffsetSet))
     missing: dict[tuple[str, Log], OffsetSet] = field(default_factory=partial(defaultdict, OffsetSet))

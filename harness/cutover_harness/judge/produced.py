@@ -1,6 +1,7 @@
 """Outcome of every record that the producers sent: one pass over their rows, then one value for each record."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -38,11 +39,16 @@ class Produced:
     is_acked: Mask
     is_aborted: Mask
 
-    @property
+    @cached_property
     def is_known(self) -> Mask:
         """Which ids are of a record that a producer logged."""
         known: Mask = self.flags != 0
         return known
+
+    @cached_property
+    def all_known(self) -> bool:
+        """Whether every id is of a record that a producer logged."""
+        return bool(self.is_known.all())
 
     @property
     def is_failed(self) -> Mask:

@@ -69,6 +69,9 @@ class RecordIndex:
             return np.zeros(len(index), np.int64), np.zeros(len(index), np.bool_)
         if self.pairs is None or self.sequences is None:
             length = np.append(np.diff(self.base), 0)
+            if is_constant(index) and len(sequence) and sequence.min() >= 0 and sequence.max() < length[index[0]]:
+                base = int(self.base[index[0]])
+                return (sequence + base if base else sequence), np.ones(len(sequence), np.bool_)
             if is_constant(index):
                 known = (sequence >= 0) & (sequence < length[index[0]])
                 ids = sequence + self.base[index[0]]

@@ -138,8 +138,9 @@ class _Shard:
 
     def _activity(self, source: Source, rows: Columns, chosen: Mask) -> None:
         """Keep the times of the chosen rows, by cluster."""
-        for cluster in (SOURCE, TARGET, UNKNOWN):
-            here = chosen & (rows.cluster == cluster)
+        clusters = [int(rows.cluster[0])] if is_constant(rows.cluster) else [SOURCE, TARGET, UNKNOWN]
+        for cluster in clusters:
+            here = chosen if len(clusters) == 1 else chosen & (rows.cluster == cluster)
             if here.any():
                 found = Activity.of(rows.time_ns if here.all() else rows.time_ns[here])
                 self.partial.add_activity(source._replace(cluster=cluster), found)
@@ -157,7 +158,7 @@ class _Shard:
         produced = self.produced
         got = deliver(parts, numbers, produced, self.places)
         del parts  # their rows are in `got` now, in another order
-        known = got.ids[got.is_known]
+        known = got.ids if got.is_known.all() else got.ids[got.is_known]
         seen = np.zeros(produced.record_index.size, np.bool_)
         seen[known] = True
         # An id without a record has place -1, for which the last entry answers.
@@ -194,14 +195,14 @@ class _Shard:
         again = np.flatnonzero(~got.is_first)
         place, cause = got.place[again], got.cause[again]
         columns = {
-            "sent": _tally(produced.place[should & produced.is_known], size),
-            "acked": _tally(produced.place[should & produced.is_acked], size),
-            "missing": _tally(produced.place[absent & ~self.is_destroyed], size),
-            "destroyed": _tally(produced.place[absent & self.is_destroyed], size),
+            "sent": _tally_of(produced.place, should & produced.is_known, size),
+            "acked": _tally_of(produced.place, should & produced.is_acked, size),
+            "missing": _tally_of(produced.place, absent & ~self.is_destroyed, size),
+            "destroyed": _tally_of(produced.place, absent & self.is_destroyed, size),
             "delivered": _tally(got.place, size),
-            "phantom": _tally(got.place[~got.is_known & got.is_first], size),
-            "aborted_read": _tally(got.place[aborted], size),
-            "reordered": _tally(got.place[got.is_reordered], size),
+            "phantom": _tally_of(got.place, ~got.is_known & got.is_first, size),
+            "aborted_read": _tally_of(got.place, aborted, size),
+            "reordered": _tally_of(got.place, got.is_reordered, size),
         } | {name: _tally(place[cause == number], size) for number, name in enumerate(CAUSES)}
         columns["distinct"] = columns["delivered"] - _tally(place, size)
         table = np.stack([columns[name] for name in GROUP_COUNTS], axis=1)
@@ -237,11 +238,11 @@ class _Shard:
         late = log_reordered(produced, self.on_target)
         undone = produced.is_known & ~produced.is_acked & ~produced.is_aborted
         columns = {
-            "sent": _tally(produced.place[produced.is_known], size),
-            "acked": _tally(produced.place[produced.is_acked], size),
-            "failed": _tally(produced.place[produced.is_failed], size),
-            "aborted": _tally(produced.place[produced.is_aborted], size),
-            "in_doubt": _tally(produced.place[undone & ~produced.is_failed], size),
+            "sent": _tally_of(produced.place, produced.is_known, size),
+            "acked": _tally_of(produced.place, produced.is_acked, size),
+            "failed": _tally_of(produced.place, produced.is_failed, size),
+            "aborted": _tally_of(produced.place, produced.is_aborted, size),
+            "in_doubt": _tally_of(produced.place, undone & ~produced.is_failed, size),
             "log_order": _tally(produced.place[late], size),
             "left_unplaced": np.zeros(size, np.int64),
         }
@@ -292,6 +293,13 @@ def _without(rows: Columns, odd: Callable[[Columns], Mask]) -> Columns:
     """Leave out rows that are not of the ledger's role."""
     wrong = odd(rows)
     return rows.take(~wrong) if wrong.any() else rows
+
+
+def _tally_of(place: Array, chosen: Mask, size: int) -> Int64:
+    """Count the chosen rows or records by place; those that are chosen have one."""
+    if size == 1:
+        return np.array([np.count_nonzero(chosen)])
+    return _tally(place[chosen], size) if chosen.any() else np.zeros(size, np.int64)
 
 
 def _tally(place: Array, size: int) -> Int64:
