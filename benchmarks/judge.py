@@ -1,17 +1,19 @@
 """The judge on a day of production traffic, next to DuckDB and pandas on the same files.
 
-    python -m benchmarks.judge [deliveries] [deliveries for the comparison with pandas]
+    python -m benchmarks.judge [deliveries] [deliveries for the comparison with pandas] [times]
 
 All three count lost, repeated and reordered records per group (the judge determines its other measures, too), each in a
 process of its own; every count is checked against the planted one. Prints one JSON line for each: wall and processor
-seconds, and the peak of anonymous memory (mapped files are in the page cache). Exits with 1 if a bar is missed or a
-count is wrong: 10 s and 400 MB at 100 million deliveries on two processors.
+seconds, and the peak of anonymous memory (mapped files are in the page cache). Then the ratio of DuckDB's time to the
+judge's, of medians: the two alternate. Exits with 1 if a bar is missed or a count is wrong: 10 s and 400 MB at 100
+million deliveries on two processors.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,18 +25,33 @@ from benchmarks.judge_data import GROUPS, Planted, generate
 SECONDS, PEAK_MB = 10.0, 400.0
 
 
-def main(deliveries: int = 100_000_000, compared: int = 10_000_000) -> int:
+def main(deliveries: int = 100_000_000, compared: int = 10_000_000, times: int = 1) -> int:
     wrong = 0
     with tempfile.TemporaryDirectory(prefix="judge-benchmark-") as folder:
         for size, contestants in ((compared, ("judge", "duckdb", "pandas")), (deliveries, ("judge", "duckdb"))):
             where = Path(folder) / str(size)
             planted = generate(where, size)
-            for name in contestants:
-                wrong += not _run(name, where, size, planted)
+            seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in contestants}
+            for name in contestants * times:
+                missed, wall, processor = _run(name, where, size, planted)
+                wrong += missed
+                seconds[name].append((wall, processor))
+            _print_ratio(size, seconds)
     return int(wrong > 0)
 
 
-def _run(name: str, where: Path, size: int, planted: Planted) -> bool:
+def _print_ratio(size: int, seconds: dict[str, list[tuple[float, float]]]) -> None:
+    """Print how many times as long DuckDB took, by the clock and in time of processors."""
+    middle = {
+        name: [statistics.median(column) for column in zip(*found, strict=True)] for name, found in seconds.items()
+    }
+    ratios = [round(of / to, 2) for of, to in zip(middle["duckdb"], middle["judge"], strict=True)]
+    figures = {"deliveries": size, "duckdb_to_judge": ratios[0], "in_processor_seconds": ratios[1]}
+    sys.stdout.write(json.dumps(figures | {"runs": len(seconds["judge"]), "load": os.getloadavg()[0]}) + "\n")
+
+
+def _run(name: str, where: Path, size: int, planted: Planted) -> tuple[bool, float, float]:
+    """Run one contestant; return whether it missed something, and its seconds by the clock and of processors."""
     begin, before = time.perf_counter(), os.times()
     with subprocess.Popen([sys.executable, "-c", CONTESTANTS[name], str(where)], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -45,13 +62,12 @@ def _run(name: str, where: Path, size: int, planted: Planted) -> bool:
             time.sleep(0.01)
         found = process.stdout.read().decode()
     seconds, after = time.perf_counter() - begin, os.times()
+    used = after.children_user + after.children_system - before.children_user - before.children_system
     figures = {
         "contestant": name,
         "deliveries": size,
         "seconds": round(seconds, 2),
-        "processor_seconds": round(
-            after.children_user + after.children_system - before.children_user - before.children_system, 2
-        ),
+        "processor_seconds": round(used, 2),
         "peak_mb": round(peak / 1024),
     }
     expected = {group: [planted.lost, planted.repeated, planted.reordered] for group in GROUPS}
@@ -61,7 +77,7 @@ def _run(name: str, where: Path, size: int, planted: Planted) -> bool:
         missed += [f"{PEAK_MB:.0f} MB"] if peak / 1024 > PEAK_MB else []
     sys.stdout.write(json.dumps(figures | {"missed": missed}) + "\n")
     sys.stdout.flush()
-    return not missed
+    return bool(missed), seconds, used
 
 
 def _anonymous_kb(pid: int) -> int:
@@ -127,4 +143,4 @@ print(json.dumps(found))
 CONTESTANTS = {"judge": _JUDGE, "duckdb": _DUCKDB, "pandas": _PANDAS}
 
 if __name__ == "__main__":
-    sys.exit(main(*(int(float(word)) for word in sys.argv[1:3])))
+    sys.exit(main(*(int(float(word)) for word in sys.argv[1:4])))

@@ -48,6 +48,8 @@ _ROW_GROUP = 1 << 16
 _SEAL_AT_ONCE = 1 << 22
 _TIMED_GROUPS = 8
 _BLOCK = 1 << 20
+#: Rows in a row group, which is decoded as a whole: 640 MiB.
+MOST_IN_GROUP = 1 << 24
 
 SCHEMA = pa.schema(
     [
@@ -82,6 +84,7 @@ class ParquetRows:
             groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
             # A column need not be read if a row group's statistics show a single value.
             self._sizes = [group.num_rows for group in groups]
+            _check_sizes(path, self._sizes)
             self._constants = [
                 {name: v for name in _OFTEN_CONSTANT if (v := _only_value(group.column(column[name]))) is not None}
                 for group in groups
@@ -277,6 +280,12 @@ def _is_text(kind: pa.DataType) -> bool:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _check_sizes(path: Path, sizes: Sequence[int]) -> None:
+    """Raise LedgerError for a row group that takes too much memory: a value can repeat in a few bytes."""
+    if max(sizes, default=0) > MOST_IN_GROUP:
+        raise LedgerError(f"{path}: a row group of {max(sizes)} rows; the most is {MOST_IN_GROUP}: write smaller ones")
 
 
 def _check_values(path: Path, columns: Columns) -> None:

@@ -172,3 +172,13 @@ def test_the_guard_names_the_file_that_ends_the_process(tmp_path: Path, monkeypa
     monkeypatch.setattr(sys, "executable", str(fake))
     with pytest.raises(LedgerError, match=r"^second: damaged: a process that reads it ends with signal 6"):
         require_readable([Path("first"), Path("second"), Path("third")])
+
+
+def test_a_row_group_that_takes_too_much_memory_is_one_line(sealed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    metadata = pq.ParquetFile(sealed / SEALED).metadata
+    most = max(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
+    monkeypatch.setattr("cutover_harness.ledger.sealed.MOST_IN_GROUP", most)
+    read_ledger(sealed)
+    monkeypatch.setattr("cutover_harness.ledger.sealed.MOST_IN_GROUP", most - 1)
+    with pytest.raises(LedgerError, match=f"a row group of {most} rows; the most is {most - 1}"):
+        read_ledger(sealed)
