@@ -175,7 +175,14 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "kafka-cutover fleet kafka:cutover-status --cutover-file cutover.toml \\\n    --expect 200 --watch",
         ),
     ),
-    "judge": (Example("Judge one scenario of a rehearsal again.", "kafka-cutover judge cutover-out/stop-first"),),
+    "judge": (
+        Example("Judge one scenario of a rehearsal again.", "kafka-cutover judge cutover-out/stop-first"),
+        Example(
+            "Measure half of the streams on this machine, and the rest on another one.",
+            "kafka-cutover judge /mnt/run --partial 1.partial --shard 1/2",
+        ),
+        Example("Merge what both have measured.", "kafka-cutover judge --merge 1.partial 2.partial"),
+    ),
     "report": (
         Example(
             "Write the report again, with the limits that you accept.",

@@ -58,7 +58,7 @@ def test_the_shim_has_one_dependency(wheel: Path) -> None:
 
 def test_extras_are_those_of_the_documentation(wheel: Path) -> None:
     found = requirements(wheel)
-    assert set(found) - {""} == {"automq", "docker", "docs", "harness", "kubernetes", "test"}
+    assert set(found) - {""} == {"automq", "dask", "docker", "docs", "harness", "kubernetes", "test"}
     page = (ROOT / "docs/how-to/packages.md").read_text(encoding="utf-8")
     assert set(re.findall(r"pip install 'kafka-cutover\[(\w+)\]'", page)) == set(found) - {"", "docs", "test"}
 
