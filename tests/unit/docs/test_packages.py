@@ -58,9 +58,10 @@ def test_the_shim_has_one_dependency(wheel: Path) -> None:
 
 def test_extras_are_those_of_the_documentation(wheel: Path) -> None:
     found = requirements(wheel)
-    assert set(found) - {""} == {"automq", "dask", "docker", "docs", "harness", "kubernetes", "test"}
+    assert set(found) - {""} == {"automq", "dask", "docker", "docs", "harness", "kubernetes", "mutation", "test"}
     page = (ROOT / "docs/how-to/packages.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"pip install 'kafka-cutover\[(\w+)\]'", page)) == set(found) - {"", "docs", "test"}
+    of_users = set(found) - {"", "docs", "mutation", "test"}
+    assert set(re.findall(r"pip install 'kafka-cutover\[(\w+)\]'", page)) == of_users
 
 
 def test_in_an_environment_of_its_own_the_shim_imports_and_the_command_says_what_is_missing(
