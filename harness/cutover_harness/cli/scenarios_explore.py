@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from cutover_harness.cli.scenarios_explored import Shown
 from cutover_harness.errors import UsageError
-from cutover_harness.exit_codes import FAILED, UNPROVED
+from cutover_harness.exit_codes import FAILED
 from cutover_harness.explore.case import FAULTS, Bounds, Case, Removed
 from cutover_harness.explore.catalogue import cases
-from cutover_harness.explore.counterexample import scenario_of
 from cutover_harness.explore.necessity import Necessity, gates_of, named, necessity
-from cutover_harness.explore.replay import case_of, replay
-from cutover_harness.explore.search import Result, Search, Violation
-from cutover_harness.files import write_atomic
+from cutover_harness.explore.runs import replay_run
+from cutover_harness.explore.search import Result, Search
+from cutover_harness.explore.workers import Note, cores, each
 
 Names = Annotated[list[str] | None, typer.Argument(help="Names in the catalogue, or scenario files.")]
 
@@ -41,9 +42,11 @@ def explore(
     without: Annotated[
         str | None, typer.Option(metavar="STEP/before|after/GATE", help="Leave out a gate; a wrong name lists all.")
     ] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Searches at a time (default: one for each core).")] = None,
     every_gate: Annotated[bool, typer.Option("--necessity", help="Leave out the gates one by one.")] = False,
     runs: Annotated[
-        list[Path] | None, typer.Option("--replay", metavar="FOLDER", help="Replay a run's journal, may be repeated.")
+        list[Path] | None,
+        typer.Option("--replay", metavar="FOLDER", help="Replay a run's journal and ledgers, may be repeated."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for the counterexamples' scenario files.")
@@ -56,135 +59,62 @@ def explore(
     gate without one, or a journal that the world forbids); 2 bad input; 3 a bound ended the search before it was
     complete.
     """
-    for kind in kinds or ():
-        if kind not in FAULTS:
-            raise UsageError(f"--fault {kind}: no such fault: give one of: {', '.join(FAULTS)}")
+    if wrong := [kind for kind in kinds or () if kind not in FAULTS]:
+        raise UsageError(f"--fault {wrong[0]}: no such fault: give one of: {', '.join(FAULTS)}")
     if runs:
         return replay_all(runs)
     if bool(names) == every:
         raise UsageError("give names or files of scenarios, or --all")
     chosen = tuple(kinds) if kinds else tuple(FAULTS)
     bounds = Bounds(partitions, records, faults, chosen, depth=depth, states=states, seconds=seconds)
-    shown = _Shown(as_json, out)
-    for case in cases(names or (), bounds):
-        if walks:
+    shown = Shown(as_json, out)
+    found = cases(names or (), bounds)
+    run = partial(each, jobs=jobs or cores(), note=_note)
+    if walks:
+        for case in found:
             shown.walks(case, range(seed, seed + walks))
-        elif every_gate:
-            for gate in gates_of(case):
-                shown.necessity(case, necessity(case, gate, _note))
-        else:
-            gates = frozenset() if without is None else frozenset({named(case, without)})
-            shown.result(Search(Case(case.name, case.path, case.fleet, bounds, gates), _progress(case)).run())
+    elif every_gate:
+        gates = [pair for _, its in run(gates_with_case, found) for pair in its]
+        for (case, _), necessary in run(necessity_of, gates):
+            shown.necessity(case, necessary)
+    else:
+        found = [case if without is None else _lacking(case, without) for case in found]
+        for _, result in run(search_of, found):
+            shown.result(result)
     return shown.end()
 
 
+def _lacking(case: Case, gate: str) -> Case:
+    return replace(case, without=frozenset({named(case, gate)}))
+
+
+def search_of(case: Case, note: Note) -> Result:
+    """Search one case; what a worker does."""
+    return Search(case, lambda states, depth: note(f"{case.name}: {states:,} states, depth {depth}")).run()
+
+
+def gates_with_case(case: Case, note: Note) -> list[tuple[Case, Removed]]:
+    """Return all gates of a case; what a worker does."""
+    note(f"{case.name}: gates")
+    return [(case, gate) for gate in gates_of(case)]
+
+
+def necessity_of(pair: tuple[Case, Removed], note: Note) -> Necessity:
+    """Search the worlds of one gate; what a worker does."""
+    case, gate = pair
+    return necessity(case, gate, lambda line: note(f"{case.name}: {line}"))
+
+
 def replay_all(folders: Sequence[Path]) -> int:
-    """Replay the journals of runs, and return the exit code."""
+    """Replay journals and ledgers of runs, and return the exit code."""
     failed = False
     for folder in folders:
-        found = replay(*case_of(folder))
+        found = replay_run(folder)
         failed |= not found.allowed
-        typer.echo(f"{folder}: {found}")
+        for line in found.lines():
+            typer.echo(f"{folder}: {line}")
     return FAILED if failed else 0
-
-
-class _Shown:
-    """Prints results, and remembers what the exit code has to say."""
-
-    def __init__(self, as_json: bool, out: Path | None) -> None:
-        self._json, self._out = as_json, out
-        self._rows: list[dict[str, Any]] = []
-        self._failed = self._open = False
-
-    def result(self, result: Result) -> None:
-        """Show a search."""
-        case = result.case
-        self._open |= not result.complete and result.violation is None
-        self._failed |= result.violation is not None
-        row = {
-            "path": case.name, "fleet": case.fleet, "states": result.states, "moves": result.moves,
-            "depth": result.depth, "seconds": round(result.seconds, 1), "complete": result.complete,
-            "bounds": {"partitions": case.bounds.partitions, "records": case.bounds.records,
-                       "faults": case.bounds.faults},
-            "without": [str(gate) for gate in case.without],
-            "only_a_deadline_ends": {str(gate): list(v.trace) for gate, v in result.in_vain.items()},
-        }  # fmt: skip
-        self._rows.append(row | _violation(result.violation))
-        end = "all of them" if result.complete else "bound reached" if result.violation is None else "VIOLATION"
-        self._say(f"{case.name} ({case.fleet}): {result.states:,} states, {end}, depth {result.depth}, "
-                  f"{result.seconds:.0f} s")  # fmt: skip
-        for gate in result.in_vain:
-            self._say(f"  only its deadline ends a wait for {gate}, in some states (--json has a trace)")
-        self._trace(case, next(iter(case.without), None), result.violation)
-
-    def walks(self, case: Case, seeds: Sequence[int]) -> None:
-        """Show random walks."""
-        search = Search(case)
-        for seed in seeds:
-            if (violation := search.walk(seed)) is not None:
-                self._failed = True
-                self._rows.append({"path": case.name, "seed": seed} | _violation(violation))
-                self._say(f"{case.name}: walk {seed}: VIOLATION")
-                self._trace(case, None, violation)
-                return
-        self._open = True
-        self._rows.append({"path": case.name, "walks": len(seeds)})
-        self._say(f"{case.name}: {len(seeds)} walks, no violation")
-
-    def necessity(self, case: Case, found: Necessity) -> None:
-        """Show which damage a gate prevents."""
-        violation = found.violation
-        self._failed |= violation is None and found.complete
-        self._open |= violation is None and not found.complete
-        row = {
-            "path": case.name,
-            "gate": str(found.gate),
-            "together": found.together,
-            "states": found.states,
-            "complete": found.complete,
-        }
-        self._rows.append(row | _violation(violation))
-        words = "NO counterexample in these worlds" if violation is None else violation.damage.words
-        if violation is not None and found.together:
-            words = f"repeats a gate of another step; without all of them: {words}"
-        self._say(f"{case.name}: {found.gate}: {words} ({found.states:,} states)")
-        if violation is not None and self._out is not None:
-            self._trace(found.case, found.gate, violation)
-
-    def end(self) -> int:
-        """Return the exit code."""
-        if self._json:
-            typer.echo(json.dumps(self._rows, indent=2))
-        return FAILED if self._failed else UNPROVED if self._open else 0
-
-    def _say(self, line: str) -> None:
-        if not self._json:
-            typer.echo(line)
-
-    def _trace(self, case: Case, gate: Removed | None, violation: Violation | None) -> None:
-        if violation is None:
-            return
-        for number, line in enumerate(violation.trace, start=1):
-            self._say(f"  {number:3} {line}")
-        text = scenario_of(case, gate, violation)
-        if text is None:
-            self._say("  no scenario file: the testbed cannot leave out this gate, or has no such fault")
-        elif self._out is not None:
-            self._out.mkdir(parents=True, exist_ok=True)
-            name = text.split("\nname: ", 1)[1].split("\n", 1)[0]
-            write_atomic(self._out / f"{name}.yaml", text)
-            self._say(f"  {self._out / name}.yaml")
-
-
-def _violation(violation: Violation | None) -> dict[str, Any]:
-    if violation is None:
-        return {"violation": None}
-    return {"violation": {"kind": violation.damage.kind, "words": violation.damage.words, "trace": violation.trace}}
 
 
 def _note(line: str) -> None:
     typer.echo(f"  … {line}", err=True)
-
-
-def _progress(case: Case) -> Any:
-    return lambda states, depth: typer.echo(f"  … {case.name}: {states:,} states, depth {depth}", err=True)

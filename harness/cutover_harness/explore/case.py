@@ -27,9 +27,13 @@ FAULTS = {
     "client-dies": "a client dies, and comes back or does not",
     "foreign-record": "somebody has written a record to the target before the mirror",
     "foreign-offset": "the group has an offset on the target that nobody of this batch has set",
+    "straggler": "a producer that is no client of the route writes to the source after the others have left it",
+    "early-writer": "a producer that is no client of the route writes to the target before the others are there",
     "stray-member": "a member of the group that is not the application reads the target",
 }
 """Faults of the world, in words. A client that is late, or never follows, needs no fault: nothing bounds it."""
+STRANGERS = ("straggler", "early-writer")
+"""Faults that are only in the run of a plan: whoever a rehearsal does not start does not exist there."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Bounds:
 
 
 LOCK, GENERATION, BROKEN = "one conductor at a time", "generation of the cutover file", "mirror is not broken"
+BYPASS = "nobody bypasses the route"
 """Guards that are no gates of one step."""
 
 

@@ -7,13 +7,15 @@ has to be left between any two of its actions. `replay` compares it with journal
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from cutover_harness.conductor.journalled_gates import unless
 from cutover_harness.conductor.waiting import forgiving
 from cutover_harness.errors import FinalError, UsageError
+from cutover_harness.explore import bypass
 from cutover_harness.explore import memory as memories
-from cutover_harness.explore.case import Case, Removed
+from cutover_harness.explore.case import BYPASS, Case, Removed
 from cutover_harness.explore.journals import JournalReader, Journals
 from cutover_harness.explore.patience import BARS, urgent
 from cutover_harness.explore.route import route_of
@@ -127,6 +129,15 @@ class Conductors:
         unit = units[pc.gate] if pc.gate < len(units) else None
         return self._name(unit, step, pc) if isinstance(unit, Gate) else None
 
+    def first_gate(self, world: World, me: int) -> int:
+        """Return where a step's own gates begin: at 1 if the look for bypasses precedes them."""
+        pc = world.conductors[me]
+        assert pc is not None  # noqa: S101 - the caller asks only for those that run
+        self._enter(world, me, pc)
+        planned = self._planned(pc.number)
+        units = self._units(step_of(planned.step), self._context(pc, planned), planned, pc)
+        return int(bool(units) and isinstance(units[0], Gate) and units[0].name == BYPASS)
+
     def step_name(self, world: World, me: int) -> StepName | None:
         """Return the step at which a conductor is."""
         pc = world.conductors[me]
@@ -173,7 +184,7 @@ class Conductors:
     def _units(self, step: Step, context: StepContext, planned: PathStep, pc: Pc) -> list[Gate | Action]:
         """Return the gates and actions before or after the step's action, without those that are left out."""
         if not pc.after:
-            units = list(step.before(context)) if planned.safety else []
+            units = [*self._watched(pc, context), *step.before(context)] if planned.safety else []
         else:
             units = [*step.before_commands(context), *self._apps(step), *step.gates_after(context)]
         kept: list[Gate | Action] = []
@@ -186,6 +197,13 @@ class Conductors:
                     continue
             kept.append(unit)
         return kept
+
+    def _watched(self, pc: Pc, context: StepContext) -> list[Gate | Action]:
+        """Return the look for bypasses that precedes a step, unless clients are on hold."""
+        state = context.state
+        if pc.back or "hold" in (state.consumers, state.producers) or self.case.lacks(BYPASS):
+            return []
+        return [bypass.gate(self._box, self._route, state, BARS.deadline_s)]
 
     def _name(self, gate: Gate, step: Step, pc: Pc) -> Removed:
         return Removed(gate.name, step.name, bool(pc.after))
@@ -245,6 +263,9 @@ class Conductors:
             return gate
         if (planned.safety or not pc.after) and self._read_journal(self._box.world.journal).needs_mirror:
             gate = context.conditions.unless_broken(gate)
+        if (planned.safety or not pc.after) and not pc.back:
+            state = self._read_journal(self._box.world.journal).state
+            gate = replace(gate, read=unless(lambda: bypass.closing(self.case, self._box.world, state), gate.read))
         return gate if self.case.substitute is None else self.case.substitute(gate, context)
 
     def _pass(self, pc: Pc, words: str) -> Iterator[Move]:

@@ -13,6 +13,8 @@ from cutover_harness.procedure.names import StepName
 
 PLACES = ("the source", "hold", "the target")
 _AWAY = (w.SOURCE_AWAY, 0, w.TARGET_AWAY)
+_NAMES = {w.FOREIGN: "a foreign record", w.STRAGGLER: "the straggler's record", w.EARLY: "the early producer's record"}
+_ASKS = (StepName.OVERLAP_CONSUMERS, StepName.CONSUMERS_TO_SOURCE)
 
 
 class Environment:
@@ -22,18 +24,24 @@ class Environment:
         self.case, self.conductors = case, conductors
         self.faults = Faults(case, conductors)
 
-    def moves(self, world: World) -> Iterator[Move]:
-        """Return what may happen next."""
+    def sees(self, world: World) -> object:
+        """Return what `clients` sees of conductors and journal: with it, parts and rest it returns the same."""
+        asked = frozenset(step for step in self._asked(world) if step in _ASKS) if self.case.overlaps else None
+        return asked, self.faults.sees(world)
+
+    def clients(self, world: World) -> Iterator[Move]:
+        """Return what clients, mirror, and faults may do next."""
         for number, part in enumerate(world.parts):
             yield from self._producer(world, number, part)
             yield from self._member(world, number, part)
+            if len(world.parts) > 1:
+                yield from self._in_place_of(world, number, part)
             if self.case.overlaps:
                 yield from self._new_member(world, number, part)
             yield from _mirror(world, number, part)
         yield from _heals(world)
         if world.faults:
             yield from self.faults.moves(world._replace(faults=world.faults - 1), world)
-        yield from self._operator(world)
 
     def _producer(self, world: World, number: int, part: Part) -> Iterator[Move]:
         if not part.producer_up:
@@ -64,6 +72,20 @@ class Environment:
             now = part._replace(member_at=world.consumers, member_fresh=1, over=0)
             yield moved(world, number, now, f"member {number} follows to {PLACES[world.consumers]}", "client")
 
+    def _in_place_of(self, world: World, number: int, part: Part) -> Iterator[Move]:
+        """Return what other members read of a partition whose own member is not on their cluster: a rebalance."""
+        for place in (w.SOURCE, w.TARGET):
+            own = part.member_up and part.member_at == place
+            others = [n for n, p in enumerate(world.parts) if n != number and p.member_up and p.member_at == place]
+            if own or not others or world.away & _AWAY[place]:
+                continue
+            read = read_source(part) if place == w.SOURCE else read_target(part)
+            if read is not None:
+                words = (
+                    f"member {others[0]}, alone on {PLACES[place]}, reads {_record(part, read)} of partition {number}"
+                )
+                yield moved(world, number, read, words, "client")
+
     def _new_member(self, world: World, number: int, part: Part) -> Iterator[Move]:
         """Return what a member does that runs on the target next to the old one."""
         if part.over and not world.away & w.TARGET_AWAY and (read := read_target(part)):
@@ -71,13 +93,18 @@ class Environment:
             yield moved(world, number, read, words, "client")
         if not part.member_fresh:
             return
-        asked = {self.conductors.step_name(world, me) for me, pc in enumerate(world.conductors) if pc and pc.after}
+        asked = self._asked(world)
         if StepName.OVERLAP_CONSUMERS in asked and not part.over:
             yield moved(world, number, part._replace(over=1), f"new member {number} starts on the target", "client")
         elif StepName.CONSUMERS_TO_SOURCE in asked and part.over:
             yield moved(world, number, part._replace(over=0), f"new member {number} ends on the target", "client")
 
-    def _operator(self, world: World) -> Iterator[Move]:
+    def _asked(self, world: World) -> set[StepName | None]:
+        """Return the steps that conductors have begun and wait for."""
+        return {self.conductors.step_name(world, me) for me, pc in enumerate(world.conductors) if pc and pc.after}
+
+    def operator(self, world: World) -> Iterator[Move]:
+        """Return what an operator may do next, and kills."""
         running = [n for n, pc in enumerate(world.conductors) if pc is not None]
         if not world.ended and (not running or self.case.lacks(LOCK)):
             for me in [n for n, pc in enumerate(world.conductors) if pc is None][:1]:
@@ -161,5 +188,5 @@ def _record(before: Part, after: Part) -> str:
     new = after.delivered & ~before.delivered
     if new:
         record = new.bit_length() - 1
-        return "a foreign record" if record == w.FOREIGN else f"record {record}"
+        return _NAMES.get(record, f"record {record}")
     return "a record again"

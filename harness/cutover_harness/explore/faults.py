@@ -17,6 +17,12 @@ class Faults:
         self.case, self.conductors = case, conductors
         self._kinds = frozenset(case.bounds.kinds)
 
+    def sees(self, world: World) -> tuple[bool, ...]:
+        """Return what these faults see of conductors and journal."""
+        overlap, on_target = self.conductors.state(world).overlap, self.conductors.were_on_target(world)
+        back = self.conductors.is_back(world)
+        return overlap, on_target, back, _waits_to_move(world), bool(world.journal)
+
     def moves(self, less: World, world: World) -> Iterator[Move]:
         """Return the faults that may come next."""
         yield from self._of_the_mirror(less, world)
@@ -24,6 +30,8 @@ class Faults:
         for number, part in enumerate(world.parts):
             yield from self._of_logs(less, world, number, part)
             yield from self._of_clients(less, number, part)
+            if self.case.planned:
+                yield from self._of_strangers(less, world, number, part)
             if not (world.mirror or part.copied or world.journal):
                 yield from self._foreign(less, number, part)
 
@@ -76,6 +84,18 @@ class Faults:
             yield moved(less, number, part._replace(producer_up=0), f"producer {number} dies", "fault")
         if part.member_up:
             yield moved(less, number, part._replace(member_up=0), f"member {number} dies", "fault")
+
+    def _of_strangers(self, less: World, world: World, number: int, part: Part) -> Iterator[Move]:
+        # What they write once the mirror has been deleted no gate prevents.
+        if world.mirror == w.NOTHING or world.way != w.FORWARD or self.conductors.is_back(world):
+            return
+        left = world.producers != w.SOURCE and all(p.producer_at != w.SOURCE for p in world.parts)
+        if "straggler" in self._kinds and left and w.STRAGGLER not in part.source:
+            late = part._replace(source=(*part.source, w.STRAGGLER))
+            yield moved(less, number, late, "a producer that nobody knows of writes to the source", "fault")
+        if "early-writer" in self._kinds and world.producers != w.TARGET and w.EARLY not in part.target:
+            early = part._replace(target=(*part.target, w.EARLY))
+            yield moved(less, number, early, "a producer that nobody knows of writes to the target", "fault")
 
     def _foreign(self, less: World, number: int, part: Part) -> Iterator[Move]:
         if "foreign-record" in self._kinds and not part.target:

@@ -14,11 +14,11 @@ class Graph:
     def __init__(self) -> None:
         self._begins, self._ends, self._kinds = array("l"), array("l"), array("b")
 
-    def add(self, begin: int, end: int, kind: str) -> None:
-        """Note a move."""
+    def add(self, begin: int, end: int, kind: int) -> None:
+        """Note a move; `kind` is its position in `KINDS`."""
         self._begins.append(begin)
         self._ends.append(end)
-        self._kinds.append(KINDS.index(kind))
+        self._kinds.append(kind)
 
     def cannot_reach(self, goal: Iterable[int], states: int) -> int | None:
         """Return the first state from which no moves lead to one of `goal`, None if there is none."""

@@ -45,6 +45,8 @@ def of_move(case: Case, conductors: Conductors, before: World, after: World) -> 
             continue
         if now.delivered != was.delivered and (found := _delivered(number, was, now)):
             return found
+        if now.offset > was.offset >= 0 and now.delivered != was.delivered and (found := _skipped(number, now)):
+            return found
         excused = case.overlaps or before.topic  # old and new members read both; a recreated topic has no offsets
         if now.read_again > was.read_again and not excused and now.read_again > (0 if case.is_exact else 1):
             return Damage("re-read", f"the group reads a record of partition {number} again that it had read before")
@@ -57,13 +59,22 @@ def of_move(case: Case, conductors: Conductors, before: World, after: World) -> 
     return None
 
 
+def _skipped(number: int, now: Part) -> Damage | None:
+    """Return that the group, which reads on the target, has passed a record there that it was never delivered."""
+    if w.EARLY in now.target[: now.offset] and not now.delivered >> w.EARLY & 1:
+        return Damage("lost", f"the group skips a record of partition {number} that an early producer has written")
+    return None
+
+
 def _delivered(number: int, was: Part, now: Part) -> Damage | None:
     new = (now.delivered & ~was.delivered).bit_length() - 1
     if new == w.FOREIGN:
         return Damage("phantom", f"the group is delivered a foreign record of partition {number}")
+    if new >= w.OTHERS:
+        return None
     if now.destroyed >> new & 1:  # somebody has deleted the topic with this record: what is left of it has no order
         return None
-    later = was.delivered >> (new + 1) & ((1 << w.FOREIGN - new - 1) - 1)
+    later = was.delivered >> (new + 1) & ((1 << w.OTHERS - new - 1) - 1)
     if later:
         return Damage("reordered", f"record {new} of partition {number} is delivered after a later one of its key")
     return None
@@ -80,8 +91,11 @@ def _written(case: Case, world: World, number: int) -> Damage | None:
 _HOLDS = (StepName.STOP_CONSUMERS, StepName.STOP_PRODUCERS)
 
 
-def _held(conductors: Conductors, before: World, after: World) -> Damage | None:
-    """Return that clients are held although the mirror, or the target, lacks what nothing brings back."""
+def holds(conductors: Conductors, before: World, after: World) -> Iterator[tuple[int, StepName]]:
+    """Return the conductors that a move brings nearer to a hold of clients who leave the source, and the step.
+
+    It looks at nothing but conductors and journal.
+    """
     for me, (was, now) in enumerate(zip(before.conductors, after.conductors, strict=True)):
         if was is None or now is None or was.after or was.gate == 99 or was.back:
             continue
@@ -92,10 +106,18 @@ def _held(conductors: Conductors, before: World, after: World) -> Damage | None:
             continue
         state = conductors.state_before(before, me)
         leaves = state.consumers if step == StepName.STOP_CONSUMERS else state.producers
-        if leaves != "source" or not state.has_task:
-            continue
+        if leaves == "source" and state.has_task:
+            yield me, step
+
+
+def _held(conductors: Conductors, before: World, after: World) -> Damage | None:
+    """Return that clients are held although the mirror, or the target, lacks what nothing brings back."""
+    for me, step in holds(conductors, before, after):
+        was, now = before.conductors[me], after.conductors[me]
+        assert was is not None and now is not None  # noqa: S101, PT018 - as `holds` has it
         # What comes between a look and the action no gate prevents, so it counts only if it was there at the first.
-        if was.gate == 0 and (w.overtaken(before) or before.topic or before.mirror == w.FAILED):
+        never = w.overtaken(before) or before.topic or before.mirror == w.FAILED
+        if never and was.gate == conductors.first_gate(before, me):
             return Damage("in-vain", f"{step}: clients are held although the mirror can never be complete")
         acts = now.after or now.number != was.number
         if step == StepName.STOP_CONSUMERS and acts and any(w.skips(p, offsets=False) for p in before.parts):
@@ -135,11 +157,21 @@ def _at_the_end(conductors: Conductors, world: World) -> Iterator[Damage]:
             if more.delivered != done.delivered and (found := _delivered(number, done, more)):
                 yield found
             done = more
-        lost = [r for r in range(part.sent) if not (done.delivered | part.destroyed) >> r & 1 and r not in allowed]
+        others = [r for r in (w.STRAGGLER, w.EARLY) if r in part.source or r in part.target]
+        lost = [
+            r
+            for r in (*range(part.sent), *others)
+            if not (done.delivered | part.destroyed) >> r & 1 and r not in allowed
+        ]
         if lost:
-            yield Damage("lost", f"records {lost} of partition {number} were acknowledged and are never delivered")
+            yield Damage("lost", f"{_records(lost)} of partition {number} were acknowledged and are never delivered")
         if world.producers == w.TARGET and (left := set(part.source) - set(done.target)):
-            yield Damage("stranded", f"records {sorted(left)} of partition {number} are only on the source")
+            yield Damage("stranded", f"{_records(sorted(left))} of partition {number} are only on the source")
         left = set(part.target) - set(part.source) - {w.FOREIGN}
         if world.producers == w.SOURCE and not world.topic and (left - allowed):
-            yield Damage("stranded", f"records {sorted(left - allowed)} of partition {number} are only on the target")
+            yield Damage("stranded", f"{_records(sorted(left - allowed))} of partition {number} are only on the target")
+
+
+def _records(numbers: list[int]) -> str:
+    names = {w.STRAGGLER: "the straggler's", w.EARLY: "the early producer's"}
+    return f"records {', '.join(names.get(number, str(number)) for number in numbers)}"

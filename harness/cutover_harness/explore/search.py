@@ -1,8 +1,4 @@
-"""Breadth-first search over all states of a case: the first violation found is one with a shortest trace.
-
-A state is one integer: numbers of its parts and of what its conductors do, as tables know them, so that a million
-states take less than 300 MB and no two states are taken for one.
-"""
+"""Breadth-first search over all states of a case: the first violation found is one with a shortest trace."""
 
 from __future__ import annotations
 
@@ -12,7 +8,6 @@ from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
 
 from cutover_harness.explore.case import Case, Removed
 from cutover_harness.explore.conductor import Conductors, Move
@@ -20,10 +15,11 @@ from cutover_harness.explore.environment import Environment
 from cutover_harness.explore.graph import Graph
 from cutover_harness.explore.invariants import Damage, of_move
 from cutover_harness.explore.journals import Journals
+from cutover_harness.explore.numbers import Numbers
+from cutover_harness.explore.successors import Successors
 from cutover_harness.explore.world import Part, World
 from cutover_harness.procedure.state import ImpossibleStepError
 
-_WIDTH = 1 << 22
 _ENDS_A_RUN = ("missed", "crash", "operator", "fault")
 _RARE = 0.1
 """How often a walk takes what ends or disturbs a run, next to what lets it go on."""
@@ -65,10 +61,9 @@ class Search:
         self.case, self.note = case, note
         self.conductors = Conductors(case, Journals())
         self.environment = Environment(case, self.conductors)
-        self._parts: dict[object, int] = {}
-        self._known: list[object] = []
-        # Producers that differ make their partitions differ.
-        self._symmetric = case.fleet in ("shim", "restart", "restarted-group") or case.bounds.partitions == 1
+        numbers = Numbers(case, len(self.first().conductors))
+        self.key, self.world = numbers.key, numbers.world
+        self.successors = Successors(case, self.conductors, self.environment, numbers)
 
     def first(self) -> World:
         """Return the state in which everything begins: nothing is produced, and a conductor is about to start."""
@@ -81,13 +76,14 @@ class Search:
         )
 
     def after(self, world: World) -> Iterator[Move]:
-        """Return all moves from a state, canonical states."""
+        """Return all moves from a state."""
         if world.ended:
             return
         for me, pc in enumerate(world.conductors):
             if pc is not None:
                 yield from self.conductors.moves(world, me)
-        yield from self.environment.moves(world)
+        yield from self.environment.operator(world)
+        yield from self.environment.clients(world)
 
     def run(self, *, waits: bool = True) -> Result:
         """Visit states until there is none left, a bound is reached, or something is violated.
@@ -127,32 +123,31 @@ class Search:
 
     def _expand(self, at: int) -> None:
         """Visit what follows from a state."""
-        result, world = self._result, self.world(self.keys[at])
+        result, states, keys = self._result, self._states, self.keys
         try:
-            moves = list(self.after(world))
+            following = list(self.successors.of(keys[at]))
         except ImpossibleStepError as why:
             words, worlds = self.trace_to(at)
             broken = Damage("journal", f"the journal describes no path: {why}")
             result.violation = Violation(broken, (*words, broken.words), tuple(worlds))
             return
-        for move in moves:
-            result.moves += 1
-            damage = of_move(self.case, self.conductors, world, move.world)
-            if damage is not None:
-                result.violation = self._violation(at, move, damage)
+        result.moves += len(following)
+        for key, kind, damages in following:
+            if damages:
+                result.violation = self._violation(at)
                 return
-            key = self.key(move.world)
-            if key not in self._states:
-                self._states[key] = len(self.keys)
-                self.keys.append(key)
+            number = states.get(key)
+            if number is None:
+                number = states[key] = len(keys)
+                keys.append(key)
                 self.parents.append(at)
-                if move.world.ended:
-                    result.ends.add(_end(move.world))
-            self.graph.add(at, self._states[key], move.kind)
+                if self.successors.ended(key):
+                    result.ends.add(_end(self.world(key)))
+            self.graph.add(at, number, kind)
 
     def _of_graph(self, graph: Graph) -> Violation | None:
         """Return the violation that no single move shows."""
-        goal = {n for n, key in enumerate(self.keys) if self.world(key).ended}
+        goal = {n for n, key in enumerate(self.keys) if self.successors.ended(key)}
         if self.case.bounds.crashes and (at := graph.cannot_reach(goal, len(self.keys))) is not None:
             words, worlds = self.trace_to(at)
             damage = Damage("no-way-back", "from here nothing leads to an end")
@@ -201,43 +196,14 @@ class Search:
             worlds.append(self.world(keys[after]))
         return words, worlds
 
-    def _violation(self, at: int, move: Move, damage: Damage) -> Violation:
+    def _violation(self, at: int) -> Violation:
+        """Return the violation that a move from a state is."""
         words, worlds = self.trace_to(at)
-        return Violation(damage, (*words, move.words, damage.words), (*worlds, move.world))
-
-    def key(self, world: World) -> int:
-        """Return the number of a state; parts that can be exchanged are in one order."""
-        parts = [self._part(part) for part in world.parts]
-        if self._symmetric:
-            parts.sort()
-        key = 0
-        for number in (*parts, *(self._part(pc) for pc in world.conductors), self._part((*world[1:11], world.ended))):
-            key = key * _WIDTH + number
-        return key * _WIDTH + world.journal
-
-    def world(self, key: int) -> World:
-        """Return the state of a number."""
-        key, journal = divmod(key, _WIDTH)
-        key, rest = divmod(key, _WIDTH)
-        numbers = []
-        while key:
-            key, number = divmod(key, _WIDTH)
-            numbers.append(self._known[number])
-        numbers.reverse()
-        count = self.case.bounds.partitions
-        others: tuple[int, ...] = self._known[rest]  # type: ignore[assignment]
-        parts: Any = tuple(numbers[:count])
-        conductors: Any = tuple(numbers[count:])
-        return World(parts, *others[:-1], journal, conductors, others[-1])  # type: ignore[call-arg, arg-type]
-
-    def _part(self, value: object) -> int:
-        found = self._parts.get(value)
-        if found is None:
-            if not self._known:
-                self._known.append(None)  # so that no number is 0
-            found = self._parts[value] = len(self._known)
-            self._known.append(value)
-        return found
+        before = worlds[-1]
+        for move in list(self.after(before)):
+            if (damage := of_move(self.case, self.conductors, before, move.world)) is not None:
+                return Violation(damage, (*words, move.words, damage.words), (*worlds, move.world))
+        raise AssertionError("a move does damage, and none does")
 
 
 def _end(world: World) -> tuple[int, ...]:

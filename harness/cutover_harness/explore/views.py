@@ -323,8 +323,11 @@ class Views:
         """Return the gate that compares all records, in the run of a plan."""
 
         def read() -> Reading:
-            left = sum(len(w.missing(p, saw_gap=False)) for p in self._box.world.parts)
-            return Reading(open=not left, waits_for=f"{left} records of the source are not on the target")
+            parts = self._box.world.parts
+            left = sum(len(w.missing(p, saw_gap=False)) for p in parts)
+            extra = sum(w.EARLY in p.target for p in parts)
+            waits = f"{left} records of the source are not on the target, and {extra} there are none of the source"
+            return Reading(open=not left and not extra, waits_for=waits)
 
         return Gate("verified", read, BARS.deadline_s)
 

@@ -15,6 +15,9 @@ NOTHING, RUNS, DOWN, FAILED, HUNG = 0, 1, 2, 3, 4
 nothing."""
 FORWARD, CUT, REVERSE = 0, 1, 2
 """Which way the mirror copies; CUT: not at all, since the ends of the target's logs were noted."""
+OTHERS = 80
+STRAGGLER, EARLY = OTHERS, OTHERS + 1
+"""Numbers of the records of producers that are no clients of the route, each of a key of its own."""
 FOREIGN = 90
 """The number of a record that the application has not produced."""
 SOURCE_AWAY, TARGET_AWAY = 1, 2

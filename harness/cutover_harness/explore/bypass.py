@@ -1,0 +1,51 @@
+"""Bypasses in the abstract world: records of producers that are no clients of the route, and what closes gates then.
+
+The real watch looks once a second, in a thread of its own; this one has always just looked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cutover_harness.conductor.bypass_watch import GATE
+from cutover_harness.explore import world as w
+from cutover_harness.explore.case import BYPASS, Case
+from cutover_harness.explore.views import Box, statuses
+from cutover_harness.explore.world import World
+from cutover_harness.procedure.client_status import missing
+from cutover_harness.procedure.context import RouteClients
+from cutover_harness.procedure.gates import Gate, Reading
+from cutover_harness.procedure.state import RouteState
+from cutover_harness.procedure.whereabouts import ROLES, allowed
+
+
+def closing(case: Case, world: World, state: RouteState) -> str | None:
+    """Return the bypasses that close every gate, None if there are none. `state`: where the route stands."""
+    if case.lacks(BYPASS):
+        return None
+    places = allowed(state, "producer")
+    copies = world.mirror != w.NOTHING and world.way == w.FORWARD
+    found = []
+    for part in world.parts:
+        waits = w.STRAGGLER in part.source and not (copies and w.STRAGGLER in part.target)
+        if "source" not in places and waits:
+            found.append("a straggler has written to the source, and the mirror has not copied it")
+        if "target" not in places and w.EARLY in part.target:
+            found.append("an early producer has written to the target, and nothing copies it to the source")
+    return "; ".join(found) or None
+
+
+def gate(box: Box, route: RouteClients, state: RouteState, deadline_s: float) -> Gate:
+    """Return the gate before a step: nobody bypasses the route, and each client attests where it is."""
+
+    def absent() -> Sequence[str]:
+        found = statuses(box)
+        places = {"producer": state.producers, "consumer": state.consumers}
+        expected = [(role, route.instances(role)) for role in ROLES] if route.members is None else []
+        return [line for role, names in expected for line in missing(found, names, places[role], 0)]
+
+    def read() -> Reading:
+        waits = closing(box.case, box.world, state) or "; ".join(absent())
+        return Reading(open=not waits, waits_for=waits)
+
+    return Gate(GATE, read, deadline_s)

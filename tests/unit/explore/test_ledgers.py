@@ -1,0 +1,101 @@
+"""What ledgers show is possible in the abstract world, and what no run can have done is not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cutover_harness.explore.case import Case
+from cutover_harness.explore.ledgers import Row, sequence_of
+from cutover_harness.explore.runs import ReplayedRun, replay_ledgers
+from cutover_harness.ledger.columns import Columns
+from cutover_harness.ledger.format import ACKED, DELIVERED, ROW_DTYPE, SOURCE, TARGET
+from cutover_harness.ledger.imports import MemoryRows
+from cutover_harness.ledger.meta import Meta
+from cutover_harness.ledger.reader import InstanceLedger, Ledgers
+from cutover_harness.procedure.entries import Entry
+
+from tests.unit.conductor.world import EXACT, World, new_conductor, steps
+
+S = 1_000_000_000
+MOVED = [(0, SOURCE, SOURCE), (1, SOURCE, TARGET), (2, TARGET, TARGET)]
+"""Records of a stream: number, the cluster that they were written to, and the one that the group read them on."""
+
+
+def spread(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the journal as if each entry had taken ten seconds."""
+    return [replace(entry, time_ns=10 * S * n) for n, entry in enumerate(entries, start=1)]
+
+
+@pytest.fixture
+def entries(tmp_path: Path) -> list[Entry]:
+    conductor = new_conductor(tmp_path, World(), steps(*EXACT))
+    conductor.run()
+    return spread(conductor.journal.read())
+
+
+def at(entries: Sequence[Entry], kind: str, name: str) -> int:
+    return next(entry.time_ns for entry in entries if (entry.kind, entry.name) == (kind, name))
+
+
+def replayed(
+    entries: list[Entry], written: list[tuple[int, int, int]], read: list[tuple[int, int, int]]
+) -> ReplayedRun:
+    """Replay a run with ledgers that contain these rows: number, cluster, time."""
+    ledgers = []
+    for role, group, event, rows in (("producer", None, ACKED, written), ("consumer", "billing", DELIVERED, read)):
+        table = [(number, number, 7, time_ns, 0, 0, cluster, event) for number, cluster, time_ns in rows]
+        memory = MemoryRows(Columns.of_rows(np.array(table, ROW_DTYPE)), ("orders",), {})
+        ledgers.append(InstanceLedger(role, Meta(role, role, group, run=1), memory))
+    return replay_ledgers(Case("test", steps(*EXACT)), entries, Ledgers(tuple(ledgers)))
+
+
+def rows_of_a_move(entries: list[Entry]) -> tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]:
+    held, on_target = at(entries, "doing", "stop-consumers"), at(entries, "done", "consumers-to-target")
+    moved = at(entries, "done", "producers-to-target")
+    written = [(n, c, 1 if n < 1 else held if n == 1 else moved + n) for n, c, _ in MOVED]
+    read = [(n, c, 2 if n < 1 else on_target if n == 1 else moved + S + n) for n, _, c in MOVED]
+    return written, read
+
+
+def test_records_that_move_with_their_clients(entries: list[Entry]) -> None:
+    found = replayed(entries, *rows_of_a_move(entries))
+    assert found.allowed, list(found.lines())
+    assert (found.streams, found.kinds) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("tampered", "words"),
+    [
+        (lambda read, _: [read[0], read[2], read[1]], "record 2 read"),
+        (lambda read, _: [read[0], read[2]], "record 1 read"),
+        (lambda read, _: [*read[:2], (0, TARGET, read[1][2] + 1), read[2]], "read on the target"),
+        (lambda read, early: [read[0], (1, TARGET, early), read[2]], "record 1 read on the target"),
+    ],
+    ids=["in another order", "a record is skipped", "a record is read again", "before the group was there"],
+)
+def test_a_ledger_that_was_tampered_with_is_refused(entries: list[Entry], tampered: object, words: str) -> None:
+    written, read = rows_of_a_move(entries)
+    early = at(entries, "doing", "stop-consumers") + 5 * S
+    changed = tampered(read, early)  # type: ignore[operator]
+    times = sorted(row[2] for row in changed)
+    ordered = [(n, c, time if (n, c, time) not in read else times[k]) for k, (n, c, time) in enumerate(changed)]
+    found = replayed(entries, written, ordered)
+    assert not found.allowed
+    assert words in " ".join(found.lines())
+
+
+def test_records_that_were_treated_alike_are_one() -> None:
+    acked = [Row(n, SOURCE, n) for n in range(100)]
+    read = [Row(n, SOURCE if n < 60 else TARGET, 200 + n) for n in range(100)]
+    shown = sequence_of("s", "g", acked, read, until_ns=10_000)
+    assert shown.sequences == (0, 60)
+    assert [str(event) for event in shown.events] == [
+        "record 0 written on the source",
+        "record 1 written on the source",
+        "record 0 read on the source",
+        "record 1 read on the target",
+    ]
