@@ -66,9 +66,9 @@ def sequence_of(stream: str, group: str, acked: Iterable[Row], delivered: Iterab
     ]
     for sequence in chosen:
         first = min((row.time_ns for row in by_record[sequence]), default=until_ns)
-        if (row := written.get(sequence)) is not None:  # its acknowledgement may come after its first delivery
-            at = min(row.time_ns, first)
-            events.append(Seen("written", number[sequence], CLUSTER_NAMES[row.cluster], at))
+        if (ack := written.get(sequence)) is not None:  # which may come after its first delivery
+            at = min(ack.time_ns, first)
+            events.append(Seen("written", number[sequence], CLUSTER_NAMES[ack.cluster], at))
     events.sort(key=lambda each: (each.time_ns, each.what != "written"))
     return Sequence(stream, group, tuple(chosen), tuple(events))
 
