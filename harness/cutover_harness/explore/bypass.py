@@ -6,8 +6,10 @@ The real watch looks once a second, in a thread of its own; this one has always 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from cutover_harness.conductor.bypass_watch import GATE
+from cutover_harness.conductor.journalled_gates import unless
 from cutover_harness.explore import world as w
 from cutover_harness.explore.case import BYPASS, Case
 from cutover_harness.explore.views import Box, statuses
@@ -33,6 +35,11 @@ def closing(case: Case, world: World, state: RouteState) -> str | None:
         if "target" not in places and w.EARLY in part.target:
             found.append("an early producer has written to the target, and nothing copies it to the source")
     return "; ".join(found) or None
+
+
+def closes(gate: Gate, box: Box, state: RouteState) -> Gate:
+    """Return a gate that bypasses close as well."""
+    return replace(gate, read=unless(lambda: closing(box.case, box.world, state), gate.read))
 
 
 def gate(box: Box, route: RouteClients, state: RouteState, deadline_s: float) -> Gate:

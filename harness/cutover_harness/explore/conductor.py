@@ -7,14 +7,12 @@ has to be left between any two of its actions. `replay` compares it with journal
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
-from cutover_harness.conductor.journalled_gates import unless
 from cutover_harness.conductor.waiting import forgiving
 from cutover_harness.errors import FinalError, UsageError
-from cutover_harness.explore import bypass
-from cutover_harness.explore import memory as memories
+from cutover_harness.explore import bypass, memory
 from cutover_harness.explore.case import BYPASS, Case, Removed
 from cutover_harness.explore.journals import JournalReader, Journals
 from cutover_harness.explore.patience import BARS, urgent
@@ -227,8 +225,8 @@ class Conductors:
         box, before_reading = self._box, self._box.world
         name, words = self._name(gate, step, pc), f"{step.name}: gate '{gate.name}'"
         gate = self._as_read(gate, pc, planned, context)
-        objects = memories.objects_of(gate)
-        memories.recall(objects, pc.memory)
+        objects = memory.objects_of(gate)
+        memory.recall(objects, pc.memory)
         try:
             reading = forgiving(gate.read)()
         except FinalError as why:
@@ -242,12 +240,12 @@ class Conductors:
             stopped = self._stopped(box.world, box.me)
             yield Move(f"{words} refuses: {reading.waits_for}", stopped, "refused")
             return
-        seen = pc._replace(memory=memories.remember(objects), saw_gap=int(box.saw_gap))
+        seen = pc._replace(memory=memory.remember(objects), saw_gap=int(box.saw_gap))
         looked = _with(box.world, box.me, seen)
         if looked != before_reading:
             yield Move(f"{words} is read, and stays closed: {reading.waits_for}", looked, "look")
         rests = not urgent(self.case, box.world)
-        later = _with(box.world, box.me, seen._replace(memory=memories.aged(seen.memory)))
+        later = _with(box.world, box.me, seen._replace(memory=memory.aged(seen.memory)))
         if rests and later not in (looked, before_reading):
             yield Move(f"a long time passes at gate '{gate.name}' of {step.name}", later, "look")
         if not (gate.waits_only and reading.enough):
@@ -265,7 +263,7 @@ class Conductors:
             gate = context.conditions.unless_broken(gate)
         if (planned.safety or not pc.after) and not pc.back:
             state = self._read_journal(self._box.world.journal).state
-            gate = replace(gate, read=unless(lambda: bypass.closing(self.case, self._box.world, state), gate.read))
+            gate = bypass.closes(gate, self._box, state)
         return gate if self.case.substitute is None else self.case.substitute(gate, context)
 
     def _pass(self, pc: Pc, words: str) -> Iterator[Move]:
