@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaException
 
 from cutover_harness.capture.alignment import HIGH
 from cutover_harness.capture.format import CaptureError
+from cutover_harness.closing import close_client
 
 _FETCH_LEAST, _FETCH_MOST = 16 << 10, 1 << 20
 _LOG = logging.getLogger(__name__)
 
 
-def consumer_of(client: Mapping[str, Any], partitions: int, *, read_committed: bool) -> Consumer:
-    """Return a consumer with the properties `client` for this number of partitions. Raises CaptureError."""
+@contextmanager
+def consuming(client: Mapping[str, Any], partitions: int, *, read_committed: bool) -> Iterator[Consumer]:
+    """Yield a consumer with the properties `client` for this number of partitions. Raises CaptureError."""
+    consumer = _consumer_of(client, partitions, read_committed)
+    try:
+        yield consumer
+    finally:
+        close_client(consumer)
+
+
+def _consumer_of(client: Mapping[str, Any], partitions: int, read_committed: bool) -> Consumer:
     properties = {
         "client.id": "kafka-cutover-record",
         "fetch.wait.max.ms": 100,

@@ -19,7 +19,7 @@ from cutover_harness.capture.beginning import begin
 from cutover_harness.capture.changes import Layout
 from cutover_harness.capture.cluster import ClusterView
 from cutover_harness.capture.collect import Collector
-from cutover_harness.capture.consumer import consumer_of
+from cutover_harness.capture.consumer import consuming
 from cutover_harness.capture.follow import Follower
 from cutover_harness.capture.format import CaptureError
 from cutover_harness.capture.masking import Mask
@@ -138,17 +138,16 @@ class Recorder:
         if not collector.open:
             return True
         counts = {topic: len(ps) for topic, ps in state.partitions.items() if topic not in state.closed}
-        consumer = consumer_of(self._client, len(collector.open), read_committed=self._options.read_committed)
-        follower = Follower(view, state, collector, consumer, live=options.duration_s is not None, notify=self._notify)
         known = Layout(counts, state.ids)
-        try:
+        with consuming(self._client, len(collector.open), read_committed=options.read_committed) as consumer:
+            follower = Follower(
+                view, state, collector, consumer, live=options.duration_s is not None, notify=self._notify
+            )
             consumer.assign([TopicPartition(t, p, each.next) for (t, p), each in collector.open.items()])
             with Watch(lambda: view.layout(options.topics, options.exclude), known) as watch:
                 ended = self._consume(consumer, collector, follower, watch)
                 self._look_at_the_end(view, state, collector, follower, watch)
             return ended
-        finally:
-            consumer.close()
 
     def _consume(self, consumer: Consumer, collector: Collector, follower: Follower, watch: Watch) -> bool:
         options = self._options

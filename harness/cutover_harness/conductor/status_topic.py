@@ -12,6 +12,7 @@ from cutover_shim import config
 from cutover_shim.codes import PARTITION_EOF, REFUSED
 
 from cutover_harness.admin import CLIENT_DEFAULTS
+from cutover_harness.closing import close_client
 from cutover_harness.conductor.statuses import TOPIC, Content, parsed
 
 GROUP = "kafka-cutover-statuses"
@@ -76,7 +77,7 @@ class TopicStatuses:
         """Close the client."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            consumer.close()
+            close_client(consumer)
 
     # -- the client --------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from cutover_harness.admin import CLIENT_DEFAULTS
+from cutover_harness.closing import close_client
 from cutover_harness.inventory.calls import Calls
 from cutover_harness.token_bucket import TokenBucket
 from cutover_harness.types import PartitionId
@@ -49,7 +50,7 @@ class RecordReader:
         except KafkaException as error:
             self._failed(error, "")
         finally:
-            consumer.close()
+            close_client(consumer)
 
     def _read(self, consumer: Consumer) -> None:
         heard = time.monotonic()

@@ -10,6 +10,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from cutover_harness.admin import CLIENT_DEFAULTS
+from cutover_harness.closing import close_client
 from cutover_harness.mirror.client_properties import librdkafka
 from cutover_harness.types import PartitionId
 
@@ -69,7 +70,7 @@ def _sample(config: Mapping[str, str], partitions: Sequence[TopicPartition]) -> 
     except KafkaException:
         return 0, 0  # a caller that needs the cluster reports the error
     finally:
-        consumer.close()
+        close_client(consumer)
     wire, content = seen[-1] if seen else (0, 0)
     return wire - before, content
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from cutover_harness.admin import CLIENT_DEFAULTS
+from cutover_harness.closing import close_client
 from cutover_harness.headers import headers_or_none
 from cutover_harness.mirror.client_properties import librdkafka
 from cutover_harness.mirror.errors import MirrorError
@@ -84,7 +85,7 @@ class LogReader:
 
     def close(self) -> None:
         """Close the client."""
-        self._consumer.close()
+        close_client(self._consumer)
 
     def read(
         self, positions: Mapping[PartitionId, int], wanted: Callable[[PartitionId, Record], bool] = lambda _p, _r: True
@@ -109,7 +110,7 @@ class LogReader:
         try:
             return self._scan(positions, visit)
         except MirrorError:
-            self._consumer.close()  # it may have lost all brokers, like a client of Admin
+            close_client(self._consumer)  # it may have lost all brokers, like a client of Admin
             self._open()
             raise
 

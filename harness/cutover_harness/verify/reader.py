@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from cutover_harness.admin import CLIENT_DEFAULTS
-from cutover_harness.closing import Closing
+from cutover_harness.closing import Closing, close_client
 from cutover_harness.headers import headers_of
 from cutover_harness.types import PartitionId
 from cutover_harness.verify.rows import Row
@@ -81,7 +81,7 @@ class Reader(Closing):
 
     def close(self) -> None:
         """Close the client."""
-        self._consumer.close()
+        close_client(self._consumer)
 
     @property
     def at(self) -> int:

@@ -11,6 +11,7 @@ from confluent_kafka.admin import AclOperation  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewTopic
 
 from cutover_harness.admin import CLIENT_DEFAULTS, connect
+from cutover_harness.closing import close_client
 from cutover_harness.periodic import Periodic
 from cutover_harness.testbed.base import TestbedError
 from cutover_harness.testbed.existing.remains import TIMEOUT_S, claim_of
@@ -60,7 +61,7 @@ class Claim:
             self._polling.stop()
             self._polling = None
         while self._consumers:
-            self._consumers.pop().close()
+            close_client(self._consumers.pop())
 
     def _poll(self) -> None:
         for consumer in self._consumers:
