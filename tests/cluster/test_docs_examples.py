@@ -222,9 +222,10 @@ def test_the_fourth_step_of_the_tutorial_as_it_is_written(tmp_path: Path) -> Non
             with start("six_lines.py") as app:
                 try:
                     wait_until(lambda: "source" in shown(), state=shown)
-                    for command, location in ((commands[1], "hold"), (commands[3], "target")):
+                    for command, location in ((commands[1], "held"), (commands[3], "target")):
                         subprocess.run([*tool, *shlex.split(command)], cwd=tmp_path, env=env, check=True)
-                        wait_until(lambda expected=location: expected in shown(), state=shown)  # type: ignore[misc]
+                        attests = re.compile(rf"(?m)^attests .* {location} ")
+                        wait_until(lambda pattern=attests: pattern.search(shown()), state=shown)  # type: ignore[misc]
                     assert app.poll() is None
                 finally:
                     app.terminate()
