@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ from cutover_reports.run_described import described
 from cutover_reports.scenarios import UNNAMED_ROUTE, figures, with_paths
 from cutover_reports.series import thin
 from cutover_reports.whole import whole_report
+
+log = logging.getLogger(__name__)
 
 #: Points of all series of a page together: about 2 MB of it: 200 scenarios stay under 5 MB.
 POINTS = 300_000
@@ -65,6 +68,8 @@ def build(folders: Sequence[Path], policy_file: Path | None = None) -> Built:
     runs = [described(run, scenarios, index) for index, run in enumerate(read)]
     named = {batch: path for run in runs if run.plan is not None for batch, path in run.plan.paths.items()}
     scenarios = with_paths(_routed(scenarios), named)
+    for line in policy.unused({scenario.route for scenario in scenarios}):
+        log.warning("%s", line)
     return Built(whole_report(runs, scenarios, policy, read, reached(scenarios, reaches)), series, rhythms)
 
 

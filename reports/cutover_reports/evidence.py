@@ -13,6 +13,7 @@ from cutover_harness.plan.scenario import Scenario as Planned
 from cutover_reports import words
 from cutover_reports.commands import Commands
 from cutover_reports.model import Risk, RollbackCard, Run, Scenario, Survival
+from cutover_reports.paths import arrives
 from cutover_reports.policy import Policy
 from cutover_reports.risk import Level, answer, likelihood, upper_bound
 from cutover_reports.survival import ALWAYS
@@ -55,10 +56,15 @@ def _risk(
 
 
 def no_switchover(rehearsed: Sequence[Scenario]) -> str | None:
-    """Return why going is not proved, None if a switchover passed."""
+    """Return why going is not proved, None if a switchover passed that ended with all clients on the target."""
     forward = [scenario for scenario in rehearsed if scenario.kind == "switchover"]
-    if any(scenario.outcome == "PASS" for scenario in forward):
+    passed = [scenario for scenario in forward if scenario.outcome == "PASS"]
+    if any(arrives(scenario.path) for scenario in passed):
         return None
+    if passed:
+        return (
+            f"no switchover that passed ended with consumers and producers on the target: {words.listed(names(passed))}"
+        )
     others = [s for s in rehearsed if s.kind == "rollback" and s.outcome == "PASS"]
     alone = f" ({words.plural(len(others), 'rollback')} passed, which proves nothing about going)" if others else ""
     if all(scenario.outcome == NOT_REHEARSED for scenario in forward):

@@ -81,7 +81,7 @@ def _grounds(runs: Sequence[Run]) -> list[str]:
 
 
 def _missing(report: Report) -> list[str]:
-    return ["## Missing from the run folders", _items(report.missing)] if report.missing else []
+    return ["## This report is not complete", _items(report.missing)] if report.missing else []
 
 
 def _first_screen(report: Report) -> list[str]:

@@ -334,4 +334,6 @@ class Report(ModelPart):
     survival: list[Survival]
     unproved: list[Unproved]
     trend: list[TrendPoint]
-    missing: list[str] = Field(description="Files of the run folders that could not be read, in words.")
+    missing: list[str] = Field(
+        description="Files of the run folders that could not be read, and tables of the policy that are of no route."
+    )

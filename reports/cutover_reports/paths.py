@@ -44,6 +44,15 @@ def rollback_stage(path: Sequence[str]) -> int | None:
     return None if turn is None else turn[1]
 
 
+def arrives(path: Sequence[str]) -> bool:
+    """Whether `path` ends with consumers and producers on the target; False if it has a step that is not known."""
+    try:
+        states = states_after(path)
+    except (ValueError, ImpossibleStepError):
+        return False
+    return bool(states) and states[-1].consumers == states[-1].producers == "target"
+
+
 def _turn(path: Sequence[str]) -> tuple[int, int] | None:
     """Return the number of steps before the first one back, and the stage there; None as `rollback_stage`."""
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -137,6 +137,15 @@ class Policy(_Model):
         """Return the limits that hold for `route`."""
         own = self.routes.get(route)
         return Limits.model_validate(self.limits.model_dump() | own.limits) if own else self.limits
+
+    def unused(self, routes: Collection[str]) -> list[str]:
+        """Return in words which of its tables are of none of `routes`: what they say is applied to nothing."""
+        known = ", ".join(sorted(routes)) or "it has none"
+        return [
+            f"{self.name}: [routes.{name}] is of no route of this report ({known}), so it is applied to nothing."
+            for name in self.routes
+            if name not in routes
+        ]
 
     def reversible_stages(self, route: str) -> tuple[int, ...]:
         """Return the stages of `route` that must have a rehearsed way back."""

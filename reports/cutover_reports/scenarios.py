@@ -138,13 +138,30 @@ def _announced(scenario: ScenarioFolder) -> RunFacts:
 
 
 def _of_what_is_known(verdict: Verdict, scenario: ScenarioFolder) -> Verdict:
-    """Return the verdict; a PASS needs the path, the testbed and the measures."""
-    lacking = "run.json" if scenario.facts is None else "its measures" if scenario.judgement is None else None
-    if verdict.outcome != "PASS" or lacking is None:
+    """Return the verdict; a PASS needs the path, the testbed and the measures, and none that contradicts it."""
+    if verdict.outcome != "PASS":
         return verdict
-    return replace(
-        verdict, outcome="INCONCLUSIVE", reasons=[f"it passed, but without {lacking} it is unknown what passed"]
-    )
+    facts, judgement = scenario.facts, scenario.judgement
+    if facts is None or judgement is None or not judgement.groups:
+        lacking = "run.json" if facts is None else "its measures"
+        why = f"it passed, but without {lacking} it is unknown what passed"
+    elif (found := _contradiction(verdict, facts, judgement)) is not None:
+        why = f"it passed, but {found}"
+    else:
+        return verdict
+    return replace(verdict, outcome="INCONCLUSIVE", reasons=[why])
+
+
+def _contradiction(verdict: Verdict, facts: RunFacts, judgement: Judgement) -> str | None:
+    """Return what no run that passed has, as when files of two runs came together; None if there is nothing."""
+    if judgement.run != facts.run:
+        return f"verdict.json is of run {judgement.run}, and run.json of run {facts.run}"
+    if not facts.completed:
+        return f"run.json says that the path was not completed: {facts.failure or 'no reason given'}"
+    unmet = [each.name for each in (*verdict.preconditions, *facts.preconditions) if not each.held]
+    if unmet:
+        return f"a precondition does not hold: {unmet[0]}"
+    return f"what it rests on is in doubt: {judgement.doubts[0]}" if judgement.doubts else None
 
 
 def _no_verdict(scenario: ScenarioFolder) -> Verdict:

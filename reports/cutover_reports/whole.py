@@ -60,7 +60,7 @@ def whole_report(
         survival=survival(scenarios, policy),
         unproved=unproved(runs, scenarios),
         trend=trend(scenarios, runs),
-        missing=[line for run in read for line in run.missing]
+        missing=[*policy.unused(names), *(line for run in read for line in run.missing)]
         + [line for scenario in scenarios for line in scenario.missing],
     )
 

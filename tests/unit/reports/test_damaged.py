@@ -170,3 +170,48 @@ def test_unknown_word_in_a_file_is_one_line_of_the_report(whole: Path, name: str
     assert len(named) == 1
     assert f"{STOP_FIRST.name}/{name}: " in named[0]
     assert f".{place[-1]}: is 'nonsense'; it is one of" in named[0]
+
+
+def _not_completed(facts: Any, _: Any) -> None:
+    facts["completed"] = False
+
+
+def _of_another_run(facts: Any, _: Any) -> None:
+    facts["run"] += 1
+
+
+def _condition_not_met(facts: Any, _: Any) -> None:
+    facts["preconditions"][0]["held"] = False
+
+
+def _in_doubt(_: Any, judgement: Any) -> None:
+    judgement["doubts"] = ["audit-1: its ledger is missing"]
+
+
+def _without_groups(_: Any, judgement: Any) -> None:
+    judgement["groups"] = []
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (_not_completed, "run.json says that the path was not completed"),
+        (_of_another_run, "verdict.json is of run 1, and run.json of run 2"),
+        (_condition_not_met, "a precondition does not hold: producers moved from source to target mid-traffic"),
+        (_in_doubt, "what it rests on is in doubt: audit-1: its ledger is missing"),
+        (_without_groups, "without its measures it is unknown what passed"),
+    ],
+)
+def test_a_pass_that_its_own_files_contradict_is_none(
+    whole: Path, change: Callable[[Any, Any], None], reason: str
+) -> None:
+    assert build([whole]).report.scenarios[0].outcome == "PASS"
+    run, verdict = whole / "stop-first" / "run.json", whole / "stop-first" / "verdict.json"
+    facts, found = json.loads(run.read_text("utf-8")), json.loads(verdict.read_text("utf-8"))
+    change(facts, found["judgement"])
+    run.write_text(json.dumps(facts), "utf-8")
+    verdict.write_text(json.dumps(found), "utf-8")
+    report = rendered(whole)
+    assert report.scenarios[0].outcome == "INCONCLUSIVE"
+    assert reason in report.scenarios[0].reasons[0]
+    assert report.decision == "INCONCLUSIVE"

@@ -13,12 +13,13 @@ from cutover_reports.html import html
 from cutover_reports.model import Report
 from cutover_reports.paths import concerns, known_paths, path_of
 
-from tests.unit.reports.run_folders import SHAPES, Shape, write_run
+from tests.unit.reports.run_folders import FORWARD, SHAPES, Shape, write_run
 
 BY_NAME = {shape.name: shape for shape in SHAPES}
 IN_PROCESS = list(known_paths()["in-process"])
 OVERLAP = list(known_paths()["overlap"])
-GOOD = [*(replace(shape, outcome="PASS", lost=0, stranded=0) for shape in SHAPES if shape.name.startswith("rollback-")),
+GOOD = [*(replace(shape, outcome="PASS", lost=0, stranded=0, preconditions=SHAPES[0].preconditions)
+          for shape in SHAPES if shape.name.startswith("rollback-")),
         BY_NAME["producers-first"]]  # fmt: skip
 PATHS = [
     Shape("overlap", "Overlap", OVERLAP, across=2918, blackout_s=0.5),
@@ -131,3 +132,26 @@ def test_faults_are_rows_and_paths_columns(tmp_path: Path) -> None:
     assert [
         path for path in ("stop-first", "overlap", "in-process", "kill connect") if path in head
     ] == found.matrix.paths
+
+
+@pytest.mark.parametrize("steps", [2, 4])
+@pytest.mark.parametrize("name", ["mirror-only", "in-process"])
+def test_a_path_that_ends_before_all_clients_are_on_the_target_proves_nothing(
+    tmp_path: Path, name: str, steps: int
+) -> None:
+    found = report(tmp_path / "a", [Shape(name, "A part", FORWARD[:steps]), *GOOD], f'path = "{name}"\n')
+    assert (found.decision, found.routes[0].path) == ("INCONCLUSIVE", name)
+    assert found.routes[0].reasons == [
+        f"no switchover that passed ended with consumers and producers on the target: {name}"
+    ]
+    whole = report(tmp_path / "b", [Shape(name, "All of it", FORWARD), *GOOD], 'path = "stop-first"\n')
+    assert whole.decision == "GO"
+
+
+def test_a_path_that_ran_less_than_was_asked_for_proves_nothing(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, [PATHS[1], *GOOD], target_kind="AutoMQ")
+    assert build([folder]).report.decision == "GO"
+    file = folder / "in-process" / "run.json"
+    facts = json.loads(file.read_text("utf-8"))
+    file.write_text(json.dumps(facts | {"path": IN_PROCESS[:2]}), "utf-8")
+    assert build([folder]).report.decision == "INCONCLUSIVE"

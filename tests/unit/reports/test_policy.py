@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 from cutover_harness.errors import UsageError
+from cutover_reports.build import build
 from cutover_reports.policy import Policy, read_policy
 from cutover_reports.survival import SETTINGS
+
+from tests.unit.reports.run_folders import SHAPES, write_run
 
 
 def policy(tmp_path: Path, text: str) -> Policy:
@@ -94,3 +97,16 @@ def test_a_limit_with_both_names_is_refused(tmp_path: Path) -> None:
 def test_present_names_get_no_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     policy(tmp_path, "[limits]\nreordered = 3\nproducer_blackout_ms = 5\n")
     assert not caplog.messages
+
+
+def test_a_table_of_a_route_that_the_report_does_not_have_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_run(tmp_path / "run", [SHAPES[0]])
+    (folder / "policy.toml").write_text("[routes.flight.limits]\nlag_records = 0\n", "utf-8")
+    line = "policy.toml: [routes.flight] is of no route of this report (flights), so it is applied to nothing."
+    assert build([folder]).report.missing == [line]
+    assert [record.getMessage() for record in caplog.records] == [line]
+    (folder / "policy.toml").write_text("[routes.flights.limits]\nlag_records = 0\n", "utf-8")
+    report = build([folder]).report
+    assert (report.missing, report.decision) == ([], "NO-GO")
