@@ -104,7 +104,7 @@ class Commands:
         self, names: Sequence[str], purpose: str, *, batches: Sequence[str] = (), more: Sequence[str] = ()
     ) -> str:
         """Return the command that rehearses scenarios by name. more: further options, before those of the run."""
-        out = f"{self._parts.out}-{f'{self.route}-' if self.several else ''}{purpose}"
+        out = f"{self._out}-{f'{self.route}-' if self.several else ''}{purpose}"
         given = {option.partition("=")[0] for option in more}
         kept = [
             word for option in self._parts.options if option[0].partition("=")[0] not in OWN | given for word in option

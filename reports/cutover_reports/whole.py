@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from cutover_harness.judge.totals import NOT_REHEARSED
 
@@ -30,7 +31,7 @@ def whole_report(
     """Return the report of these runs and their scenarios."""
     routes, rollbacks = [], []
     names = list(dict.fromkeys(scenario.route for scenario in scenarios))
-    outs = [_out(run) for run in runs]
+    outs = [_out(run, folder.folder) for run, folder in zip(runs, read, strict=True)]
     rehearsed_plans = [run.plan for run in runs if run.plan is not None]
     for name in names:
         commands = Commands(
@@ -65,10 +66,14 @@ def whole_report(
     )
 
 
-def _out(run: Run) -> str:
-    """Return the folder of a run as its command names it, else by its name."""
+def _out(run: Run, folder: Path) -> str:
+    """Return the folder of a run for commands: as its own command names it, or as it was given if it was moved since."""
     parts = recorded(run.command)
-    return run.folder if parts is None else parts.out
+    if parts is None:
+        return str(folder)
+    named, given = Path(parts.out), folder.resolve()
+    same = named == given if named.is_absolute() else named.name == given.name
+    return parts.out if same else str(folder)
 
 
 def _headline(decision: Decision, routes: Sequence[RouteReport], scenarios: Sequence[Scenario]) -> str:

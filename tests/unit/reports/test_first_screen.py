@@ -60,10 +60,10 @@ def test_the_first_screen_has_figures_limits_conditions_commands_and_a_sign_off(
 
 
 def test_commands_take_over_the_options_of_the_run(tmp_path: Path) -> None:
-    write_run(tmp_path, SMALL)
+    write_run(out := tmp_path / "out", SMALL)
     given = "kafka-cutover rehearse stop-first --seed 9 --capture 'my traffic.parquet' -j 2 --exactly-once --out out"
-    change(tmp_path, "rehearsal.json", command=given)
-    report = build([tmp_path]).report
+    change(out, "rehearsal.json", command=given)
+    report = build([out]).report
     commands = {risk.id: risk.command for risk in report.routes[0].risks}
     assert shlex.split(commands["way-back"]) == [
         "kafka-cutover", "rehearse", "rollback-from-1", "rollback-from-2", "rollback-from-3", "rollback-from-5",
@@ -71,6 +71,15 @@ def test_commands_take_over_the_options_of_the_run(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert shlex.split(commands["stand-in"])[2:5] == ["stop-first", "--testbed", "docker"]
     assert report.then == "kafka-cutover report out out-way-back --out out-all"
+
+
+def test_commands_name_a_folder_that_was_moved_since(tmp_path: Path) -> None:
+    write_run(moved := tmp_path / "archive", SMALL)
+    change(moved, "rehearsal.json", command="kafka-cutover rehearse --out /somewhere/archive")
+    report = build([moved]).report
+    assert report.then == f"kafka-cutover report {moved} {moved}-way-back --out {moved}-all"
+    again = next(risk.command for risk in report.routes[0].risks if risk.id == "way-back")
+    assert shlex.split(again)[-2:] == ["--out", f"{moved}-way-back"]
 
 
 def test_only_flags_of_rehearse_have_no_value() -> None:

@@ -24,7 +24,7 @@ SMALL = [shape for shape in SHAPES if shape.name in ("stop-first", "rollback-4",
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    folder = write_run(tmp_path / "small", SMALL)
+    folder = write_run(tmp_path / "cutover-out", SMALL)
     write_report(folder)
     return folder
 
