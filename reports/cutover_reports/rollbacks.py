@@ -163,7 +163,7 @@ def _cost(scenario: Scenario) -> str:
     if scenario.stranded is None or scenario.stranded:
         parts.append("stranded unknown" if scenario.stranded is None else f"{words.count(scenario.stranded)} stranded")
     after = f" after {words.milliseconds(1000 * scenario.on_target_s)} on the target" if scenario.on_target_s else ""
-    faster = f" at {scenario.speed:,.0f} times the recorded speed" if after and scenario.speed != 1 else ""
+    faster = f" at {words.factor(scenario.speed)} times the recorded speed" if after and scenario.speed != 1 else ""
     parts.append(
         f"{words.count(scenario.duplicated_total)} consumed again{after}{faster}"
         if scenario.duplicated_total

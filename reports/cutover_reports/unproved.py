@@ -88,7 +88,7 @@ def _controls(scenarios: Sequence[Scenario]) -> Iterable[Unproved]:
 def _conditions(runs: Sequence[Run], scenarios: Sequence[Scenario]) -> Iterable[Unproved]:
     fast = sorted({scenario.speed for scenario in scenarios if scenario.speed != 1})
     if fast:
-        factors = words.listed([f"{speed:g}" for speed in fast])
+        factors = words.listed([words.factor(speed) for speed in fast])
         yield Unproved(
             what=f"The capture's own rhythm: it was replayed at {factors} times its speed",
             leaves_open="blackouts and lag are those of that rate, not of production's",

@@ -22,6 +22,11 @@ def count(value: float | None) -> str:
     return "unknown" if value is None else f"{value:,.0f}".replace(",", "\u202f")
 
 
+def factor(value: float) -> str:
+    """Return a factor, such as a replay's speed: fractions below 1000, above as a count."""
+    return count(value) if value >= 1000 else f"{value:g}"
+
+
 def records(value: float | None) -> str:
     """Return a number of records with its unit, or "unknown"."""
     return "unknown" if value is None else plural(value, "record")

@@ -129,7 +129,7 @@ def test_a_rollback_costs_what_it_grows_by_in_an_hour(tmp_path: Path) -> None:
     assert "missing on the source" in cards[6].grows
     (measured,) = cards[4].measured
     assert "320 consumed again after " in measured
-    assert "on the target at 1,200 times the recorded speed" in measured
+    assert "on the target at 1\u202f200 times the recorded speed" in measured
 
 
 PLAN = {
