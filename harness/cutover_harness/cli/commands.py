@@ -50,7 +50,10 @@ SECTIONS: dict[str, dict[str, Listed]] = {
     },
     "Decide: for those who sign off the cutover": {
         "judge": Listed("cutover_harness.cli.evidence:judge", "Account for every record of a run's ledgers."),
-        "report": Listed("cutover_harness.cli.evidence:report", "Write the risk report, or compare two rehearsals."),
+        "report": Listed(
+            "cutover_harness.cli.evidence:report",
+            "Write the report of a rehearsal or a cutover, or compare two rehearsals.",
+        ),
     },
 }
 """All commands, by who uses them, in the order of the list."""

@@ -80,7 +80,9 @@ def report(
     ] = None,
     rehearsed: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Rehearsal to show beside a run (default: one of its plan next to it)."),
+        typer.Option(
+            metavar="DIR", help="Rehearsal to show next to a run (default: one of the same plan, next to it)."
+        ),
     ] = None,
     policy: Annotated[
         Path | None, typer.Option(help="Policy with the limits that you accept (docs/policy.md).")

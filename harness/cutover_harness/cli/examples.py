@@ -113,7 +113,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         ),
     ),
     "status": (
-        Example("Show where each batch is, again and again.", "kafka-cutover status plan.yaml --watch"),
+        Example("Watch where each batch is.", "kafka-cutover status plan.yaml --watch"),
         Example("Show it as a page on http://127.0.0.1:8300.", "kafka-cutover status plan.yaml --serve 8300"),
     ),
     "advance": (
@@ -136,7 +136,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     ),
     "file": (
         Example("Show a cutover file, without its secrets.", f"{_DOCUMENT} show cutover.toml"),
-        Example("Stop the consumers of the route orders.", f"{_DOCUMENT} set cutover.toml orders.consumers=hold"),
+        Example("Hold the consumers of the route orders.", f"{_DOCUMENT} set cutover.toml orders.consumers=hold"),
     ),
     "file init": (
         Example("Write the document of a plan to all of its channels.", f"{_DOCUMENT} init --plan plan.yaml"),
@@ -154,7 +154,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     ),
     "file show": (Example("Print the document as JSON.", f"{_DOCUMENT} show cutover.toml --json"),),
     "file set": (
-        Example("Stop all consumers.", f"{_DOCUMENT} set cutover.toml all.consumers=hold"),
+        Example("Hold the consumers of the route all.", f"{_DOCUMENT} set cutover.toml all.consumers=hold"),
         Example("Move the producers of one route.", f"{_DOCUMENT} set cutover.toml orders.producers=target"),
     ),
     "file sign": (
@@ -171,7 +171,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "fleet": (
         Example("Show the clients that write their statuses to a folder.", "kafka-cutover fleet /srv/status"),
         Example(
-            "Wait until 200 clients follow the cutover file.",
+            "Watch whether 200 clients follow the cutover file.",
             "kafka-cutover fleet kafka:cutover-status --cutover-file cutover.toml \\\n    --expect 200 --watch",
         ),
     ),

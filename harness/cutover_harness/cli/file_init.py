@@ -62,7 +62,7 @@ def init(
         typer.Option(metavar="[ROUTE=]NAME[,NAME]", help="Groups of a route: names or globs; repeatable."),
     ] = None,
     route: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Name of a route; repeatable (default: all).")
+        list[str] | None, typer.Option(metavar="NAME", help="Name of a route; repeatable (default: a route named all).")
     ] = None,
 ) -> int:
     """Write generation 1 with all clients on the source. Channels that have a document are refused.

@@ -51,8 +51,8 @@ def fleet(
         ),
     ] = None,
     route: Annotated[str | None, typer.Option(help="Show the clients of this route only.")] = None,
-    ended: Annotated[bool, typer.Option("--ended", help="List clients that have ended in order, too.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Show the table again and again, until Ctrl-C.")] = False,
+    ended: Annotated[bool, typer.Option("--ended", help="Also list clients that have ended.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Repeat the table until Ctrl-C.")] = False,
     every: Annotated[float, typer.Option(help="Seconds between two tables of --watch.")] = 1.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; with --watch one document per line.")] = False,
 ) -> int:
