@@ -67,7 +67,7 @@ def whole_report(
 
 
 def _out(run: Run, folder: Path) -> str:
-    """Return the folder of a run for commands: as its own command names it, or as it was given if it was moved since."""
+    """Return the folder of a run for commands: as the run named it, or as it was given if it was moved since."""
     parts = recorded(run.command)
     if parts is None:
         return str(folder)

@@ -52,7 +52,7 @@ SECTIONS: dict[str, dict[str, Listed]] = {
         "judge": Listed("cutover_harness.cli.evidence:judge", "Account for every record of a run's ledgers."),
         "report": Listed(
             "cutover_harness.cli.evidence:report",
-            "Write the report of a rehearsal or a cutover, or compare two rehearsals.",
+            "Write the report of rehearsals or a cutover, or compare.",
         ),
     },
 }
