@@ -62,6 +62,10 @@ def explore(
     if wrong := [kind for kind in kinds or () if kind not in FAULTS]:
         raise UsageError(f"--fault {wrong[0]}: no such fault: give one of: {', '.join(FAULTS)}")
     if runs:
+        given: dict[str, object] = {"names": names, "--all": every, "--random-walks": walks, "--without": without}
+        given |= {"--necessity": every_gate, "--out": out, "--json": as_json}
+        if more := [option for option, value in given.items() if value]:
+            raise UsageError(f"--replay: takes path and bounds from the run, and prints lines: leave out {more[0]}")
         return replay_all(runs)
     if bool(names) == every:
         raise UsageError("give names or files of scenarios, or --all")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from cutover_harness import __version__
 from cutover_harness.exit_codes import FAILED, UNPROVED
 from cutover_harness.explore.case import Case, Removed
 from cutover_harness.explore.counterexample import scenario_of
@@ -31,16 +33,14 @@ class Shown:
         self._open |= not result.complete and result.violation is None
         self._failed |= result.violation is not None
         row = {
-            "path": case.name, "fleet": case.fleet, "states": result.states, "moves": result.moves,
+            **_searched(case), "states": result.states, "moves": result.moves,
             "depth": result.depth, "seconds": round(result.seconds, 1), "complete": result.complete,
-            "bounds": {"partitions": case.bounds.partitions, "records": case.bounds.records,
-                       "faults": case.bounds.faults},
-            "without": [str(gate) for gate in case.without],
             "only_a_deadline_ends": {str(gate): list(v.trace) for gate, v in result.in_vain.items()},
         }  # fmt: skip
         self._rows.append(row | _violation(result.violation))
         end = "all of them" if result.complete else "bound reached" if result.violation is None else "VIOLATION"
-        self._say(f"{case.name} ({case.fleet}): {result.states:,} states, {end}, depth {result.depth}, "
+        lacking = "".join(f", without {gate}" for gate in sorted(map(str, case.without)))
+        self._say(f"{case.name} ({case.fleet}{lacking}): {result.states:,} states, {end}, depth {result.depth}, "
                   f"{result.seconds:.0f} s")  # fmt: skip
         for gate in result.in_vain:
             self._say(f"  only its deadline ends a wait for {gate}, in some states (--json has a trace)")
@@ -52,12 +52,12 @@ class Shown:
         for seed in seeds:
             if (violation := search.walk(seed)) is not None:
                 self._failed = True
-                self._rows.append({"path": case.name, "seed": seed} | _violation(violation))
+                self._rows.append(_searched(case) | {"seed": seed} | _violation(violation))
                 self._say(f"{case.name}: walk {seed}: VIOLATION")
                 self._trace(case, None, violation)
                 return
         self._open = True
-        self._rows.append({"path": case.name, "walks": len(seeds)})
+        self._rows.append(_searched(case) | {"walks": len(seeds), "complete": False, "violation": None})
         self._say(f"{case.name}: {len(seeds)} walks, no violation")
 
     def necessity(self, case: Case, found: Necessity) -> None:
@@ -66,7 +66,7 @@ class Shown:
         self._failed |= violation is None and found.complete
         self._open |= violation is None and not found.complete
         row = {
-            "path": case.name,
+            **_searched(case),
             "gate": str(found.gate),
             "together": found.together,
             "states": found.states,
@@ -103,6 +103,18 @@ class Shown:
             name = text.split("\nname: ", 1)[1].split("\n", 1)[0]
             write_atomic(self._out / f"{name}.yaml", text)
             self._say(f"  {self._out / name}.yaml")
+
+
+def _searched(case: Case) -> dict[str, Any]:
+    """Return what was searched: a result says nothing about another version, other steps or wider bounds."""
+    return {
+        "version": __version__,
+        "path": case.name,
+        "steps": [str(step.step) for step in case.path],
+        "fleet": case.fleet,
+        "bounds": asdict(case.bounds),
+        "without": sorted(map(str, case.without)),
+    }
 
 
 def _violation(violation: Violation | None) -> dict[str, Any]:

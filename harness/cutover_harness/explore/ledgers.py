@@ -52,8 +52,9 @@ class Sequence:
 
 def sequence_of(stream: str, group: str, acked: Iterable[Row], delivered: Iterable[Row], until_ns: int) -> Sequence:
     """Return what one stream shows to one group until the path has ended at `until_ns`."""
-    written = {row.sequence: row for row in acked if row.time_ns <= until_ns}
     reads = sorted((row for row in delivered if row.time_ns <= until_ns), key=lambda row: row.time_ns)
+    read = {row.sequence for row in reads}  # was written before, also if the acknowledgement came after the end
+    written = {row.sequence: row for row in acked if row.time_ns <= until_ns or row.sequence in read}
     by_record: dict[int, list[Row]] = {number: [] for number in written}
     for row in reads:
         by_record.setdefault(row.sequence, []).append(row)

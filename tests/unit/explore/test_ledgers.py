@@ -103,3 +103,13 @@ def test_records_that_were_treated_alike_are_one() -> None:
         "record 0 read on the source",
         "record 1 read on the target",
     ]
+
+
+def test_a_record_that_was_acknowledged_after_the_end_was_written_before_its_delivery() -> None:
+    acked = [Row(0, SOURCE, 1 * S), Row(1, TARGET, 11 * S), Row(2, TARGET, 12 * S)]
+    found = sequence_of("a", "billing", acked, [Row(0, SOURCE, 2 * S), Row(1, TARGET, 9 * S)], 10 * S)
+    assert [(e.what, e.record, e.time_ns) for e in found.events] == [
+        ("written", 0, 1 * S), ("read", 0, 2 * S), ("written", 1, 9 * S), ("read", 1, 9 * S),
+    ]  # fmt: skip
+    never = sequence_of("a", "billing", acked[:1], [Row(0, SOURCE, 2 * S), Row(1, TARGET, 9 * S)], 10 * S)
+    assert ("written", 1) not in [(each.what, each.record) for each in never.events]
