@@ -54,6 +54,10 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "scenarios explore": (
         Example("Explore every order of events of one path.", "kafka-cutover scenarios explore in-process"),
         Example("Show which violation each gate prevents.", "kafka-cutover scenarios explore in-process --necessity"),
+        Example(
+            "Write what was explored to a file, for the report.",
+            "kafka-cutover scenarios explore in-process --necessity --json explored.json",
+        ),
     ),
     "record": (
         Example(
@@ -191,6 +195,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         Example(
             "Show what got better or worse since last week.", "kafka-cutover report --compare last-week cutover-out"
         ),
+        Example("Add a section on what was explored.", "kafka-cutover report cutover-out --explored explored.json"),
         Example("Write the report of a cutover.", "kafka-cutover report plan.run"),
     ),
 }

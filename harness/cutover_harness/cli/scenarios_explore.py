@@ -10,11 +10,12 @@ from typing import Annotated
 
 import typer
 
-from cutover_harness.cli.scenarios_explored import Shown
+from cutover_harness.cli.scenarios_explored import STANDARD_OUTPUT, Shown
 from cutover_harness.errors import UsageError
 from cutover_harness.exit_codes import FAILED
 from cutover_harness.explore.case import FAULTS, Bounds, Case, Removed
 from cutover_harness.explore.catalogue import cases
+from cutover_harness.explore.explored import check_output
 from cutover_harness.explore.necessity import Necessity, gates_of, named, necessity
 from cutover_harness.explore.runs import replay_run
 from cutover_harness.explore.search import Result, Search
@@ -51,7 +52,10 @@ def explore(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for the counterexamples' scenario files.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    result_file: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="Write what was explored to FILE, for the report (-: print it)."),
+    ] = None,
 ) -> int:
     """Explore a path: every order of events, every crash of the conductor, with the product's own steps and gates.
 
@@ -71,13 +75,18 @@ def explore(
         raise UsageError("give names or files of scenarios, or --all")
     chosen = tuple(kinds) if kinds else tuple(FAULTS)
     bounds = Bounds(partitions, records, faults, chosen, depth=depth, states=states, seconds=seconds)
-    shown = Shown(as_json, out)
+    if result_file is not None and result_file != STANDARD_OUTPUT:
+        check_output(result_file)
+    shown = Shown(result_file, out)
     found = cases(names or (), bounds)
     run = partial(each, jobs=jobs or cores(), note=_note)
     if walks:
         for case in found:
             shown.walks(case, range(seed, seed + walks))
     elif every_gate:
+        if result_file is not None:  # what a gate prevents says little of a path that was not searched
+            for _, result in run(search_of, found):
+                shown.result(result)
         gates = [pair for _, its in run(gates_with_case, found) for pair in its]
         for (case, _), necessary in run(necessity_of, gates):
             shown.necessity(case, necessary)

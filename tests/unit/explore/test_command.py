@@ -38,8 +38,8 @@ def test_a_violation_is_printed_as_a_trace_and_written_as_a_scenario(
 
 
 def test_a_search_that_a_bound_ended_proves_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert explore(["in-process"], faults=0, depth=4, as_json=True) == 3
-    (row,) = json.loads(capsys.readouterr().out)
+    assert explore(["in-process"], faults=0, depth=4, result_file=Path("-")) == 3
+    (row,) = json.loads(capsys.readouterr().out)["paths"]
     assert (row["complete"], row["violation"]) == (False, None)
 
 
