@@ -11,6 +11,7 @@ from cutover_harness.errors import UsageError
 from cutover_harness.judge.model import Reach, RunFacts
 from pydantic import ValidationError
 
+from cutover_reports.explored import explored_file
 from cutover_reports.model import Report, Scenario
 from cutover_reports.policy import APPLIED_NAME, Policy, policy_in, read_policy
 from cutover_reports.reach import reached
@@ -37,11 +38,12 @@ class Built:
     rhythms: dict[str, Rhythm] = field(default_factory=dict)
 
 
-def build(folders: Sequence[Path], policy_file: Path | None = None) -> Built:
+def build(folders: Sequence[Path], policy_file: Path | None = None, explored: Path | None = None) -> Built:
     """Read `folders` (one or more run folders) and build one report of them.
 
     Scenarios are read one after the other and their series thinned immediately: memory holds one whole run at most.
-    Raises UsageError if a folder is no run folder, a run is given twice or the policy is not valid.
+    explored: the result file of `scenarios explore`; None: that of the last folder that has one.
+    Raises UsageError if a folder is no run folder, a run is given twice, or policy or result file is not valid.
     """
     _refuse_same_folder(folders)
     read = [read_run(folder) for folder in folders]
@@ -70,7 +72,9 @@ def build(folders: Sequence[Path], policy_file: Path | None = None) -> Built:
     scenarios = with_paths(_routed(scenarios), named)
     for line in policy.unused({scenario.route for scenario in scenarios}):
         log.warning("%s", line)
-    return Built(whole_report(runs, scenarios, policy, read, reached(scenarios, reaches)), series, rhythms)
+    searched = explored_file([run.folder for run in read], explored)
+    report = whole_report(runs, scenarios, policy, read, reached(scenarios, reaches), searched)
+    return Built(report, series, rhythms)
 
 
 def _refuse_same_folder(folders: Sequence[Path]) -> None:

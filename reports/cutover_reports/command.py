@@ -33,6 +33,7 @@ def report_command(
     policy: Path | None = None,
     json_output: bool = False,
     rehearsed: Path | None = None,
+    explored: Path | None = None,
 ) -> int:
     """Write a report of run folders, or compare two of them; return the exit code.
 
@@ -40,37 +41,44 @@ def report_command(
     Or the folder of a plan's run alone: the report of the cutover, beside its rehearsal in the folder `rehearsed`
     (default: one next to it). Its exit codes: 0 complete and verified; 1 unfinished, rolled back or contradicted by
     what was found; 3 not proved.
+    explored: the result file of `scenarios explore`, for the last section.
     compare_them: exactly two folders, before and after; what got better or worse is printed, and nothing is written.
     Returns 0 for GO or GO WITH CONDITIONS and if nothing got worse; 1 for NO-GO and if something did; 3 for
     INCONCLUSIVE. Raises UsageError for bad input.
     """
     runs = [folder for folder in folders if folder.is_dir() and is_run(folder)]
+    if explored is not None and (runs or compare_them):
+        why = f"belongs to rehearsals, and {runs[0]} is the folder of a run" if runs else "--compare writes no report"
+        raise UsageError(f"--explored {explored}: {why}: leave it out")
     if runs:
         return _performed(folders, runs[0], compare_them, out, policy, rehearsed, json_output=json_output)
     if rehearsed is not None:
         raise UsageError(f"--rehearsed {rehearsed}: belongs to the folder of a run (PLAN.run), and none is given")
     if compare_them:
-        if len(folders) != 2:
-            raise UsageError(f"--compare takes two run folders, before and after; {len(folders)} given")
-        if folders[0].resolve() == folders[1].resolve():
-            raise UsageError(f"--compare {folders[0]} {folders[1]}: is one and the same folder: give two runs")
-        before, after = (build([folder], policy).report for folder in folders)
-        if not before.scenarios:
-            raise UsageError(
-                f"--compare {folders[0]}: has no scenario that was judged: there is nothing to compare with"
-            )
-        comparison = compare(before, after)
-        sys.stdout.write(comparison.as_json() if json_output else comparison.as_text())
-        return 1 if comparison.worse else 0
+        return _compare(folders, policy, json_output=json_output)
     if not folders:
         raise UsageError("no run folder given: name the folder that `rehearse --out` wrote")
     target = out or folders[-1]
-    report = write_merged(folders, target, policy).report
+    report = write_merged(folders, target, policy, explored).report
     if json_output:
         sys.stdout.write(report.model_dump_json(indent=1) + "\n")
     else:
         sys.stdout.write(f"{report.decision}: {report.headline}\n{target / 'report.html'}\n")
     return EXIT_CODES[report.decision]
+
+
+def _compare(folders: Sequence[Path], policy: Path | None, *, json_output: bool) -> int:
+    """Print what got better or worse from one report to the other, and return the exit code."""
+    if len(folders) != 2:
+        raise UsageError(f"--compare takes two run folders, before and after; {len(folders)} given")
+    if folders[0].resolve() == folders[1].resolve():
+        raise UsageError(f"--compare {folders[0]} {folders[1]}: is one and the same folder: give two runs")
+    before, after = (build([folder], policy).report for folder in folders)
+    if not before.scenarios:
+        raise UsageError(f"--compare {folders[0]}: has no scenario that was judged: there is nothing to compare with")
+    comparison = compare(before, after)
+    sys.stdout.write(comparison.as_json() if json_output else comparison.as_text())
+    return 1 if comparison.worse else 0
 
 
 def _performed(

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from cutover_reports import plans, words
 from cutover_reports.build import Built
-from cutover_reports.markdown import ROLES
+from cutover_reports.markdown import ROLES, gate_line
 from cutover_reports.model import Report, Run, Scenario
 from cutover_reports.paths import TAKEN_BACK
 from cutover_reports.reading import Frames, Rhythm
@@ -36,10 +36,12 @@ SHAPES = {
     "complete, not read back": "diamond", "inconclusive": "diamond", "unproved": "diamond", "waiting": "diamond",
     "UNFINISHED": "cross", "unfinished": "cross", "CONTRADICTED": "cross", "contradicted": "cross", "stopped": "cross",
     "missed": "cross", "different": "cross", "not approved": "cross",
+    "no violation": "tick", "violation": "cross", "not proved": "diamond", "not explored": "diamond",
 }  # fmt: skip
 CLASSES = {
     "GO": "go", "GO WITH CONDITIONS": "conditions", "NO-GO": "nogo", "not rehearsed": "unknown",
     "caught": "go", "not caught": "nogo",
+    "no violation": "go", "violation": "nogo", "not proved": "conditions", "not explored": "unknown",
     **dict.fromkeys(("COMPLETE AND VERIFIED", "complete and verified", "done", "passed", "equal"), "go"),
     **dict.fromkeys(
         ("COMPLETE, ACCEPTED UNPROVED", "complete, accepted unproved", "ROLLED BACK", "rolled back", "unproved",
@@ -225,6 +227,7 @@ def environment() -> Environment:
         "shape": lambda word: SHAPES.get(word, "ring"),
         "blackout": words.blackout,
         "verdict": verdict_word,
+        "gate": gate_line,
         "measure": words.measure,
         "or_dash": words.or_dash,
         "plan": plans.in_words,

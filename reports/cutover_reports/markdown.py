@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from cutover_harness.markdown import table
 
 from cutover_reports import plans, words
-from cutover_reports.model import PathReport, Report, Risk, RouteReport, Run, Scenario
+from cutover_reports.model import Explored, PathReport, Report, Risk, RouteReport, Run, Scenario
+from cutover_reports.model_explored import ExploredGate
 
 #: GitHub's limit of a comment is 65 536 characters; the tables of passed scenarios are cut before it is reached.
 MOST_ROWS = 120
@@ -39,6 +40,7 @@ def markdown(report: Report) -> str:
         *_grounds(report.runs),
         "## Repeat it",
         *(f"    {_line(run.command)}" for run in report.runs),
+        *_explored(report.explored),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -308,3 +310,48 @@ def _trend(report: Report) -> list[str]:
             rows,
         ),
     ]
+
+
+def _explored(explored: Explored) -> list[str]:
+    """Return what was explored: a row for each path and world, then traces and gates."""
+    if explored.file is None:
+        return ["## Explored", text(explored.note), f"    {_line(explored.command)}"]
+    head = ("path", "world", "result", "states", "depth", "bounds", "violations", "why it proves nothing or less")
+    rows = [
+        (
+            row.path,
+            row.world or "-",
+            row.result.upper() if row.result == "violation" else row.result,
+            _or_dash(row.states),
+            _or_dash(row.depth),
+            row.bounds or "-",
+            _or_dash(row.violations),
+            "; ".join(row.why) or "-",
+        )
+        for row in explored.paths
+    ]
+    parts = ["## Explored", text(explored.note), _table(head, rows)] if rows else ["## Explored", text(explored.note)]
+    for row in explored.paths:
+        if row.trace:
+            lines = [f"{number}. {text(line)}" for number, line in enumerate(row.trace, start=1)]
+            parts += [text(f"Violation on {row.path}, {row.world}:"), "\n".join(lines)]
+        if row.gates:
+            parts += [
+                text(f"Gates of {row.path}, {row.world}, and the damage that each prevents:"),
+                _items(gate_line(gate) for gate in row.gates),
+            ]
+    return [
+        *parts,
+        text(f"Explored by kafka-cutover {explored.product}, code {explored.procedure}, file {explored.file}."),
+    ]
+
+
+def _or_dash(number: int | None) -> str:
+    return "-" if number is None else words.count(number)
+
+
+def gate_line(gate: ExploredGate) -> str:
+    """Return a gate with the damage that it prevents, in one line."""
+    if gate.prevents is None:
+        return f"{gate.gate}: {gate.note}"
+    return f"{gate.gate}: {gate.prevents}" + (f" ({gate.note})" if gate.note else "")

@@ -11,6 +11,7 @@ from typing import Literal
 from cutover_harness.judge.totals import Outcome
 from pydantic import Field
 
+from cutover_reports.model_explored import Explored
 from cutover_reports.model_parts import (
     Blackout,
     Drain,
@@ -29,6 +30,7 @@ __all__ = [
     "Cell",
     "Decision",
     "Drain",
+    "Explored",
     "GroupFigures",
     "KeyFigure",
     "Matrix",
@@ -334,6 +336,7 @@ class Report(ModelPart):
     survival: list[Survival]
     unproved: list[Unproved]
     trend: list[TrendPoint]
+    explored: Explored = Field(description="What an exhaustive search of a small world found on the rehearsed paths.")
     missing: list[str] = Field(
         description="Files of the run folders that could not be read, and tables of the policy that are of no route."
     )

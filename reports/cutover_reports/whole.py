@@ -9,6 +9,7 @@ from cutover_harness.judge.totals import NOT_REHEARSED
 
 from cutover_reports import plans, words
 from cutover_reports.commands import Commands, joined, recorded
+from cutover_reports.explored import explored_section, with_violations
 from cutover_reports.key_figures import worst_of
 from cutover_reports.matrix import matrix, trend
 from cutover_reports.model import Decision, ReachedBy, Report, RouteReport, Run, Scenario
@@ -27,8 +28,10 @@ def whole_report(
     policy: Policy,
     read: Sequence[RunFolder],
     reach: list[ReachedBy],
+    explored_file: Path | None = None,
 ) -> Report:
-    """Return the report of these runs and their scenarios."""
+    """Return the report of these runs and their scenarios. Raises UsageError if `explored_file` is not valid."""
+    explored = explored_section(explored_file, runs, scenarios)
     routes, rollbacks = [], []
     names = list(dict.fromkeys(scenario.route for scenario in scenarios))
     outs = [_out(run, folder.folder) for run, folder in zip(runs, read, strict=True)]
@@ -40,7 +43,7 @@ def whole_report(
         kept = retention(policy, rehearsed_plans, name)
         own = [scenario for scenario in scenarios if scenario.route == name]
         route, own_cards = judge_route(own, Grounds(name, runs, policy, kept, commands))
-        routes.append(route)
+        routes.append(with_violations(route, explored))
         rollbacks += own_cards
     routes = plans.of_one_plan(routes, runs, scenarios)
     decision = worst_decision([route.decision for route in routes])
@@ -61,6 +64,7 @@ def whole_report(
         survival=survival(scenarios, policy),
         unproved=unproved(runs, scenarios),
         trend=trend(scenarios, runs),
+        explored=explored,
         missing=[*policy.unused(names), *(line for run in read for line in run.missing)]
         + [line for scenario in scenarios for line in scenario.missing],
     )

@@ -24,9 +24,9 @@ def write_report(out: Path) -> Report:
     return write_merged([out], out).report
 
 
-def write_merged(folders: Sequence[Path], out: Path, policy: Path | None = None) -> Built:
-    """Write one report of several run folders into `out`, and return it. Raises UsageError as `write_report` does."""
-    built = build(folders, policy)
+def write_merged(folders: Sequence[Path], out: Path, policy: Path | None = None, explored: Path | None = None) -> Built:
+    """Build one report of several run folders, write it into `out`, and return it. Raises UsageError as both do."""
+    built = build(folders, policy, explored)
     write_files(built, out)
     return built
 

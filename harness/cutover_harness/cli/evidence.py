@@ -87,6 +87,10 @@ def report(
     policy: Annotated[
         Path | None, typer.Option(help="Policy with the limits that you accept (docs/policy.md).")
     ] = None,
+    explored: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Result of scenarios explore --json (default: explored.json of the folder)."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> int:
     """Write the risk report of one or more rehearsals, compare two of them, or write the report of a cutover.
@@ -99,7 +103,13 @@ def report(
     for entry in entry_points(group="kafka_cutover.report", name="command"):
         command = entry.load()
         code: int = command(
-            folders, compare_them=compare, out=out, policy=policy, json_output=as_json, rehearsed=rehearsed
+            folders,
+            compare_them=compare,
+            out=out,
+            policy=policy,
+            json_output=as_json,
+            rehearsed=rehearsed,
+            explored=explored,
         )
         return code
     raise UsageError("no report package is installed: pip install 'kafka-cutover[harness]'")

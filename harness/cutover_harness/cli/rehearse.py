@@ -20,6 +20,7 @@ from cutover_harness.cli.rehearse_results import code_of, show
 from cutover_harness.cli.repeat_command import repeat_command
 from cutover_harness.cli.testbed_options import TestbedOptions
 from cutover_harness.errors import UsageError
+from cutover_harness.explore.explored import explored_in, read_explored
 from cutover_harness.rehearsal.folder import check_policy
 from cutover_harness.rehearsal.session import rehearse_all
 from cutover_harness.rehearsal.settings import Settings
@@ -47,6 +48,10 @@ class RunOptions:
             help="Folder for report, ledgers and logs; an earlier run in it is moved to its earlier_runs.",
         ),
     ] = Path("cutover-out")
+    explored: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Result of scenarios explore --json, for the report (default: --out's)."),
+    ] = None
     replace: Annotated[
         bool, typer.Option("--replace", help="Remove an earlier run from --out instead of keeping it.")
     ] = False
@@ -99,6 +104,8 @@ def rehearse(
         raise UsageError("--keep: what a run creates on existing clusters is always removed: leave it out")
     ports = on.fixed_ports()
     check_policy(how.out, policy)
+    if (searched := how.explored or explored_in(how.out)) is not None:
+        read_explored(searched)
     seed = secrets.randbits(31) if how.seed is None else how.seed
     settings = Settings(
         out=how.out,
@@ -119,6 +126,7 @@ def rehearse(
         replace=how.replace,
         plan=None if planned is None else planned.settings,
         policy=policy,
+        explored=how.explored,
     )
     with Progress(prefixes=tuple(s.name for s in scenarios) if settings.jobs > 1 else ()) as progress:
         done = rehearse_all(scenarios, settings, progress, named=bool(names))

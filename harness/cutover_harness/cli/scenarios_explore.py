@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from cutover_harness.cli.scenarios_explored import STANDARD_OUTPUT, Shown
+from cutover_harness.cli.scenarios_explored import Shown
 from cutover_harness.errors import UsageError
 from cutover_harness.exit_codes import FAILED
 from cutover_harness.explore.case import FAULTS, Bounds, Case, Removed
 from cutover_harness.explore.catalogue import cases
-from cutover_harness.explore.explored import check_output
 from cutover_harness.explore.necessity import Necessity, gates_of, named, necessity
 from cutover_harness.explore.runs import replay_run
 from cutover_harness.explore.search import Result, Search
@@ -75,8 +74,6 @@ def explore(
         raise UsageError("give names or files of scenarios, or --all")
     chosen = tuple(kinds) if kinds else tuple(FAULTS)
     bounds = Bounds(partitions, records, faults, chosen, depth=depth, states=states, seconds=seconds)
-    if result_file is not None and result_file != STANDARD_OUTPUT:
-        check_output(result_file)
     shown = Shown(result_file, out)
     found = cases(names or (), bounds)
     run = partial(each, jobs=jobs or cores(), note=_note)
@@ -84,17 +81,22 @@ def explore(
         for case in found:
             shown.walks(case, range(seed, seed + walks))
     elif every_gate:
-        if result_file is not None:  # what a gate prevents says little of a path that was not searched
-            for _, result in run(search_of, found):
-                shown.result(result)
-        gates = [pair for _, its in run(gates_with_case, found) for pair in its]
-        for (case, _), necessary in run(necessity_of, gates):
-            shown.necessity(case, necessary)
+        _necessity(found, run, shown)
     else:
         found = [case if without is None else _lacking(case, without) for case in found]
         for _, result in run(search_of, found):
             shown.result(result)
     return shown.end()
+
+
+def _necessity(found: Sequence[Case], run: Callable[..., Iterator[Any]], shown: Shown) -> None:
+    """Show what each gate prevents; for a result file search the paths as well, which say what holds with all gates."""
+    if shown.writes:
+        for _, result in run(search_of, found):
+            shown.result(result)
+    gates = [pair for _, its in run(gates_with_case, found) for pair in its]
+    for (case, _), necessary in run(necessity_of, gates):
+        shown.necessity(case, necessary)
 
 
 def _lacking(case: Case, gate: str) -> Case:

@@ -13,6 +13,7 @@ from cutover_harness.explore.counterexample import scenario_of
 from cutover_harness.explore.explored import (
     ExploredPath,
     begun,
+    check_output,
     with_gate,
     with_result,
     with_walks,
@@ -30,9 +31,17 @@ class Shown:
     """Prints results, and remembers them for the result file, and what the exit code has to say."""
 
     def __init__(self, file: Path | None, out: Path | None) -> None:
+        """Prepare. Raises UsageError if the file cannot be written."""
+        if file is not None and file != STANDARD_OUTPUT:
+            check_output(file)
         self._file, self._out = file, out
         self._paths: dict[str, ExploredPath] = {}
         self._failed = self._open = False
+
+    @property
+    def writes(self) -> bool:
+        """Whether there is a result file."""
+        return self._file is not None
 
     def result(self, result: Result) -> None:
         """Show a search."""

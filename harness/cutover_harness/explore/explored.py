@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -23,7 +23,7 @@ from cutover_harness.explore.search import Result, Violation
 from cutover_harness.files import write_atomic
 from cutover_harness.inputs import read_text_input
 
-FORMAT = 1
+FORMAT: Final = 1
 NAME = "explored.json"
 """Its name in the folder of a rehearsal."""
 _PACKAGE = Path(__file__).parents[1]

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cutover_harness.errors import UsageError
+from cutover_harness.explore.explored import NAME as EXPLORED
 
 FACTS = "rehearsal.json"
 EARLIER = "earlier_runs"
@@ -85,8 +86,9 @@ def _make_room(out: Path, *, replace: bool) -> str | None:
     kept = out / EARLIER / _free(out / EARLIER, f"{when:%Y-%m-%dT%H-%M-%SZ}")
     kept.mkdir(parents=True)
     _move(found, kept)
-    if (out / POLICY).is_file():  # so that its report can be written again with the same policy
-        shutil.copy2(out / POLICY, kept / POLICY)
+    for name in (POLICY, EXPLORED):  # so that its report can be written again with the same files
+        if (out / name).is_file():
+            shutil.copy2(out / name, kept / name)
     runs = sum(entry.is_dir() for entry in (out / EARLIER).iterdir())
     return (
         f"{out}: the run of {when:%Y-%m-%d %H:%M:%S} UTC is kept in {kept}; earlier runs: {runs}, "

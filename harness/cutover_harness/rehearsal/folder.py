@@ -17,6 +17,7 @@ import psutil
 
 from cutover_harness import runs
 from cutover_harness.errors import UsageError
+from cutover_harness.explore.explored import NAME as EXPLORED
 from cutover_harness.files import write_atomic
 from cutover_harness.inputs import read_text_input
 from cutover_harness.plan.scenario import Scenario
@@ -37,6 +38,7 @@ class RunFolder:
         plan = settings.plan
         capture = capture_facts(settings)
         policy = None if settings.policy is None else read_text_input(settings.policy, "policy")
+        explored = None if settings.explored is None else read_text_input(settings.explored, "result file")
         self._claim = claim(settings.out, replace=settings.replace)
         runs.begin("rehearse", settings.out)
         self.path = settings.out
@@ -65,6 +67,8 @@ class RunFolder:
         if policy is not None:
             # A copy, so that the report can be written again when the file has changed, or is not at hand.
             write_atomic(self.path / APPLIED_POLICY, policy)
+        if explored is not None:
+            write_atomic(self.path / EXPLORED, explored)
         self.save()  # marks the folder as a rehearsal's, however this one ends
 
     def _announce(self, name: str, about: Mapping[str, Any]) -> None:

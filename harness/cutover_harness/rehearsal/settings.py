@@ -41,6 +41,7 @@ class Settings:
     `automq` for an AutoMQ that runs as a process, `existing` for clusters that exist already. `replace`: an
     earlier run in `out` is removed instead of kept. `plan`: the plan that the scenarios were generated from, if they
     were. `policy`: the policy of the report; None: the one in `out`.
+    `explored`: the result file of `scenarios explore`, for the report; None: the one in `out`.
     """
 
     out: Path
@@ -61,6 +62,7 @@ class Settings:
     replace: bool = False
     plan: PlanSettings | None = None
     policy: Path | None = None
+    explored: Path | None = None
 
     def planned(self, scenario: str) -> Planned | None:
         """Return the part of the plan that a scenario rehearses, None without a plan."""

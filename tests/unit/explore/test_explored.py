@@ -39,11 +39,12 @@ def test_it_has_what_was_explored(written: str, tmp_path: Path) -> None:
     assert (found.format, found.product, found.procedure) == (1, __version__, procedure_hash())
     first, second = found.paths
     assert (first.name, second.name) == ("rollback-from-1", "rollback-from-2")
-    assert first.complete and first.searched
+    assert first.complete
+    assert first.searched
     assert (first.violations, first.violation) == (0, None)
     assert 0 < first.states < second.states
     assert (first.bounds.records, first.bounds.faults, first.bounds.kills) == (1, 0, True)
-    assert [step.step for step in first.steps][0] == "create-task"
+    assert first.steps[0].step == "create-task"
     assert first.sha256 != second.sha256
 
 
@@ -128,7 +129,7 @@ def test_a_file_that_does_not_agree_is_refused(
 def test_what_is_no_result_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "explored.json"
     file.write_text(text, "utf-8")
-    with pytest.raises(UsageError, match="explored.json"):
+    with pytest.raises(UsageError, match=r"explored\.json"):
         read_explored(file)
 
 

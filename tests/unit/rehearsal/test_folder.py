@@ -154,3 +154,15 @@ def test_the_request_is_written_before_anything_begins(tmp_path: Path) -> None:
     assert facts["scenarios"] == ["stop-first", "producers-first"]
     assert facts["asked"]["producers-first"]["must_fail"] == ["reordered"]
     assert facts["finished"] is None
+
+
+def test_a_result_of_an_exploration_is_copied_into_the_folder_and_kept_with_the_earlier_run(tmp_path: Path) -> None:
+    given, out = tmp_path / "mine.json", tmp_path / "out"
+    given.write_text('{"format": 1}', "utf-8")
+    RunFolder(Settings(out=out, capture=sample_capture(), command="x", seed=1, explored=given), ()).release()
+    assert (out / "explored.json").read_text("utf-8") == '{"format": 1}'
+    given.write_text('{"format": 1, "paths": []}', "utf-8")
+    RunFolder(Settings(out=out, capture=sample_capture(), command="x", seed=1, explored=given), ()).release()
+    (kept,) = (out / EARLIER).iterdir()
+    assert (kept / "explored.json").read_text("utf-8") == '{"format": 1}'
+    assert (out / "explored.json").read_text("utf-8") == '{"format": 1, "paths": []}'
