@@ -66,7 +66,7 @@ def explore(
         raise UsageError(f"--fault {wrong[0]}: no such fault: give one of: {', '.join(FAULTS)}")
     if runs:
         given: dict[str, object] = {"names": names, "--all": every, "--random-walks": walks, "--without": without}
-        given |= {"--necessity": every_gate, "--out": out, "--json": as_json}
+        given |= {"--necessity": every_gate, "--out": out, "--json": result_file}
         if more := [option for option, value in given.items() if value]:
             raise UsageError(f"--replay: takes path and bounds from the run, and prints lines: leave out {more[0]}")
         return replay_all(runs)

@@ -46,17 +46,24 @@ def test_a_search_that_a_bound_ended_proves_nothing(capsys: pytest.CaptureFixtur
 def test_a_result_says_what_was_searched(capsys: pytest.CaptureFixture[str]) -> None:
     """Complete within narrow bounds, or without a gate, is not what a search of the defaults shows."""
     gate = "create-task/after/mirror running"
-    options: dict[str, Any] = {"records": 1, "faults": 1, "kinds": ["client-dies"], "without": gate, "as_json": True}
+    options: dict[str, Any] = {
+        "records": 1,
+        "faults": 1,
+        "kinds": ["client-dies"],
+        "without": gate,
+        "result_file": Path("-"),
+    }
     assert explore(["rollback-from-1"], **options) == 0
-    (row,) = json.loads(capsys.readouterr().out)
-    assert (row["complete"], row["version"], row["without"]) == (True, __version__, [gate])
-    assert row["steps"] == ["create-task", "delete-task"]
+    found = json.loads(capsys.readouterr().out)
+    (row,) = found["paths"]
+    assert (row["complete"], found["product"], row["without"]) == (True, __version__, [gate])
+    assert [step["step"] for step in row["steps"]] == ["create-task", "delete-task"]
     bounds = {"partitions": 1, "records": 1, "faults": 1, "kinds": ["client-dies"], "depth": None, "seconds": None}
     assert bounds.items() <= row["bounds"].items()
-    assert explore(["rollback-from-1"], **options | {"as_json": False}) == 0
+    assert explore(["rollback-from-1"], **options | {"result_file": None}) == 0
     assert f"rollback-from-1 (shim, without {gate}): " in capsys.readouterr().out
-    assert explore(["rollback-from-1"], faults=0, walks=1, as_json=True) == 3
-    (row,) = json.loads(capsys.readouterr().out)
+    assert explore(["rollback-from-1"], faults=0, walks=1, result_file=Path("-")) == 3
+    (row,) = json.loads(capsys.readouterr().out)["paths"]
     assert (row["complete"], row["walks"]) == (False, 1)
 
 
@@ -72,7 +79,10 @@ def test_walks_prove_nothing_but_find_damage() -> None:
         ({"names": ["in-process"], "kinds": ["fire"]}, "--fault fire: no such fault: give one of: mirror-away"),
         ({"names": ["in-process"], "every": True}, "give names or files of scenarios, or --all"),
         ({}, "give names or files of scenarios, or --all"),
-        ({"runs": [Path("x")], "as_json": True}, "--replay: takes path and bounds from the run.*leave out --json"),
+        (
+            {"runs": [Path("x")], "result_file": Path("-")},
+            "--replay: takes path and bounds from the run.*leave out --json",
+        ),
         ({"runs": [Path("x")], "names": ["in-process"]}, "leave out names"),
         ({"names": ["two-batches"]}, "one batch is explored at a time"),
     ],
