@@ -110,7 +110,8 @@ class Environment:
             for me in [n for n, pc in enumerate(world.conductors) if pc is None][:1]:
                 second = ", while another one runs" if running else ""
                 if (started := self.conductors.start(world, me, back=False)) is not None:
-                    yield Move(f"a conductor starts{second}", started, "operator")
+                    kind = "resume" if world.journal else "operator"
+                    yield Move(f"a conductor starts{second}", started, kind)
                 if self.case.bounds.crashes and world.journal:
                     back = self.conductors.start(world, me, back=True)
                     if back is not None:

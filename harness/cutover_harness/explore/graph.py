@@ -5,7 +5,9 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 
-KINDS = ("progress", "look", "client", "fault", "operator", "crash", "missed", "refused")
+KINDS = ("progress", "look", "client", "fault", "operator", "crash", "missed", "refused", "resume")
+UNDISTURBED = tuple(kind for kind in KINDS if kind not in ("crash", "resume"))
+"""Moves of a conductor that is neither killed nor resumed."""
 
 
 class Graph:
@@ -24,6 +26,25 @@ class Graph:
         """Return the first state from which no moves lead to one of `goal`, None if there is none."""
         reached = self._backward(goal, states, KINDS)
         return next((n for n in range(states) if not reached[n]), None)
+
+    def undisturbed(self, states: int) -> bytearray:
+        """Return which states are reached from the first one if no conductor is killed or resumed."""
+        wanted = {KINDS.index(kind) for kind in UNDISTURBED}
+        starts = array("l", bytes(8 * (states + 1)))
+        for begin in self._begins:
+            starts[begin + 1] += 1
+        for n in range(states):
+            starts[n + 1] += starts[n]
+        reached, queue = bytearray(states), [0]
+        reached[0] = 1
+        while queue:
+            n = queue.pop()
+            for at in range(starts[n], starts[n + 1]):  # a state's moves follow each other, as it is visited once
+                end = self._ends[at]
+                if not reached[end] and self._kinds[at] in wanted:
+                    reached[end] = 1
+                    queue.append(end)
+        return reached
 
     def waits_in_vain(self, states: int) -> list[int]:
         """Return the states in which a gate waits and only a fault, an operator or its deadline ends that."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from cutover_harness.explore.case import Case, Removed
+from cutover_harness.explore.case import LOCK, Case, Removed
 from cutover_harness.explore.conductor import Conductors, Move
 from cutover_harness.explore.environment import Environment
 from cutover_harness.explore.graph import Graph
@@ -20,9 +20,10 @@ from cutover_harness.explore.successors import Successors
 from cutover_harness.explore.world import Part, World
 from cutover_harness.procedure.state import ImpossibleStepError
 
-_ENDS_A_RUN = ("missed", "crash", "operator", "fault")
+_ENDS_A_RUN = ("missed", "crash", "operator", "resume", "fault")
 _RARE = 0.1
 """How often a walk takes what ends or disturbs a run, next to what lets it go on."""
+RESUMED = "the path ends in a state in which no conductor ends that was neither killed nor resumed"
 EVERY = 20_000
 """States between two reports of progress."""
 
@@ -104,7 +105,7 @@ class Search:
             at += 1
         result.complete = at >= len(self.keys) and result.violation is None
         if result.complete:
-            result.violation = self._of_graph(self.graph)
+            result.violation = self._of_graph(self.graph) or (self._of_resumed(self.graph) if waits else None)
             result.in_vain = self._in_vain(self.graph) if waits else {}
         result.states, result.seconds = len(self.keys), time.monotonic() - began
         result.gates = tuple(self.conductors.seen)
@@ -153,6 +154,25 @@ class Search:
             damage = Damage("no-way-back", "from here nothing leads to an end")
             return Violation(damage, (*words, damage.words), tuple(worlds))
         return None
+
+    def _of_resumed(self, graph: Graph) -> Violation | None:
+        """Return that a conductor that was killed or resumed ends in a state in which no undisturbed one ends."""
+        if not self.case.bounds.crashes or self.case.lacks(LOCK):
+            return None
+        undisturbed = graph.undisturbed(len(self.keys))
+        ends = [n for n, key in enumerate(self.keys) if self.successors.ended(key)]
+        allowed = {self._end_of(n) for n in ends if undisturbed[n]}
+        at = next((n for n in ends if self._end_of(n) not in allowed), None)
+        if at is None:
+            return None
+        words, worlds = self.trace_to(at)
+        damage = Damage("resumed", RESUMED)
+        return Violation(damage, (*words, damage.words), tuple(worlds))
+
+    def _end_of(self, at: int) -> World:
+        """Return the end of a path as it is compared: clients, offsets, logs and document, without the way there."""
+        world = self.world(self.keys[at])
+        return world._replace(ended=0, generation=0, journal=0, parts=tuple(sorted(world.parts)))
 
     def _in_vain(self, graph: Graph) -> dict[Removed, Violation]:
         """Return the gates that only their deadline ends, each with the shortest trace."""

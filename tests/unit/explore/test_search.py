@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from cutover_harness.explore.case import LOCK, Bounds, Case, Fleet, Removed
+from cutover_harness.explore.graph import KINDS, Graph
 from cutover_harness.explore.search import Result, Search
 from cutover_harness.plan.load import find
+from cutover_harness.plan.path import PathStep
 from cutover_harness.procedure.context import StepContext
+from cutover_harness.procedure.entries import Entry
 from cutover_harness.procedure.gates import Gate, Reading
 from cutover_harness.procedure.names import StepName
 
@@ -125,3 +129,48 @@ def test_a_random_walk_finds_what_the_search_finds() -> None:
     search = Search(case("both-at-once", replace(SMALL, records=8)))
     walks = [walk for seed in range(60) if (walk := search.walk(seed)) is not None]
     assert "reordered" in {walk.damage.kind for walk in walks}
+
+
+def skips_a_begun_step(step: StepName) -> object:
+    """Return `remaining` of a resume that takes a step for done if it was begun, and so skips its action."""
+    from cutover_harness.explore import journals
+
+    as_it_is = journals.remaining
+
+    def remaining(entries: Sequence[Entry], path: Sequence[PathStep]) -> Sequence[tuple[int, PathStep]]:
+        begun = {entry.step for entry in entries if entry.kind == "doing"}
+        return [(n, each) for n, each in as_it_is(entries, path) if not (each.step == step and n in begun)]
+
+    return remaining
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        ("in-process", StepName.DELETE_TASK),
+        ("stop-first", StepName.DELETE_TASK),
+        ("rollback-from-3", StepName.DELETE_TASK),
+    ],
+)
+def test_a_resume_that_skips_an_action_is_found(monkeypatch: pytest.MonkeyPatch, name: str, step: StepName) -> None:
+    bounds = replace(SMALL, records=1, crashes=True)
+    assert explored(name, bounds).violation is None
+    monkeypatch.setattr("cutover_harness.explore.journals.remaining", skips_a_begun_step(step))
+    violation = explored(name, bounds).violation
+    assert violation is not None
+    assert violation.damage.kind == "resumed"
+    assert f"{step} is begun in the journal, and the conductor dies" in " ".join(violation.trace)
+    assert explored(name, replace(bounds, crashes=False)).violation is None
+
+
+def test_states_that_only_a_kill_or_a_resume_reaches_are_not_undisturbed() -> None:
+    graph = Graph()
+    for begin, end, kind in (
+        (0, 1, "progress"),
+        (0, 2, "crash"),
+        (1, 3, "missed"),
+        (2, 4, "operator"),
+        (3, 5, "resume"),
+    ):
+        graph.add(begin, end, KINDS.index(kind))
+    assert list(graph.undisturbed(6)) == [1, 1, 0, 1, 0, 0]
