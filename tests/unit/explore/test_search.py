@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from cutover_harness.conductor.resume import remaining as as_it_is
 from cutover_harness.explore.case import LOCK, Bounds, Case, Fleet, Removed
 from cutover_harness.explore.graph import KINDS, Graph
 from cutover_harness.explore.search import Result, Search
@@ -133,9 +134,6 @@ def test_a_random_walk_finds_what_the_search_finds() -> None:
 
 def skips_a_begun_step(step: StepName) -> object:
     """Return `remaining` of a resume that takes a step for done if it was begun, and so skips its action."""
-    from cutover_harness.explore import journals
-
-    as_it_is = journals.remaining
 
     def remaining(entries: Sequence[Entry], path: Sequence[PathStep]) -> Sequence[tuple[int, PathStep]]:
         begun = {entry.step for entry in entries if entry.kind == "doing"}
