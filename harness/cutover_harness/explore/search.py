@@ -17,7 +17,7 @@ from cutover_harness.explore.invariants import Damage, of_move
 from cutover_harness.explore.journals import Journals
 from cutover_harness.explore.numbers import Numbers
 from cutover_harness.explore.successors import Successors
-from cutover_harness.explore.world import Part, World
+from cutover_harness.explore.world import EARLY, STRAGGLER, Part, World
 from cutover_harness.procedure.state import ImpossibleStepError
 
 _ENDS_A_RUN = ("missed", "crash", "operator", "resume", "fault")
@@ -162,12 +162,18 @@ class Search:
         undisturbed = graph.undisturbed(len(self.keys))
         ends = [n for n, key in enumerate(self.keys) if self.successors.ended(key)]
         allowed = {self._end_of(n) for n in ends if undisturbed[n]}
-        at = next((n for n in ends if self._end_of(n) not in allowed), None)
+        at = next((n for n in ends if not self._has_strangers(n) and self._end_of(n) not in allowed), None)
         if at is None:
             return None
         words, worlds = self.trace_to(at)
         damage = Damage("resumed", RESUMED)
         return Violation(damage, (*words, damage.words), tuple(worlds))
+
+    def _has_strangers(self, at: int) -> bool:
+        """Whether a stranger has written: a conductor that resumes a begun move looks for it less than at the first."""
+        return any(
+            record in (STRAGGLER, EARLY) for p in self.world(self.keys[at]).parts for record in p.source + p.target
+        )
 
     def _end_of(self, at: int) -> World:
         """Return the end of a path as it is compared: clients, offsets, logs and document, without the way there."""
