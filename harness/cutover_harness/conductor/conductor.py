@@ -155,8 +155,9 @@ class Conductor:
         self._gates.ask(context.number, step.name, "during")
         if turned_back(self.journal.read()):
             return
+        first = next((n for n, planned in enumerate(self.contexts.steps) if planned.step == step.name), None)
         for at, what in self.preconditions:
-            if at == step.name:
+            if at == step.name and context.number == first:
                 held, evidence = self._preconditions.await_it(what, self.contexts.gates.deadline_s)
                 self.journal.write("precondition", context.number, step.name, what=what, held=held, evidence=evidence)
 

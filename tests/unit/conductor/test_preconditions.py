@@ -144,6 +144,14 @@ def test_a_precondition_that_does_not_come_true_is_journalled_and_the_path_conti
     assert (noted.name, noted.detail["what"], noted.detail["held"]) == (StepName.DELETE_TASK, "lag", False)
 
 
+def test_the_precondition_of_a_step_that_comes_twice_is_awaited_at_the_first(tmp_path: Path) -> None:
+    stop, back = StepName.STOP_PRODUCERS, StepName.PRODUCERS_TO_SOURCE
+    path = steps(StepName.CREATE_TASK, stop, back, stop, back)
+    conductor = new_conductor(tmp_path, World(lag_records=3), path, preconditions=[(stop, "lag")])
+    assert conductor.run()
+    assert [entry.step for entry in conductor.journal.read() if entry.kind == "precondition"] == [1]
+
+
 def test_a_lag_that_comes_late_is_waited_for(tmp_path: Path) -> None:
     """With the lag read once, as before, a fast mirror made the run prove nothing."""
 

@@ -75,6 +75,16 @@ def test_a_victim_that_does_not_come_back_is_reported() -> None:
     assert (ended.held, ended.evidence) == (False, "connect did not answer within 90 s")
 
 
+def test_a_fault_is_injected_once_on_a_path_that_reaches_its_step_twice() -> None:
+    victim = Victim()
+    injector = Injector((fault("kill", "connect", at=STOP, seconds=0.01),), context(nodes={"connect": lambda: victim}))
+    for _ in range(2):
+        injector.inject(STOP, "before")
+    injector.finish()
+    assert len(injector.preconditions) == 1
+    assert victim.did.count("restart") == 1
+
+
 class Conductor:
     """A conductor that a kill ends, or that outlives it."""
 
