@@ -113,3 +113,41 @@ def test_what_the_testbed_cannot_leave_out_has_no_scenario() -> None:
     assert found.violation is not None
     assert found.violation.damage.kind == "re-read"
     assert scenario_of(case, gate, found.violation) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "gate", "bounds", "measure", "faults"),
+    [
+        ("restart", BEFORE_PRODUCERS, Bounds(records=2, faults=0), "reordered", [("freeze", "connect")]),
+        (
+            "rollback-from-6-reverse",
+            "reverse-mirror/before/mirror at zero",
+            Bounds(records=2, faults=0),
+            "reordered",
+            [("freeze", "connect"), ("freeze", "source")],
+        ),
+        (
+            "stop-first",
+            "consumers-to-target/before/target has what groups need",
+            Bounds(records=2, faults=1, kinds=("target-retention",)),
+            "lost",
+            [("expire", "topics")],
+        ),
+    ],
+)
+def test_each_damage_is_made_with_the_faults_that_it_needs(
+    tmp_path: Path, path: str, gate: str, bounds: Bounds, measure: str, faults: list[tuple[str, str]]
+) -> None:
+    chosen = {"records": bounds.records, "faults": bounds.faults, "kinds": list(bounds.kinds), "out": tmp_path}
+    assert explore([path], without=gate, **chosen) == 1  # type: ignore[arg-type]
+    (file,) = tmp_path.glob(f"{path}-without-*.yaml")
+    scenario = parse(file.read_text(encoding="utf-8"), str(file))
+    assert scenario.expect.must_fail == (measure,)
+    assert [(fault.kind, fault.of) for fault in scenario.faults] == faults
+
+
+def test_a_fault_that_would_come_too_early_makes_no_scenario(tmp_path: Path) -> None:
+    """Producers are held twice on this path, and the fault belongs to the second hold."""
+    gate = "producers-to-source/before/reverse mirror at zero"
+    assert explore(["rollback-from-6-reverse"], records=2, faults=0, without=gate, out=tmp_path) == 1
+    assert not list(tmp_path.glob("*.yaml"))
