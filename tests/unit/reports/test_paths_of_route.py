@@ -76,11 +76,12 @@ def test_without_a_name_every_path_counts_and_that_is_a_condition(tmp_path: Path
     failing = [replace(PATHS[0], outcome="FAIL", lost=1), *PATHS[1:]]
     route = report(tmp_path / "a", failing).routes[0]
     assert (route.path, route.decision) == (None, "NO-GO")
-    risk = next(risk for risk in report(tmp_path / "b", PATHS).routes[0].risks if risk.id == "path")
+    folder = tmp_path / "b"
+    risk = next(risk for risk in report(folder, PATHS).routes[0].risks if risk.id == "path")
     assert risk.level == "condition"
     assert risk.command == (
-        """printf '%s\\n' '[routes.flights]' 'path = "in-process"' >> cutover-out/policy.toml """
-        "&& kafka-cutover report cutover-out"
+        f"""printf '%s\\n' '[routes.flights]' 'path = "in-process"' >> {folder}/policy.toml """
+        f"&& kafka-cutover report {folder}"
     )
     assert report(tmp_path / "c", failing, 'path = "in-process"\n').decision == "GO"
 
