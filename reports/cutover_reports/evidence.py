@@ -15,7 +15,7 @@ from cutover_reports.commands import Commands
 from cutover_reports.model import Risk, RollbackCard, Run, Scenario, Survival
 from cutover_reports.paths import arrives
 from cutover_reports.policy import Policy
-from cutover_reports.risk import Level, answer, likelihood, upper_bound
+from cutover_reports.risk import Level, answer, likelihood, unmeasured, upper_bound
 from cutover_reports.survival import ALWAYS
 
 #: A negative control of the catalogue that any set-up has to catch.
@@ -299,21 +299,14 @@ def stand_in(runs: Sequence[Run], scenarios: Sequence[Scenario], commands: Comma
         return []
     measured = f"{words.plural(len(on_stand_in), 'run')} of {len(used)} had a stand-in as target"
     return [
-        Risk(
-            id="stand-in",
-            title="Does AutoMQ behave differently from the stand-in?",
+        unmeasured(
+            "stand-in",
+            "Does AutoMQ behave differently from the stand-in?",
             answer=f"Not known: {measured}",
-            likelihood="unknown",
-            occurred=0,
-            runs=0,
-            at_most=None,
-            impact="unknown",
             measured=measured,
             threshold="rehearsed on AutoMQ",
-            level="condition",
             lowered_by="Rehearse on AutoMQ itself before the cutover; that run has a report of its own.",
             command=commands.on("docker"),
-            evidence=[],
         )
     ]
 
@@ -322,21 +315,14 @@ def unnamed_path(walked: Sequence[str], best: str | None, commands: Commands) ->
     """Return the condition that no path is named although several were walked."""
     measured = f"{words.plural(len(walked), 'path')} rehearsed, and none is named: {words.listed(list(walked))}"
     chosen = best or walked[0]
-    return Risk(
-        id="path",
-        title="Is it open which path the cutover takes?",
+    return unmeasured(
+        "path",
+        "Is it open which path the cutover takes?",
         answer=f"Yes, so every path counts: {measured}",
-        likelihood="unknown",
-        occurred=0,
-        runs=0,
-        at_most=None,
-        impact="unknown",
         measured=measured,
         threshold="one path, named by the plan or the policy",
-        level="condition",
         lowered_by="Name the path: its verdict is then that of the route.",
         command=commands.policy(f"routes/{commands.route}", "path", f'"{chosen}"'),
-        evidence=[],
     )
 
 

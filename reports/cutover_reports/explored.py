@@ -18,6 +18,7 @@ from cutover_reports import words
 from cutover_reports.model import Decision, PathReport, Risk, RouteReport, Run, Scenario
 from cutover_reports.model_explored import Explored, ExploredGate, ExploredPath
 from cutover_reports.paths import RESTART
+from cutover_reports.risk import unmeasured
 
 COMMAND = f"kafka-cutover scenarios explore --all --json {results.NAME}"
 PROVES = (
@@ -104,21 +105,14 @@ def _with_open(path: PathReport, rows: Sequence[ExploredPath]) -> PathReport:
 
 
 def _risk(row: ExploredPath) -> Risk:
-    return Risk(
-        id="explored",
-        title=TITLE,
+    return unmeasured(
+        "explored",
+        TITLE,
         answer=_answer(row),
-        likelihood="unknown",
-        occurred=0,
-        runs=0,
-        at_most=None,
-        impact="unknown",
         measured=row.violation,
         threshold="no violation",
-        level="condition",
         lowered_by="The last section has the sequence of events: rule it out, or correct the path, and explore again.",
         command=COMMAND,
-        evidence=[],
     )
 
 

@@ -121,6 +121,28 @@ def answer(level: Level, measured: str, *, runs: int | None = None, open_figure:
     return f"Yes, and no limit is set: {measured}" if open_figure else f"Not known: {measured}"
 
 
+def unmeasured(
+    identity: str, title: str, *, answer: str, measured: str, threshold: str, lowered_by: str, command: str
+) -> Risk:
+    """Return a risk that is a condition whatever the runs have shown: none of them is a trial of it."""
+    return Risk(
+        id=identity,
+        title=title,
+        answer=answer,
+        likelihood="unknown",
+        occurred=0,
+        runs=0,
+        at_most=None,
+        impact="unknown",
+        measured=measured,
+        threshold=threshold,
+        level="condition",
+        lowered_by=lowered_by,
+        command=command,
+        evidence=[],
+    )
+
+
 def upper_bound(occurred: int, runs: int) -> float | None:
     """Return the one-sided Clopper-Pearson upper bound of a probability seen `occurred` times in `runs` trials."""
     if runs == 0:

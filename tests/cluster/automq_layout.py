@@ -5,6 +5,8 @@ from pathlib import Path
 from cutover_harness.testbed.jars import cache_folder, classpaths
 from jgo.maven import MavenContext
 
+AUTOMQ_HOME = "CUTOVER_TEST_AUTOMQ_HOME"
+"""A variable with the folder of an unpacked AutoMQ distribution: the target of the tests is then a broker from it."""
 KAFKA = "3.9.1"
 # What `kafka-storage` reads its command line with; a testbed that formats by itself has no use for it.
 TOOL_JAR = ("net.sourceforge.argparse4j", "argparse4j", "0.7.0")

@@ -8,8 +8,9 @@ import pytest
 from cutover_harness.testbed import ProcessTestbed
 from cutover_harness.testbed.automq import AutomqOptions, AutomqTestbed
 
-AUTOMQ_HOME = "CUTOVER_TEST_AUTOMQ_HOME"
-"""A variable with the folder of an unpacked AutoMQ distribution: the target of the tests is then a broker from it."""
+from tests.cluster.automq_layout import AUTOMQ_HOME
+from tests.cluster.shop.secured_shop import PASSWORD, PASSWORD_VARIABLE, ShopTestbed, secured_shop
+from tests.cluster.shop.shop import Shop
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,3 +30,18 @@ def testbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessTestbed
         yield bed
     finally:
         bed.stop()
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    """Clusters with logins and ACLs, and the files of the users' clients."""
+    monkeypatch.setenv(PASSWORD_VARIABLE, PASSWORD)
+    with secured_shop(tmp_path, PASSWORD) as made:
+        yield made
+
+
+@pytest.fixture
+def bed(shop: Shop) -> ShopTestbed:
+    """The clusters of the shop."""
+    assert isinstance(shop.bed, ShopTestbed)
+    return shop.bed

@@ -19,15 +19,11 @@ from confluent_kafka import Consumer, Producer
 from cutover_harness import testbed as testbeds
 from cutover_harness.admin import Admin
 from cutover_harness.errors import UsageError
-from cutover_harness.processes import Process, spawn
 from cutover_harness.testbed.automq import AutomqOptions, AutomqTestbed
 from cutover_harness.testbed.automq.distribution import Distribution, read_distribution
-from cutover_harness.testbed.automq.testbed import _STORE, _await_store
-from cutover_harness.testbed.ports import Ports
-from cutover_harness.testbed.s3 import S3Store, embedded_store
 
-from tests.cluster.automq_layout import kafka_in_automq_layout
-from tests.cluster.conftest import AUTOMQ_HOME
+from tests.cluster.automq_layout import AUTOMQ_HOME, kafka_in_automq_layout
+from tests.embedded_store import client_of, started_store
 
 PROGRAM = [sys.executable, "-P", "-c", "from cutover_harness.cli import main; main()"]
 
@@ -123,16 +119,6 @@ def test_a_broker_from_a_distribution_starts_fails_and_starts_again(
     assert len(read) == 400
 
 
-def a_store(log: Path) -> tuple[Process, S3Store]:
-    """A store of one's own: the embedded one, started by somebody else."""
-    ports = Ports()
-    port = ports.take()
-    process = spawn([sys.executable, "-P", str(_STORE), str(port)], stdout=log)
-    given = embedded_store(port)
-    _await_store(process, given)
-    return process, given
-
-
 @pytest.mark.parametrize("keep", [False, True])
 def test_a_failed_format_reports_the_reason_and_leaves_nothing(home: Path, tmp_path: Path, keep: bool) -> None:
     broken = tmp_path / "automq-1.7.3_kafka-3.9.1"
@@ -140,23 +126,13 @@ def test_a_failed_format_reports_the_reason_and_leaves_nothing(home: Path, tmp_p
     for jar in (home / "libs").iterdir():
         if "argparse4j" not in jar.name:  # what the distribution's `kafka-storage` cannot do without
             (broken / "libs" / jar.name).symlink_to(jar.resolve())
-    process, given = a_store(tmp_path / "s3.log")
-    bed = AutomqTestbed(tmp_path / "bed", AutomqOptions(broken, given, keep))
-    try:
+    with started_store(tmp_path / "s3.log") as given:
+        bed = AutomqTestbed(tmp_path / "bed", AutomqOptions(broken, given, keep))
         with pytest.raises(UsageError, match="formatting the target's storage ended with 1"):
             bed.start()
         assert processes_of(bed.workdir) == []
-        client = boto3.client(
-            "s3",
-            endpoint_url=given.endpoint,
-            region_name=given.region,
-            aws_access_key_id=given.access_key,
-            aws_secret_access_key=given.secret_key,
-        )
-        assert len(client.list_buckets()["Buckets"]) == (2 if keep else 0)
+        assert len(client_of(given).list_buckets()["Buckets"]) == (2 if keep else 0)
         assert bed.describe()["s3"] == given.endpoint
-    finally:
-        process.kill()
 
 
 def test_a_rehearsal_on_it_passes_and_reports_what_the_target_is(

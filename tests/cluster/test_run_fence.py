@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import confluent_kafka
@@ -21,33 +20,18 @@ from tests.cluster.shop.fleet import Clients, Fleet
 from tests.cluster.shop.secured_shop import (
     APPS,
     MOVER,
-    PASSWORD_VARIABLE,
+    PASSWORD,
     ShopTestbed,
     login,
     rights_of_apps,
-    secured_shop,
 )
 from tests.cluster.shop.shop import Shop
 from tests.cluster.test_shop_cutover import asked, granted
 from tests.waiting import wait_until
 
-PASSWORD = "correct-horse-2c7e"
 CLIENTS = Clients("fenced", ("fenced.placed", "fenced.paid"), {"fenced.billing": 1}, {"checkout": 1})
 FENCED = f"User:{APPS}"
 DENIALS = {Denial(FENCED, topic) for topic in CLIENTS.topics}
-
-
-@pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
-    monkeypatch.setenv(PASSWORD_VARIABLE, PASSWORD)
-    with secured_shop(tmp_path, PASSWORD) as made:
-        yield made
-
-
-@pytest.fixture
-def bed(shop: Shop) -> ShopTestbed:
-    assert isinstance(shop.bed, ShopTestbed)
-    return shop.bed
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,19 +25,17 @@ from tests.cluster.shop.ledgers import Difference, Ledger, difference
 from tests.cluster.shop.secured_shop import (
     APPS,
     CONTROL,
-    PASSWORD_VARIABLE,
+    PASSWORD,
     STATUSES,
     WORKER,
     ShopTestbed,
     login,
     rights_of_apps,
-    secured_shop,
 )
 from tests.cluster.shop.shop import AT_THE_END, PATH, Shop, blackouts
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(not os.environ.get("CUTOVER_SHOWS"), reason="takes minutes: CUTOVER_SHOWS=1")
-PASSWORD = "correct-horse-9f41"
 KEY = "${file:key}"
 ORDERS = Clients(
     "orders",
@@ -54,19 +51,6 @@ STOCK = Clients(
 )
 SYSTEMS = {"systems": {each.batch: {"topics": [f"shop.{each.batch}.*"]} for each in (ORDERS, STOCK)}}
 HOOKS = {"within_s": 30, "on_stop": ["./service", "stop"], "on_start": ["./service", "start"]}
-
-
-@pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
-    monkeypatch.setenv(PASSWORD_VARIABLE, PASSWORD)
-    with secured_shop(tmp_path, PASSWORD) as made:
-        yield made
-
-
-@pytest.fixture
-def bed(shop: Shop) -> ShopTestbed:
-    assert isinstance(shop.bed, ShopTestbed)
-    return shop.bed
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -10,31 +9,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 from cutover_harness.errors import UsageError
 from cutover_harness.processes import Process, spawn
 from cutover_harness.testbed import s3
-from cutover_harness.testbed.automq.testbed import _STORE, _await_store
+from cutover_harness.testbed.automq.testbed import _await_store
 from cutover_harness.testbed.ports import Ports
 from cutover_harness.testbed.s3 import Buckets, S3Store, embedded_store
+
+from tests.embedded_store import client_of, started_store
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Store]:
-    ports = Ports()
-    port = ports.take()
-    process = spawn(
-        [sys.executable, "-P", str(_STORE), str(port)], stdout=tmp_path_factory.mktemp("s3") / "log", env=os.environ
-    )
-    try:
-        found = embedded_store(port)
-        _await_store(process, found)
+    with started_store(tmp_path_factory.mktemp("s3") / "log") as found:
         yield found
-    finally:
-        process.kill()
-        ports.release()
 
 
 @pytest.fixture
@@ -42,14 +32,7 @@ def bucket(store: S3Store) -> Iterator[tuple[Any, str]]:
     """A client and the name of a new bucket."""
     buckets = Buckets(store)
     buckets.create()
-    client = boto3.client(
-        "s3",
-        endpoint_url=store.endpoint,
-        region_name=store.region,
-        aws_access_key_id=store.access_key,
-        aws_secret_access_key=store.secret_key,
-        config=Config(s3={"addressing_style": "path"}, proxies={}),
-    )
+    client = client_of(store, config=Config(s3={"addressing_style": "path"}, proxies={}))
     yield client, buckets.data
     buckets.remove()
 

@@ -16,12 +16,13 @@ from cutover_harness.testbed.base import Progress, silent
 from cutover_harness.testbed.nodes import JvmNode
 from cutover_harness.types import ClusterName
 
-from tests.cluster.conftest import AUTOMQ_HOME
+from tests.cluster.automq_layout import AUTOMQ_HOME
 from tests.cluster.estate import ADMIN, LISTER, EstateTestbed
 from tests.cluster.shop.shop import Shop
 
 kafka: Any = typed_kafka  # its types leave these names out
 PASSWORD_VARIABLE = "ESTATE_PASSWORD"
+PASSWORD = "correct-horse-9f41"
 APPS, MOVER, WORKER = "shop-apps", "shop-mover", "shop-connect"
 """Users: the applications; kafka-cutover with MirrorMaker 2, which begins without any right; Connect's workers."""
 CONTROL, STATUSES = "shop-control", "shop-statuses"

@@ -4,12 +4,10 @@ import json
 import os
 import signal
 import socket
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from cutover_harness.errors import UsageError
 from cutover_harness.judge.dask_command import dask_command, judge_on
@@ -20,12 +18,11 @@ from cutover_harness.ledger.columns import by_stream
 from cutover_harness.ledger.format import META, SEALED
 from cutover_harness.ledger.reader import Ledgers, note_seal, read_ledgers, seal_ledgers
 from cutover_harness.ledger.sealed import checksum, write_sealed
-from cutover_harness.processes import spawn
-from cutover_harness.testbed.automq.testbed import _STORE, _await_store
-from cutover_harness.testbed.ports import Ports
-from cutover_harness.testbed.s3 import S3Store, embedded_store
+from cutover_harness.testbed.s3 import S3Store
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.embedded_store import client_of, started_store
 
 from .histories import Event, History
 from .test_against_brute_force import DRAINED, LEFT, any_history, facts, ledgers_of
@@ -156,29 +153,13 @@ def test_no_scheduler_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Store]:
-    ports = Ports()
-    port = ports.take()
-    process = spawn(
-        [sys.executable, "-P", str(_STORE), str(port)], stdout=tmp_path_factory.mktemp("s3") / "log", env=os.environ
-    )
-    try:
-        found = embedded_store(port)
-        _await_store(process, found)
+    with started_store(tmp_path_factory.mktemp("s3") / "log") as found:
         yield found
-    finally:
-        process.kill()
-        ports.release()
 
 
 def uploaded(store: S3Store, folder: Path, bucket: str) -> str:
     """Put a folder into a bucket, and return its URL with credentials."""
-    client = boto3.client(
-        "s3",
-        endpoint_url=store.endpoint,
-        region_name=store.region,
-        aws_access_key_id=store.access_key,
-        aws_secret_access_key=store.secret_key,
-    )
+    client = client_of(store)
     client.create_bucket(Bucket=bucket)
     for file in (path for path in folder.rglob("*") if path.is_file()):
         client.upload_file(str(file), bucket, f"day/{file.relative_to(folder)}")
