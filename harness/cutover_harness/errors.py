@@ -29,7 +29,7 @@ def in_one_line(error: BaseException) -> str:
 
 def refusal(error: BaseException) -> str | None:
     """Return the message for an error of a cluster, disk or network; None for any other error."""
-    kafka = sys.modules.get("confluent_kafka")  # whoever has its exception has imported it; the judge starts without it
+    kafka = sys.modules.get("confluent_kafka")  # imported if one of its exceptions exists; the judge starts without it
     if kafka is not None and isinstance(error, kafka.KafkaException):
         first = error.args[0] if error.args else error
         return f"a cluster refused or did not answer: {first.str() if hasattr(first, 'str') else first}"

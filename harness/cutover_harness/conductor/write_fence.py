@@ -43,7 +43,7 @@ class Denials:
         return self._made
 
     def read(self) -> set[Denial]:
-        """Return all denials of Write on single topics, from every host, whoever has made them."""
+        """Return all denials of Write on single topics, from every host, no matter who created them."""
         found = self._get(self._client.describe_acls(_any_denial(), request_timeout=TIMEOUT_S))
         return {Denial(each.principal, each.name) for each in found if each.host == _EVERY_HOST}
 
@@ -70,7 +70,7 @@ class Denials:
             self.read()
         except KafkaException as why:
             if why.args[0].code() in _DISABLED:
-                return "the source has no authorizer, so a fence would keep nobody out: take fence out of the batch"
+                return "the source has no authorizer, so a fence would have no effect: remove fence from the batch"
             if why.args[0].code() in _FORBIDDEN:
                 return f"the fence needs the right to alter ACLs on the source, Alter on the cluster, which {_who(own)}"
             raise

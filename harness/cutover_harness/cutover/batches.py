@@ -126,7 +126,7 @@ def hooks_of(folder: Path, command: str) -> Hooks | None:
     batch = next((each for each in plan.plan.batches if each.name == folder.absolute().name), None)
     if batch is None:
         raise UsageError(f"{run.plan}: has no batch {folder.absolute().name}: give the folder of a batch")
-    here = replace(plan, path=run.path.parent / run.plan.name)  # what it names is relative to where it was
+    here = replace(plan, path=run.path.parent / run.plan.name)  # its relative paths start at the plan's original folder
     return hooks_for(here, batch, run, Audit(run.audit, command, plan.digest))
 
 

@@ -43,7 +43,7 @@ def closes(gate: Gate, box: Box, state: RouteState) -> Gate:
 
 
 def gate(box: Box, route: RouteClients, state: RouteState, deadline_s: float) -> Gate:
-    """Return the gate before a step: nobody bypasses the route, and each client attests where it is."""
+    """Return the gate before a step: no client bypasses the route, and each one attests its location."""
 
     def absent() -> Sequence[str]:
         found = statuses(box)

@@ -31,9 +31,9 @@ FAULTS = {
     "early-writer": "a producer that is no client of the route writes to the target before the others are there",
     "stray-member": "a member of the group that is not the application reads the target",
 }
-"""Faults of the world, in words. A client that is late, or never follows, needs no fault: nothing bounds it."""
+"""Faults of the world, in words. A client that is late, or never follows, needs no fault: its delay has no limit."""
 STRANGERS = ("straggler", "early-writer")
-"""Faults that are only in the run of a plan: whoever a rehearsal does not start does not exist there."""
+"""Faults that exist only in the run of a plan: a rehearsal has no clients except those that it starts."""
 
 
 @dataclass(frozen=True)
