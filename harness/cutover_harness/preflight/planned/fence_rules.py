@@ -22,9 +22,9 @@ def no_authorizer(facts: Facts) -> Iterator[Finding]:
                 "fence-no-authorizer",
                 Severity.BLOCKER,
                 "fence",
-                "would keep nobody out: the source has no authorizer",
+                "would have no effect: the source has no authorizer",
                 RULE,
-                "take fence out of the batch",
+                "remove fence from the batch",
                 batch.name,
             )
 
