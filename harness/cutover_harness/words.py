@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher, get_close_matches
 
 
-def counted(count: int, thing: str) -> str:
-    """Return a number of things, such as `1 broker`."""
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+def counted(count: int, thing: str, several: str = "") -> str:
+    """Return a number of things, such as `1 broker`; several: the plural, if it is not formed with an s."""
+    return f"{count:,} {thing if count == 1 else several or f'{thing}s'}"
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:

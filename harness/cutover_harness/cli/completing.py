@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from typer import core
 
@@ -66,6 +66,20 @@ def batch_names(given: Given) -> Iterator[Value]:
             yield str(batch["name"]), ""
 
 
+def testbed_kinds(_given: Given) -> Iterator[Value]:
+    """Return the kinds of testbeds that the tool starts."""
+    from cutover_harness.cli.testbed_options import KINDS  # noqa: PLC0415 - as above
+
+    return ((kind, "") for kind in KINDS)
+
+
+def masked_parts(_given: Given) -> Iterator[Value]:
+    """Return what `record --mask` can mask."""
+    from cutover_harness.capture.options import MaskWhat  # noqa: PLC0415 - as above
+
+    return ((what, "") for what in get_args(MaskWhat))
+
+
 def _fixed(*values: str) -> Callable[[Given], Iterable[Value]]:
     return lambda _given: [(value, "") for value in values]
 
@@ -74,13 +88,13 @@ VALUES: dict[str, dict[str, Callable[[Given], Iterable[Value]]]] = {
     "rehearse": {
         "names": scenario_names,
         "batch": batch_names,
-        "testbed": _fixed("process", "docker", "automq"),
+        "testbed": testbed_kinds,
         "source_version": broker_versions,
     },
     "scenarios show": {"name": scenario_names},
     "scenarios validate": {"files": scenario_names},
     "scenarios explore": {"names": scenario_names, "kinds": fault_kinds, "without": step_names},
-    "record": {"mask": _fixed("values", "keys", "all")},
+    "record": {"mask": masked_parts},
     "load": {"speed": _fixed("max")},
     "run": {"yes_until": until_step, "batch": batch_names},
     "preflight": {"batch": batch_names},

@@ -42,9 +42,7 @@ def as_json(read: ReadPlan, facts: Facts, found: Checked) -> str:
 def as_text(facts: Facts, found: Checked) -> str:
     """Return the findings, and what was checked."""
     looked = [
-        counted(len(facts.scope.batches), "batch")
-        if len(facts.scope.batches) == 1
-        else f"{len(facts.scope.batches)} batches",
+        counted(len(facts.scope.batches), "batch", "batches"),
         counted(len(facts.scope.topics), "topic"),
         counted(len(facts.scope.groups), "group"),
         "statuses not named" if facts.fleet is None else counted(len(facts.fleet.clients), "shim client"),
