@@ -119,6 +119,8 @@ def test_the_source_distribution_can_be_built_and_tested(built: Path) -> None:
         "docs_site/hooks.py",
         "packaging/Dockerfile",
         "docs/index.md",
+        "scripts/mutation.py",  # `make mutation`
+        "benchmarks/__main__.py",  # `make benchmark`; mypy checks it, too
     }
     assert needed | {"README.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md", "tests/conftest.py"} <= names
 
