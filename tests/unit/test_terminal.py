@@ -6,7 +6,9 @@ import io
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cutover_harness.cli import kept
@@ -15,6 +17,7 @@ from cutover_harness.cli.completing import complete_values, items
 from cutover_harness.cli.interruption import CLEANS_UP, INTERRUPTION
 from cutover_harness.cli.progress import Progress
 from cutover_harness.colours import painted, wanted
+from cutover_harness.errors import UsageError
 from cutover_harness.rehearsal.settings import Settings
 from rich.console import Console
 from typer.main import get_command
@@ -113,6 +116,29 @@ def test_what_was_kept_is_named_with_the_command_that_prints_its_records(
         "-cp /a b.jar:/c.jar kafka.tools.DumpLogSegments --print-data-log --files target/flights-0/0000.log\n"
     )
     assert (tmp_path / "out/stop-first/testbed/dump").stat().st_mode & 0o777 == 0o700
+
+
+def refused(*_: object) -> Any:
+    raise UsageError("kafka.jar cannot be fetched")
+
+
+@pytest.mark.parametrize("classpaths", [refused, lambda *_: {("broker", "x"): [Path("/a.jar")]}])
+def test_without_its_command_what_was_kept_is_named_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, classpaths: Callable[..., Any]
+) -> None:
+    monkeypatch.setattr(kept, "classpaths", classpaths)
+    testbed = tmp_path / "stop-first" / "testbed"
+    (testbed / "dump").mkdir(parents=True)  # cannot be written, as on a full disk
+    assert kept.kept_lines(["stop-first"], Settings(tmp_path, tmp_path, "", 1, keep=True)) == [
+        f"stop-first: kept: {testbed}"
+    ]
+
+
+def test_the_command_finds_jars_of_a_cache_that_is_given_relative_to_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "classpaths", lambda *_: {("broker", "x"): [Path("cache/a.jar")]})
+    assert f" -cp {Path.cwd()}/cache/a.jar " in kept.write_dump(tmp_path).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

