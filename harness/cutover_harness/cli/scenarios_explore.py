@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -73,7 +74,8 @@ def explore(
     if bool(names) == every:
         raise UsageError("give names or files of scenarios, or --all")
     chosen = tuple(kinds) if kinds else tuple(FAULTS)
-    bounds = Bounds(partitions, records, faults, chosen, depth=depth, states=states, seconds=seconds)
+    limit = None if seconds == math.inf else seconds  # JSON has no infinity
+    bounds = Bounds(partitions, records, faults, chosen, depth=depth, states=states, seconds=limit)
     shown = Shown(result_file, out)
     found = cases(names or (), bounds)
     run = partial(each, jobs=jobs or cores(), note=_note)

@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -30,6 +30,7 @@ _PACKAGE = Path(__file__).parents[1]
 _CONDUCTOR = ("bypass_watch", "journalled_gates", "resume", "waiting")
 _EXPLORED_CODE = ("procedure/*.py", "explore/*.py", *(f"conductor/{name}.py" for name in _CONDUCTOR))
 """What a search runs: steps, gates, the world, and the conductor's reading of journals and gates."""
+_Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 
 
 class _Part(BaseModel):
@@ -54,14 +55,14 @@ class Found(_Part):
 class Bounded(_Part):
     """The bounds of a world. None: no bound. kinds: of faults."""
 
-    partitions: int
-    records: int
-    faults: int
+    partitions: _Count
+    records: _Count
+    faults: _Count
     kinds: list[str]
     kills: bool
-    depth: int | None
-    states: int | None
-    seconds: float | None
+    depth: int | None = Field(ge=0)
+    states: int | None = Field(ge=0)
+    seconds: float | None = Field(ge=0, allow_inf_nan=False)
 
 
 class GateFound(_Part):
@@ -74,7 +75,7 @@ class GateFound(_Part):
     gate: str
     prevents: Found | None
     together: bool
-    states: int = Field(ge=0)
+    states: _Count
     complete: bool
 
 
@@ -93,12 +94,12 @@ class ExploredPath(_Part):
     bounds: Bounded
     without: list[str] = Field(description="Gates that were left out.")
     searched: bool = False
-    walks: int = Field(default=0, ge=0)
-    states: int = Field(default=0, ge=0)
-    moves: int = Field(default=0, ge=0)
-    depth: int = Field(default=0, ge=0)
+    walks: _Count = 0
+    states: _Count = 0
+    moves: _Count = 0
+    depth: _Count = 0
     complete: bool = False
-    violations: int = Field(default=0, ge=0)
+    violations: _Count = 0
     violation: Found | None = None
     deadline_only: dict[str, list[str]] = Field(
         default={}, description="Gates that in some state only their deadline ends, each with a trace."
@@ -111,6 +112,8 @@ class ExploredPath(_Part):
             raise ValueError(f"{self.name}: sha256 is not that of its steps: explore the path again")
         if bool(self.violations) != (self.violation is not None):
             raise ValueError(f"{self.name}: violations: {self.violations} contradicts `violation`: explore it again")
+        if self.complete and not self.searched:
+            raise ValueError(f"{self.name}: complete contradicts searched, which is false: explore it again")
         return self
 
 
@@ -227,13 +230,13 @@ def read_explored(file: Path) -> Explored:
         raise UsageError(f"{file}: not valid JSON ({' '.join(str(why).split())}): {again}") from None
     found = raw.get("format") if isinstance(raw, dict) else None
     if type(found) is not int or found != FORMAT:
-        raise UsageError(f"{file}: format: found {found!r}, and {FORMAT} is wanted: {again}")
+        raise UsageError(f"{file}: format: found {found!r:.40}, and {FORMAT} is wanted: {again}")
     try:
-        return Explored.model_validate(raw)
+        return Explored.model_validate_json(text)  # refuses lone surrogates, which not every output can show
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise UsageError(f"{file}: {field}: {first['msg'].removeprefix('Value error, ')}: {again}") from None
+        field = ".".join(map(str, first["loc"])) + ": " if first["loc"] else ""
+        raise UsageError(f"{file}: {field}{first['msg'].removeprefix('Value error, ')}: {again}") from None
 
 
 def explored_in(folder: Path) -> Path | None:

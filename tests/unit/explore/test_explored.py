@@ -73,6 +73,13 @@ def test_necessity_has_the_path_and_the_damage_that_each_gate_prevents(tmp_path:
     assert gates["create-task/after/mirror running"].prevents is None
 
 
+def test_bounds_that_no_search_reaches_are_in_a_file_that_can_be_read(tmp_path: Path) -> None:
+    file = tmp_path / "explored.json"
+    explore(["rollback-from-1"], records=1, faults=0, seconds=float("inf"), states=10**30, jobs=1, result_file=file)
+    assert "Infinity" not in file.read_text("utf-8")
+    assert read_explored(file).paths[0].bounds.seconds is None
+
+
 def test_random_walks_are_no_search(tmp_path: Path) -> None:
     file = tmp_path / "explored.json"
     explore(["in-process"], faults=0, walks=3, result_file=file)
@@ -108,6 +115,13 @@ def test_another_path_and_another_procedure_have_another_hash(
         ("format", True, "format: found True"),
         ("product", None, "product: Input should be a valid string"),
         ("paths.0.states", -1, "paths.0.states: Input should be greater than or equal to 0"),
+        ("paths.0.states", 1 << 64, "paths.0.states: "),
+        ("paths.0.bounds.records", 1 << 63, "paths.0.bounds.records: "),
+        ("paths.0.bounds.faults", -1, "paths.0.bounds.faults: Input should be greater than or equal to 0"),
+        ("paths.0.bounds.seconds", float("nan"), "paths.0.bounds.seconds: Input should be a finite number"),
+        ("paths.0.searched", False, "rollback-from-1: complete contradicts searched"),
+        ("format", "a" * 9000, "aaa, and 1 is wanted"),
+        ("product", "\ud800", "Invalid JSON: "),
         ("paths.0.sha256", "0", "rollback-from-1: sha256 is not that of its steps"),
         ("paths.1.violations", 1, "violations: 1 contradicts `violation`"),
         ("paths.0.fleet", "all", "paths.0.fleet: Input should be 'shim'"),
@@ -123,6 +137,7 @@ def test_a_file_that_does_not_agree_is_refused(
     assert words in str(error.value)
     assert str(error.value).startswith(f"{file}: ")
     assert "\n" not in str(error.value)
+    assert len(str(error.value)) < len(str(file)) + 300
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": 1}', "[" * 100_000])
