@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cutover_harness.admin import Admin
 from cutover_harness.testbed import ProcessTestbed
 from cutover_harness.testbed.automq import AutomqOptions, AutomqTestbed
 
@@ -30,6 +31,23 @@ def testbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessTestbed
         yield bed
     finally:
         bed.stop()
+
+
+_TOPICS = pytest.StashKey[list[set[str]]]()
+_OTHERS = ("__", "mm2-")
+
+
+@pytest.fixture(autouse=True)
+def without_topics_of_a_failed_try(request: pytest.FixtureRequest) -> None:
+    """A test that is run once more finds the topics of its first beginning, else it would fail for those of its own."""
+    if "testbed" not in request.fixturenames:
+        return
+    bed: ProcessTestbed = request.getfixturevalue("testbed")
+    admins = [Admin(cluster.client_config()) for cluster in (bed.source, bed.target)]
+    now = [{topic for topic in admin.partitions() if not topic.startswith(_OTHERS)} for admin in admins]
+    for admin, topics, before in zip(admins, now, request.node.stash.setdefault(_TOPICS, now), strict=True):
+        if left := sorted(topics - before):
+            admin.delete_topics(left)
 
 
 @pytest.fixture

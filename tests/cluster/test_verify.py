@@ -17,6 +17,8 @@ from cutover_harness.admin import Admin
 from cutover_harness.conductor.journal import Journal
 from cutover_harness.mirror import ExactOffset, ExactResume
 from cutover_harness.testbed import ProcessTestbed
+from cutover_harness.verify.clusters import Logs
+from cutover_harness.verify.pieces import Sample, segments
 
 from tests.cluster.traffic import eventually, mirroring, produce, produce_transactions, wait_drained
 
@@ -295,9 +297,15 @@ def test_a_sample_says_that_it_is_one_and_finds_what_is_in_it(testbed: ProcessTe
     both(testbed, same, 1)
     for cluster in (testbed.source, testbed.target):
         write(cluster.client_config(), same, 0, rows(0, 20_000))
-    code, result = Case(testbed, folder, same).run("--sample", "5%")
-    assert (code, result["outcome"]) == (3, "unproved")
-    assert result["reasons"] == ["a sample: 1,000 of 20,000 source offsets were compared"]
+    clean, logs = Case(testbed, folder, same), Logs(0, 20_000, 20_000, 0, 20_000)
+    ends: dict[int, int] = {}
+    for seed in range(200):
+        (piece,) = segments(0, (same, 0), logs, (), None, Sample(0.05, seed))
+        ends.setdefault(piece.source_end, seed)
+    for end in (1_000, 10_000, 20_000):  # the first, a middle, and the last segment
+        code, result = clean.run("--sample", "5%", "--seed", str(ends[end]))
+        assert (code, result["outcome"]) == (3, "unproved")
+        assert result["reasons"] == ["a sample: 1,000 of 20,000 source offsets were compared"], f"up to offset {end}"
 
 
 def test_a_topic_that_the_target_lacks_is_missing_as_a_whole(testbed: ProcessTestbed, tmp_path: Path) -> None:

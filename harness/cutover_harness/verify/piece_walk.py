@@ -91,8 +91,8 @@ class PieceWalk:
         found = None if earliest is None else self._target.first_at_time(its.partition, earliest)
         if found is None or found <= its.target_begin:
             return its.target_begin
-        # The target's log reaches back farther than the source's.
-        self._skipped = 0 if its.segment else found - its.target_begin
+        # The target reaches back farther than the source. Only the first segment of a sample says something of that.
+        self._skipped = 0 if its.compare_from else found - its.target_begin
         self.walk.only_source_cut()
         return found
 

@@ -339,7 +339,7 @@ class Walk:
             ours = [each for each in ours if each.offset >= begin]
         if theirs:
             self.target_at = theirs[-1].offset + 1
-            if self.source_at < self._count_from:
+            if not self.placed or self.source_at < self._count_from:
                 theirs = []
         if self._cut_target:
             self.tally.cut(len(ours), 0)

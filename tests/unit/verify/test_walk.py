@@ -313,6 +313,10 @@ def test_context_of_a_segment_shows_its_place_and_is_not_counted() -> None:
     walk = Walk(open_end=True, cut_source=True, ahead=1_000, count_from=500)
     Driver(walk, source, target[600:1_200]).run()
     assert not walk.placed
+    # None of the context is on the target: what is before the segment there is no record that retention has removed.
+    walk = Walk(open_end=False, cut_source=True, ahead=1_000, count_from=500)
+    found = Driver(walk, log(rows)[450:700], log([*rows[:450], *rows[520:700]])[400:]).run()
+    assert found.removed_source == 0
 
 
 def test_timestamps_of_the_broker_are_not_compared() -> None:
