@@ -23,15 +23,16 @@ _JAVA_ONLY = {
 def read_properties(file: Path, env: Mapping[str, str] | None = None, *, resolve: bool = True) -> dict[str, str]:
     """Return librdkafka's properties in `file`, one `name=value` per line; `#` and `!` begin comments.
 
-    `${NAME}` stands for a variable of the environment, `${file:PATH}` for the content of a file; without `resolve` they
-    are left as they are. Raises UsageError naming file, line and remedy; messages never hold a value.
+    `${NAME}` stands for a variable of the environment, `${file:PATH}` for the content of a file, relative to the folder
+    of `file`; without `resolve` they are left as they are. Raises UsageError naming file, line and remedy; messages
+    never hold a value.
     """
     env = os.environ if env is None else env
     found: dict[str, str] = {}
     for where, name, value in property_lines(file, "properties"):
         if name in _JAVA_ONLY:
             raise UsageError(f"{where}: {name} is for Java clients; use {_JAVA_ONLY[name]}")
-        found[name] = resolved(value, where, env) if resolve else value
+        found[name] = resolved(value, where, env, file.parent) if resolve else value
     if "bootstrap.servers" not in found and "metadata.broker.list" not in found:
         raise UsageError(f"properties {file}: bootstrap.servers is missing")
     return found
@@ -53,15 +54,18 @@ def property_lines(file: Path, what: str) -> Iterator[tuple[str, str, str]]:
         yield where, name, value
 
 
-def resolved(text: str, where: str, env: Mapping[str, str]) -> str:
-    """Return the text with the values that its references stand for. Raises UsageError that begins with `where`."""
-    return _REFERENCE.sub(lambda found: _look_up(found, where, env), text)
+def resolved(text: str, where: str, env: Mapping[str, str], folder: Path = Path()) -> str:
+    """Return the text with the values that its references stand for.
+
+    folder: what the PATH of `${file:PATH}` is relative to. Raises UsageError that begins with `where`.
+    """
+    return _REFERENCE.sub(lambda found: _look_up(found, where, env, folder), text)
 
 
-def _look_up(found: re.Match[str], where: str, env: Mapping[str, str]) -> str:
+def _look_up(found: re.Match[str], where: str, env: Mapping[str, str], folder: Path) -> str:
     kind, name = found.groups()
     if kind is None:
         if name not in env:
             raise UsageError(f"{where}: the environment has no variable {name}")
         return env[name]
-    return read_text_input(Path(name), where + ":").rstrip("\r\n")
+    return read_text_input(folder / name, where + ":").rstrip("\r\n")

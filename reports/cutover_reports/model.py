@@ -64,7 +64,10 @@ class Scenario(Measured):
     title: str
     route: str
     kind: Literal["switchover", "rollback", "control"]
-    path: list[str]
+    path: list[str] = Field(
+        description="The steps that were taken; with several batches those of the first one that turned back or did "
+        "not end on the target, otherwise those of the last one."
+    )
     of_path: str | None = Field(
         description="The path that it belongs to, by its steps: the scenario of the catalogue with the same steps and "
         "no fault. None for a negative control and for a rollback without a fault, which concern several paths."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import get_args
 
 from cutover_harness.plan.load import find
@@ -51,6 +51,17 @@ def arrives(path: Sequence[str]) -> bool:
     except (ValueError, ImpossibleStepError):
         return False
     return bool(states) and states[-1].consumers == states[-1].producers == "target"
+
+
+def deciding(path: Sequence[str], paths: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the path that shows what came of a run of several batches, or `path` itself without `paths`.
+
+    paths: by batch. That is the first one that turned back, otherwise the first one that did not end on the target,
+    otherwise `path`.
+    """
+    back = (each for each in paths.values() if rollback_stage(each) is not None)
+    elsewhere = (each for each in paths.values() if not arrives(each))
+    return list(next(chain(back, elsewhere), path))
 
 
 def _turn(path: Sequence[str]) -> tuple[int, int] | None:

@@ -23,7 +23,7 @@ from cutover_reports.model import (
     TimeMark,
     Unproved,
 )
-from cutover_reports.paths import path_of, rollback_stage
+from cutover_reports.paths import deciding, path_of, rollback_stage
 from cutover_reports.reading import ScenarioFolder
 
 UNNAMED_ROUTE = "unnamed route"
@@ -41,7 +41,8 @@ def figures(scenario: ScenarioFolder, run: int, ids: set[str], not_taken: Iterab
     found = totals(judgement)
     measured: dict[str, Any] = {name: total(judgement.groups, name) for name in Measured.model_fields}
     must_fail = list(facts.expectation.must_fail)
-    back = rollback_stage(facts.path)
+    path = deciding(facts.path, facts.paths)
+    back = rollback_stage(path)
     records = _records(judgement, facts, scenario.name)
     rates = _per_hour(scenario, facts, judgement)
     return Scenario(
@@ -51,7 +52,7 @@ def figures(scenario: ScenarioFolder, run: int, ids: set[str], not_taken: Iterab
         title=facts.title or scenario.name,
         route=facts.route or UNNAMED_ROUTE,
         kind="control" if verdict.control or must_fail else "switchover" if back is None else "rollback",
-        path=facts.path,
+        path=path,
         of_path=None,  # known once all scenarios of the route are
         asked_path=scenario.path or facts.path,
         rollback_stage=back,

@@ -130,6 +130,6 @@ def _connect(read: ReadPlan, clusters: Mapping[ClusterName, Mapping[str, str]]) 
 
 def _access(read: ReadPlan, connect: Connect, at: str) -> tuple[str, ConnectAccess]:
     """Return the address of a Connect cluster of the plan, and the access to it. Raises UsageError."""
-    url = resolved(connect.url, f"plan {read.path}: {at}.url", os.environ)
+    url = resolved(connect.url, f"plan {read.path}: {at}.url", os.environ, read.path.parent)
     file = connect.properties
     return url, OPEN if file is None else read_connect_properties(read.file(file))

@@ -176,6 +176,8 @@ class Expectation(Jsonable):
 class RunFacts(Jsonable):
     """All that the conductor hands to the judge; `run.json` next to `ledger/`.
 
+    path: the steps that were taken, with several batches those of the last one. paths: those of each batch, if the run
+    has several; a batch that was never started is missing.
     groups: the topics that each group should have had.
     routes: the topics of each route, if the run has several; a producers' blackout is then that of its route's topics.
     cluster_left: the clusters that the producers finally left; records acknowledged only there may be stranded.
@@ -191,6 +193,7 @@ class RunFacts(Jsonable):
     scenario: str
     title: str = ""
     path: list[str] = field(default_factory=list)
+    paths: dict[str, list[str]] = field(default_factory=dict)
     route: str = ""
     groups: dict[str, list[str]] = field(default_factory=dict)
     started_ns: int = 0

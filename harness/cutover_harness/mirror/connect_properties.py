@@ -6,17 +6,17 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from cutover_harness.configfile import with_paths
 from cutover_harness.errors import UsageError
 from cutover_harness.mirror.connect_access import ConnectAccess
 from cutover_harness.properties_file import property_lines
-
-_FILES = ("ca", "certificate", "key", "source", "target")
 
 
 def read_connect_properties(file: Path) -> ConnectAccess:
     """Return the access in `file`, one `name=value` per line with the fields of ConnectAccess as names.
 
-    Files in it are relative to its folder. Raises UsageError naming file and line or field; messages hold no value.
+    Files in it, also those of references, are relative to its folder. Raises UsageError naming file and line or field;
+    messages hold no value.
     """
     what = "properties of Connect"
     found: dict[str, str] = {}
@@ -24,9 +24,9 @@ def read_connect_properties(file: Path) -> ConnectAccess:
         if name not in ConnectAccess.model_fields:
             known = ", ".join(ConnectAccess.model_fields)
             raise UsageError(f"{where}: no property of this name: use {known}")
-        found[name] = str(file.parent / value) if name in _FILES else value
+        found[name] = value
     try:
-        return ConnectAccess.model_validate(found)
+        return with_paths(ConnectAccess.model_validate(found), lambda path: file.parent / path)
     except ValidationError as errors:
         first = errors.errors(include_input=False, include_url=False)[0]
         field = ".".join(map(str, first["loc"]))

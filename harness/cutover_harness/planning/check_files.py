@@ -53,21 +53,21 @@ class FileCheck:
         found = list(self._resolved(at, name))
         if found or name == "-" or (self._env is None and _REFERENCE.search(name)):
             return None, found
-        path = self._folder / resolved(name, "", self._env or {})
+        path = self._folder / resolved(name, "", self._env or {}, self._folder)
         if not path.is_file():
             return None, [self._text.problem(at, f"there is no file {path}: create it, or correct the name")]
         return path, []
 
     def _resolved(self, at: At, value: str) -> Iterable[Problem]:
-        return (self._text.problem(at, why) for why in self._unresolved(value))
+        return (self._text.problem(at, why) for why in self._unresolved(value, self._folder))
 
-    def _unresolved(self, value: str) -> Iterable[str]:
-        """Return why references of a text cannot be resolved."""
+    def _unresolved(self, value: str, folder: Path) -> Iterable[str]:
+        """Return why references of a text in a file of `folder` cannot be resolved."""
         if self._env is None:
             return
         for reference in dict.fromkeys(_REFERENCE.findall(value)):
             try:
-                resolved(reference, "", self._env)
+                resolved(reference, "", self._env, folder)
             except UsageError as why:
                 yield str(why).lstrip(": ")
 
@@ -88,7 +88,7 @@ class FileCheck:
         for number, line in enumerate(lines, start=1):
             if line.strip()[:1] in ("#", "!"):
                 continue
-            for reason in self._unresolved(line):
+            for reason in self._unresolved(line, path.parent):
                 yield Problem(str(path), number, "", reason)
 
     def _policy(self, name: str) -> Iterable[Problem]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from cutover_harness.plan.yaml_tree import read_yaml
 from cutover_harness.planning.model import SECRET, PlanFile
 from cutover_harness.properties_file import resolved
 
-_FILE = re.compile(r"\$\{file:([^}]+)\}")
 MOST_BYTES = 16 << 20
 """20,000 topics by name are 1.5 MB."""
 
@@ -36,15 +34,14 @@ class ReadPlan:
 
         Raises UsageError if the environment lacks a variable.
         """
-        return self.path.parent / resolved(name, str(self.path), os.environ)
+        return self.path.parent / resolved(name, str(self.path), os.environ, self.path.parent)
 
     def secret(self, text: str) -> str:
         """Return a text with its references resolved; `${file:PATH}` is relative to the plan's folder.
 
         Raises UsageError if a variable or a file is missing.
         """
-        here = _FILE.sub(lambda found: f"${{file:{self.path.absolute().parent / found[1]}}}", text)
-        return resolved(here, str(self.path), os.environ)
+        return resolved(text, str(self.path), os.environ, self.path.parent)
 
 
 def read_plan(path: Path) -> ReadPlan:

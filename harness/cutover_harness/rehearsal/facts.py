@@ -88,6 +88,7 @@ def run_facts(evidence: Evidence, judgement: Judgement | None = None) -> RunFact
         scenario=scenario.name,
         title=scenario.title,
         path=_path(scenario, timelines),
+        paths=_paths(routes) if len(routes) > 1 else {},
         route=WHOLE if planned is None else planned.route,
         groups=_topics_of_groups(evidence),
         started_ns=evidence.started_ns,
@@ -140,6 +141,15 @@ def _path(scenario: Scenario, timelines: Sequence[Timeline]) -> list[str]:
     """Return the steps that the last batch took, or those of the scenario if no batch took any."""
     taken = [str(step) for step in timelines[-1].steps] if timelines else []
     return taken or [str(step.step) for step in scenario.path]
+
+
+def _paths(routes: Sequence[RouteEvidence]) -> dict[str, list[str]]:
+    """Return the steps that each batch took."""
+    return {
+        route.batch.name: [str(step) for step in route.timeline.steps]
+        for route in routes
+        if route.timeline is not None and route.timeline.steps
+    }
 
 
 def _topics_of_groups(evidence: Evidence) -> dict[str, list[str]]:

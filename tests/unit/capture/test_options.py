@@ -65,6 +65,25 @@ def test_properties_with_secrets_from_elsewhere(tmp_path: Path) -> None:
     }
 
 
+def test_a_file_of_a_reference_is_relative_to_the_properties(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there, elsewhere = tmp_path / "there", tmp_path / "elsewhere"
+    for folder in (there, elsewhere):
+        folder.mkdir()
+        (folder / "secret").write_text(f"of {folder.name}\n", encoding="utf-8")
+    (there / "c.properties").write_text("bootstrap.servers=h:1\nsasl.password=${file:secret}\n", encoding="utf-8")
+    for folder, file in (
+        (elsewhere, "../there/c.properties"),
+        (there, "c.properties"),
+        (tmp_path, "there/c.properties"),
+    ):
+        monkeypatch.chdir(folder)
+        assert read_properties(Path(file))["sasl.password"] == "of there"
+    (there / "secret").unlink()
+    monkeypatch.chdir(elsewhere)
+    with pytest.raises(UsageError, match=r"line 2: \.\./there/secret: cannot be read"):
+        read_properties(Path("../there/c.properties"))
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

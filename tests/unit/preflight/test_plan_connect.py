@@ -176,6 +176,21 @@ def test_what_was_rehearsed_differs_in_nothing(tmp_path: Path) -> None:
     assert {rule for rule in by_rule if rule.startswith(("rehears", "not-rehearsed"))} == set()
 
 
+def test_the_steps_of_the_batch_itself_are_compared(tmp_path: Path) -> None:
+    """A run of several batches has the last one's steps as its path, and a rehearsal may also have rolled back."""
+    for name, run in (
+        ("several", {"path": ["create-task"], "paths": {"first": PATH, "last": ["create-task"]}}),
+        ("rolled back", {"path": ["create-task", "delete-task"]}),
+    ):
+        by_rule = compared(tmp_path / name, run=run)
+        assert ("rehearsed-path" in by_rule) == (name == "rolled back")
+    there = folder(tmp_path / "both", run={"path": ["create-task", "delete-task"]}, scenarios=["first", "second"])
+    (there / "first").rename(there / "second")
+    compared(tmp_path / "both", scenarios=["first", "second"])
+    by_rule = compared(tmp_path / "both", scenarios=["second", "first"])
+    assert "rehearsed-path" not in by_rule
+
+
 def planned(**changed: Any) -> Planned:
     return replace(PLANNED, **changed)
 
@@ -273,6 +288,9 @@ def test_files_are_relative_to_the_properties(tmp_path: Path, monkeypatch: pytes
     access = read_connect_properties(file)
     assert (access.ca, access.user) == (tmp_path / "ca.pem", "mirror")
     assert access.secrets() == {"hidden-1"}
+    (tmp_path / "password").write_text("hidden-2\n")
+    file.write_text("user=mirror\npassword=${file:password}\n")
+    assert read_connect_properties(file).secrets() == {"hidden-2"}
 
 
 @pytest.mark.parametrize(

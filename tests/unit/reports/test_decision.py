@@ -29,6 +29,20 @@ ABSENT = "not rehearsed"
 NAMES = ("stop-first", "rollback-4", "rollback-6", "stop-first-connect-killed", "producers-first")
 
 
+ON_ROUTE = {"NO-GO": {"failure"}, "INCONCLUSIVE": {"skipped"}}
+"""Elements of JUnit's case of a route, by its decision."""
+
+
+def decided(report: Report) -> dict[str | None, set[str]]:
+    """Return the elements of the cases of the decisions, by route."""
+    suite = ElementTree.fromstring(junit(report)).findall("testsuite")[-1]  # noqa: S314 - we wrote it
+    assert suite.get("name") == "decision"
+    found = {case.get("name"): {child.tag for child in case} - {"system-out"} for case in suite.iter("testcase")}
+    for tag, count in (("failure", "failures"), ("skipped", "skipped")):
+        assert suite.get(count) == str(sum(tag in tags for tags in found.values()))
+    return found
+
+
 def shape(name: str, outcome: str) -> Shape:
     """Return a scenario with an outcome that its figures do not contradict."""
     caught = {"PASS": True, "FAIL": False}.get(outcome) if name == "producers-first" else None
@@ -99,9 +113,22 @@ def test_all_outputs_agree_on_every_combination(tmp_path: Path) -> None:
             assert cases[name] - {"system-out"} == expected, context
         assert suite.get("failures") == str(values.count("FAIL"))
         assert suite.get("errors") == str(values.count("INCONCLUSIVE") + values.count(ABSENT))
+        assert decided(report) == {report.routes[0].name: ON_ROUTE.get(report.decision, set())}, context
         text = markdown(report)
         assert text.startswith(f"# Cutover risk report: {report.decision}\n")
         assert all(name in text for name in outcomes)
+
+
+def test_a_limit_of_the_policy_alone_makes_junit_red_too(tmp_path: Path) -> None:
+    report, code = rehearsed(tmp_path, {"stop-first": "PASS"})
+    assert (report.decision, code) == ("GO WITH CONDITIONS", 0)
+    assert decided(report) == {report.routes[0].name: set()}
+    (tmp_path / "policy.toml").write_text("[limits]\nproducer_blackout_ms = 1\n")
+    report = build([tmp_path]).report
+    assert [scenario.outcome for scenario in report.scenarios] == ["PASS"]
+    assert report.decision == "NO-GO"
+    assert decided(report) == {report.routes[0].name: {"failure"}}
+    assert "blackout" in junit(report).partition('message="NO-GO: ')[2].partition('"')[0]
 
 
 @pytest.mark.parametrize(

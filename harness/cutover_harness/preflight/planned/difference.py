@@ -48,13 +48,14 @@ def _batch(facts: Facts, batch: ScopedBatch, runs: list[RehearsedRun], steps_of:
         why = "was rehearsed, but its path was not completed" if runs else "is not in the rehearsal"
         yield _finding("not-rehearsed", Severity.BLOCKER, "batch", why, _REPEAT, batch.name)
         return
-    run = whole[0]
+    now = steps_of(batch)
+    # A rehearsal may also have rolled the batch back, or moved it with the others.
+    run = next((each for each in whole if each.steps(batch.name) == now), whole[0])
     assert run.planned is not None  # noqa: S101 - chosen above
     yield from _topics(facts, batch, run.planned)
     yield from _groups(facts, batch, run.planned)
-    now = steps_of(batch)
-    if list(run.path) != now:
-        words = f"has steps {' > '.join(now)}, and {' > '.join(run.path)} were rehearsed"
+    if (taken := run.steps(batch.name)) != now:
+        words = f"has steps {' > '.join(now)}, and {' > '.join(taken)} were rehearsed"
         yield _finding("rehearsed-path", Severity.BLOCKER, "path", words, _REPEAT, batch.name)
     for part in run.planned.not_rehearsed:
         reason = f"(not rehearsed) leaves open {part.leaves_open}"

@@ -40,4 +40,4 @@ def read_rehearsal(folder: Path) -> Rehearsed:
 def _run(folder: Path, name: str) -> RehearsedRun:
     facts = RunFacts.load(folder / "run.json")
     whole = facts.completed and (folder / "verdict.json").is_file()
-    return RehearsedRun(name, facts.plan, facts.path, facts.testbed, whole)
+    return RehearsedRun(name, facts.plan, facts.path, facts.testbed, whole, facts.paths)

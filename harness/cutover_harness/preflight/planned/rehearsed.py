@@ -10,8 +10,9 @@ from cutover_harness.judge.planned import Planned
 
 @dataclass(frozen=True)
 class RehearsedRun:
-    """One run. path: its steps. environment: the versions of source, target and Connect, in words.
+    """One run. path: its steps; paths: those of each batch, if it has several.
 
+    environment: the versions of source, target and Connect, in words.
     whole: its path was completed, and it was judged.
     """
 
@@ -20,6 +21,11 @@ class RehearsedRun:
     path: Sequence[str]
     environment: Mapping[str, str]
     whole: bool
+    paths: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def steps(self, batch: str) -> list[str]:
+        """Return the steps that a batch took."""
+        return list(self.paths.get(batch, self.path))
 
 
 @dataclass(frozen=True)
