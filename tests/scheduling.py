@@ -36,6 +36,8 @@ LONGEST = (
 )
 """Files that take more than a minute, longest first; in another order the tests take longer, but are the same."""
 _RANK = {file: number for number, file in enumerate(LONGEST)}
+LATE = "tests/kubernetes/"
+"""Its API server may still be compiled when the tests begin."""
 
 
 def has_services(file: str) -> bool:
@@ -48,7 +50,11 @@ def choose(files: Mapping[str, int], *, compute: bool) -> str:
 
     compute: whether files without services come first, instead of last. Then long files, and many tests.
     """
-    return min(files, key=lambda file: (has_services(file) == compute, _RANK.get(file, len(_RANK)), -files[file]))
+
+    def rank(file: str) -> tuple[bool, bool, int, int]:
+        return has_services(file) == compute, file.startswith(LATE), _RANK.get(file, len(_RANK)), -files[file]
+
+    return min(files, key=rank)
 
 
 class ByKind(LoadFileScheduling):  # type: ignore[misc] # xdist has no types

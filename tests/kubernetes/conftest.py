@@ -19,18 +19,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.kubernetes)
 
 
-def absent(why: str) -> None:
-    """Skip, or fail if the environment requires the API server."""
+def build_or_skip() -> None:
+    """Skip without an API server; if the environment requires it, build it, or wait for another process that does."""
     if os.environ.get("CUTOVER_TEST_KUBERNETES") == "required":
-        pytest.fail(why)
-    pytest.skip(why)
+        apiserver.build()
+    if why := apiserver.missing():
+        pytest.skip(why)
 
 
 @pytest.fixture(scope="session")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A running API server; a test that ends it starts it again."""
-    if why := apiserver.missing():
-        absent(why)
+    build_or_skip()
     plane = ControlPlane(tmp_path_factory.mktemp("kubernetes"))
     try:
         plane.start()

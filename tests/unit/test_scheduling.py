@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.scheduling import LONGEST, ByKind, choose, has_services, scheduler
+from tests.scheduling import LATE, LONGEST, ByKind, choose, has_services, scheduler
 
 ROOT = Path(__file__).parents[2]
 SHORT, COMPUTES, FEW = "tests/docker/test_a.py", "tests/unit/test_a.py", "tests/contract/test_a.py"
-FILES = {FEW: 1, COMPUTES: 9, SHORT: 30, LONGEST[1]: 1, LONGEST[0]: 1}
+LAST = f"{LATE}test_a.py"
+FILES = {FEW: 1, COMPUTES: 9, LAST: 50, SHORT: 30, LONGEST[1]: 1, LONGEST[0]: 1}
 
 
 def test_each_long_file_is_there_and_needs_services() -> None:
@@ -28,11 +29,11 @@ def order(**kind: bool) -> list[str]:
 
 
 def test_long_files_with_services_come_first_and_computing_ones_last() -> None:
-    assert order(compute=False) == [LONGEST[0], LONGEST[1], SHORT, COMPUTES, FEW]
+    assert order(compute=False) == [LONGEST[0], LONGEST[1], SHORT, LAST, COMPUTES, FEW]
 
 
 def test_a_worker_that_computes_helps_with_the_others_at_the_end() -> None:
-    assert order(compute=True) == [COMPUTES, FEW, LONGEST[0], LONGEST[1], SHORT]
+    assert order(compute=True) == [COMPUTES, FEW, LONGEST[0], LONGEST[1], SHORT, LAST]
 
 
 class Worker:
