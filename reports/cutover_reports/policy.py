@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cutover_harness.errors import UsageError
 from cutover_harness.judge import earlier
 from cutover_harness.judge.measures import MEASURES
+from cutover_harness.plan.fields import fields_at
+from cutover_harness.words import did_you_mean
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 POLICY_NAME = "policy.toml"
@@ -192,7 +194,11 @@ def read_policy(file: Path, name: str | None = None) -> Policy:
     except ValidationError as error:
         first = error.errors()[0]
         key = _key(raw, first["loc"])
-        raise UsageError(f"{file}: {key}: {first['msg']} (found {first['input']!r}); see docs/policy.md") from None
+        says = first["msg"]
+        if first["type"] == "extra_forbidden":
+            near = did_you_mean(str(first["loc"][-1]), fields_at(Policy, first["loc"][:-1]))
+            says = f"no such field{f', {near}' if near else ''}"
+        raise UsageError(f"{file}: {key}: {says} (found {first['input']!r}); see docs/policy.md") from None
     return policy
 
 

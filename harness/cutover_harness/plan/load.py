@@ -42,7 +42,7 @@ def parse(text: str, origin: str) -> Scenario:
     try:
         return Scenario.model_validate(data)
     except ValidationError as errors:
-        raise UsageError(_placed(origin, node, first_mistake(errors))) from None
+        raise UsageError(_placed(origin, node, first_mistake(errors, Scenario))) from None
 
 
 def mistakes_in(word: str) -> list[str]:
@@ -55,7 +55,7 @@ def mistakes_in(word: str) -> list[str]:
     try:
         Scenario.model_validate(data)
     except ValidationError as errors:
-        return [_placed(origin, node, mistake_of(each)) for each in errors.errors()]
+        return [_placed(origin, node, mistake_of(each, Scenario)) for each in errors.errors()]
     return []
 
 

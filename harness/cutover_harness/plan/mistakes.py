@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from cutover_harness.faults.union import FAULTS
+from cutover_harness.plan.fields import fields_at
 from cutover_harness.words import did_you_mean
 
 _CHOICES = ("enum", "literal_error", "union_tag_invalid")
@@ -29,15 +30,15 @@ class Mistake:
         return f"{'.'.join(str(part) for part in self.at) or 'scenario'}: {self.message}"
 
 
-def first_mistake(errors: ValidationError, *, secret: Sequence[str] = ()) -> Mistake:
-    """Return the first mistake that pydantic found; the message counts the others. secret: see `mistake_of`."""
-    first = mistake_of(errors.errors()[0], secret=secret)
+def first_mistake(errors: ValidationError, model: type[BaseModel], *, secret: Sequence[str] = ()) -> Mistake:
+    """Return the first mistake that pydantic found; the message counts the others. Otherwise as `mistake_of`."""
+    first = mistake_of(errors.errors()[0], model, secret=secret)
     more = f" (and {errors.error_count() - 1} more)" if errors.error_count() > 1 else ""
     return Mistake(first.at, f"{first.message}{more}")
 
 
-def mistake_of(error: ErrorDetails, *, secret: Sequence[str] = ()) -> Mistake:
-    """Return one of the mistakes that pydantic found.
+def mistake_of(error: ErrorDetails, model: type[BaseModel], *, secret: Sequence[str] = ()) -> Mistake:
+    """Return one of the mistakes that pydantic found in a file of `model`.
 
     The values of the fields `secret` and of what is in them, and then of unknown fields, too, are not in the message.
     """
@@ -45,6 +46,10 @@ def mistake_of(error: ErrorDetails, *, secret: Sequence[str] = ()) -> Mistake:
     hidden = secret and (not set(at).isdisjoint(secret) or error["type"] == "extra_forbidden")
     shown = f", found {found!r}" if isinstance(found, str | int | float | bool) and not hidden else ""
     near = did_you_mean(str(found), _QUOTED.findall(message)) if error["type"] in _CHOICES and shown else ""
+    if error["type"] == "extra_forbidden" and at == error["loc"]:
+        known = fields_at(model, at[:-1])
+        message = "no such field"
+        near = did_you_mean(str(at[-1]), known) or (f"there are {', '.join(known)}" if known else "leave it out")
     return Mistake(at, f"{message.removeprefix('Value error, ')}{shown}{': ' if near else ''}{near}")
 
 
@@ -62,7 +67,9 @@ def _of_a_fault(error: ErrorDetails) -> tuple[tuple[int | str, ...], str, object
     if len(at) > 2 and at[2] in FAULTS:  # pydantic adds the kind, which is no key of the file
         kind, message = str(at[2]), error["msg"]
         if error["type"] == "extra_forbidden":
-            message = f"{kind} has no such field, leave it out; it has {', '.join(FAULTS[kind].model_fields)}"
+            known = FAULTS[kind].model_fields
+            near = did_you_mean(str(at[-1]), known) or f"leave it out; it has {', '.join(known)}"
+            message = f"{kind} has no such field, {near}"
         if at[3:] == ("of",) and (kinds := [k for k, fault in FAULTS.items() if error.get("input") in fault.victims()]):
             message += f"; {error.get('input')} can have {', '.join(kinds)}"
         return at[:2] + at[3:], message, error.get("input")

@@ -18,7 +18,7 @@ from cutover_harness.planning.explain import explain
 from cutover_harness.planning.keep import replanned
 from cutover_harness.planning.listing import read_listing, refuse_partial
 from cutover_harness.planning.make import Wanted, make_plan
-from cutover_harness.planning.model import ListedBy
+from cutover_harness.planning.model import ListedBy, PlanFile
 from cutover_harness.planning.output import changes, print_empty, print_kept, print_summary, write_plan
 from cutover_harness.planning.read import ReadPlan, read_plan
 from cutover_harness.planning.render import text_of
@@ -98,7 +98,7 @@ def make(
     try:
         made = make_plan(listing, listed, mapping, wanted, None if existing is None else existing.plan)
     except ValidationError as errors:  # Kafka allows any name of a group, and a person can edit an inventory
-        mistake = printable(str(first_mistake(errors)))
+        mistake = printable(str(first_mistake(errors, PlanFile)))
         raise UsageError(f"inventory {inventory}: a plan cannot contain this: {mistake}") from None
     if about is not None:
         typer.echo("\n".join(explain(made, listing, about, existing)))

@@ -78,7 +78,9 @@ def shape_of(text: PlanText, data: dict[str, Any]) -> tuple[PlanFile | None, lis
         try:
             return PlanFile.model_validate(data), list(found.values())
         except ValidationError as errors:
-            mistakes = [(each["type"], mistake_of(each, secret=SECRET)) for each in errors.errors(include_url=False)]
+            mistakes = [
+                (each["type"], mistake_of(each, PlanFile, secret=SECRET)) for each in errors.errors(include_url=False)
+            ]
         places = []
         for kind, mistake in mistakes:
             there = _existing(data, mistake.at)

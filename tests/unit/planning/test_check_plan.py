@@ -108,7 +108,7 @@ ONE: dict[str, tuple[str, str, str]] = {
     "a field that does not exist": (
         "policy: policy",
         "polcy: policy",
-        "10: polcy: Extra inputs",
+        "10: polcy: no such field",
     ),
     "a way to move that does not exist": (
         "billing: {moves: shim}",

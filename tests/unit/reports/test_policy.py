@@ -44,7 +44,7 @@ def test_a_route_overrides_only_what_it_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("[limits]\nlosst = 0\n", "limits.losst"),
+        ("[limits]\nlosst = 0\n", "limits.losst: no such field, did you mean lost?"),
         ("[limits]\nlost = -1\n", "limits.lost"),
         ('[limits]\nlost = "none"\n', "limits.lost"),
         ("[evidence]\nreversible = [7]\n", "evidence.reversible.0"),

@@ -125,7 +125,7 @@ def _scenario(
     try:
         scenario = Scenario.model_validate(data)
     except ValidationError as why:
-        raise UsageError(f"{source.origin}: {name}: {first_mistake(why)}") from None
+        raise UsageError(f"{source.origin}: {name}: {first_mistake(why, Scenario)}") from None
     planned = replace(
         source.about,
         route=parts[0].batch.name if len(parts) == 1 else WHOLE,
