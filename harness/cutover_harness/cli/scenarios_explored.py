@@ -53,8 +53,6 @@ class Shown:
         lacking = "".join(f", without {gate}" for gate in sorted(map(str, case.without)))
         self._say(f"{case.name} ({case.fleet}{lacking}): {result.states:,} states, {end}, depth {result.depth}, "
                   f"{result.seconds:.0f} s")  # fmt: skip
-        for gate in result.in_vain:
-            self._say(f"  only its deadline ends a wait for {gate}, in some states (--json has a trace)")
         self._trace(case, next(iter(case.without), None), result.violation)
 
     def walks(self, case: Case, seeds: Sequence[int]) -> None:

@@ -12,7 +12,7 @@ from cutover_harness.conductor.bypass_watch import GATE
 from cutover_harness.conductor.journalled_gates import unless
 from cutover_harness.explore import world as w
 from cutover_harness.explore.case import BYPASS, Case
-from cutover_harness.explore.views import Box, statuses
+from cutover_harness.explore.views import VERIFIED, Box, statuses
 from cutover_harness.explore.world import World
 from cutover_harness.procedure.client_status import missing
 from cutover_harness.procedure.context import RouteClients
@@ -35,6 +35,12 @@ def closing(case: Case, world: World, state: RouteState) -> str | None:
         if "target" not in places and w.EARLY in part.target:
             found.append("an early producer has written to the target, and nothing copies it to the source")
     return "; ".join(found) or None
+
+
+def can_be_accepted(case: Case, world: World, state: RouteState, gate: str) -> bool:
+    """Whether `run --accept-bypass` would open a gate: the watch, and the comparison of all records, then accept it."""
+    unknown = any(w.EARLY in part.target for part in world.parts)
+    return closing(case, world, state) is not None or (gate == VERIFIED and unknown)
 
 
 def closes(gate: Gate, box: Box, state: RouteState) -> Gate:

@@ -101,9 +101,6 @@ class ExploredPath(_Part):
     complete: bool = False
     violations: _Count = 0
     violation: Found | None = None
-    deadline_only: dict[str, list[str]] = Field(
-        default={}, description="Gates that in some state only their deadline ends, each with a trace."
-    )
     gates: list[GateFound] = []
 
     @model_validator(mode="after")
@@ -175,7 +172,6 @@ def with_result(path: ExploredPath, result: Result) -> ExploredPath:
             "moves": result.moves,
             "depth": result.depth,
             "complete": result.complete,
-            "deadline_only": {str(gate): list(each.trace) for gate, each in result.in_vain.items()},
             **_violated(result.violation),
         }
     )

@@ -47,11 +47,14 @@ class Graph:
         return reached
 
     def waits_in_vain(self, states: int) -> list[int]:
-        """Return the states in which a gate waits and only a fault, an operator or its deadline ends that."""
-        progress, missed = KINDS.index("progress"), KINDS.index("missed")
-        passes = {b for b, kind in zip(self._begins, self._kinds, strict=True) if kind == progress}
-        waits = sorted({b for b, kind in zip(self._begins, self._kinds, strict=True) if kind == missed} - passes)
-        hopes = self._backward(passes, states, ("progress", "look", "client"))
+        """Return the states in which a gate waits, and nothing that may come opens it or lets it refuse.
+
+        Only its deadline, a fault, or an operator ends that wait.
+        """
+        ends, missed = {KINDS.index("progress"), KINDS.index("refused")}, KINDS.index("missed")
+        answers = {b for b, kind in zip(self._begins, self._kinds, strict=True) if kind in ends}
+        waits = sorted({b for b, kind in zip(self._begins, self._kinds, strict=True) if kind == missed} - answers)
+        hopes = self._backward(answers, states, ("progress", "look", "client"))
         return [n for n in waits if not hopes[n]]
 
     def _backward(self, goal: Iterable[int], states: int, kinds: Sequence[str]) -> bytearray:

@@ -31,6 +31,7 @@ KINDS = {
     "phantom": "the group is delivered a record that the application has not produced",
     "both": "producers of the route write to both clusters at the same time",
     "in-vain": "clients are held although it can be seen that the path cannot be completed",
+    "waits-in-vain": "a gate waits for what can never come, so that only its deadline ends the wait",
     "unfinished": "the path is reported as completed, and a client is not where it should be",
     "journal": "the journal describes no path any more, so that nothing can be resumed or rolled back",
     "no-way-back": "from a state no sequence of events leads back to the source, or to the end of the path",
@@ -116,7 +117,8 @@ def _held(conductors: Conductors, before: World, after: World) -> Damage | None:
         was, now = before.conductors[me], after.conductors[me]
         assert was is not None and now is not None  # noqa: S101, PT018 - as `holds` has it
         # What comes between a look and the action no gate prevents, so it counts only if it was there at the first.
-        never = w.overtaken(before) or before.topic or before.mirror == w.FAILED
+        lacks = before.way == w.FORWARD and any(w.passed_over(p, saw_gap=bool(was.saw_gap)) for p in before.parts)
+        never = w.overtaken(before) or before.topic or before.mirror == w.FAILED or lacks
         if never and was.gate == conductors.first_gate(before, me):
             return Damage("in-vain", f"{step}: clients are held although the mirror can never be complete")
         acts = now.after or now.number != was.number

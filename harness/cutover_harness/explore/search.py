@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from cutover_harness.explore.bypass import can_be_accepted
 from cutover_harness.explore.case import LOCK, Case, Removed
 from cutover_harness.explore.conductor import Conductors, Move
 from cutover_harness.explore.environment import Environment
@@ -48,8 +49,6 @@ class Result:
     seconds: float = 0.0
     complete: bool = False
     violation: Violation | None = None
-    in_vain: dict[Removed, Violation] = field(default_factory=dict)
-    """Gates that wait for what can never come, so that only their deadline ends the wait; each with a trace."""
     ends: set[tuple[int, ...]] = field(default_factory=set)
     gates: tuple[Removed, ...] = ()
     closed: frozenset[Removed] = frozenset()
@@ -89,7 +88,8 @@ class Search:
     def run(self, *, waits: bool = True) -> Result:
         """Visit states until there is none left, a bound is reached, or something is violated.
 
-        `waits`: whether to look, in the end, for gates that wait for what can never come.
+        `waits`: whether to look, in the end, for gates that wait for what can never come, and for ends that only a
+        conductor that was killed or resumed reaches.
         """
         result = self._result = Result(self.case)
         began = time.monotonic()
@@ -105,8 +105,9 @@ class Search:
             at += 1
         result.complete = at >= len(self.keys) and result.violation is None
         if result.complete:
-            result.violation = self._of_graph(self.graph) or (self._of_resumed(self.graph) if waits else None)
-            result.in_vain = self._in_vain(self.graph) if waits else {}
+            result.violation = self._of_graph(self.graph)
+            if waits and result.violation is None:
+                result.violation = self._of_resumed(self.graph) or self._in_vain(self.graph)
         result.states, result.seconds = len(self.keys), time.monotonic() - began
         result.gates = tuple(self.conductors.seen)
         result.closed = frozenset(self.conductors.closed)
@@ -180,16 +181,23 @@ class Search:
         world = self.world(self.keys[at])
         return world._replace(ended=0, generation=0, journal=0, parts=tuple(sorted(world.parts)))
 
-    def _in_vain(self, graph: Graph) -> dict[Removed, Violation]:
-        """Return the gates that only their deadline ends, each with the shortest trace."""
-        found: dict[Removed, Violation] = {}
+    def _in_vain(self, graph: Graph) -> Violation | None:
+        """Return that a gate waits for what can never come, so that only its deadline ends the wait.
+
+        Not if a person can end it: a bypass closes gates until somebody accepts it with `run --accept-bypass`.
+        """
+        if self.case.lacks(LOCK):
+            return None
         for at in graph.waits_in_vain(len(self.keys)):
-            gate = self.conductors.waits_for(self.world(self.keys[at]), 0)
-            if gate is not None and gate not in found:
-                words, worlds = self.trace_to(at)
-                damage = Damage("waits-in-vain", f"only its deadline ends the wait for {gate}")
-                found[gate] = Violation(damage, (*words, damage.words), tuple(worlds))
-        return found
+            world = self.world(self.keys[at])
+            gate = self.conductors.waits_for(world, 0)
+            state = self.conductors.state_before(world, 0)
+            if gate is None or can_be_accepted(self.case, world, state, gate.gate):
+                continue
+            words, worlds = self.trace_to(at)
+            damage = Damage("waits-in-vain", f"only its deadline ends the wait for {gate}")
+            return Violation(damage, (*words, damage.words), tuple(worlds))
+        return None
 
     def walk(self, seed: int, most: int = 400) -> Violation | None:
         """Walk at random from the beginning; return the violation that it meets."""

@@ -25,6 +25,9 @@ from cutover_harness.procedure.entries import Entry, Kind
 from cutover_harness.procedure.gates import Gate, Reading
 from cutover_harness.types import Location, PartitionId
 
+VERIFIED = "verified"
+"""Name of the gate that compares all records."""
+
 
 class OvertakenError(FinalError):
     """Another writer has written the cutover file."""
@@ -93,7 +96,14 @@ class MirrorView:
         world = self.box.world
         if world.mirror == w.FAILED:
             return "the source connector's task is FAILED"
-        return self.stalled()
+        return self._passed_over() or self.stalled()
+
+    def _passed_over(self) -> str | None:
+        world = self.box.world
+        if world.way != w.FORWARD or world.topic:  # logs of a topic that was recreated cannot be compared
+            return None
+        over = any(w.passed_over(p, saw_gap=self.box.saw_gap) for p in world.parts)
+        return "the mirror has continued behind source records that the target lacks" if over else None
 
     def reverse_broken(self) -> str | None:
         return "the reverse mirror's task is FAILED" if self.box.world.mirror == w.FAILED else None
@@ -329,7 +339,7 @@ class Views:
             waits = f"{left} records of the source are not on the target, and {extra} there are none of the source"
             return Reading(open=not left and not extra, waits_for=waits)
 
-        return Gate("verified", read, BARS.deadline_s)
+        return Gate(VERIFIED, read, BARS.deadline_s)
 
 
 def statuses(box: Box) -> Mapping[str, ClientStatus]:

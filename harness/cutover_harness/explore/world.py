@@ -146,6 +146,12 @@ def missing(part: Part, *, saw_gap: bool) -> list[int]:
     return [record for record in part.source[begin:] if record not in part.target]
 
 
+def passed_over(part: Part, *, saw_gap: bool) -> list[int]:
+    """Return the source's records that the mirror has not copied and is past, without those of a gap that was seen."""
+    begin = part.source_start if saw_gap else 0
+    return [record for record in part.source[begin : part.copied] if record not in part.target]
+
+
 def overtaken(world: World) -> bool:
     """Whether retention on the source has removed what the mirror has not copied."""
     return world.mirror != NOTHING and world.way == FORWARD and any(p.source_start > p.copied for p in world.parts)

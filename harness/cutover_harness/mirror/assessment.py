@@ -38,6 +38,8 @@ class Assessment:
     _stall: Stall = field(default_factory=Stall)
     _asked: float | None = None
     _failed: str | None = None
+    _hole: str | None = None
+    """What the last look at everything found that waiting does not heal."""
 
     def lag(self) -> Lag:
         """Return the lag by the last records, plus the records that are known to be missing before them."""
@@ -72,6 +74,7 @@ class Assessment:
             running = self._running()
         except MirrorError as error:
             return False, str(error)
+        self._hole = "; ".join(found.broken) or None
         if found.broken or running or found.waits:
             return False, "; ".join([*found.broken, *running, *found.waits[:3]]) + _more(found.waits[3:])
         if moved := sorted(p for p, end in ends.items() if found.ends.get(p) != end):
@@ -89,7 +92,7 @@ class Assessment:
             self._asked = time.monotonic()
             self._note_progress(running=running)
         stalled = self.stalled() if self._stall.seconds >= self.stall_s else None
-        return "; ".join(filter(None, [self._failed, self._holes(), stalled])) or None
+        return "; ".join(filter(None, [self._failed, self._holes() or self._hole, stalled])) or None
 
     def stalled(self) -> str | None:
         """Return that nothing has been copied for some seconds, and why if that is known."""

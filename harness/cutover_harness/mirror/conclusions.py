@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from cutover_harness.mirror.comparison import Findings
+from cutover_harness.mirror.comparison import Findings, Removed
 from cutover_harness.mirror.gaps import Gap
 from cutover_harness.mirror.partition_logs import LogEnds, PartitionLogs
 from cutover_harness.types import PartitionId
@@ -57,7 +57,9 @@ def conclude(
         # In a compacted topic a later record of the key may still account for a missing one.
         (waits if pair.comparison.compacted else broken).extend(_holes(partition, pair, its))
         broken += _late(partition, pair)
-        if waiting := _waits(partition, pair, (stored or {}).get(partition, -1), its):
+        its_stored = (stored or {}).get(partition, -1)
+        broken += _unprovable(partition, pair, its_stored, its)
+        if waiting := _waits(partition, pair, its_stored, its):
             waits.append(waiting)
     for (topic, number), ends in sorted(absent.items()):
         if ends.source_end > ends.source_start:
@@ -120,6 +122,36 @@ def _late(partition: PartitionId, pair: PartitionLogs) -> list[str]:
     return [words]
 
 
+def _unprovable(partition: PartitionId, pair: PartitionLogs, stored: int, gaps: Ranges) -> list[str]:
+    """Return which records the source removed unseen, although the mirror, which copies in order, is past them.
+
+    In a compacted topic a later record of the key may still account for them.
+    """
+    if pair.comparison.compacted:
+        return []
+    return [
+        f"{_name(partition)}: source records {gone.start} to {gone.end - 1} were removed before they were compared, "
+        f"and the mirror has continued behind them with {counted(gone.copies, 'record')} in their place on the target, "
+        "so nothing can prove any more that the target has them all"
+        for gone in _unexplained(pair, gaps)
+        if _is_past(pair, stored, gone.end)
+    ]
+
+
+def _unexplained(pair: PartitionLogs, gaps: Ranges) -> Iterator[Removed]:
+    for gone in pair.comparison.findings.removed:
+        if gone.copies < gone.end - gone.start - _overlap(gone.start, gone.end, gaps):
+            yield gone
+
+
+def _is_past(pair: PartitionLogs, stored: int, end: int) -> bool:
+    """Whether the mirror has copied what follows source offset `end`, or everything before it if nothing follows."""
+    last = pair.comparison.last_source
+    if last is not None and last >= end:
+        return True
+    return pair.complete and end - 1 <= stored < pair.ends.source_end
+
+
 def _waits(partition: PartitionId, pair: PartitionLogs, stored: int, gaps: Ranges) -> str | None:
     """Return why the partition is not at zero, None if it is, holes aside."""
     if pair.replaced is not None:
@@ -154,12 +186,11 @@ def _not_proved(pair: PartitionLogs, stored: int, gaps: Ranges) -> str | None:
         return f": a transaction has been open on the source since offset {ends.stable}"
     if comparison.repeating:
         return f": the mirror repeats records and has not come back to source record {comparison.last_source}"
-    for gone in found.removed:
-        if gone.copies < gone.end - gone.start - _overlap(gone.start, gone.end, gaps):
-            return (
-                f": source records {gone.start} to {gone.end - 1} were removed before they were compared, "
-                f"and the target has {counted(gone.copies, 'record')} in their place"
-            )
+    for gone in _unexplained(pair, gaps):
+        return (
+            f": source records {gone.start} to {gone.end - 1} were removed before they were compared, "
+            f"and the target has {counted(gone.copies, 'record')} in their place"
+        )
     for first, end in found.cut[:1]:
         return f": source records {first} to {end - 1} cannot be compared: the target's log starts behind them now"
     if found.unsure > stored:

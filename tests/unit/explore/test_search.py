@@ -73,10 +73,13 @@ def test_without_a_gate_the_damage_is_found(without: Removed, name: str, bounds:
 
 
 def test_two_conductors_at_once_do_damage() -> None:
+    """As it once was: nothing kept an operator from starting a second conductor while the first one ran."""
     bounds = replace(SMALL, records=1, crashes=True)
-    result = explored("stop-first", bounds, Removed(LOCK))
-    assert result.violation is not None
-    assert "while another one runs" in " ".join(result.violation.trace)
+    assert explored("stop-first", bounds).violation is None
+    violation = explored("stop-first", bounds, Removed(LOCK)).violation
+    assert violation is not None
+    assert "while another one runs" in " ".join(violation.trace)
+    assert violation.damage.kind == "journal"
 
 
 def settles_while_the_mirror_is_down(gate: Gate, context: StepContext) -> Gate:
@@ -105,11 +108,19 @@ def looks_at_no_removed_records(gate: Gate, context: StepContext) -> Gate:
     return replace(gate, read=lambda: Reading(open=True)) if gate.name == "target has what groups need" else gate
 
 
+def waits_for_what_was_removed(gate: Gate, context: StepContext) -> Gate:
+    """The gate as it once was: it waited for records that the target's retention has removed."""
+    del context
+    if gate.name != "target has what groups need":
+        return gate
+    return replace(gate, read=lambda: replace(gate.read(), never=False))
+
+
 @pytest.mark.parametrize(
     ("substitute", "name", "kind", "damage"),
     [
+        (waits_for_what_was_removed, "stop-first", "target-retention", "waits-in-vain"),
         (settles_while_the_mirror_is_down, "stop-first", "mirror-away", "re-read"),
-        (zero_lag_is_zero, "in-process", "source-retention", "stranded"),
         (looks_at_no_removed_records, "in-process", "target-retention", "in-vain"),
     ],
 )
@@ -119,6 +130,24 @@ def test_a_defect_that_a_gate_once_had_is_found(substitute: object, name: str, k
     found = Search(replace(as_it_is, substitute=substitute)).run().violation  # type: ignore[arg-type]
     assert found is not None
     assert found.damage.kind == damage
+
+
+def test_a_mirror_that_has_passed_removed_records_was_waited_for_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it once was: retention removed a record between two looks, and *mirror at zero* waited for it to come."""
+    monkeypatch.setattr("cutover_harness.explore.world.passed_over", lambda *_args, **_options: [])
+    violation = explored("in-process", with_fault("source-retention")).violation
+    assert violation is not None
+    assert violation.damage.kind == "waits-in-vain"
+    assert violation.damage.words == "only its deadline ends the wait for producers-to-target/before/mirror at zero"
+
+
+def test_zero_lag_over_a_hole_was_taken_for_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it once was: neither a gate nor the mirror's state counted a record that is missing before later ones."""
+    monkeypatch.setattr("cutover_harness.explore.world.passed_over", lambda *_args, **_options: [])
+    old = replace(case("in-process", with_fault("source-retention")), substitute=zero_lag_is_zero)
+    violation = Search(old).run().violation
+    assert violation is not None
+    assert violation.damage.kind == "stranded"
 
 
 def test_a_bound_ends_a_search_that_is_not_complete() -> None:

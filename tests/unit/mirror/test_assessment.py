@@ -93,10 +93,18 @@ def test_a_task_that_runs_is_not_named(gates: Gates) -> None:
 
 @dataclass
 class Nothing:
-    """Neither gaps nor topics."""
+    """Neither gaps nor topics, and what Connect has stored."""
+
+    stored: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def gaps(self, *, look: bool) -> list[Any]:
         return []
+
+    def ends(self) -> dict[tuple[str, int], int]:
+        return {}
+
+    def topics(self) -> dict[str, int]:
+        return {}
 
 
 @dataclass
@@ -109,6 +117,9 @@ class Compared:
 
     def read(self, reading: Callable[..., Any]) -> Any:
         return reading({("t", 0): self.pair}, {})
+
+    def step(self) -> bool:
+        return True
 
 
 @dataclass
@@ -185,3 +196,19 @@ def test_a_comparison_by_keys_is_no_stall() -> None:
     assert Watched(pair).broken_after(31) is None
     pair.begin_by_key()
     assert Watched(pair).broken_after(31) is None
+
+
+def test_records_removed_unseen_that_connect_has_passed_close_every_gate() -> None:
+    """Only a look at everything compares Connect's offset with all that the target has; what it found stays found."""
+    comparison = Comparison()
+    comparison.source_removed(0, 3)
+    pair = PartitionLogs(comparison, LogEnds(3, 3, 3, 0, 0), 3, 0, stamped=False, source_read=3)
+    watched = Watched(pair)
+    seen = cast("Nothing", watched.assessment.estimator)
+    seen.stored = {("t", 0): 1}
+    assert watched.assessment.drained()[0] is False
+    assert watched.broken_after(1) is None, "the mirror may still copy the last one"
+    seen.stored = {("t", 0): 2}
+    assert watched.broken_after(1) is None
+    assert watched.assessment.drained()[0] is False
+    assert "the mirror has continued behind them" in (watched.broken_after(1) or "")

@@ -113,6 +113,49 @@ def test_records_removed_before_they_were_compared_are_no_zero() -> None:
     assert not told(removed, gaps=[Gap("t", 0, 0, 5)]).waits, "that gap is reported by its own gate"
 
 
+def removed_before(end: int, copies: int, later: int) -> PartitionLogs:
+    """Source offsets below `end` were removed unseen; the target has copies of some, and of `later` records after."""
+    comparison = Comparison()
+    comparison.source_removed(0, end)
+    after = [Entry(end + n, 100 + n) for n in range(later)]
+    comparison.feed_target([Entry(n, n) for n in range(copies)])
+    comparison.feed_target([Entry(copies + n, each.print) for n, each in enumerate(after)])
+    comparison.feed_source(after)
+    comparison.advance(source_ended=True)
+    ends = LogEnds(end, end + later, end + later, 0, copies + later)
+    return PartitionLogs(
+        comparison, ends, end + later, copies + later, False, source_read=end + later, target_read=copies + later
+    )
+
+
+def test_records_removed_unseen_that_the_mirror_is_past_are_broken() -> None:
+    """The mirror copies in order: what the target lacks before a later record never comes."""
+    said = told(removed_before(3, 2, 1))
+    assert said.broken == [
+        (
+            "t-0: source records 0 to 2 were removed before they were compared, and the mirror has continued behind "
+            "them with 2 records in their place on the target, so nothing can prove any more that the target has them "
+            "all"
+        )
+    ]
+    assert not told(removed_before(3, 3, 1)).broken, "all of them have copies"
+    assert not told(removed_before(3, 2, 1), gaps=[Gap("t", 0, 1, 2)]).broken, "that gap is reported by its own gate"
+    compacted = removed_before(3, 2, 1)
+    compacted.comparison.compacted = True
+    assert not told(compacted).broken
+
+
+def test_without_a_later_record_connects_offset_shows_that_the_mirror_is_past_them() -> None:
+    last = removed_before(3, 2, 0)
+    last.ends = LogEnds(3, 4, 4, 0, 2)  # the end of a transaction is an offset without a record
+    last.source_read = 4
+    assert not told(last, stored=1).broken, "it may still copy the last one"
+    assert told(last, stored=2).broken
+    assert not told(last, stored=9).broken, "an offset of an earlier topic of this name"
+    last.target_read = 1
+    assert not told(last, stored=2).broken, "not all of the target was read"
+
+
 def test_a_topic_that_the_target_lacks_is_no_zero() -> None:
     said = conclusions.conclude(
         {}, {PARTITION: LogEnds(0, 3, 3, None, None), ("empty", 0): LogEnds(0, 0, 0, None, None)}
