@@ -63,6 +63,7 @@ def conduct(config: ConductorConfig, *, back: bool = False, lease: str | None = 
             closing(config.connects(clusters[0].cluster_id, clusters[1].cluster_id)) as connect,
             bypass_watch(config, document, route, mirror).running() as bypasses,
         ):
+            mirror.fence = fence
             contexts = Contexts(
                 route=route,
                 steps=config.steps,

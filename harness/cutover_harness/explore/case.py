@@ -30,6 +30,7 @@ FAULTS = {
     "straggler": "a producer that is no client of the route writes to the source after the others have left it",
     "early-writer": "a producer that is no client of the route writes to the target before the others are there",
     "stray-member": "a member of the group that is not the application reads the target",
+    "take-over": "the conductor is suspended when it is about to write, another one takes over, and it wakes up",
 }
 """Faults of the world, in words. A client that is late, or never follows, needs no fault: its delay has no limit."""
 STRANGERS = ("straggler", "early-writer")
@@ -55,7 +56,7 @@ class Bounds:
 
 
 LOCK, GENERATION, BROKEN = "one conductor at a time", "generation of the cutover file", "mirror is not broken"
-BYPASS = "nobody bypasses the route"
+BYPASS, LEASE = "nobody bypasses the route", "lease is looked at before each write"
 """Guards that are no gates of one step."""
 
 
@@ -87,6 +88,16 @@ class Case:
     def lacks(self, guard: str) -> bool:
         """Whether this guard is left out."""
         return any(each.step is None and each.gate == guard for each in self.without)
+
+    @property
+    def takes_over(self) -> bool:
+        """Whether a conductor may be suspended, and another one take over."""
+        return "take-over" in self.bounds.kinds and self.bounds.faults > 0 and not self.lacks(LOCK)
+
+    @property
+    def counts(self) -> bool:
+        """Whether generations of the cutover file are counted: otherwise that would make equal states different."""
+        return self.lacks(LOCK) or (self.takes_over and self.lacks(LEASE))
 
     @property
     def is_exact(self) -> bool:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from cutover_harness.conductor.waiting import forgiving
-from cutover_harness.errors import FinalError, UsageError
+from cutover_harness.errors import FinalError, LeaseLostError, UsageError
 from cutover_harness.explore import bypass, memory
-from cutover_harness.explore.case import BYPASS, Case, Removed
+from cutover_harness.explore.case import BYPASS, LOCK, Case, Removed
 from cutover_harness.explore.journals import JournalReader, Journals
 from cutover_harness.explore.patience import BARS, urgent
 from cutover_harness.explore.route import route_of
@@ -23,11 +23,15 @@ from cutover_harness.plan.path import PathStep
 from cutover_harness.procedure.context import Action, StepContext
 from cutover_harness.procedure.gates import Gate, Reading
 from cutover_harness.procedure.mirror_turn import REVERSED
-from cutover_harness.procedure.names import StepName
+from cutover_harness.procedure.names import EXACT_OFFSETS, PROGRESS, StepName
 from cutover_harness.procedure.state import RouteState
 from cutover_harness.procedure.step import Step
 from cutover_harness.procedure.steps import step_of
 
+REPEATS = 99
+"""The gate of a conductor that is at a step's action, whatever its gates."""
+_WRITE = (EXACT_OFFSETS, PROGRESS)
+"""Gates of which a look may set offsets."""
 APPS = "apps of the rehearsal were stopped or started"
 
 
@@ -67,6 +71,9 @@ class Conductors:
         """Return what a running conductor may do next."""
         pc = world.conductors[me]
         assert pc is not None  # noqa: S101 - the caller asks only for those that run
+        if pc.asleep >= 0:
+            yield from self._wakes(world, me, pc)
+            return
         self._enter(world, me, pc)
         planned = self._planned(pc.number)
         step, context = step_of(planned.step), self._context(pc, planned)
@@ -79,6 +86,55 @@ class Conductors:
             yield from self._go_on(pc, "")
         else:
             yield from self._read(pc, step, planned, context, unit)
+
+    def _wakes(self, world: World, me: int, pc: Pc) -> Iterator[Move]:
+        """Return what a conductor does that was suspended and taken over: its write, by its own copy of the journal.
+
+        It is refused, as the lease is lost. Without that check it is done, and nothing more: the conductor ends then.
+        """
+        self._enter(world._replace(journal=pc.asleep), me, pc)
+        box = self._box
+        planned = self._planned(pc.number)
+        step, context = step_of(planned.step), self._context(pc, planned)
+        units = self._units(step, context, planned, pc)
+        unit = units[pc.gate] if pc.gate < len(units) else None
+        name = step.name if unit is None else unit.name
+        words = f"the suspended conductor wakes up at {step.name}: {name}"
+        gone = _with(world, me, None)
+        try:
+            if isinstance(unit, Gate):
+                memory.recall(memory.objects_of(unit), ())
+                unit.read()
+            else:
+                box.fence(lost=True)
+                step.do(context) if unit is None else unit.do()
+        except FinalError as why:
+            yield Move(f"{words} is refused: {why}", gone, "refused")
+            return
+        except UsageError:
+            return  # it repeats that
+        wrote = _with(box.world._replace(journal=world.journal), me, None)
+        yield Move(f"{words} is done, although it was taken over", wrote, "fault")
+
+    def _taken_over(self, world: World, pc: Pc, words: str, *, looks: bool = False) -> Iterator[Move]:
+        """Return that a conductor is suspended when it is about to write, and taken over before it wakes up.
+
+        world: before the write. Whoever takes over has a copy of the journal. looks: whether it writes only if a gate's
+        look finds something. Otherwise the write is refused whatever others do in between, so it is refused now.
+        """
+        if not self.case.takes_over or not world.faults or world.conductors[-1] is not None:
+            return
+        words = f"{words}; the conductor is suspended before it writes, and taken over"
+        try:
+            if not looks:
+                self._box.fence(lost=True)
+        except LeaseLostError as why:
+            ended = world._replace(conductors=(None,) * len(world.conductors), faults=world.faults - 1)
+            yield Move(f"{words}; when it wakes up, this is refused: {why}", ended, "crash")
+            return
+        asleep = pc._replace(memory=(), generation=self._box.knows, asleep=world.journal)
+        conductors = (*(None for _ in world.conductors[1:]), asleep)
+        yield Move(words, world._replace(conductors=conductors, faults=world.faults - 1), "crash")
 
     def start(self, world: World, me: int, *, back: bool) -> World | None:
         """Return the state after a conductor has started, `back` to the source or along the path; None if it is over.
@@ -149,6 +205,7 @@ class Conductors:
         box.world, box.me = world, me
         box.saw_gap = bool(pc and pc.saw_gap)
         box.knows = pc.generation if pc else world.generation
+        box.lost = bool(pc and pc.asleep >= 0)
 
     def _planned(self, number: int) -> PathStep:
         if number < len(self.case.path):
@@ -224,6 +281,8 @@ class Conductors:
     def _read(self, pc: Pc, step: Step, planned: PathStep, context: StepContext, gate: Gate) -> Iterator[Move]:
         box, before_reading = self._box, self._box.world
         name, words = self._name(gate, step, pc), f"{step.name}: gate '{gate.name}'"
+        if gate.name in _WRITE:
+            yield from self._taken_over(before_reading, pc, f"{words} is being read", looks=True)
         gate = self._as_read(gate, pc, planned, context)
         objects = memory.objects_of(gate)
         memory.recall(objects, pc.memory)
@@ -279,10 +338,13 @@ class Conductors:
         step, context = step_of(planned.step), self._context(pc, planned)
         units = self._units(step, context, planned, pc)
         while pc.gate < len(units) and isinstance(action := units[pc.gate], Action):
+            before_it = box.world
             try:
                 action.do()
             except UsageError:
                 break  # repeated until the cluster or Connect answers
+            if box.world._replace(journal=0) != before_it._replace(journal=0):
+                yield from self._taken_over(before_it, pc, f"{step.name}: {action.name} is begun")
             pc = pc._replace(gate=pc.gate + 1, memory=(), saw_gap=int(box.saw_gap))
             words = f"{words}; {action.name}" if words else f"{step.name}: {action.name}"
         if pc.gate < len(units):
@@ -303,13 +365,14 @@ class Conductors:
         if self.case.bounds.crashes:
             died = self._stopped(box.world, box.me)
             yield Move(f"{said}{step.name} is begun in the journal, and the conductor dies", died, "crash")
+        yield from self._taken_over(box.world, pc._replace(gate=REPEATS), f"{said}{step.name} is begun")
         try:
             step.do(context)
         except FinalError as why:
             yield Move(f"{said}the conductor stops: {why}", self._stopped(box.world, box.me), "refused")
             return
         except UsageError:
-            waits = pc._replace(gate=99)  # the action is repeated until the cluster or Connect answers
+            waits = pc._replace(gate=REPEATS)  # the action is repeated until the cluster or Connect answers
             yield Move(f"{said}{step.name} is begun", _with(box.world, box.me, waits))
             return
         done = pc._replace(after=1, gate=0, memory=(), generation=box.knows)
@@ -325,7 +388,7 @@ class Conductors:
         box = self._box
         stands = self._read_journal(box.world.journal)
         left = stands.left
-        if len(box.world.conductors) > 1 and number >= 0:  # each of two follows the list that it made when it started
+        if self.case.lacks(LOCK) and number >= 0:  # each of two follows the list that it made when it started
             plan = enumerate(stands.back or (), len(self.case.path)) if back else enumerate(self.case.path)
             left = [(n, step) for n, step in plan if n > number]
         if not left:
@@ -339,7 +402,7 @@ class Conductors:
         if step.name == StepName.OVERLAP_CONSUMERS:  # as the conductor looks whether it has asked for new members
             effect = effect and any(part.over for part in box.world.parts)
         if effect:
-            pc = pc._replace(gate=99)  # as the gates before it can prevent nothing any more
+            pc = pc._replace(gate=REPEATS)  # as the gates before it can prevent nothing any more
         return _with(box.world, me, pc)
 
     def _stopped(self, world: World, me: int) -> World:

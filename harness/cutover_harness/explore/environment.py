@@ -101,11 +101,11 @@ class Environment:
 
     def _asked(self, world: World) -> set[StepName | None]:
         """Return the steps that conductors have begun and wait for."""
-        return {self.conductors.step_name(world, me) for me, pc in enumerate(world.conductors) if pc and pc.after}
+        return {self.conductors.step_name(world, me) for me in w.running(world) if world.conductors[me].after}  # type: ignore[union-attr]
 
     def operator(self, world: World) -> Iterator[Move]:
         """Return what an operator may do next, and kills."""
-        running = [n for n, pc in enumerate(world.conductors) if pc is not None]
+        running = w.running(world)
         if not world.ended and (not running or self.case.lacks(LOCK)):
             for me in [n for n, pc in enumerate(world.conductors) if pc is None][:1]:
                 second = ", while another one runs" if running else ""

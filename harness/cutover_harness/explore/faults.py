@@ -129,4 +129,4 @@ def _pending(world: World, part: Part) -> bool:
 
 def _waits_to_move(world: World) -> bool:
     """Whether a gate has just looked for members on the target: what comes between look and action no gate prevents."""
-    return any(pc is not None and not pc.after and pc.gate for pc in world.conductors)
+    return any(pc is not None and pc.asleep < 0 and not pc.after and pc.gate for pc in world.conductors)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from cutover_harness.explore import world as w
 from cutover_harness.explore.case import Case
-from cutover_harness.explore.conductor import Conductors
+from cutover_harness.explore.conductor import REPEATS, Conductors
 from cutover_harness.explore.environment import read_source, read_target
 from cutover_harness.explore.world import Part, World
 from cutover_harness.procedure.names import StepName
@@ -33,6 +33,7 @@ KINDS = {
     "in-vain": "clients are held although it can be seen that the path cannot be completed",
     "waits-in-vain": "a gate waits for what can never come, so that only its deadline ends the wait",
     "unfinished": "the path is reported as completed, and a client is not where it should be",
+    "left": "a conductor that was taken over leaves behind what no conductor removes",
     "journal": "the journal describes no path any more, so that nothing can be resumed or rolled back",
     "no-way-back": "from a state no sequence of events leads back to the source, or to the end of the path",
     "resumed": "a conductor that was resumed ends in a state in which no undisturbed one ends",
@@ -55,6 +56,8 @@ def of_move(case: Case, conductors: Conductors, before: World, after: World) -> 
             return found
     if before.conductors != after.conductors and (found := _held(conductors, before, after)):
         return found
+    if before.ended and after.mirror not in (w.NOTHING, before.mirror):
+        return Damage("left", "the path has ended, and a mirror is created that no conductor deletes")
     if after.ended and not before.ended:
         return _unfinished(case, after) or next(_at_the_end(conductors, after), None)
     return None
@@ -98,7 +101,7 @@ def holds(conductors: Conductors, before: World, after: World) -> Iterator[tuple
     It looks at nothing but conductors and journal.
     """
     for me, (was, now) in enumerate(zip(before.conductors, after.conductors, strict=True)):
-        if was is None or now is None or was.after or was.gate == 99 or was.back:
+        if was is None or now is None or was.asleep >= 0 or was.after or was.gate == REPEATS or was.back:
             continue
         if (now.number, now.after, now.gate) == (was.number, 0, was.gate):
             continue

@@ -6,11 +6,11 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from cutover_harness.errors import UsageError
-from cutover_harness.explore.case import BROKEN, BYPASS, GENERATION, LOCK, STRANGERS, Bounds, Case, Removed
+from cutover_harness.explore.case import BROKEN, BYPASS, GENERATION, LEASE, LOCK, STRANGERS, Bounds, Case, Removed
 from cutover_harness.explore.invariants import of_move
 from cutover_harness.explore.search import Result, Search, Violation
 
-GUARDS = (LOCK, GENERATION, BROKEN, BYPASS)
+GUARDS = (LOCK, LEASE, GENERATION, BROKEN, BYPASS)
 BOUNDS = (
     Bounds(records=2, faults=0, kinds=(), crashes=False),
     Bounds(partitions=2, records=1, faults=0, kinds=(), crashes=False),

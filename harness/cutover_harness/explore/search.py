@@ -68,7 +68,7 @@ class Search:
     def first(self) -> World:
         """Return the state in which everything begins: nothing is produced, and a conductor is about to start."""
         bounds = self.case.bounds
-        two = self.case.lacks("one conductor at a time")
+        two = self.case.lacks(LOCK) or self.case.takes_over
         return World(
             parts=tuple(Part() for _ in range(bounds.partitions)),
             faults=bounds.faults,
@@ -77,11 +77,11 @@ class Search:
 
     def after(self, world: World) -> Iterator[Move]:
         """Return all moves from a state."""
-        if world.ended:
-            return
         for me, pc in enumerate(world.conductors):
             if pc is not None:
                 yield from self.conductors.moves(world, me)
+        if world.ended:
+            return
         yield from self.environment.operator(world)
         yield from self.environment.clients(world)
 
@@ -163,7 +163,12 @@ class Search:
         undisturbed = graph.undisturbed(len(self.keys))
         ends = [n for n, key in enumerate(self.keys) if self.successors.ended(key)]
         allowed = {self._end_of(n) for n in ends if undisturbed[n]}
-        at = next((n for n in ends if not self._has_strangers(n) and self._end_of(n) not in allowed), None)
+
+        def is_allowed(end: World) -> bool:
+            """Whether an undisturbed conductor ends there, after no more faults."""
+            return any(end._replace(faults=left) in allowed for left in range(end.faults, self.case.bounds.faults + 1))
+
+        at = next((n for n in ends if not self._has_strangers(n) and not is_allowed(self._end_of(n))), None)
         if at is None:
             return None
         words, worlds = self.trace_to(at)
@@ -179,7 +184,7 @@ class Search:
     def _end_of(self, at: int) -> World:
         """Return the end of a path as it is compared: clients, offsets, logs and document, without the way there."""
         world = self.world(self.keys[at])
-        return world._replace(ended=0, generation=0, journal=0, parts=tuple(sorted(world.parts)))
+        return world._replace(ended=0, generation=0, journal=0, conductors=(), parts=tuple(sorted(world.parts)))
 
     def _in_vain(self, graph: Graph) -> Violation | None:
         """Return that a gate waits for what can never come, so that only its deadline ends the wait.

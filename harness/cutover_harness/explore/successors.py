@@ -67,14 +67,14 @@ class Successors:
         numbers, shift = self.numbers, self.numbers.parts_shift
         number = key >> BITS & MASK
         others: World = numbers.value(number)
-        if others.ended:
-            return
         bits, low = key >> shift, key & self._pcs_mask | key & MASK
         standing = self._standings.get(low)
         if standing is None:
             standing = self._standings[low] = self._standing(numbers.world(key))
         original = (*numbers.parts_of(bits), others)
         for who, answers in standing.answers:
+            if others.ended and who < 0:
+                return  # only what sleeps can still do something
             for reaction in answers.find(original, partial(self._react, key, who), self._recorder):
                 following = self._apply(reaction, key, number)
                 damages = reaction.looks and self._damages(key, following)

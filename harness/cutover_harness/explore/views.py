@@ -11,9 +11,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cutover_harness.errors import FinalError, UsageError
+from cutover_harness.errors import FinalError, LeaseLostError, UsageError
 from cutover_harness.explore import world as w
-from cutover_harness.explore.case import BROKEN, GENERATION, Case
+from cutover_harness.explore.case import BROKEN, GENERATION, LEASE, Case
 from cutover_harness.explore.journals import Journals
 from cutover_harness.explore.patience import BARS
 from cutover_harness.explore.route import GROUP, LOCATIONS, ROUTE, TOPIC, Locations
@@ -44,6 +44,13 @@ class Box:
     saw_gap: bool = False
     knows: int = 0
     """The generation that this conductor wrote or read last."""
+    lost: bool = False
+    """Whether another conductor has taken over from this one."""
+
+    def fence(self, *, lost: bool = False) -> None:
+        """Raise LeaseLostError if this conductor was taken over: it looks before each write."""
+        if (lost or self.lost) and not self.case.lacks(LEASE):
+            raise LeaseLostError("it was taken over, and has written nothing since")
 
     def set(self, **fields: Any) -> None:
         """Change fields of the world."""
@@ -173,6 +180,7 @@ class MirrorView:
         wanted = [p for p in parts if p.committed >= 0]
         if waiting := sum(w.exact(p) is None for p in wanted):
             return waiting
+        self.box.fence()
         if w.active_on_target(self.box.world):
             raise UsageError("the group has members on the target: stop them")
         self.box.each_part(
@@ -194,7 +202,8 @@ class MirrorView:
 
     def cut(self) -> Mapping[PartitionId, int]:
         self.box.answers(w.TARGET_AWAY)
-        self.box.set(way=w.CUT)
+        if self.box.world.way == w.FORWARD:
+            self.box.set(way=w.CUT)
         return {(TOPIC, n): len(p.target) for n, p in enumerate(self.box.world.parts)}
 
     def reverse(self, cut: Mapping[PartitionId, int]) -> None:
@@ -278,6 +287,7 @@ class CutoverFileView:
         )
         if wanted == (world.producers, world.consumers):
             return self.generation
+        self.box.fence()
         if self.box.knows != world.generation and not self.box.case.lacks(GENERATION):
             raise OvertakenError("another writer has written the cutover file")
         moved = {}
@@ -289,8 +299,7 @@ class CutoverFileView:
                 changed = changed._replace(member_fresh=0)
             moved[n] = changed
         self.box.each_part(moved)
-        # Counted only if two conductors can run: otherwise it would make equal states different.
-        counted = world.generation + (len(world.conductors) > 1)
+        counted = world.generation + self.box.case.counts
         self.box.set(producers=wanted[0], consumers=wanted[1], generation=counted)
         self.box.knows = counted
         return self.generation

@@ -61,6 +61,7 @@ class Pc(NamedTuple):
 
     done_here: number of the last step that this process did itself, -1 if none. back: whether it is on the way back.
     saw_gap: whether its mirror has seen that retention overtook the mirror. generation: the one that it wrote or read.
+    asleep: its copy of the journal if it was suspended when it was about to write, and taken over; -1 if it runs.
     """
 
     number: int
@@ -71,6 +72,7 @@ class Pc(NamedTuple):
     back: int
     saw_gap: int
     generation: int
+    asleep: int = -1
 
 
 class World(NamedTuple):
@@ -90,6 +92,11 @@ class World(NamedTuple):
     journal: int = 0
     conductors: tuple[Pc | None, ...] = (None,)
     ended: int = 0
+
+
+def running(world: World) -> list[int]:
+    """Return the positions of the conductors that run."""
+    return [me for me, pc in enumerate(world.conductors) if pc is not None and pc.asleep < 0]
 
 
 def first(log: tuple[int, ...], record: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cutover_harness.mirror import health
 from cutover_harness.mirror.connect_rest import Connect
@@ -30,6 +30,8 @@ class Mirror(OneWayMirror):
         super().__init__(spec, forward_configs)
         self._reverse_connect = Connect(spec.reverse.connect_url, access=spec.access)
         self._target_topics = TargetTopics(self.source, self.target)
+        self.fence: Callable[[], object] = lambda: None
+        """Called before a look writes something (offsets, new topics); raises if somebody else conducts the batch."""
         self._notes: list[str] = []
         self._follows = False
         self._followed_at = 0.0
@@ -143,6 +145,7 @@ class Mirror(OneWayMirror):
         if not self._follows or time.monotonic() - self._followed_at < _FOLLOW_S:
             return
         topics = self._lag.topics()
+        self.fence()
         if self._target_topics.follow(topics):
             before = self.connectors.configs
             self.tune(topics, self._target_topics.unknown)

@@ -56,7 +56,9 @@ class TwoWayMirror(Mirror):
                 False,
                 f"{len(waiting)} of {counted(len(rows), 'partition')} wait for the mirror: {_reason(waiting[0])}",
             )
+        self.fence()
         self.stop_translating()  # otherwise its own, earlier translation could overwrite ours
+        self.fence()  # stopping it takes seconds
         self._exact.apply(group, rows)
         self._resumes[group] = rows
         unproved = [row for row in rows if not row.proved]
@@ -80,6 +82,7 @@ class TwoWayMirror(Mirror):
         wanted = set(partitions)
         rows = self._exact.compute(group, {topic for topic, _ in wanted}, self.offset_syncs())
         rows = [row for row in rows if (row.topic, row.partition) in wanted]
+        self.fence()
         self._exact.apply(group, rows)
         unproved = [row for row in rows if not row.proved]
         return f"{len(unproved)} of {len(rows)} not proved: {_reason(unproved[0])}" if unproved else None

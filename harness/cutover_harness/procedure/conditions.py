@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from cutover_harness.procedure.client_status import ClientStatus, StatusWatch, joined_later, missing
 from cutover_harness.procedure.gates import Gate, Reading, seldom
-from cutover_harness.procedure.names import EXACT_OFFSETS, LAG_UNDER_BAR
+from cutover_harness.procedure.names import EXACT_OFFSETS, LAG_UNDER_BAR, PROGRESS
 from cutover_harness.procedure.protocols import ClusterLike, MirrorLike
 from cutover_harness.procedure.settling import Settling
 from cutover_harness.procedure.target_state import skipping
@@ -178,7 +178,7 @@ class Conditions:
             reading = settling.read()
             return (skipping(self.mirror, groups, held=True) if reading.open else None) or reading
 
-        return self.unless_broken(Gate("group progress synchronised", read, wait_s, waits_only=True))
+        return self.unless_broken(Gate(PROGRESS, read, wait_s, waits_only=True))
 
     def unless_broken(self, gate: Gate) -> Gate:
         """Return `gate`, closed for good as soon as the mirror is broken."""

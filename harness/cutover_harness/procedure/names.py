@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 EXACT_OFFSETS = "exact offsets proved"
+PROGRESS = "group progress synchronised"
 LAG_UNDER_BAR = "mirror lag under the bar"
 """Gates whose evidence is read from journals, also from those of earlier versions."""
 
