@@ -7,21 +7,22 @@ has to be left between any two of its actions. `replay` compares it with journal
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 from cutover_harness.conductor.waiting import forgiving
 from cutover_harness.errors import FinalError, LeaseLostError, UsageError
 from cutover_harness.explore import bypass, memory
+from cutover_harness.explore.apps import APPS, apps
 from cutover_harness.explore.case import BYPASS, LOCK, Case, Removed
 from cutover_harness.explore.journals import JournalReader, Journals
+from cutover_harness.explore.moves import Move, effect_of, with_conductor
 from cutover_harness.explore.patience import BARS, urgent
 from cutover_harness.explore.route import route_of
 from cutover_harness.explore.views import Box, Views
-from cutover_harness.explore.world import Part, Pc, World
+from cutover_harness.explore.world import Pc, World
 from cutover_harness.plan.path import PathStep
 from cutover_harness.procedure.context import Action, StepContext
-from cutover_harness.procedure.gates import Gate, Reading
+from cutover_harness.procedure.gates import Gate
 from cutover_harness.procedure.mirror_turn import REVERSED
 from cutover_harness.procedure.names import EXACT_OFFSETS, PROGRESS, StepName
 from cutover_harness.procedure.state import RouteState
@@ -32,19 +33,6 @@ REPEATS = 99
 """The gate of a conductor that is at a step's action, whatever its gates."""
 _WRITE = (EXACT_OFFSETS, PROGRESS)
 """Gates of which a look may set offsets."""
-APPS = "apps of the rehearsal were stopped or started"
-
-
-@dataclass(frozen=True)
-class Move:
-    """Something that a conductor may do next: in words, and the state that it leads to.
-
-    kind: progress, look (a gate was read and stays closed), missed, waits (a deadline that is over), refused.
-    """
-
-    words: str
-    world: World
-    kind: str = "progress"
 
 
 class Conductors:
@@ -100,7 +88,7 @@ class Conductors:
         unit = units[pc.gate] if pc.gate < len(units) else None
         name = step.name if unit is None else unit.name
         words = f"the suspended conductor wakes up at {step.name}: {name}"
-        gone = _with(world, me, None)
+        gone = with_conductor(world, me, None)
         try:
             if isinstance(unit, Gate):
                 memory.recall(memory.objects_of(unit), ())
@@ -113,7 +101,7 @@ class Conductors:
             return
         except UsageError:
             return  # it repeats that
-        wrote = _with(box.world._replace(journal=world.journal), me, None)
+        wrote = with_conductor(box.world._replace(journal=world.journal), me, None)
         yield Move(f"{words} is done, although it was taken over", wrote, "fault")
 
     def _taken_over(self, world: World, pc: Pc, words: str, *, looks: bool = False) -> Iterator[Move]:
@@ -241,7 +229,7 @@ class Conductors:
         if not pc.after:
             units = [*self._watched(pc, context), *step.before(context)] if planned.safety else []
         else:
-            units = [*step.before_commands(context), *self._apps(step), *step.gates_after(context)]
+            units = [*step.before_commands(context), *apps(self.case, self._box, step), *step.gates_after(context)]
         kept: list[Gate | Action] = []
         for unit in units:
             if isinstance(unit, Gate):
@@ -262,21 +250,6 @@ class Conductors:
 
     def _name(self, gate: Gate, step: Step, pc: Pc) -> Removed:
         return Removed(gate.name, step.name, bool(pc.after))
-
-    def _apps(self, step: Step) -> list[Gate | Action]:
-        """Return the wait for apps that the rehearsal stops and starts as the step itself."""
-        if self.case.fleet != "restart" or not step.moves_apps:
-            return []
-
-        def read() -> Reading:
-            new = int(step.name == StepName.OVERLAP_CONSUMERS)
-            late = sum(
-                not p.producer_fresh if step.moves == "producers" else not p.member_fresh or p.over != new
-                for p in self._box.world.parts
-            )
-            return Reading(open=not late, waits_for=f"{late} apps")
-
-        return [Gate(APPS, read, BARS.deadline_s)]
 
     def _read(self, pc: Pc, step: Step, planned: PathStep, context: StepContext, gate: Gate) -> Iterator[Move]:
         box, before_reading = self._box, self._box.world
@@ -300,11 +273,11 @@ class Conductors:
             yield Move(f"{words} refuses: {reading.waits_for}", stopped, "refused")
             return
         seen = pc._replace(memory=memory.remember(objects), saw_gap=int(box.saw_gap))
-        looked = _with(box.world, box.me, seen)
+        looked = with_conductor(box.world, box.me, seen)
         if looked != before_reading:
             yield Move(f"{words} is read, and stays closed: {reading.waits_for}", looked, "look")
         rests = not urgent(self.case, box.world)
-        later = _with(box.world, box.me, seen._replace(memory=memory.aged(seen.memory)))
+        later = with_conductor(box.world, box.me, seen._replace(memory=memory.aged(seen.memory)))
         if rests and later not in (looked, before_reading):
             yield Move(f"a long time passes at gate '{gate.name}' of {step.name}", later, "look")
         if not (gate.waits_only and reading.enough):
@@ -348,7 +321,7 @@ class Conductors:
             pc = pc._replace(gate=pc.gate + 1, memory=(), saw_gap=int(box.saw_gap))
             words = f"{words}; {action.name}" if words else f"{step.name}: {action.name}"
         if pc.gate < len(units):
-            yield Move(words, _with(box.world, box.me, pc))
+            yield Move(words, with_conductor(box.world, box.me, pc))
         else:
             yield from self._act(pc, step, context, words)
 
@@ -373,13 +346,13 @@ class Conductors:
             return
         except UsageError:
             waits = pc._replace(gate=REPEATS)  # the action is repeated until the cluster or Connect answers
-            yield Move(f"{said}{step.name} is begun", _with(box.world, box.me, waits))
+            yield Move(f"{said}{step.name} is begun", with_conductor(box.world, box.me, waits))
             return
         done = pc._replace(after=1, gate=0, memory=(), generation=box.knows)
-        effects = f"{said}{step.name} is done{_effect(step)}"
+        effects = f"{said}{step.name} is done{effect_of(step)}"
         after = self._units(step, self._context(done, self._planned(pc.number)), self._planned(pc.number), done)
         if after:
-            yield Move(effects, _with(box.world, box.me, done))
+            yield Move(effects, with_conductor(box.world, box.me, done))
         else:
             yield from self._act(done, step, self._context(done, self._planned(pc.number)), effects)
 
@@ -393,7 +366,7 @@ class Conductors:
             left = [(n, step) for n, step in plan if n > number]
         if not left:
             self._journal.write("end", len(self.case.path), "turned back" if back else "completed")
-            return _with(box.world._replace(ended=2 if back else 1), me, None)
+            return with_conductor(box.world._replace(ended=2 if back else 1), me, None)
         n, planned = left[0]
         pc = Pc(n, 0, 0, (), done_here, int(back), saw_gap, knows)
         step = step_of(planned.step)
@@ -403,21 +376,7 @@ class Conductors:
             effect = effect and any(part.over for part in box.world.parts)
         if effect:
             pc = pc._replace(gate=REPEATS)  # as the gates before it can prevent nothing any more
-        return _with(box.world, me, pc)
+        return with_conductor(box.world, me, pc)
 
     def _stopped(self, world: World, me: int) -> World:
-        return _with(world, me, None)
-
-
-def moved(world: World, number: int, part: Part, words: str, kind: str) -> Move:
-    """Return the move that replaces one part."""
-    parts = (*world.parts[:number], part, *world.parts[number + 1 :])
-    return Move(words, world._replace(parts=parts), kind)
-
-
-def _with(world: World, me: int, pc: Pc | None) -> World:
-    return world._replace(conductors=tuple(pc if n == me else its for n, its in enumerate(world.conductors)))
-
-
-def _effect(step: Step) -> str:
-    return f" (cutover file: {step.moves} = {step.destination})" if step.moves else ""
+        return with_conductor(world, me, None)

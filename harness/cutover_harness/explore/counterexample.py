@@ -112,7 +112,7 @@ def _faults(
         return [{"kind": "recreate", "of": "topics", "at": str(at)}], {}
     if at == StepName.REVERSE_MIRROR:
         # Connect has to answer, as the step stops the mirror. The source does not, so that nothing is copied before.
-        frozen["seconds"] = 2
+        frozen["until"] = str(hold)
         silent = {"kind": "freeze", "of": "source", "at": str(at), "when": "during", "until": str(at), "seconds": 10}
         return [frozen, silent], {"lag_at": [str(hold)]}
     needs = {"ahead_at": [str(hold)]} if measure == "re_read_across" else {"lag_at": [str(hold)]}

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from cutover_harness.explore import world as w
 from cutover_harness.explore.case import Case
-from cutover_harness.explore.conductor import Conductors, Move, moved
+from cutover_harness.explore.conductor import Conductors
+from cutover_harness.explore.moves import Move, moved
 from cutover_harness.explore.world import Part, World
 
 

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from cutover_harness.conductor.journalled_gates import APPROVE
+from cutover_harness.explore.apps import APPS
 from cutover_harness.explore.case import BYPASS, FAULTS, Bounds, Case, Removed
-from cutover_harness.explore.conductor import APPS, Move
 from cutover_harness.explore.ledgers import Seen
+from cutover_harness.explore.moves import Move
 from cutover_harness.explore.search import Search
 from cutover_harness.explore.world import World
 from cutover_harness.procedure.entries import Entry

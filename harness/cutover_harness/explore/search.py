@@ -11,11 +11,12 @@ from itertools import pairwise
 
 from cutover_harness.explore.bypass import can_be_accepted
 from cutover_harness.explore.case import LOCK, Case, Removed
-from cutover_harness.explore.conductor import Conductors, Move
+from cutover_harness.explore.conductor import Conductors
 from cutover_harness.explore.environment import Environment
 from cutover_harness.explore.graph import Graph
 from cutover_harness.explore.invariants import Damage, of_move
 from cutover_harness.explore.journals import Journals
+from cutover_harness.explore.moves import Move
 from cutover_harness.explore.numbers import Numbers
 from cutover_harness.explore.successors import Successors
 from cutover_harness.explore.world import EARLY, STRAGGLER, Part, World

@@ -12,10 +12,11 @@ from functools import partial
 from typing import NamedTuple
 
 from cutover_harness.explore.case import Case
-from cutover_harness.explore.conductor import Conductors, Move
+from cutover_harness.explore.conductor import Conductors
 from cutover_harness.explore.environment import Environment
 from cutover_harness.explore.graph import KINDS
 from cutover_harness.explore.invariants import holds, of_move
+from cutover_harness.explore.moves import Move
 from cutover_harness.explore.numbers import BITS, MASK, Numbers, rest
 from cutover_harness.explore.recording import Answers, Recorder
 from cutover_harness.explore.world import World
