@@ -23,7 +23,6 @@ from cutover_harness.explore.world import Pc, World
 from cutover_harness.plan.path import PathStep
 from cutover_harness.procedure.context import Action, StepContext
 from cutover_harness.procedure.gates import Gate
-from cutover_harness.procedure.mirror_turn import REVERSED
 from cutover_harness.procedure.names import EXACT_OFFSETS, PROGRESS, StepName
 from cutover_harness.procedure.state import RouteState
 from cutover_harness.procedure.step import Step
@@ -153,7 +152,7 @@ class Conductors:
 
     def reversed_once(self, world: World) -> bool:
         """Whether the mirror was turned around."""
-        return any(e.kind == "cut" and e.name == REVERSED for e in self.journals.entries(world.journal))
+        return self._read_journal(world.journal).reversed_once
 
     def is_back(self, world: World) -> bool:
         """Whether the way back was decided."""

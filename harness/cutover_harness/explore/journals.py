@@ -20,6 +20,7 @@ from cutover_harness.explore.case import Case
 from cutover_harness.explore.route import LOCATIONS, Locations
 from cutover_harness.plan.path import PathStep
 from cutover_harness.procedure.entries import Entry, Kind
+from cutover_harness.procedure.mirror_turn import REVERSED
 from cutover_harness.procedure.names import StepName
 from cutover_harness.procedure.state import RouteState
 
@@ -70,6 +71,7 @@ class Stands:
     needs_mirror: bool
     """Whether a broken mirror closes gates, as `JournalledGates` has it."""
     were_on_target: bool
+    reversed_once: bool
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ class JournalReader:
         state, turned = reached(entries), turned_back(entries)
         mirroring = state.has_task and not state.reverse and state.producers != "target"
         left = remaining(entries, self.case.path)
-        return Stands(state, back, left, mirroring and not turned, were_on_target(entries))
+        reversed_once = any(entry.kind == "cut" and entry.name == REVERSED for entry in entries)
+        return Stands(state, back, left, mirroring and not turned, were_on_target(entries), reversed_once)
 
     def before(self, journal: int, number: int) -> tuple[RouteState, bool, bool]:
         """Return the state before a step, whether consumers resume, and whether the step was begun."""
