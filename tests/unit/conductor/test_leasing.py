@@ -6,17 +6,22 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from cutover_harness.channels.lease_file import LeaseFile
 from cutover_harness.channels.leases import Holder, Lease
-from cutover_harness.conductor import holders, leasing
+from cutover_harness.conductor import holders, leasing, process
+from cutover_harness.conductor.contexts import Contexts
 from cutover_harness.conductor.cutover_file_writer import CutoverFileWriter, RouteLocations
 from cutover_harness.conductor.holders import is_gone, is_same_run, this_process
 from cutover_harness.conductor.leasing import Hold, Renewal, refuse_held, stores_of, take
 from cutover_harness.errors import LeaseLostError, UsageError
+from cutover_harness.mirror import TwoWayMirror
 from cutover_harness.procedure.names import StepName
 
 from tests.unit.conductor.run_folder import contents, made
@@ -323,3 +328,39 @@ def test_the_places_of_a_run_and_the_first_one_that_is_held_refuses(tmp_path: Pa
     with pytest.raises(UsageError, match=r"\.cutover\.toml\.lease: bob@ops2"):
         refuse_held(stores, me, 1010, take_over=False)
     assert refuse_held(stores, me, 1070, take_over=True)[stores[1].name] is None
+
+
+def test_a_conductor_gives_its_mirror_the_same_look_at_the_lease(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a gate's look writes is not done once the lease is lost."""
+    config = made(tmp_path / "run")
+    seen: list[Contexts] = []
+
+    class Nothing:
+        """A conductor that only shows what it was given, and a watch that sees nothing."""
+
+        closing = gate = staticmethod(lambda *_: None)
+
+        def __init__(self, contexts: Contexts | None = None, **_given: object) -> None:
+            if contexts is not None:
+                seen.append(contexts)
+
+        @contextmanager
+        def running(self) -> Iterator[Nothing]:
+            yield self
+
+        def run(self) -> bool:
+            store.offer(Lease("bob", 1, Holder("bob@ops2", 22, "run", "r", "/x"), 0, 1, 1, "ann/1"))
+            with pytest.raises(LeaseLostError):
+                cast("TwoWayMirror", seen[0].mirror).fence()
+            return True
+
+    monkeypatch.setattr(process, "Conductor", Nothing)
+    monkeypatch.setattr(process, "bypass_watch", lambda *_: Nothing())
+    monkeypatch.setattr(process, "_note_clusters", lambda *_: None)
+    store = LeaseFile(tmp_path / "lease")
+    store.offer(Lease("ann", 1, Holder("ann@here", 1, "run", "r", "/y"), 0, 9e9, 9e9))
+    monkeypatch.setattr(process, "stores_of", lambda _: [store])
+    assert process.conduct(config, lease="ann") == process.COMPLETED
+    assert len(seen) == 1
