@@ -19,7 +19,7 @@ from cutover_harness.explore.invariants import holds, of_move
 from cutover_harness.explore.moves import Move
 from cutover_harness.explore.numbers import BITS, MASK, Numbers, rest
 from cutover_harness.explore.recording import Answers, Recorder
-from cutover_harness.explore.world import World
+from cutover_harness.explore.world import Part, World
 
 Following = tuple[int, int, bool]
 """A state that follows: its number, the kind of the move, and whether the move does damage."""
@@ -78,7 +78,7 @@ class Successors:
                 return  # only what sleeps can still do something
             for reaction in answers.find(original, partial(self._react, key, who), self._recorder):
                 following = self._apply(reaction, key, number)
-                damages = reaction.looks and self._damages(key, following)
+                damages = reaction.looks and self._damages(reaction, key, number)
                 yield following, reaction.kind, damages
 
         surroundings = self._surroundings.get((bits, number, standing.flags))
@@ -139,16 +139,21 @@ class Successors:
         shift = self.numbers.parts_shift
         bits = key >> shift
         if reaction.parts is not None or self.case.bounds.partitions > 1:
-            parts = self.numbers.parts_of(bits)
-            changes = reaction.parts or ((),) * len(parts)
-            changed = tuple(
-                self.numbers.value(self._changing(self.numbers.of(part), change)) if change else part
-                for part, change in zip(parts, changes, strict=True)
-            )
-            bits = self.numbers.parts(changed, () if reaction.sorts else self.numbers.conductors_of(reaction.begins))
+            remembering = () if reaction.sorts else self.numbers.conductors_of(reaction.begins)
+            bits = self.numbers.parts(self._parts_after(reaction, bits), remembering)
         if reaction.rest:
             number = self._changing(number, reaction.rest)
         return bits << shift | reaction.begins | number << BITS | reaction.journal
+
+    def _parts_after(self, reaction: Reaction, bits: int) -> tuple[Part, ...]:
+        """Return the parts after a move, in the order in which they were before."""
+        parts = self.numbers.parts_of(bits)
+        if reaction.parts is None:
+            return parts
+        return tuple(
+            self.numbers.value(self._changing(self.numbers.of(part), change)) if change else part
+            for part, change in zip(parts, reaction.parts, strict=True)
+        )
 
     def _changing(self, number: int, change: Change) -> int:
         """Return the number of a part, or of a rest, after a change."""
@@ -161,9 +166,14 @@ class Successors:
             self._changed[number, change] = found
         return found
 
-    def _damages(self, key: int, following: int) -> bool:
-        before, after = self.numbers.world(key), self.numbers.world(following)
-        return of_move(self.case, self.conductors, before, after) is not None
+    def _damages(self, reaction: Reaction, key: int, number: int) -> bool:
+        after: World = self.numbers.value(self._changing(number, reaction.rest) if reaction.rest else number)
+        after = after._replace(
+            parts=self._parts_after(reaction, key >> self.numbers.parts_shift),
+            journal=reaction.journal,
+            conductors=self.numbers.conductors_of(reaction.begins),
+        )
+        return of_move(self.case, self.conductors, self.numbers.world(key), after) is not None
 
 
 def _change(was: Sequence[object], now: Sequence[object]) -> Change:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from cutover_harness.explore.case import Bounds, Case, Fleet
+from cutover_harness.explore.invariants import of_move
 from cutover_harness.explore.recording import Answers, Recorder
 from cutover_harness.explore.search import Search
 from cutover_harness.explore.world import Part, World
@@ -21,14 +22,19 @@ BOUNDS = Bounds(records=1, faults=1, states=3000)
         ("overlap", "restart", BOUNDS),
         ("stop-first", "restarted-producer", replace(BOUNDS, partitions=2)),
         ("rollback-from-6-reverse", "shim", replace(BOUNDS, faults=0, partitions=2)),
+        ("in-process", "restarted-group", replace(BOUNDS, faults=0, crashes=False, partitions=2)),
     ],
 )
 def test_kept_successors_are_those_of_each_state(name: str, fleet: Fleet, bounds: Bounds) -> None:
     search = Search(Case(name, find(name).path, fleet, bounds, planned=True))
     search.run()
     for key in search.keys[:: len(search.keys) // 500]:
-        alone = {search.key(move.world) for move in list(search.after(search.world(key)))}
-        assert {following for following, _, _ in search.successors.of(key)} == alone
+        world = search.world(key)
+        alone = {
+            (search.key(move.world), of_move(search.case, search.conductors, world, move.world) is not None)
+            for move in list(search.after(world))
+        }
+        assert {(following, damages) for following, _, damages in search.successors.of(key)} == alone
 
 
 def test_an_answer_holds_only_for_states_that_agree_in_what_was_read() -> None:
