@@ -8,7 +8,6 @@ Prints medians of 7; exits with 1 if the folder takes more than 1 s, or the topi
 from __future__ import annotations
 
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,8 @@ from typing import Any
 from confluent_kafka import Producer
 from cutover_harness.admin import Admin
 from cutover_harness.testbed import ProcessTestbed
+
+from benchmarks.figures import at_most, conclude
 
 ROUNDS = 7
 BARS_S = {"folder": 1.0, "topic": 2.0}
@@ -85,12 +86,15 @@ def main(clients: int = 200) -> int:
         properties.write_text("".join(f"{name}={value}\n" for name, value in bed.source.client_config().items()))
         Admin(bed.source.client_config()).create_topics({TOPIC: 3}, {"cleanup.policy": "compact"})
         found = {
-            "folder": statistics.median(folder_case(folder, clients) for _ in range(ROUNDS)),
-            "topic": statistics.median(topic_case(bed, properties, clients) for _ in range(ROUNDS)),
+            "folder": [folder_case(folder, clients) for _ in range(ROUNDS)],
+            "topic": [topic_case(bed, properties, clients) for _ in range(ROUNDS)],
         }
-    for where, seconds in found.items():
-        print(f"{clients} statuses from a {where}: {seconds:.2f} s median of {ROUNDS} (bar {BARS_S[where]:g})")
-    return int(any(seconds > BARS_S[where] for where, seconds in found.items()))
+    return conclude(
+        [
+            at_most(f"table of {clients} statuses from a {where}", its, "s", BARS_S[where])
+            for where, its in found.items()
+        ]
+    )
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from confluent_kafka import Producer
 from cutover_harness.admin import Admin
 from cutover_harness.testbed import ProcessTestbed
 
+from benchmarks.figures import at_most, conclude
+
 _SLICE = 100
 PROGRAM = [sys.executable, "-P", "-c", "from cutover_harness.cli import main; main()", "inventory"]
 
@@ -48,20 +50,24 @@ def main(count: int = 2_000, of_groups: int = 200) -> int:
             print(f"{count:,} topics and {of_groups:,} groups made in {time.monotonic() - begun:.1f} s", flush=True)
             file, out = folder / "source.properties", folder / "inventory.json"
             file.write_text(f"bootstrap.servers={bed.source.bootstrap}\n", encoding="utf-8")
+            figures = []
             for sample in ("0", "30"):
                 begun = time.monotonic()
                 command = [*PROGRAM, "--source", str(file), "-o", str(out), "--sample", sample]
                 done = subprocess.run(command, capture_output=True, text=True, check=False)
-                print(f"--sample {sample}: {time.monotonic() - begun:.1f} s, exit code {done.returncode}", flush=True)
+                what = f"inventory of {count:,} topics and {of_groups:,} groups on a broker, --sample {sample}"
+                figures.append(at_most(what, time.monotonic() - begun, "s"))
+                print(f"--sample {sample}: exit code {done.returncode}", flush=True)
             peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000
-            print(f"at most {peak:.0f} MB in a process of the command, JSON {out.stat().st_size / 1e6:.1f} MB")
+            figures.append(at_most("its memory", peak, "MB"))
         finally:
             bed.stop()
         found = json.loads(out.read_text())["clusters"]["source"]
         whole = {t["name"] for t in found["topics"] if t["records"] == 1 and t["bytes"] and t["producers"]} >= set(
             topics
         )
-        return int(not whole or {each["name"] for each in found["groups"]} != set(groups))
+        listed = whole and {each["name"] for each in found["groups"]} == set(groups)
+        return conclude(figures, [] if listed else ["a topic or a group is not in the listing"])
 
 
 if __name__ == "__main__":

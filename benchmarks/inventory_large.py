@@ -23,6 +23,7 @@ from cutover_harness.inventory.options import Options
 from cutover_harness.inventory.page import html
 from cutover_harness.token_bucket import TokenBucket
 
+from benchmarks.figures import at_most, conclude
 from tests.unit.inventory.stub_cluster import StubBrokers, StubCluster, without_sockets
 
 MOST_S, MOST_MB = 300.0, 1000.0
@@ -47,11 +48,16 @@ def main(topics: int = 20_000, per_topic: int = 10, groups: int = 4_000) -> int:
             file.write_text(text, encoding="utf-8")
             print(f"{name}: {file.stat().st_size / 1e6:.1f} MB")
     seconds, memory = time.monotonic() - begun, peak_mb()
-    print(f"{seconds:.1f} s (bar {MOST_S:.0f} s), at most {memory:.0f} MB (bar {MOST_MB:.0f} MB)")
     found = listing.clusters["source"]
     assert (len(found.topics), len(found.groups)) == (topics, groups)
     assert all(topic.bytes is not None and topic.last_write is not None for topic in found.topics)
-    return int(seconds > MOST_S or memory > MOST_MB)
+    size = f"{topics:,} topics, {topics * per_topic:,} partitions, {groups:,} groups"
+    return conclude(
+        [
+            at_most(f"inventory of {size}, brokers that answer immediately", seconds, "s", MOST_S),
+            at_most("its memory", memory, "MB", MOST_MB),
+        ]
+    )
 
 
 if __name__ == "__main__":

@@ -3,81 +3,85 @@
     python -m benchmarks.judge [deliveries] [deliveries for the comparison with pandas] [times]
 
 All three count lost, repeated and reordered records per group (the judge determines its other measures, too), each in a
-process of its own; every count is checked against the planted one. Prints one JSON line for each: wall and processor
-seconds, and the peak of anonymous memory (mapped files are in the page cache). Then the ratio of DuckDB's time to the
-judge's, of medians: the two alternate. Exits with 1 if a bar is missed or a count is wrong: 10 s and 400 MB at 100
-million deliveries on two processors.
+process of its own; every count is checked against the planted one. They alternate. Measured are time by the clock and
+of processors, and the peak of anonymous memory (mapped files are in the page cache). Exits with 1 if a bar is missed or
+a count is wrong: 10 s and 400 MB at 100 million deliveries on two processors.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.figures import Figure, at_most, conclude, ratio
 from benchmarks.judge_data import GROUPS, Planted, generate
 
 SECONDS, PEAK_MB = 10.0, 400.0
+LARGE = 100_000_000
+"""Deliveries for which these bars hold."""
 
 
-def main(deliveries: int = 100_000_000, compared: int = 10_000_000, times: int = 1) -> int:
-    wrong = 0
+@dataclass
+class Measured:
+    """What a contestant took in each of its runs."""
+
+    seconds: list[float] = field(default_factory=list)
+    processor_seconds: list[float] = field(default_factory=list)
+    peak_mb: list[float] = field(default_factory=list)
+
+
+def main(deliveries: int = LARGE, compared: int = 10_000_000, times: int = 1) -> int:
+    figures: list[Figure] = []
+    wrong: list[str] = []
     with tempfile.TemporaryDirectory(prefix="judge-benchmark-") as folder:
         for size, contestants in ((compared, ("judge", "duckdb", "pandas")), (deliveries, ("judge", "duckdb"))):
             where = Path(folder) / str(size)
             planted = generate(where, size)
-            seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in contestants}
-            for name in contestants * times:
-                missed, wall, processor = _run(name, where, size, planted)
-                wrong += missed
-                seconds[name].append((wall, processor))
-            _print_ratio(size, seconds)
-    return int(wrong > 0)
+            found = {name: Measured() for name in contestants}
+            right = {(name, _run(name, where, planted, found[name])) for name in contestants * times}
+            wrong += [f"{name}: wrong counts of {size:,} deliveries" for name, counted in sorted(right) if not counted]
+            figures += _figures(size, found)
+    return conclude(figures, wrong)
 
 
-def _print_ratio(size: int, seconds: dict[str, list[tuple[float, float]]]) -> None:
-    """Print how many times as long DuckDB took, by the clock and in time of processors."""
-    middle = {
-        name: [statistics.median(column) for column in zip(*found, strict=True)] for name, found in seconds.items()
-    }
-    ratios = [round(of / to, 2) for of, to in zip(middle["duckdb"], middle["judge"], strict=True)]
-    figures = {"deliveries": size, "duckdb_to_judge": ratios[0], "in_processor_seconds": ratios[1]}
-    sys.stdout.write(json.dumps(figures | {"runs": len(seconds["judge"]), "load": os.getloadavg()[0]}) + "\n")
+def _figures(size: int, found: dict[str, Measured]) -> list[Figure]:
+    """Return the judge's figures, and how many times as long DuckDB took."""
+    judge, duckdb = found["judge"], found["duckdb"]
+    what, large = f"{size:,} deliveries", size == LARGE
+    return [
+        at_most(f"judge, {what}", judge.seconds, "s", SECONDS if large else None),
+        at_most(f"judge, {what}, processor time", judge.processor_seconds, "s"),
+        at_most(f"judge, {what}, memory", judge.peak_mb, "MB", PEAK_MB if large else None),
+        ratio(f"DuckDB's time to the judge's, {what}", duckdb.seconds, judge.seconds),
+        ratio(f"DuckDB's processor time to the judge's, {what}", duckdb.processor_seconds, judge.processor_seconds),
+        *(at_most(f"{name}, {what}, memory", its.peak_mb, "MB") for name, its in found.items() if name != "judge"),
+    ]
 
 
-def _run(name: str, where: Path, size: int, planted: Planted) -> tuple[bool, float, float]:
-    """Run one contestant; return whether it missed something, and its seconds by the clock and of processors."""
+def _run(name: str, where: Path, planted: Planted, measured: Measured) -> bool:
+    """Run one contestant; return whether its counts are right."""
     begin, before = time.perf_counter(), os.times()
     with subprocess.Popen([sys.executable, "-c", CONTESTANTS[name], str(where)], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        base = peak = 0
+        peak = 0
         while process.poll() is None:
-            peak = max(peak, now := _anonymous_kb(process.pid))
-            base = base or now
+            peak = max(peak, _anonymous_kb(process.pid))
             time.sleep(0.01)
         found = process.stdout.read().decode()
-    seconds, after = time.perf_counter() - begin, os.times()
-    used = after.children_user + after.children_system - before.children_user - before.children_system
-    figures = {
-        "contestant": name,
-        "deliveries": size,
-        "seconds": round(seconds, 2),
-        "processor_seconds": round(used, 2),
-        "peak_mb": round(peak / 1024),
-    }
+    after = os.times()
+    measured.seconds.append(time.perf_counter() - begin)
+    measured.processor_seconds.append(
+        after.children_user + after.children_system - before.children_user - before.children_system
+    )
+    measured.peak_mb.append(peak / 1024)
     expected = {group: [planted.lost, planted.repeated, planted.reordered] for group in GROUPS}
-    missed = [] if found and json.loads(found) == expected else [f"wrong counts: {found[:200]}"]
-    if name == "judge" and size == 100_000_000:
-        missed += [f"{SECONDS:.0f} s"] if seconds > SECONDS else []
-        missed += [f"{PEAK_MB:.0f} MB"] if peak / 1024 > PEAK_MB else []
-    sys.stdout.write(json.dumps(figures | {"missed": missed}) + "\n")
-    sys.stdout.flush()
-    return bool(missed), seconds, used
+    return bool(found) and json.loads(found) == expected
 
 
 def _anonymous_kb(pid: int) -> int:

@@ -2,13 +2,12 @@
 
     python -m benchmarks.judge_dask [deliveries]
 
-Prints one JSON line for each: seconds by the clock, and the peak of anonymous memory (of each worker). Every count is
+Measured are seconds by the clock, and the peak of anonymous memory (of each worker). Every count is
 checked against the planted one. Exits with 1 if a count is wrong, or if a worker or the judge needs more than 600 MB.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from cutover_harness.judge.remote import Place
 from cutover_harness.ledger import read_ledgers
 from distributed import Client, LocalCluster
 
+from benchmarks.figures import Figure, at_most, conclude
 from benchmarks.judge import _anonymous_kb
 from benchmarks.judge_data import GROUPS, Planted, generate
 
@@ -39,18 +39,21 @@ def main(deliveries: int = 10_000_000) -> int:
         with cluster, client:
             workers = {f"worker {i}": pid for i, pid in enumerate(client.run(os.getpid).values())}
             places = [Place(str(folder))]
-            missed = _run("dask", workers, deliveries, planted, lambda: judge_on(client, places, ledgers, facts))
-        missed |= _run("alone", {"judge": os.getpid()}, deliveries, planted, lambda: judge(ledgers, facts))
-    return int(missed)
+            figures = _run("dask", workers, deliveries, planted, lambda: judge_on(client, places, ledgers, facts))
+        figures += _run("alone", {"judge": os.getpid()}, deliveries, planted, lambda: judge(ledgers, facts))
+    return conclude(figures)
 
 
-def _run(name: str, pids: Mapping[str, int], size: int, planted: Planted, work: Callable[[], Judgement]) -> bool:
-    peaks, ended = dict.fromkeys(pids, 0), threading.Event()
+def _run(
+    name: str, pids: Mapping[str, int], size: int, planted: Planted, work: Callable[[], Judgement]
+) -> list[Figure]:
+    """Judge; return time and memory of each process. Raises AssertionError if a count is wrong."""
+    peaks, ended = dict.fromkeys(pids, 0.0), threading.Event()
 
     def watch() -> None:
         while not ended.wait(0.05):
             for who, pid in pids.items():
-                peaks[who] = max(peaks[who], _anonymous_kb(pid) // 1024)
+                peaks[who] = max(peaks[who], _anonymous_kb(pid) / 1024)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -60,16 +63,12 @@ def _run(name: str, pids: Mapping[str, int], size: int, planted: Planted, work: 
     finally:
         ended.set()
         watcher.join()
-    seconds = round(time.perf_counter() - begin, 2)
+    seconds = time.perf_counter() - begin
     counts = {g.group: (g.lost, g.duplicated.total, g.reordered) for g in found.groups}
-    expected = dict.fromkeys(GROUPS, (planted.lost, planted.repeated, planted.reordered))
-    missed = ([] if counts == expected else [f"wrong counts: {counts}"]) + [
-        f"{PEAK_MB} MB" for peak in peaks.values() if peak > PEAK_MB
-    ]
-    figures = {"contestant": name, "deliveries": size, "seconds": seconds, "peak_mb": peaks, "missed": missed}
-    sys.stdout.write(json.dumps(figures) + "\n")
-    sys.stdout.flush()
-    return bool(missed)
+    assert counts == dict.fromkeys(GROUPS, (planted.lost, planted.repeated, planted.reordered)), counts
+    what = f"judge {name}, {size:,} deliveries"
+    memory = [at_most(f"{what}, memory of {who}", peak, "MB", PEAK_MB) for who, peak in peaks.items()]
+    return [at_most(what, seconds, "s"), *memory]
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from typing import Any
 
 import yaml
 
+from benchmarks.figures import Figure, at_most, conclude
+
 NAME = "configmap-with-channel"
 SLOW_MS = 250
 BARS_MS = {0: 2000.0, SLOW_MS: 3000.0}
@@ -49,24 +51,33 @@ def round_of(folder: Path, slow_ms: int, seed: int) -> dict[str, Any]:
     return found
 
 
-def shown(verdict: dict[str, Any]) -> str:
-    blackouts = verdict["judgement"]["blackouts"]
-    return ", ".join(f"{each['group'] or 'producers'} {each['longest_ms'] or -1:.0f} ms" for each in blackouts)
+def blackouts(verdict: dict[str, Any]) -> dict[str, float]:
+    """Return the longest blackout of producers and of each group; infinite if one is not known."""
+    found = verdict["judgement"]["blackouts"]
+    return {
+        each["group"] or "producers": float("inf") if each["longest_ms"] is None else each["longest_ms"]
+        for each in found
+    }
 
 
 def main(rounds: int = 3) -> int:
-    missed = 0
+    figures: list[Figure] = []
+    wrong: list[str] = []
     with tempfile.TemporaryDirectory() as name:
         for slow_ms, bar_ms in BARS_MS.items():
             target = f"target that acknowledges after {slow_ms} ms" if slow_ms else "target"
+            found: dict[str, list[float]] = {}
             for seed in range(1, rounds + 1):
                 verdict = round_of(Path(name) / f"{slow_ms}-{seed}", slow_ms, seed)
-                outcome = verdict["verdict"]["outcome"]
-                missed += outcome != "PASS"
-                print(f"files 30 to 60 s late, {target}: {shown(verdict)} (bar {bar_ms:.0f}): {outcome}", flush=True)
-                for reason in verdict["verdict"]["reasons"]:
-                    print(f"  {reason}", flush=True)
-    return int(missed > 0)
+                for who, longest in blackouts(verdict).items():
+                    found.setdefault(who, []).append(longest)
+                if verdict["verdict"]["outcome"] != "PASS":
+                    wrong.append(f"{target}, seed {seed}: {'; '.join(verdict['verdict']['reasons'])}")
+            figures += [
+                at_most(f"blackout of {who}, files 30 to 60 s late, {target}", its, "ms", bar_ms)
+                for who, its in found.items()
+            ]
+    return conclude(figures, wrong)
 
 
 if __name__ == "__main__":

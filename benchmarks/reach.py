@@ -12,7 +12,6 @@ is 1 if the control topic is not faster than the file (its median), or if a proc
 from __future__ import annotations
 
 import json
-import secrets
 import sys
 import tempfile
 import time
@@ -32,6 +31,8 @@ from cutover_harness.rehearsal.mounts import Mounts
 from cutover_harness.testbed import ProcessTestbed
 from cutover_harness.types import Location
 from cutover_harness.waits import wait_until
+
+from benchmarks.figures import Figure, at_most, conclude
 
 TOPIC, CONTROL = "reach", "reach-control"
 ROOT = Path(__file__).parents[1]
@@ -59,7 +60,7 @@ def measured(bed: ProcessTestbed, folder: Path, generations: int, count: int, *,
     clusters = {"source": bed.source.client_config(), "target": bed.target.client_config()}
     key = folder / "key"
     folder.mkdir()
-    write_atomic(key, secrets.token_hex(32), mode=0o600)
+    write_atomic(key, "5c" * 32, mode=0o600)
     channels = [f"kafka:{CONTROL}"] if topic else []
     reference = f"${{file:{key}}}"
     names = [f"app-{n}" for n in range(count)]
@@ -114,9 +115,14 @@ def main(generations: int = 20, count: int = 20) -> int:
         print(shown(by_file), flush=True)
         by_topic = measured(bed, Path(name) / "topic", generations, count, topic=True)
         print(shown(by_topic), flush=True)
-    slower = by_topic.seen_p50_ms >= by_file.seen_p50_ms
-    missed = min(by_file.arrivals, by_topic.arrivals) < generations * count
-    return int(slower or missed)
+    missed = generations * count - min(by_file.arrivals, by_topic.arrivals)
+    faster = by_file.seen_p50_ms / by_topic.seen_p50_ms
+    figures = [Figure("generation seen, median, file to control topic", (faster,), "ratio", 1.0)]
+    for channel, its in (("file", by_file), ("control topic", by_topic)):
+        figures.append(at_most(f"generation seen by {channel}, p99", its.seen_p99_ms, "ms"))
+        if its.applied_p99_ms is not None:
+            figures.append(at_most(f"generation carried out by {channel}, p99", its.applied_p99_ms, "ms"))
+    return conclude(figures, [f"{missed} generations did not reach a process"] if missed else [])
 
 
 if __name__ == "__main__":

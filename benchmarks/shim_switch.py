@@ -25,6 +25,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from cutover_harness.testbed import ProcessTestbed
 
+from benchmarks.figures import at_most, conclude
+
 TOPIC = "switch"
 PARTITIONS = 4
 
@@ -187,17 +189,19 @@ def count(fleet: Fleet, sent: list[int], already: dict[str, dict[int, int]]) -> 
 def main(switches: int = 200) -> int:
     with tempfile.TemporaryDirectory() as folder, ProcessTestbed(Path(folder) / "bed") as bed:
         fleet = Fleet(bed, Path(folder))
-        gap = statistics.median(producer_gaps(fleet, 21))
-        print(f"producer switch, last ack to first ack: {gap * 1000:.0f} ms median of 21 (bar 300)", flush=True)
+        gaps = [1000 * gap for gap in producer_gaps(fleet, 21)]
         pauses, join = consumer_pauses(fleet, 7)
-        beyond = statistics.median(pauses) - join
-        print(
-            f"consumer switch beyond the raw client's join of {join:.2f} s: {beyond:.2f} s median of 7 (bar 1.5)",
-            flush=True,
-        )
+        beyond = [pause - join for pause in pauses]
         sent, *wrong = stress(fleet, switches)
         print(f"{switches} switches, {sent} records of 4 threads: lost, duplicated, reordered {wrong}")
-    return int(gap > 0.3 or beyond > 1.5 or any(wrong))
+    return conclude(
+        [
+            at_most("producer's switch, from the last to the first acknowledgement", gaps, "ms", 300),
+            at_most("consumer's switch, beyond the raw client's join", beyond, "s", 1.5),
+            at_most("join of the raw client", join, "s"),
+        ],
+        [f"lost, duplicated, reordered: {wrong}"] if any(wrong) else [],
+    )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ verify compares fewer than 100,000 records a second or less than the baseline re
 from __future__ import annotations
 
 import json
-import os
 import random
 import statistics
 import subprocess
@@ -23,6 +22,8 @@ from pathlib import Path
 from confluent_kafka import Consumer, Producer, TopicPartition
 from cutover_harness.admin import Admin
 from cutover_harness.testbed import ProcessTestbed
+
+from benchmarks.figures import Figure, at_most, conclude, ratio
 
 TOPIC, SIZE = "verified", 1_000
 BAR, RATIO_BAR, MB_BAR = 100_000, 0.5, 300
@@ -126,14 +127,17 @@ def main(records: int = 1_000_000, partitions: int = 4, rounds: int = 3) -> int:
             assert found["outcome"] == "equal"
             assert sum(each["compared"] for each in found["partitions"]) == records
             inside.append(found["seconds"])
-    rates = {name: records / statistics.median(its) for name, its in took.items()}
-    ratio = rates["verify"] / rates["plain"]
-    comparing = records / statistics.median(inside)
-    print(f"{os.cpu_count()} cores, {records:,} records of {SIZE} bytes on each side, {partitions} partitions")
-    print(f"plain consumer of both: {rates['plain']:,.0f} records a second")
-    print(f"verify: {rates['verify']:,.0f} a second with its start, {comparing:,.0f} while it compares (bar {BAR:,})")
-    print(f"ratio to the plain consumer: {ratio:.2f} (bar {RATIO_BAR}); memory {memory:.0f} MB (bar {MB_BAR})")
-    return int(comparing < BAR or ratio < RATIO_BAR or memory >= MB_BAR)
+    rates = {name: [records / each for each in its] for name, its in took.items()}
+    comparing = tuple(records / each for each in inside)
+    print(f"{records:,} records of {SIZE} bytes on each side, {partitions} partitions")
+    print(f"plain consumer of both: {statistics.median(rates['plain']):,.0f} records a second")
+    return conclude(
+        [
+            Figure(f"verify of {SIZE} B on each side, while it compares", comparing, "records/s", BAR),
+            ratio("verify with its start, to a plain consumer of both", rates["verify"], rates["plain"], RATIO_BAR),
+            at_most("memory of verify", memory, "MB", MB_BAR),
+        ]
+    )
 
 
 if __name__ == "__main__":
