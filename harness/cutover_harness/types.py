@@ -10,3 +10,5 @@ Role = Literal["producer", "consumer"]
 """What a client of the shim does."""
 PartitionId = tuple[str, int]
 """Topic and partition number: the key of a partition in our own mappings."""
+MOST_BROKERS = 9
+"""Brokers that a cluster of a rehearsal can have."""

@@ -16,8 +16,8 @@ def settle() -> None:
 
 
 def options(bed: ProcessTestbed) -> list[str]:
-    nodes = [bed.source, bed.target, bed.worker]
-    return [next((o for o in psutil.Process(node.pid).cmdline() if o.startswith("-XX:AOT")), "") for node in nodes]
+    pids = [bed.source.pid, bed.target.pid, bed.worker.pid]
+    return [next((o for o in psutil.Process(pid).cmdline() if o.startswith("-XX:AOT")), "") for pid in pids]
 
 
 def test_a_cache_is_recorded_once_then_used_and_ignored_if_damaged(

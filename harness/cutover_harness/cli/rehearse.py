@@ -118,6 +118,7 @@ def rehearse(
         automq=on.automq(keep=how.keep) if kind == "automq" else None,
         existing=existing,
         source_version=on.source_version or Settings.source_version,
+        brokers=on.brokers,
         target_ack_delay_ms=on.target_ack_delay,
         exactly_once=on.exactly_once,
         ports=ports,

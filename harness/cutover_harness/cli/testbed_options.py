@@ -25,11 +25,13 @@ from cutover_harness.testbed.docker.options import (
     image_of,
 )
 from cutover_harness.testbed.existing.description import ExistingClusters
+from cutover_harness.types import MOST_BROKERS
 from cutover_harness.words import did_you_mean
 
 KINDS: tuple[TestbedKind, ...] = tuple(kind for kind in get_args(TestbedKind) if kind != "existing")
 BELONGS: Mapping[str, tuple[TestbedKind, ...]] = {
     "source_version": ("process", "automq", "docker"),
+    "brokers": ("process",),
     "source_image": ("docker",),
     "target_image": ("docker",),
     "connect_image": ("docker",),
@@ -67,6 +69,14 @@ class TestbedOptions:
         typer.Option(
             help="Kafka version of the source: 2.8.2 (with ZooKeeper), 3.4.1, 3.9.1, 3.9.2 or 4.4.0; on docker the "
             "version of --source-image, or chooses a published image (default: 3.9.2)."
+        ),
+    ] = None
+    brokers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="[process] Brokers of each cluster, 1 to 9; topics have up to 3 replicas "
+            "(default: what the scenario asks for, otherwise 1).",
         ),
     ] = None
     source_image: Annotated[
@@ -158,6 +168,8 @@ class TestbedOptions:
                     f"--{name.replace('_', '-')} {masked(str(value))}: is for --testbed {' or '.join(kinds)}, not for "
                     f"{'existing clusters' if kind == 'existing' else kind}: leave it out"
                 )
+        if self.brokers is not None and not 1 <= self.brokers <= MOST_BROKERS:
+            raise UsageError(f"--brokers {self.brokers}: must be between 1 and {MOST_BROKERS}")
         if self.target_ack_delay and kind == "automq":
             raise UsageError("--target-ack-delay: slows down a stand-in, and AutoMQ has its own delay: leave it out")
         if kind == "existing" and (self.target_ack_delay or self.ports is not None):

@@ -100,6 +100,11 @@ class Fault(BaseModel):
         return None
 
     @property
+    def least_brokers(self) -> int:
+        """How many brokers a cluster has to have for this fault."""
+        return 1
+
+    @property
     def name(self) -> str:
         """Kind and victim, as reports and policies write it."""
         return f"{self.kind} {self.of}"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cutover_harness.mirror.log_reader import LogReader
     from cutover_harness.procedure.client_status import ClientStatus
     from cutover_harness.replay.fleet import Fleet
-    from cutover_harness.testbed import Node
+    from cutover_harness.testbed import Cluster, Node
     from cutover_harness.types import ClusterName
 
 
@@ -96,6 +96,7 @@ class FaultContext:
     """Objects that faults affect.
 
     nodes: processes by the word in `of`, looked up when a fault is injected: an app that was restarted is another one.
+    cluster: returns one of the two clusters.
     conductor: of the first batch; the path waits while it is down.
     mounts: copies of the cutover file that instances follow, None if they follow the file itself.
     control: the control topic, None if instances read none.
@@ -107,6 +108,7 @@ class FaultContext:
     topics: TopicsContext
     patience_s: float
     nodes: Mapping[str, Callable[[], Node]]
+    cluster: Callable[[ClusterName], Cluster]
     mounts: Mounted | None = None
     control: ControlTopicContext | None = None
     conductor: Killable | None = None

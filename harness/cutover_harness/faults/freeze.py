@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-from cutover_harness.faults.base import Injected, LastingFault
+from cutover_harness.faults.base import Injected
 from cutover_harness.faults.context import FaultContext
-from cutover_harness.faults.nodes import LEAVES_OPEN, ProcessNode, down
+from cutover_harness.faults.nodes import ProcessNode
+from cutover_harness.faults.process_fault import PROVED_BY, ProcessFault
 
 
-class Freeze(LastingFault):
+class Freeze(ProcessFault):
     """Stop a process with SIGSTOP and continue it with SIGCONT."""
 
     does = "SIGSTOP for `seconds`"
-    proved_by = "it was stopped"
-    leaves_open = LEAVES_OPEN
+    proved_by = f"it was stopped{PROVED_BY}"
 
     kind: Literal["freeze"]
     of: ProcessNode
@@ -23,4 +23,4 @@ class Freeze(LastingFault):
         """Freeze it; it thaws at the end."""
         node = context.nodes[self.of]()
         node.freeze()
-        return Injected.proved(down(self.of, self.at, stopped=node.stopped()), node.thaw)
+        return Injected(self.proof(node), node.thaw)

@@ -8,19 +8,20 @@ from typing import ClassVar, Literal
 
 from pydantic import ValidationInfo, field_validator
 
-from cutover_harness.faults.base import Injected, LastingFault, Proof
-from cutover_harness.faults.context import FaultContext, Killable
-from cutover_harness.faults.nodes import LEAVES_OPEN, ProcessNode, down
+from cutover_harness.faults.base import Injected
+from cutover_harness.faults.context import FaultContext
+from cutover_harness.faults.nodes import LEAVES_OPEN, ProcessNode
+from cutover_harness.faults.process_fault import PROVED_BY, ProcessFault
 
 
-class Kill(LastingFault):
+class Kill(ProcessFault):
     """Stop a process with SIGKILL and start it again."""
 
     does = (
         "SIGKILL, started again after `seconds`; the conductor resumes from its journal, and the path waits for it, "
         "so that it takes no `until`"
     )
-    proved_by = "it was down"
+    proved_by = f"it was down{PROVED_BY}"
     leaves_open: ClassVar[Mapping[str, str]] = {
         **LEAVES_OPEN,
         "conductor": "a conductor that dies between two steps, and is resumed",
@@ -41,12 +42,10 @@ class Kill(LastingFault):
         conductor = context.conductor
         if self.of != "conductor" or conductor is None:
             node = context.nodes[self.of]()
-            return Injected.proved(self._kill(node), node.restart)
-        proof = self._kill(conductor)
+            node.kill()
+            return Injected(self.proof(node), node.restart)
+        conductor.kill()
+        proof = self.proof(conductor)
         time.sleep(self.seconds)
         conductor.restart()
-        return Injected.proved(proof)
-
-    def _kill(self, victim: Killable) -> Proof:
-        victim.kill()
-        return down(self.of, self.at, stopped=victim.stopped())
+        return Injected(proof)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Literal
 
-from cutover_harness.faults.base import Injected, LastingFault
+from cutover_harness.faults.base import Injected
 from cutover_harness.faults.context import FaultContext
-from cutover_harness.faults.nodes import LEAVES_OPEN, ProcessNode, down
+from cutover_harness.faults.nodes import ProcessNode
+from cutover_harness.faults.process_fault import PROVED_BY, ProcessFault
 
 
-class Restart(LastingFault):
+class Restart(ProcessFault):
     """Stop a process with SIGTERM and start it again."""
 
     does = (
         "SIGTERM; started again `seconds` after it is down. "
         "If it did not shut down in good order, the evidence reports that it was killed"
     )
-    proved_by = "it was down"
-    leaves_open = LEAVES_OPEN
+    proved_by = f"it was down{PROVED_BY}"
 
     kind: Literal["restart"]
     of: ProcessNode
@@ -27,4 +27,4 @@ class Restart(LastingFault):
         node = context.nodes[self.of]()
         killed = node.stop()
         how = f" ({killed})" if killed else ""
-        return Injected.proved(down(self.of, self.at, stopped=node.stopped(), how=how), node.restart)
+        return Injected(self.proof(node, how), node.restart)

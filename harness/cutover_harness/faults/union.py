@@ -22,12 +22,14 @@ from cutover_harness.faults.pin import Pin
 from cutover_harness.faults.recreate import Recreate
 from cutover_harness.faults.restart import Restart
 from cutover_harness.faults.rewind import Rewind
+from cutover_harness.faults.several import OfSeveral
 from cutover_harness.faults.tear import Tear
 
 _Faults = (
     Freeze
     | Kill
     | Restart
+    | OfSeveral
     | Disconnect
     | Delay
     | Loss

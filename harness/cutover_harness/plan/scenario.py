@@ -19,6 +19,7 @@ from cutover_harness.procedure.names import StepName
 from cutover_harness.procedure.path import states_after
 from cutover_harness.procedure.state import ImpossibleStepError, RouteState
 from cutover_harness.procedure.steps import step_of
+from cutover_harness.types import MOST_BROKERS
 
 __all__ = ["Gates", "MirrorSettings", "Name", "PathStep", "PreconditionKind", "Scenario"]
 
@@ -59,6 +60,9 @@ class Scenario(_Model):
         default={}, description="Topics and records of the scenario; empty: those of the capture."
     )
     fleet: Fleet = Fleet()
+    brokers: int = Field(
+        default=1, ge=1, le=MOST_BROKERS, description="Brokers of each cluster, unless `--brokers` is given."
+    )
     faults: tuple[AnyFault, ...] = ()
     on_missed: Literal["stop", "rollback"] = Field(
         default="stop", description="If a gate misses its deadline: stop there, or roll everything back."
@@ -142,6 +146,11 @@ class Scenario(_Model):
         for fault in self.faults:
             if (why := fault.unfit(rehearsed)) is not None:
                 raise ValueError(f"faults: {why}")
+            if fault.least_brokers > self.brokers:
+                raise ValueError(
+                    f"faults: {fault.name} needs {fault.least_brokers} brokers a cluster, and brokers is "
+                    f"{self.brokers}: set brokers: {fault.least_brokers}"
+                )
             if fault.at not in steps:
                 raise ValueError(f"faults: at {fault.at}, which is not in the path")
             until = fault.until if isinstance(fault, LastingFault) else None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cutover_harness.admin import Admin
 from cutover_harness.conductor.statuses import FolderStatuses, read_statuses
 from cutover_harness.faults.context import CutoverFileContext, FaultContext, TopicsContext
+from cutover_harness.faults.layout import Layout
+from cutover_harness.faults.one_broker import leading
 from cutover_harness.mirror import Mirror
 from cutover_harness.mirror.log_reader import LogReader
 from cutover_harness.plan.batch import ResolvedBatch
@@ -15,7 +17,8 @@ from cutover_harness.rehearsal.control_topic import NAME, ControlTopic
 from cutover_harness.rehearsal.migration import Migration
 from cutover_harness.rehearsal.mounts import Mounts
 from cutover_harness.replay.fleet import Fleet
-from cutover_harness.testbed import Node, Testbed
+from cutover_harness.testbed import Cluster, Node, Testbed
+from cutover_harness.types import ClusterName
 
 
 def fault_context(
@@ -47,16 +50,29 @@ def fault_context(
         mounts=mounts,
         control=ControlTopic(testbed.prefix + NAME, configs) if migration.channels else None,
         patience_s=patience_s,
-        nodes=_nodes(testbed, fleet),
+        nodes=_nodes(testbed, fleet, list(batch.topics), patience_s),
+        cluster=lambda name: _cluster(testbed, name),
     )
 
 
-def _nodes(testbed: Testbed, fleet: Fleet) -> dict[str, Callable[[], Node]]:
+def _cluster(testbed: Testbed, name: ClusterName) -> Cluster:
+    return testbed.source if name == "source" else testbed.target
+
+
+def _nodes(testbed: Testbed, fleet: Fleet, topics: Sequence[str], patience_s: float) -> dict[str, Callable[[], Node]]:
     """Return the process that each victim of a fault means; for a role of the fleet its first instance."""
+
+    def leader(name: ClusterName) -> Node:
+        cluster = _cluster(testbed, name)
+        layout = Layout(cluster.client_config())
+        return leading(cluster, lambda: layout.of(topics), patience_s)
+
     return {
         "connect": lambda: testbed.worker,
         "source": lambda: testbed.source,
         "target": lambda: testbed.target,
+        "source-broker": lambda: leader("source"),
+        "target-broker": lambda: leader("target"),
         "producer": lambda: fleet.member(fleet.instances("producer")[0]),
         "consumer": lambda: fleet.member(fleet.instances("consumer")[0]),
     }

@@ -20,7 +20,7 @@ from cutover_harness.rehearsal.replay_input import ReplayInput, prepare
 from cutover_harness.rehearsal.route_runs import BROKEN, RouteRun, lag, proofs, unproved
 from cutover_harness.rehearsal.sampler import LagSampler
 from cutover_harness.rehearsal.settings import Settings
-from cutover_harness.rehearsal.testbeds import start_testbed
+from cutover_harness.rehearsal.testbeds import brokers_of, start_testbed
 from cutover_harness.replay.rhythm import rhythm
 from cutover_harness.testbed.base import TargetKind, Testbed
 
@@ -67,7 +67,8 @@ class Rehearsal:
             self.observer.note(f"capture {replay.capture}: {replay.warning}")
         started_ns = time.time_ns()
         try:
-            started = start_testbed(self.settings, self.folder, self.observer.note, self._cleanup)
+            brokers = brokers_of(self.scenario, self.settings)
+            started = start_testbed(self.settings, self.folder, self.observer.note, self._cleanup, brokers)
             self._testbed = started.testbed
             self.environment, self.target_kind = started.environment, started.target_kind
             lab = build_lab(

@@ -37,10 +37,11 @@ class Settings:
     `speed` is the replay speed factor; None replays the capture in 30 seconds. `ports` are those of source, target and
     Connect; None takes free ones. `jobs`: how many scenarios run in parallel, each on a testbed of its own; timings get
     longer then. `target_ack_delay_ms` delays the target's acknowledgements; with `exactly_once` MirrorMaker 2 writes in
-    transactions (KIP-618). `source_version` is for brokers that run as processes, `docker` for testbeds of containers,
-    `automq` for an AutoMQ that runs as a process, `existing` for clusters that exist already. `replace`: an
-    earlier run in `out` is removed instead of kept. `plan`: the plan that the scenarios were generated from, if they
-    were. `policy`: the policy of the report; None: the one in `out`.
+    transactions (KIP-618). `brokers`: of each cluster; None: as many as each scenario asks for. `source_version` is for
+    brokers that run as processes, `docker` for testbeds of containers, `automq` for an AutoMQ that runs as a process,
+    `existing` for clusters that exist already. `replace`: an earlier run in `out` is removed instead of kept. `plan`:
+    the plan that the scenarios were generated from, if they were. `policy`: the policy of the report; None: the one in
+    `out`.
     `explored`: the result file of `scenarios explore`, for the report; None: the one in `out`.
     """
 
@@ -54,6 +55,7 @@ class Settings:
     automq: AutomqOptions | None = None
     existing: ExistingClusters | None = None
     source_version: str = "3.9.2"
+    brokers: int | None = None
     target_ack_delay_ms: int = 0
     exactly_once: bool = False
     ports: tuple[int, int, int] | None = None

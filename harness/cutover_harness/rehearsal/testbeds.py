@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import get_args
 
 from cutover_harness.errors import UsageError, in_one_line
-from cutover_harness.faults.nodes import NetworkNode
+from cutover_harness.faults.nodes import Machine
 from cutover_harness.mirror import Batch, Mirror, MirrorSpec
 from cutover_harness.mirror.client_properties import seen_by_connect
 from cutover_harness.plan.batch import ResolvedBatch
 from cutover_harness.plan.scenario import Scenario
-from cutover_harness.rehearsal.settings import Settings
+from cutover_harness.rehearsal.settings import Settings, TestbedKind
 from cutover_harness.testbed import ProcessTestbed, Testbed
 from cutover_harness.testbed.automq import AutomqTestbed
 from cutover_harness.testbed.base import TargetKind
@@ -24,11 +24,14 @@ from cutover_harness.testbed.docker.testbed import DockerTestbed
 from cutover_harness.testbed.existing.testbed import ExistingTestbed, check_clusters
 from cutover_harness.testbed.timing import TIMINGS, Timing
 
+SEVERAL: tuple[TestbedKind, ...] = ("process",)
+"""The kinds of testbed whose clusters can have several brokers."""
 
-def new_testbed(settings: Settings, workdir: Path) -> Testbed:
+
+def new_testbed(settings: Settings, workdir: Path, brokers: int = 1) -> Testbed:
     """Return a testbed of the kind that `settings` asks for, not started yet, which writes below `workdir`.
 
-    Raises UsageError if this environment cannot have one.
+    `brokers`: of each cluster, on kinds that can have several. Raises UsageError if this environment cannot have one.
     """
     if settings.testbed == "docker":
         return DockerTestbed(
@@ -54,6 +57,7 @@ def new_testbed(settings: Settings, workdir: Path) -> Testbed:
     return ProcessTestbed(
         workdir,
         source_version=settings.source_version,
+        brokers=brokers,
         exactly_once=settings.exactly_once,
         target_ack_delay_ms=settings.target_ack_delay_ms,
         source_port=source_port,
@@ -62,12 +66,23 @@ def new_testbed(settings: Settings, workdir: Path) -> Testbed:
     )
 
 
+def brokers_of(scenario: Scenario, settings: Settings) -> int:
+    """Return how many brokers each cluster has."""
+    return scenario.brokers if settings.brokers is None else settings.brokers
+
+
 def unavailable(scenario: Scenario, settings: Settings) -> str | None:
     """Return why this kind of testbed cannot rehearse a scenario, None if it can."""
+    brokers = brokers_of(scenario, settings)
+    for fault in scenario.faults:
+        if fault.least_brokers > brokers:
+            return f"fault {fault.name} needs {fault.least_brokers} brokers a cluster, and --brokers is {brokers}"
     if settings.testbed != "existing":
+        if brokers > 1 and settings.testbed not in SEVERAL:
+            return f"it has {brokers} brokers a cluster, and --testbed {settings.testbed} has one"
         return None
     for fault in scenario.faults:
-        if fault.of in get_args(NetworkNode):
+        if fault.of in get_args(Machine):
             return (
                 f"fault {fault.name} is unavailable: it needs the machine of {fault.of}, and existing clusters run on "
                 f"machines that are not the rehearsal's"
@@ -76,7 +91,7 @@ def unavailable(scenario: Scenario, settings: Settings) -> str | None:
 
 
 def check_testbed(scenarios: Sequence[Scenario], settings: Settings, *, named: bool) -> None:
-    """Raise UsageError if existing clusters, or their Connect, lack something, or a scenario is unavailable on them.
+    """Raise UsageError if existing clusters, or their Connect, lack something, or a scenario is unavailable.
 
     Unless the user has `named` them, those that are available are rehearsed. Nothing is created.
     """
@@ -99,14 +114,15 @@ class StartedTestbed:
 
 
 def start_testbed(
-    settings: Settings, folder: Path, note: Callable[[str], None], cleanup: contextlib.ExitStack
+    settings: Settings, folder: Path, note: Callable[[str], None], cleanup: contextlib.ExitStack, brokers: int = 1
 ) -> StartedTestbed:
-    """Start a testbed below `folder`. When `cleanup` is closed it is stopped, its logs are kept, its data is removed.
+    """Start a testbed with so many brokers a cluster below `folder`.
 
+    When `cleanup` is closed it is stopped, its logs are kept, its data is removed.
     Raises UsageError if it does not start.
     """
     workdir = folder / "testbed"
-    testbed = new_testbed(settings, workdir)
+    testbed = new_testbed(settings, workdir, brokers)
     if not settings.keep:
         cleanup.callback(shutil.rmtree, workdir, ignore_errors=True)
     cleanup.callback(_keep_logs, workdir / "logs", folder / "logs", note)
@@ -115,7 +131,7 @@ def start_testbed(
     start_s = time.monotonic() - begin
     cleanup.enter_context(testbed)
     kind = testbed.target_kind
-    return StartedTestbed(testbed, testbed.describe(), kind, TIMINGS[kind].on(start_s))
+    return StartedTestbed(testbed, testbed.describe(), kind, TIMINGS[kind].of(brokers).on(start_s))
 
 
 def _keep_logs(logs: Path, kept: Path, note: Callable[[str], None]) -> None:

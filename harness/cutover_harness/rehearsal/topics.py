@@ -14,6 +14,7 @@ from cutover_harness.errors import UsageError
 
 _OF_A_PROPERTY = frozenset({KafkaError.INVALID_CONFIG, KafkaError.INVALID_REQUEST, KafkaError.POLICY_VIOLATION})
 IN_SYNC = "min.insync.replicas"
+_REPLICAS = "default.replication.factor"
 
 
 class Cluster(Protocol):
@@ -21,6 +22,10 @@ class Cluster(Protocol):
 
     def brokers(self) -> int:
         """Return the number of brokers."""
+        ...
+
+    def broker_config(self) -> dict[str, str]:
+        """Return the configuration of one broker; empty if it must not be read."""
         ...
 
     def create_topics(self, topics: Mapping[str, int], config: Mapping[str, str] | None = None) -> None:
@@ -65,9 +70,9 @@ def _accepted(cluster: Cluster, topic: str, info: TopicInfo) -> tuple[dict[str, 
     """Return the topic's properties that the brokers accept, found by asking them."""
     config, left = dict(info.config), list[LeftOut]()
     in_sync = config.get(IN_SYNC, "1")
-    if in_sync.isdecimal() and int(in_sync) > (brokers := cluster.brokers()):
+    if in_sync.isdecimal() and int(in_sync) > 1 and (why := _too_few(cluster, int(in_sync))) is not None:
         del config[IN_SYNC]
-        left.append(LeftOut(topic, IN_SYNC, in_sync, f"the source has {brokers} broker{'s' if brokers > 1 else ''}"))
+        left.append(LeftOut(topic, IN_SYNC, in_sync, why))
     if not config or not _of_a_property(cluster.would_create(topic, info.partitions, config)):
         return config, left
     kept: dict[str, str] = {}
@@ -78,6 +83,16 @@ def _accepted(cluster: Cluster, topic: str, info: TopicInfo) -> tuple[dict[str, 
         else:
             kept[name] = value
     return kept, left
+
+
+def _too_few(cluster: Cluster, in_sync: int) -> str | None:
+    """Return why a topic cannot have so many replicas in sync, so that nothing would be acknowledged; else None."""
+    brokers = cluster.brokers()
+    if in_sync > brokers:
+        return f"the source has {brokers} broker{'s' if brokers > 1 else ''}"
+    replicas = cluster.broker_config().get(_REPLICAS, "")
+    few = replicas.isdecimal() and in_sync > int(replicas)
+    return f"topics of the source have {replicas} replica{'' if replicas == '1' else 's'}" if few else None
 
 
 def _of_a_property(error: KafkaError | None) -> bool:

@@ -53,8 +53,22 @@ class Node(Protocol):
         ...
 
 
+class BrokerNode(Node, Protocol):
+    """One broker."""
+
+    @property
+    def node_id(self) -> int:
+        """Its id in the cluster's metadata."""
+        ...
+
+
 class Cluster(Node, Protocol):
-    """One Kafka cluster."""
+    """One Kafka cluster. As a node it stands for all its brokers together."""
+
+    @property
+    def brokers(self) -> Sequence[BrokerNode]:
+        """Its brokers; empty if they are on machines that are not the testbed's."""
+        ...
 
     @property
     def name(self) -> ClusterName:

@@ -189,7 +189,7 @@ class JvmNode:
 
 
 class Broker(JvmNode):
-    """A cluster of one node, broker and controller in one."""
+    """A cluster of one node, broker and controller in one; or one broker of several."""
 
     def __init__(
         self,
@@ -199,11 +199,23 @@ class Broker(JvmNode):
         program: Program,
         cache: ClassCache,
         serves: Callable[[], bool],
+        node_id: int = 1,
     ) -> None:
         super().__init__(program, cache, serves)
         self.name: ClusterName = name
         self.version = version
         self.bootstrap = self.connect_bootstrap = f"127.0.0.1:{port}"
+        self.node_id = node_id
+
+    @property
+    def brokers(self) -> Sequence["Broker"]:
+        """The brokers of the cluster that it is."""
+        return (self,)
+
+    @property
+    def keepers(self) -> Sequence[JvmNode]:
+        """The processes besides the brokers of the cluster that it is: none."""
+        return ()
 
     def client_config(self) -> dict[str, str]:
         """Return the librdkafka properties that reach it."""

@@ -10,16 +10,16 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from cutover_harness.processes import Process, spawn
-from cutover_harness.testbed import connect_secrets, probe, settings, slow, versions, zookeeper
+from cutover_harness.testbed import connect_secrets, members, probe, settings, slow, versions, zookeeper
 from cutover_harness.testbed.base import OwnClusters, Progress, TargetKind, silent
 from cutover_harness.testbed.connect_ready import connect_serves
 from cutover_harness.testbed.jars import classpaths
 from cutover_harness.testbed.jvm import JAVA_VERSION, ClassCache, assemble_in_background
 from cutover_harness.testbed.nodes import Broker, JvmNode, Program, launch_all, stop_all
 from cutover_harness.testbed.ports import Ports
+from cutover_harness.testbed.several import BrokerCluster, LocalCluster
 from cutover_harness.testbed.storage import format_storage
 from cutover_harness.testbed.timing import TIMINGS
-from cutover_harness.testbed.zookeeper import BrokerOnZooKeeper
 from cutover_harness.types import ClusterName
 
 CONNECT_VERSION = "3.9.2"
@@ -28,16 +28,17 @@ DEFAULT_TARGET_VERSION = "3.9.1"  # what AutoMQ's own code is based on
 
 _WORKER, _REVERSE_WORKER = "connect", "connect-reverse"
 
-NodeT = TypeVar("NodeT", bound=JvmNode)
+T = TypeVar("T")
 
 
 class ProcessTestbed(OwnClusters):
-    """Source and target cluster of one broker each, and a distributed Connect worker of one process.
+    """Source and target cluster of `brokers` each, and a distributed Connect worker of one process.
 
     Everything is written below `workdir`, which is created and left behind; shared downloads are in the user's cache
     folder. `exactly_once` is the worker's (KIP-618): with it every source connector writes in transactions. A port that
     is given and in use is a UsageError at start. With `target_ack_delay_ms` clients and Connect reach the target
-    through a proxy that holds acknowledgements back for so long, see `testbed.slow`.
+    through a proxy that holds acknowledgements back for so long, see `testbed.slow`. Of several brokers the first one
+    has the given port.
     """
 
     kind = "process"
@@ -49,6 +50,7 @@ class ProcessTestbed(OwnClusters):
         *,
         source_version: str = DEFAULT_SOURCE_VERSION,
         target_version: str = DEFAULT_TARGET_VERSION,
+        brokers: int = 1,
         exactly_once: bool = False,
         source_port: int | None = None,
         target_port: int | None = None,
@@ -58,6 +60,7 @@ class ProcessTestbed(OwnClusters):
         self.workdir = workdir.resolve()
         self.logs = self.workdir / "logs"
         self.exactly_once = exactly_once
+        self._size = brokers
         self._versions: dict[ClusterName, str] = {"source": source_version, "target": target_version}
         self._wanted_ports: dict[str, int | None] = {
             "source": source_port,
@@ -65,9 +68,9 @@ class ProcessTestbed(OwnClusters):
             "connect": connect_port,
         }
         self._ack_delay_ms = target_ack_delay_ms
-        self._proxy: Process | None = None
+        self._proxies: list[Process] = []
         self._ports = Ports()
-        self._brokers: dict[ClusterName, Broker] = {}
+        self._clusters: dict[ClusterName, LocalCluster] = {}
         self._worker: JvmNode | None = None
         self._connect_url = ""
         self._connect_classpath: list[Path] = []
@@ -75,14 +78,14 @@ class ProcessTestbed(OwnClusters):
         self._zookeeper: JvmNode | None = None
 
     @property
-    def source(self) -> Broker:
+    def source(self) -> LocalCluster:
         """The cluster that applications move away from. Known from `start` on."""
-        return self._started(self._brokers.get("source"))
+        return self._started(self._clusters.get("source"))
 
     @property
-    def target(self) -> Broker:
+    def target(self) -> LocalCluster:
         """The cluster that stands in for AutoMQ. Known from `start` on."""
-        return self._started(self._brokers.get("target"))
+        return self._started(self._clusters.get("target"))
 
     @property
     def worker(self) -> JvmNode:
@@ -109,7 +112,7 @@ class ProcessTestbed(OwnClusters):
         exactly_once = "exactly-once" if self.exactly_once else "at-least-once"
         slowed = f", acknowledgements delayed by {self._ack_delay_ms} ms" if self._ack_delay_ms else ""
         return {
-            "testbed": "local JVM processes, one broker a cluster",
+            "testbed": f"local JVM processes, {_size(self._size)} a cluster",
             "source": _title(self._versions["source"]),
             "target": f"{self._target_title()}{slowed}",
             "connect": f"Kafka Connect {CONNECT_VERSION}, MirrorMaker 2, {exactly_once}",
@@ -127,11 +130,11 @@ class ProcessTestbed(OwnClusters):
         progress(f"starting {self.describe()['source']}, {self._target_title()} and Connect")
         try:
             for name, path in paths.items():
-                self._brokers[name] = self._new_broker(name, path)
+                self._clusters[name] = self._new_cluster(name, path)
             port = self._ports.take(self._wanted_ports["connect"])
             self._worker, self._connect_url = self._new_worker(_WORKER, self.target.bootstrap, port)
             # A worker gives up after a minute without the cluster that it keeps its state on.
-            launch_all(list(self._brokers.values()))
+            launch_all([*self._keepers(), *self._brokers()])
             launch_all([self._worker])
         except BaseException:
             self._end(keep_records=False)
@@ -167,27 +170,34 @@ class ProcessTestbed(OwnClusters):
         self._end(keep_records=kind is None)
 
     @staticmethod
-    def _started(node: NodeT | None) -> NodeT:
+    def _started(node: T | None) -> T:
         if node is None:
             raise RuntimeError("the testbed has not been started")
         return node
 
     def _end(self, *, keep_records: bool) -> None:
-        nodes: list[JvmNode] = list(self._brokers.values())
+        nodes = self._brokers()
         if self._worker is not None:
             nodes.append(self._worker)
         if self._reverse is not None:
             nodes.append(self._reverse[0])
         try:
             records = stop_all(nodes, keep_records=keep_records)
-            if self._zookeeper is not None:  # a broker that shuts down needs it
-                records += stop_all([self._zookeeper], keep_records=keep_records)
+            # A broker that shuts down needs them.
+            keepers = self._keepers() + ([] if self._zookeeper is None else [self._zookeeper])
+            records += stop_all(keepers, keep_records=keep_records)
         finally:
-            if self._proxy is not None:
-                self._proxy.kill()
+            for proxy in self._proxies:
+                proxy.kill()
             self._ports.release()
             connect_secrets.remove(self.secrets_folder)
         assemble_in_background(records)
+
+    def _brokers(self) -> list[JvmNode]:
+        return [broker for cluster in self._clusters.values() for broker in cluster.brokers]
+
+    def _keepers(self) -> list[JvmNode]:
+        return [node for cluster in self._clusters.values() for node in cluster.keepers]
 
     def _target_title(self) -> str:
         return f"Apache Kafka {self._versions['target']} standing in for AutoMQ"
@@ -202,20 +212,71 @@ class ProcessTestbed(OwnClusters):
         self._connect_classpath = paths["connect", CONNECT_VERSION]
         return {name: paths[role] for name, role in roles.items()}
 
+    def _new_cluster(self, name: ClusterName, classpath: list[Path]) -> LocalCluster:
+        return self._new_broker(name, classpath) if self._size == 1 else self._new_brokers(name, classpath)
+
+    def _new_brokers(self, name: ClusterName, classpath: list[Path]) -> BrokerCluster:
+        """Return a cluster of several brokers, whose metadata is kept by ZooKeeper, or by a controller of its own."""
+        version, size = self._versions[name], self._size
+        cache, cluster_id = ClassCache(f"broker-{version}", classpath), settings.random_id()
+        keeper: JvmNode | None = None
+        if versions.on_zookeeper(version):
+            keeper_port = self._start_zookeeper(version, classpath)
+        else:
+            keeper_port, log = self._ports.take(), f"{name}-controller"
+            properties = members.controller(self.workdir / log, keeper_port, size)
+            program = self._member(version, log, members.CONTROLLER_ID, cache, properties, cluster_id)
+            keeper = JvmNode(program, cache, functools.partial(probe.listens, "127.0.0.1", keeper_port))
+        brokers: list[Broker] = []
+        for node_id in range(1, size + 1):
+            port = own_port = self._ports.take(self._wanted_ports[name] if node_id == 1 else None)
+            log = f"{name}-{node_id}"
+            data, file = self.workdir / log, self.workdir / f"{log}.properties"
+            serves = functools.partial(probe.serves, "127.0.0.1", port, node_id=node_id)
+            if keeper is None:
+                zookeeper.write_broker(file, data, port, keeper_port, node_id, members.replication(size))
+                program = self._broker_program(version, log, node_id)
+                args = (name, version, port, program, cache, serves, node_id)
+                brokers.append(zookeeper.BrokerOnZooKeeper(keeper_port, data, *args))
+                continue
+            if name == "target" and self._ack_delay_ms:
+                own_port = self._start_proxy(port)
+            ports = own_port, self._ports.take()
+            properties = members.member(node_id, size, data, ports, keeper_port, port)
+            program = self._member(version, log, node_id, cache, properties, cluster_id)
+            brokers.append(Broker(name, version, port, program, cache, serves, node_id))
+        return BrokerCluster(name, version, brokers, keeper)
+
+    def _member(
+        self, version: str, log: str, node_id: int, cache: ClassCache, properties: Mapping[str, str], cluster_id: str
+    ) -> Program:
+        """Write a node's properties, format its storage, and return its program."""
+        program = self._broker_program(version, log, node_id)
+        settings.write_properties(program.properties, properties)
+        if versions.needs_format(version):
+            self._format(log, cache, program.properties, program.options[0], cluster_id)
+        else:
+            settings.write_identity(self.workdir / log, cluster_id, node_id)
+        return program
+
+    def _broker_program(self, version: str, log: str, node_id: int) -> Program:
+        logging = settings.logging_option(self.workdir, log4j2=versions.logs_by_log4j2(version))
+        cluster, _, which = log.partition("-")
+        label = f"{cluster} {which}" if which == "controller" else f"{cluster} broker {which}".rstrip()
+        farewell = f"App info kafka.server for {node_id}"
+        return self._program(label, log, "kafka.Kafka", self.workdir / f"{log}.properties", farewell, logging=logging)
+
     def _new_broker(self, name: ClusterName, classpath: list[Path]) -> Broker:
         version, port = self._versions[name], self._ports.take(self._wanted_ports[name])
         data = self.workdir / name
-        properties = self.workdir / f"{name}.properties"
-        logging = settings.logging_option(self.workdir, log4j2=versions.logs_by_log4j2(version))
-        program = self._program(
-            f"{name} broker", name, "kafka.Kafka", properties, "App info kafka.server for 1", logging=logging
-        )
+        program = self._broker_program(version, name, 1)
+        properties = program.properties
         cache = ClassCache(f"broker-{version}", classpath)
         serves = functools.partial(probe.serves, "127.0.0.1", port)
         if versions.on_zookeeper(version):
             zookeeper_port = self._start_zookeeper(version, classpath)
             zookeeper.write_broker(properties, data, port, zookeeper_port)
-            return BrokerOnZooKeeper(zookeeper_port, data, name, version, port, program, cache, serves)
+            return zookeeper.BrokerOnZooKeeper(zookeeper_port, data, name, version, port, program, cache, serves)
         controller_port = self._ports.take()
         formatted = not versions.needs_format(version)
         own_port, proxy = port, None
@@ -223,12 +284,14 @@ class ProcessTestbed(OwnClusters):
             own_port, proxy = self._ports.take(), (port, self._start_proxy(port))
         settings.write_broker(properties, data, own_port, controller_port, proxy, formatted=formatted)
         if not formatted:
-            self._format(name, cache, properties, logging)
+            self._format(name, cache, properties, program.options[0])
         return Broker(name, version, port, program, cache, serves)
 
-    def _format(self, name: ClusterName, cache: ClassCache, properties: Path, logging: str | None = None) -> None:
+    def _format(
+        self, name: str, cache: ClassCache, properties: Path, logging: str | None = None, cluster_id: str | None = None
+    ) -> None:
         options = [logging or settings.logging_option(self.workdir)]
-        format_storage(name, cache, properties, options, self.logs / f"{name}-format.log")
+        format_storage(name, cache, properties, options, self.logs / f"{name}-format.log", cluster_id)
 
     def _start_zookeeper(self, version: str, classpath: list[Path]) -> int:
         """Start the source's ZooKeeper and return its port when it serves."""
@@ -247,15 +310,15 @@ class ProcessTestbed(OwnClusters):
         """Start the proxy that clients reach the target through; returns the port that it passes them on to."""
         behind = self._ports.take()
         command = [sys.executable, "-P", str(Path(slow.__file__)), str(port), str(behind), str(self._ack_delay_ms)]
-        self._proxy = spawn(command, cwd=self.workdir, stdout=self.logs / "proxy.log")
+        self._proxies.append(spawn(command, cwd=self.workdir, stdout=self.logs / "proxy.log"))
         return behind
 
     def _new_worker(self, name: str, bootstrap: str, port: int) -> tuple[JvmNode, str]:
         url = f"http://127.0.0.1:{port}"
         properties = self.workdir / f"{name}.properties"
         connect_secrets.create(self.secrets_folder)
-        provider = connect_secrets.worker_properties(self.secrets_folder)
-        settings.write_connect(properties, bootstrap, port, exactly_once=self.exactly_once, more=provider)
+        more = {**members.connect_replication(self._size), **connect_secrets.worker_properties(self.secrets_folder)}
+        settings.write_connect(properties, bootstrap, port, exactly_once=self.exactly_once, more=more)
         main = "org.apache.kafka.connect.cli.ConnectDistributed"
         program = self._program("Connect worker", name, main, properties, "Kafka Connect stopped")
 
@@ -291,6 +354,10 @@ class ProcessTestbed(OwnClusters):
             env=env or {},
             stop_grace_s=stop_grace_s,
         )
+
+
+def _size(brokers: int) -> str:
+    return "one broker" if brokers == 1 else f"{brokers} brokers"
 
 
 def _title(version: str) -> str:

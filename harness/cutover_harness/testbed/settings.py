@@ -1,7 +1,7 @@
 """The properties of brokers, Connect and logging on the process testbed.
 
-Everything is tuned for one node that starts, forgets and fails fast; semantics are left as they are in production, but
-for replication, which needs more than one node.
+Everything is tuned for nodes that start, forget and fail fast; semantics are left as they are in production, but for
+replication, which needs more than one broker (see `members`).
 """
 
 import base64
@@ -151,11 +151,18 @@ def write_broker(
         advertised += f",PROXY://127.0.0.1:{proxy[0]}"
     addresses = {"listeners": f"{listener},{controller(controller_port)}", "advertised.listeners": advertised}
     write_properties(file, {**BROKER, **addresses, **place(data, controller_port)})
+    if formatted:
+        write_identity(data, random_id(), 1)
+
+
+def write_identity(data: Path, cluster_id: str, node_id: int) -> None:
+    """Format a node's data folder if it is new, as `kafka-storage` does before 4.0."""
     meta = data / "meta.properties"
-    if formatted and not meta.exists():
-        data.mkdir(parents=True, exist_ok=True)
-        identity = {"version": "1", "cluster.id": random_id(), "node.id": "1", "directory.id": random_id()}
-        write_properties(meta, identity)
+    if meta.exists():
+        return
+    data.mkdir(parents=True, exist_ok=True)
+    identity = {"version": "1", "cluster.id": cluster_id, "node.id": str(node_id), "directory.id": random_id()}
+    write_properties(meta, identity)
 
 
 def controller(port: int) -> str:
@@ -171,7 +178,10 @@ def place(data: Path, controller_port: int) -> dict[str, str]:
 def write_connect(
     file: Path, target_bootstrap: str, port: int, *, exactly_once: bool, more: Mapping[str, str] = MappingProxyType({})
 ) -> None:
-    """Write the properties of a distributed worker that keeps its state on the target cluster."""
+    """Write the properties of a distributed worker that keeps its state on the target cluster.
+
+    `more`: properties that it has as well, or instead.
+    """
     write_properties(
         file,
         {

@@ -14,18 +14,20 @@ TOOL = "kafka.tools.StorageTool"
 _LIMIT_S = 60.0
 
 
-def arguments(properties: Path) -> list[str]:
-    """Return the arguments of `kafka-storage`, which leaves alone what is formatted.
+def arguments(properties: Path, cluster_id: str | None = None) -> list[str]:
+    """Return the arguments of `kafka-storage`, which leaves alone what is formatted; a cluster of its own by default.
 
     The distribution's own tool, because it also writes the feature levels that the broker's storage depends on.
     """
-    return ["format", "--ignore-formatted", "-t", settings.random_id(), "-c", str(properties)]
+    return ["format", "--ignore-formatted", "-t", cluster_id or settings.random_id(), "-c", str(properties)]
 
 
-def format_storage(name: str, cache: ClassCache, properties: Path, options: Sequence[str], log: Path) -> None:
+def format_storage(
+    name: str, cache: ClassCache, properties: Path, options: Sequence[str], log: Path, cluster_id: str | None = None
+) -> None:
     """Format the storage of a broker. Raises TestbedError with what the tool logged."""
     process = spawn(
-        cache.command(TOOL, arguments(properties), options, None),
+        cache.command(TOOL, arguments(properties, cluster_id), options, None),
         cwd=properties.parent,
         env=environment(),
         stdout=log,

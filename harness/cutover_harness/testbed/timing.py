@@ -10,6 +10,10 @@ from cutover_harness.testbed.base import TargetKind
 SLOWEST_START_S = 120.0
 """What took longer was no start alone: a first one also fetches what it needs."""
 
+SEVERAL_BACK_S = 20.0
+"""If a broker of several is killed, its controller stays, and admits it again once its session (9 s) has expired; the
+broker tries that in growing intervals."""
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -23,6 +27,10 @@ class Timing:
     first_ack_s: float
     back_s: float
     stop_s: float
+
+    def of(self, brokers: int) -> Timing:
+        """Return the figures for clusters of so many brokers."""
+        return self if brokers == 1 else replace(self, back_s=max(self.back_s, SEVERAL_BACK_S))
 
     def on(self, start_s: float) -> Timing:
         """Return the figures for a machine on which brokers and Connect took `start_s` to start just now."""

@@ -6,6 +6,7 @@ import re
 import socket
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from confluent_kafka import KafkaException
@@ -29,11 +30,9 @@ JVM_OPTIONS = (
 # A broker that was killed waits for it before it starts. Kafka's default was 6 s until 2.4, and is 18 s since.
 _SESSION_MS = 12_000
 _BROKER: Mapping[str, str] = {
-    "broker.id": settings.NODE["node.id"],
     "zookeeper.session.timeout.ms": str(_SESSION_MS),
     "zookeeper.connection.timeout.ms": "30000",
 }
-_REGISTRATION = f"/brokers/ids/{_BROKER['broker.id']}".encode()
 _ANSWER_S = 2.0
 _EXPIRES_S = 60.0
 _TOPICS_S = 10.0
@@ -60,20 +59,27 @@ def server(*, data: str, port: int) -> dict[str, str]:
     }
 
 
-def broker(address: str) -> dict[str, str]:
+def broker(address: str, node_id: int = 1) -> dict[str, str]:
     """Return the properties of a broker that keeps its metadata in the ZooKeeper at `address`, but for its listeners.
 
     Everything about the quorum is left out: Kafka 2.8 takes `process.roles` for its early KRaft.
     """
     rest = {key: value for key, value in settings.BROKER.items() if key not in settings.QUORUM}
-    return {**rest, **_BROKER, "zookeeper.connect": address}
+    return {**rest, **_BROKER, "broker.id": str(node_id), "zookeeper.connect": address}
 
 
-def write_broker(file: Path, data: Path, port: int, zookeeper_port: int) -> None:
-    """Write the properties of a broker; it formats its data folder itself."""
+def write_broker(
+    file: Path,
+    data: Path,
+    port: int,
+    zookeeper_port: int,
+    node_id: int = 1,
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Write the properties of a broker; it formats its data folder itself. `more`: properties that differ."""
     address = f"PLAINTEXT://127.0.0.1:{port}"
     listeners = {"listeners": address, "advertised.listeners": address, "log.dirs": str(data)}
-    settings.write_properties(file, {**broker(f"127.0.0.1:{zookeeper_port}"), **listeners})
+    settings.write_properties(file, {**broker(f"127.0.0.1:{zookeeper_port}", node_id), **more, **listeners})
 
 
 def serves(port: int) -> bool:
@@ -118,7 +124,7 @@ class BrokerOnZooKeeper(Broker):
 
     def launch(self) -> None:
         """Start it after ZooKeeper has dropped its last registration: at once after a shutdown, after a kill later."""
-        await_unregistered(self._zookeeper_port)
+        await_unregistered(self._zookeeper_port, self.node_id)
         super().launch()
 
     def await_ready(self, limit: float = READY_LIMIT_S) -> None:
@@ -127,11 +133,12 @@ class BrokerOnZooKeeper(Broker):
         await_topics(self.bootstrap, topics_of(folder.name for folder in self._data.iterdir()))
 
 
-def await_unregistered(port: int) -> None:
+def await_unregistered(port: int, node_id: int = 1) -> None:
     """Return when ZooKeeper has no registration of the broker. Raises TestbedError."""
+    registration = f"/brokers/ids/{node_id}".encode()
     try:
         wait_until(
-            lambda: _REGISTRATION not in _ask(port, b"dump"),
+            lambda: registration not in _ask(port, b"dump").split(),
             _EXPIRES_S,
             backoff_s=_POLL_S,
             failure=lambda _: TestbedError(

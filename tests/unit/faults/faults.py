@@ -29,5 +29,6 @@ def context(**given: Any) -> FaultContext:
         "topics": nothing,
         "patience_s": 0.05,
         "nodes": {},
+        "cluster": lambda _name: nothing,
     }
     return FaultContext(**{**defaults, **given})

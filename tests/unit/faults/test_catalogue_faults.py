@@ -31,7 +31,9 @@ def races(scenario: Scenario) -> list[str]:
         if each.of not in ("connect", "source", "target", "producer", "consumer"):
             continue
         if not (
-            each.when == "during" or each.until is not None or each.at in (StepName.CREATE_TASK, StepName.SYNCHRONISE)
+            each.when == "during"
+            or getattr(each, "until", None) is not None
+            or each.at in (StepName.CREATE_TASK, StepName.SYNCHRONISE)
         ):
             found.append(f"{each.kind} {each.of} at {each.at}: seconds alone decide what it meets")
         waited_for = {act for acts in scenario.preconditions.values() for act in acts}

@@ -131,7 +131,8 @@ FLEETS = {
 @pytest.mark.parametrize(("kind", "of"), [(kind, of) for kind, fault in FAULTS.items() for of in fault.victims()])
 def test_every_fault_that_can_happen_is_accepted(kind: str, of: str) -> None:
     traffic = "traffic: {p: {config: {cleanup.policy: compact}}}\n"
-    text = f"{GOOD}{traffic}{FLEETS.get(of, '')}faults:\n  - {{kind: {kind}, of: {of}, at: synchronise}}\n"
+    fleet = FLEETS.get(of, "")
+    text = f"{GOOD}brokers: 3\n{traffic}{fleet}faults:\n  - {{kind: {kind}, of: {of}, at: synchronise}}\n"
     assert parse(text, "mine.yaml").faults[0].of == of
 
 

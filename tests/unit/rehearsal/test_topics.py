@@ -19,12 +19,16 @@ from cutover_harness.rehearsal.topics import create, words
 class Brokers:
     """A cluster that knows some properties; `remote.storage.enable` it knows, and refuses the value."""
 
-    def __init__(self, brokers: int = 1) -> None:
+    def __init__(self, brokers: int = 1, replicas: int | None = None) -> None:
         self.count = brokers
+        self.config = {} if replicas is None else {"default.replication.factor": str(replicas)}
         self.created: dict[str, dict[str, str]] = {}
 
     def brokers(self) -> int:
         return self.count
+
+    def broker_config(self) -> dict[str, str]:
+        return self.config
 
     def would_create(self, topic: str, partitions: int, config: Mapping[str, str]) -> KafkaError | None:
         if topic in self.created:
@@ -71,6 +75,16 @@ def test_more_replicas_in_sync_than_brokers_would_have_nothing_acknowledged(
     _, left = create(cluster, {"a": TopicInfo(1, {"min.insync.replicas": "2"})}, "capture x")
     assert cluster.created == {"a": kept}
     assert bool(left) == (not kept)
+
+
+@pytest.mark.parametrize(
+    ("replicas", "wanted", "left"),
+    [(3, "2", None), (3, "3", None), (3, "4", "topics of the source have 3 replicas"),
+     (1, "2", "topics of the source have 1 replica"), (None, "4", None)],
+)  # fmt: skip
+def test_more_replicas_in_sync_than_replicas_neither(replicas: int | None, wanted: str, left: str | None) -> None:
+    _, found = create(Brokers(5, replicas), {"a": TopicInfo(1, {"min.insync.replicas": wanted})}, "capture x")
+    assert [each.reason for each in found] == ([] if left is None else [left])
 
 
 def test_a_topic_that_cannot_be_created_is_one_line() -> None:

@@ -7,11 +7,11 @@ import re
 import secrets
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from cutover_harness.testbed import zookeeper
+from cutover_harness.testbed import settings, zookeeper
 from cutover_harness.testbed.base import TestbedError
 from cutover_harness.testbed.docker import engine, netem
 from cutover_harness.testbed.docker.nodes import DATA, Node
@@ -219,6 +219,12 @@ class ContainerBroker(ContainerNode):
         self.bootstrap = bootstrap
         self.connect_bootstrap = connect_bootstrap
         self.version = ""  # known once it runs
+        self.node_id = int(settings.NODE["node.id"])
+
+    @property
+    def brokers(self) -> Sequence[ContainerBroker]:
+        """The brokers of the cluster that it is."""
+        return (self,)
 
     def client_config(self) -> dict[str, str]:
         """Return the librdkafka properties that reach it."""

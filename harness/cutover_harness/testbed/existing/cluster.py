@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
 from cutover_harness.errors import UnavailableError
 from cutover_harness.properties_file import read_properties
-from cutover_harness.testbed.base import TestbedError
+from cutover_harness.testbed.base import BrokerNode, TestbedError
 from cutover_harness.types import ClusterName
 
 
@@ -52,6 +52,7 @@ class ExistingCluster(ForeignNode):
     name: ClusterName
     version: str
     properties: Mapping[str, str] = field(repr=False)
+    brokers: Sequence[BrokerNode] = field(default=(), init=False)
 
     @property
     def bootstrap(self) -> str:
