@@ -26,6 +26,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 from cutover_shim.codes import REFUSED, SILENCE
 
+from cutover_harness.stale_metadata import COORDINATOR_COMES, LEADER_COMES, RETRY_S, repeated, sound
 from cutover_harness.topic_creation import create, taken
 from cutover_harness.types import PartitionId
 from cutover_harness.waits import wait_until
@@ -43,23 +44,7 @@ CLIENT_DEFAULTS: Mapping[str, str] = {
     "log_level": "2",
 }
 
-# A coordinator that has just started answers with these, for the group or for single partitions of a call that succeeds
-# (KIP-709).
-_COORDINATOR_COMES = frozenset(
-    {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE}
-)
-# Answers of a broker that does not know a new topic yet, or any topic after a restart.
-_LEADER_COMES = frozenset(
-    {
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.UNKNOWN_LEADER_EPOCH,
-        KafkaError.FENCED_LEADER_EPOCH,
-    }
-)
 _LISTEN_S = 1.0
-_RETRY_S = 0.05
 NO_ID = ("None", "AAAAAAAAAAAAAAAAAAAAAA")
 
 
@@ -144,7 +129,7 @@ class Admin:
     @_renewing
     def brokers(self) -> int:
         """Return the number of brokers."""
-        return len(self._client.list_topics(timeout=self._timeout_s).brokers)
+        return len(self._metadata().brokers)
 
     @_renewing
     def add_partitions(self, counts: Mapping[str, int]) -> None:
@@ -165,9 +150,18 @@ class Admin:
     @_renewing
     def partitions(self, topics: Iterable[str] | None = None) -> dict[str, int]:
         """Return the partition count of each of `topics` that exists, of all topics if None."""
-        known = self._client.list_topics(timeout=self._timeout_s).topics
-        names = known.keys() if topics is None else topics
-        return {name: len(known[name].partitions) for name in names if name in known and known[name].error is None}
+        wanted = None if topics is None else list(topics)
+
+        def ask() -> dict[str, int]:
+            known = self._metadata().topics
+            found = {name: known[name] for name in (known if wanted is None else wanted) if name in known}
+            for topic in found.values():
+                # It exists, and its number of partitions is not known now.
+                if topic.error is not None and topic.error.code() in LEADER_COMES - {KafkaError.UNKNOWN_TOPIC_OR_PART}:
+                    raise KafkaException(topic.error)
+            return {name: len(topic.partitions) for name, topic in found.items() if topic.error is None}
+
+        return repeated(ask, LEADER_COMES, self._timeout_s)
 
     @_renewing
     def cluster_id(self) -> str | None:
@@ -190,7 +184,7 @@ class Admin:
             try:
                 found = str(future.result().topic_id)
             except KafkaException as error:  # deleted since
-                if error.args[0].code() not in _LEADER_COMES:
+                if error.args[0].code() not in LEADER_COMES:
                     raise
                 continue
             if found not in NO_ID:
@@ -299,9 +293,10 @@ class Admin:
         def ask() -> list[TopicPartition]:
             request = [ConsumerGroupTopicPartitions(group)]
             future = self._client.list_consumer_group_offsets(request, request_timeout=self._timeout_s)[group]
-            return list(future.result().topic_partitions or [])
+            return sound(future.result().topic_partitions or [])
 
-        found = {(p.topic, p.partition): p.offset for p in _retry(ask, self._timeout_s) if p.offset >= 0}
+        answer = repeated(ask, COORDINATOR_COMES, self._timeout_s)
+        found = {(p.topic, p.partition): p.offset for p in answer if p.offset >= 0}
         if topics is None:
             return found
         wanted = set(topics)
@@ -310,13 +305,8 @@ class Admin:
     @_renewing
     def members(self, group: str) -> int:
         """Return how many members the group has, 0 while it rebalances or if it does not exist."""
-        try:
-            found = self._client.describe_consumer_groups([group], request_timeout=self._timeout_s)[group].result()
-        except KafkaException as error:
-            if error.args[0].code() in _COORDINATOR_COMES | {KafkaError.GROUP_ID_NOT_FOUND}:
-                return 0
-            raise
-        return len(found.members) if found.state == ConsumerGroupState.STABLE else 0
+        found = self._description(group)
+        return len(found.members) if found is not None and found.state == ConsumerGroupState.STABLE else 0
 
     def active(self, group: str) -> int:
         """Return how many members the group has in any state, 0 if it does not exist."""
@@ -329,13 +319,9 @@ class Admin:
     @_renewing
     def member_ids(self, group: str) -> dict[str, str]:
         """Return `client id at host` of each member that the group has in any state, by member id."""
-        try:
-            found = self._client.describe_consumer_groups([group], request_timeout=self._timeout_s)[group].result()
-        except KafkaException as error:
-            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-                return {}
-            raise
-        return {each.member_id: f"{each.client_id} at {each.host.lstrip('/')}" for each in found.members}
+        found = self._description(group)
+        members = [] if found is None else found.members
+        return {each.member_id: f"{each.client_id} at {each.host.lstrip('/')}" for each in members}
 
     @_renewing
     def set_committed(self, group: str, offsets: Mapping[PartitionId, int]) -> None:
@@ -347,19 +333,40 @@ class Admin:
             positions = [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
             request = [ConsumerGroupTopicPartitions(group, positions)]
             future = self._client.alter_consumer_group_offsets(request, request_timeout=self._timeout_s)[group]
-            return list(future.result().topic_partitions or [])
+            return sound(future.result().topic_partitions or [])
 
-        _retry(ask, self._timeout_s)
+        repeated(ask, COORDINATOR_COMES, self._timeout_s)
+
+    def _metadata(self) -> Any:
+        """Return the cluster's metadata. Raises KafkaException (silence) if it names no broker: it is not current."""
+        found = self._client.list_topics(timeout=self._timeout_s)
+        if not found.brokers:
+            raise KafkaException(KafkaError(KafkaError._ALL_BROKERS_DOWN, "the metadata names no broker"))  # noqa: SLF001
+        return found
+
+    def _description(self, group: str) -> Any:
+        """Return the description of a group, None if it does not exist."""
+
+        def ask() -> Any:
+            return self._client.describe_consumer_groups([group], request_timeout=self._timeout_s)[group].result()
+
+        try:
+            return repeated(ask, COORDINATOR_COMES, self._timeout_s)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return None
+            raise
 
     def _await(self, known: Callable[[], bool]) -> None:
         """Wait until the metadata shows the change, at most as long as for an answer."""
-        wait_until(known, self._timeout_s, backoff_s=_RETRY_S)
+        wait_until(known, self._timeout_s, backoff_s=RETRY_S)
 
     def _offsets(
         self, topics: Iterable[str], spec: OffsetSpec, isolation: IsolationLevel = IsolationLevel.READ_UNCOMMITTED
     ) -> dict[PartitionId, int]:
-        names, deadline = list(topics), time.monotonic() + self._timeout_s
-        while True:
+        names = list(topics)
+
+        def ask() -> dict[PartitionId, int]:
             # Again each time: a topic that was just deleted is left out.
             wanted = {
                 TopicPartition(topic, partition): spec
@@ -369,26 +376,6 @@ class Admin:
             if not wanted:
                 return {}
             futures = self._client.list_offsets(wanted, isolation_level=isolation, request_timeout=self._timeout_s)
-            try:
-                return {(p.topic, p.partition): future.result().offset for p, future in futures.items()}
-            except KafkaException as error:
-                if error.args[0].code() not in _LEADER_COMES or time.monotonic() > deadline:
-                    raise
-            time.sleep(_RETRY_S)
+            return {(p.topic, p.partition): future.result().offset for p, future in futures.items()}
 
-
-def _retry(ask: Callable[[], list[TopicPartition]], timeout_s: float) -> list[TopicPartition]:
-    """Repeat the call until no error means that the coordinator is still starting."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        try:
-            answer = ask()
-            errors = [partition.error for partition in answer if partition.error is not None]
-            failure = KafkaException(errors[0]) if errors else None
-        except KafkaException as error:
-            errors, failure = [error.args[0]], error
-        if failure is None:
-            return answer
-        if time.monotonic() > deadline or any(error.code() not in _COORDINATOR_COMES for error in errors):
-            raise failure
-        time.sleep(_RETRY_S)
+        return repeated(ask, LEADER_COMES, self._timeout_s)

@@ -117,9 +117,10 @@ class ExactResume(Closing):
         topics = {topic for topic, _ in committed}
         with answering("source"):
             source_start, source_end = self._source.start_offsets(topics), self._source.end_offsets(topics)
+            source_stable = self._source.stable_offsets(topics)
             configs = [self._source.topic_configs(self._source.partitions(topics))]
         with answering("target"):
-            target_start = self._target.start_offsets(topics)
+            target_start, target_stable = self._target.start_offsets(topics), self._target.stable_offsets(topics)
             translated = self._target.committed(group, topics)
             configs.append(self._target.topic_configs(self._target.partitions(topics)))
         pairs: dict[PartitionId, set[OffsetPair]] = defaultdict(set)
@@ -134,6 +135,7 @@ class ExactResume(Closing):
                 pairs[partition],
                 stamped=any(config.get("message.timestamp.type") == "LogAppendTime" for config in its),
                 starts=(source_start.get(partition, 0), target_start.get(partition, 0)),
+                least={"source": source_stable.get(partition, 0), "target": target_stable.get(partition, 0)},
                 limit=self._limit,
             )
             if offset > source_end.get(partition, -1):
@@ -170,6 +172,8 @@ class _PartitionSearch:
     # The broker sets timestamps on one side at least, so that they differ.
     stamped: bool
     starts: tuple[int, int]
+    # Up to where each log could be read when the search began.
+    least: Mapping[str, int]
     limit: int
     outcome: Outcome | None = None
     target_ended: bool = False
@@ -248,7 +252,8 @@ def _read(
         entries[partition].append(entry[partition](record))
         return len(entries[partition]) < size
 
-    ended = log.scan({search.partition: search.position[side] for search in searches}, visit)
+    least = {search.partition: search.least[side] for search in searches}
+    ended = log.scan({search.partition: search.position[side] for search in searches}, visit, least)
     for search in searches:
         search.feed(side, entries[search.partition])
     return [(search, search.partition in ended) for search in searches]

@@ -18,6 +18,7 @@ from cutover_harness.mirror.log_reader import LogReader, Record, answering, part
 from cutover_harness.mirror.mm2_topics import OffsetSync
 from cutover_harness.mirror.spec import Batch
 from cutover_harness.types import PartitionId
+from cutover_harness.waits import wait_until
 
 # Records of a partition that one look reads at most. Beyond them the lag is counted from the stored offset.
 _SCAN = 20_000
@@ -25,6 +26,7 @@ _ANSWER_S = 3.0
 # A request takes Connect 0.1 s with exactly-once.
 _STORED_AGE_S = 0.4
 _CONNECT_AWAY_S = 1.0
+_LISTED_AGAIN_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,9 @@ class LagEstimator:
     _pairs: dict[PartitionId, tuple[int, int]] = field(default_factory=dict)
     _ends: Mapping[PartitionId, int] = field(default_factory=dict)
     _gaps: dict[PartitionId, Gap] = field(default_factory=dict)
+    # Topics of the batch that the source listed last, and whether it has ever listed one.
+    _listed: frozenset[str] = frozenset()
+    _began: bool = False
     target_answered: bool = field(default=False, init=False)
     """Whether the target answered at the last look."""
 
@@ -141,6 +146,8 @@ class LagEstimator:
             except MirrorError:
                 self._stored_at = time.monotonic() + _CONNECT_AWAY_S
         source_counts = self.topics()
+        if self._began and not source_counts:
+            raise MirrorError("the source cluster lists no topic of the batch now, and did before")
         target_last: Mapping[PartitionId, Record | None] = {}
         self.target_answered = True
         try:
@@ -201,8 +208,16 @@ class LagEstimator:
 
     def topics(self) -> dict[str, int]:
         """Return the source topics that the batch mirrors, with their partition counts."""
-        with answering("source"):
+
+        def listed() -> dict[str, int]:
             return {name: count for name, count in self.source.partitions().items() if self.batch.mirrors(name)}
+
+        with answering("source"):
+            # A broker that has just started may not list them all yet (on ZooKeeper); what was deleted stays away.
+            found = wait_until(listed, _ANSWER_S, done=self._listed.issubset, backoff_s=_LISTED_AGAIN_S)
+        self._listed = frozenset(found)
+        self._began = self._began or bool(found)
+        return found
 
     def _by_guess(self, behind: Mapping[PartitionId, _Standing]) -> set[PartitionId]:
         """Find counterparts as far from the last known pair on the source as on the target; return what is left."""

@@ -57,6 +57,9 @@ class LogComparer:
         self._thread: threading.Thread | None = None
         self._pairs: dict[PartitionId, PartitionLogs] = {}
         self._absent: dict[PartitionId, LogEnds] = {}
+        # Up to where each log can be read, as of the last look.
+        self._source_stable: Mapping[PartitionId, int] = {}
+        self._target_stable: Mapping[PartitionId, int] = {}
         self.failure: str | None = None
         self.looks = 0
         """How often records were compared, or nothing was left to compare: what did not change since is evidence."""
@@ -187,7 +190,7 @@ class LogComparer:
             left[partition] -= record.size
             return len(found[partition]) < _CHUNK and left[partition] > 0
 
-        ended = log.scan(positions, visit)
+        ended = log.scan(positions, visit, self._source_stable if log is self._source_log else self._target_stable)
         self._bucket.take(self._chunk_bytes * len(positions) - sum(left.values()))
         side = "source" if log is self._source_log else "target"
         for partition, entries in found.items():
@@ -208,9 +211,10 @@ class LogComparer:
         with answering("target"):
             target_ends = self._target.end_offsets(counts)
             target_starts = self._target.start_offsets(counts)
+            self._target_stable = self._target.stable_offsets(counts)
         with answering("source"):
             starts, ends = self._source.start_offsets(counts), self._source.end_offsets(counts)
-            stable = self._source.stable_offsets(counts)
+            stable = self._source_stable = self._source.stable_offsets(counts)
         self._absent = {}
         new: dict[PartitionId, LogEnds] = {}
         for partition in partitions(counts):

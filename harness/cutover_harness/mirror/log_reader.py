@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -88,34 +89,48 @@ class LogReader:
         close_client(self._consumer)
 
     def read(
-        self, positions: Mapping[PartitionId, int], wanted: Callable[[PartitionId, Record], bool] = lambda _p, _r: True
+        self,
+        positions: Mapping[PartitionId, int],
+        wanted: Callable[[PartitionId, Record], bool] = lambda _p, _r: True,
+        least: Mapping[PartitionId, int] = MappingProxyType({}),
     ) -> dict[PartitionId, list[Record]]:
-        """Read each partition from its position until its end, or until `wanted` returns False for a record."""
+        """Read each partition from its position until its end, or until `wanted` returns False for a record.
+
+        `least`: as in `scan`.
+        """
         found: dict[PartitionId, list[Record]] = {partition: [] for partition in positions}
 
         def keep(partition: PartitionId, record: Record) -> bool:
             found[partition].append(record)
             return wanted(partition, record)
 
-        self.scan(positions, keep)
+        self.scan(positions, keep, least)
         return found
 
     def scan(
-        self, positions: Mapping[PartitionId, int], visit: Callable[[PartitionId, Record], bool]
+        self,
+        positions: Mapping[PartitionId, int],
+        visit: Callable[[PartitionId, Record], bool],
+        least: Mapping[PartitionId, int] = MappingProxyType({}),
     ) -> frozenset[PartitionId]:
         """Call `visit` for the records of each partition from its position on, until its end or until it returns False.
 
         Return the partitions that were read to their ends. Raises MirrorError for one that the cluster does not list.
+        `least`: stable offsets that the cluster has reported; an end before them is the view of a new leader that does
+        not know yet up to where its log is committed (KIP-207 holds for offsets, not for reading), and is none.
         """
         try:
-            return self._scan(positions, visit)
+            return self._scan(positions, visit, least)
         except MirrorError:
             close_client(self._consumer)  # it may have lost all brokers, like a client of Admin
             self._open()
             raise
 
     def _scan(
-        self, positions: Mapping[PartitionId, int], visit: Callable[[PartitionId, Record], bool]
+        self,
+        positions: Mapping[PartitionId, int],
+        visit: Callable[[PartitionId, Record], bool],
+        least: Mapping[PartitionId, int],
     ) -> frozenset[PartitionId]:
         left, ended = set(positions), set[PartitionId]()
         deadline = time.monotonic() + _READ_LIMIT_S
@@ -128,8 +143,9 @@ class LogReader:
                 for message in messages:
                     partition = (str(message.topic()), int(message.partition() or 0))
                     if self._is_end(message):
-                        ended |= left & {partition}
-                        left.discard(partition)
+                        if int(message.offset() or 0) >= least.get(partition, 0):
+                            ended |= left & {partition}
+                            left.discard(partition)
                     elif message.error() is None and partition in left and not visit(partition, _record(message)):
                         left.discard(partition)
                 if left and (done := before - left):

@@ -39,14 +39,20 @@ def prove(
     """
     progress = Progress(patience_s, clock)
     while True:
-        ends = {key: end for key, end in cluster.end_offsets(topics).items() if end > 0}
+        found = cluster.end_offsets(topics)
+        # A broker that has just started may not list a topic that exists: that is no end that groups have reached.
+        absent = sorted({*topics} - {topic for topic, _ in found})
+        ends = {key: end for key, end in found.items() if end > 0}
         behind = {}
         for group in groups:
             committed = cluster.committed(group, topics)
             behind[group] = _with_records(cluster, cluster_name, _behind(ends, committed), ends, committed)
-        if not any(behind.values()) or progress.stuck(sum(sum(rows.values()) for rows in behind.values())):
+        left = sum(sum(rows.values()) for rows in behind.values()) + len(absent)
+        if not left or progress.stuck(left):
             break
         sleep(POLL_S)
+    if absent:
+        return [DrainProof(group, False, f"{cluster_name} does not list {', '.join(absent)}") for group in groups]
     return [
         DrainProof(
             group=group,
@@ -94,7 +100,7 @@ def _with_records(
     if not short:
         return behind
     with contextlib.closing(LogReader(cluster.config, cluster_name)) as log:
-        left = log.read(short, lambda _partition, _record: False)
+        left = log.read(short, lambda _partition, _record: False, cluster.stable_offsets({topic for topic, _ in short}))
     return {key: count for key, count in behind.items() if key not in short or left[key]}
 
 

@@ -52,7 +52,7 @@ class Log:
         return {"t": {"cleanup.policy": self.policy}}
 
     def scan(
-        self, positions: Mapping[PartitionId, int], visit: Callable[[PartitionId, Record], bool]
+        self, positions: Mapping[PartitionId, int], visit: Callable[[PartitionId, Record], bool], _least: object = None
     ) -> frozenset[PartitionId]:
         # As librdkafka with auto.offset.reset=earliest: from the beginning if the position is behind the end.
         at = positions[PARTITION]
@@ -264,6 +264,9 @@ class Said:
 
     def partition(self) -> int:
         return 0
+
+    def offset(self) -> int:
+        return 5
 
 
 class Client:
