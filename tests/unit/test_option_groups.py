@@ -64,7 +64,7 @@ def test_options_that_belong_to_a_kind_of_testbed_exist() -> None:
 def test_an_option_of_another_testbed_is_refused(name: str) -> None:
     own = (kind for kind in ("process", "docker", "automq") if kind not in BELONGS[name])
     other, words = next(((kind, kind) for kind in own), ("clusters.yaml", "existing clusters"))
-    given: dict[str, Any] = {name: "1"}
+    given: dict[str, Any] = {name: 1}
     with pytest.raises(UsageError, match=f"--{name.replace('_', '-')} 1: is for --testbed .* not for {words}"):
         TestbedOptions(testbed=other, **given).kind()
     assert TestbedOptions(testbed=BELONGS[name][0], **given).kind() == BELONGS[name][0]

@@ -78,7 +78,12 @@ class RunFolder:
     def add(self, scenario: str, environment: Mapping[str, str], target_kind: str) -> None:
         """Add a scenario that was judged."""
         with self._lock:
+            before, now = self._facts["environment"].get("testbed", ""), environment.get("testbed", "")
             self._facts["environment"] |= environment
+            if before and now not in before:  # scenarios with different numbers of brokers
+                self._facts["environment"]["testbed"] = f"{before}; {now}"
+            elif before:
+                self._facts["environment"]["testbed"] = before
             self._facts["target_kind"] = target_kind
             self._facts["not_rehearsed"].pop(scenario, None)
             self._list(scenario)

@@ -166,3 +166,11 @@ def test_a_result_of_an_exploration_is_copied_into_the_folder_and_kept_with_the_
     (kept,) = (out / EARLIER).iterdir()
     assert (kept / "explored.json").read_text("utf-8") == '{"format": 1}'
     assert (out / "explored.json").read_text("utf-8") == '{"format": 1, "paths": []}'
+
+
+def test_scenarios_may_have_different_numbers_of_brokers(tmp_path: Path) -> None:
+    folder = begin(tmp_path / "out")
+    for name, brokers in (("a", "one broker"), ("b", "3 brokers"), ("c", "one broker")):
+        folder.add(name, {"testbed": f"{brokers} a cluster", "host": "this one"}, "stand-in")
+    found = json.loads((tmp_path / "out" / "rehearsal.json").read_text())["environment"]
+    assert found == {"testbed": "one broker a cluster; 3 brokers a cluster", "host": "this one"}
