@@ -23,8 +23,8 @@ class Elect(Fault):
     )
     proved_by = "each partition has another leader"
     leaves_open: ClassVar[Mapping[str, str]] = {
-        "source": "an election of leaders on the source",
-        "target": "an election of leaders on the target",
+        "source": "partitions of the source that get other leaders",
+        "target": "partitions of the target that get other leaders",
     }
 
     kind: Literal["elect"]

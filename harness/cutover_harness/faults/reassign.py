@@ -28,8 +28,8 @@ class Reassign(LastingFault):
     )
     proved_by = "no partition has a replica where its leader was"
     leaves_open: ClassVar[Mapping[str, str]] = {
-        "source": "a reassignment of partitions on the source",
-        "target": "a reassignment of partitions on the target",
+        "source": "partitions of the source that get other leaders",
+        "target": "partitions of the target that get other leaders",
     }
 
     kind: Literal["reassign"]
