@@ -25,7 +25,8 @@ from cutover_harness.capture import collect as collect_module
 from cutover_harness.capture import recorder as recorder_module
 from cutover_harness.capture.alignment import Alignment
 from cutover_harness.capture.masking import Mask
-from cutover_harness.capture.options import RecordOptions
+from cutover_harness.capture.merging import merge
+from cutover_harness.capture.options import RecordOptions, Shard
 from cutover_harness.capture.recorder import Pace, Recorded, Recorder
 from cutover_harness.replay.config import ReplayOptions
 from cutover_harness.replay.fleet import Fleet, FleetError
@@ -132,6 +133,26 @@ def test_the_flights_make_the_round_trip(testbed: ProcessTestbed, tmp_path: Path
     replay(testbed, sample_capture(), prefix, tmp_path / "run", shim=shim)
     record(testbed, tmp_path / "again.parquet", prefix + "*")
     same_but_shifted(logs(sample_capture()), logs(tmp_path / "again.parquet", prefix))
+
+
+def test_shards_of_several_machines_become_one_recording(testbed: ProcessTestbed, tmp_path: Path, prefix: str) -> None:
+    create(testbed, {prefix + "a": 5, prefix + "b": 1})
+    now = int(time.time() * 1000)
+    rows: list[tuple[str, int, Row]] = [
+        (prefix + ("a" if n % 6 else "b"), n % 5 if n % 6 else 0, (b"k%d" % n, b"%d" % n, None, now + n // 3))
+        for n in range(3_000)
+    ]
+    produce(testbed, rows)
+    record(testbed, tmp_path / "whole.parquet", prefix + "*")
+    files = [tmp_path / f"{number}.parquet" for number in (1, 2)]
+    for number, file in enumerate(files, 1):
+        assert record(testbed, file, prefix + "*", shard=Shard(number, 2)).changed == ()
+    assert 0 < len(values(files[0])) < len(rows)
+    with pytest.raises(CaptureError, match="continue with the same topics"):
+        record(testbed, files[0], prefix + "*", shard=Shard(2, 2), resume=True)
+    assert merge(files, tmp_path / "merged.parquet").records == len(rows)
+    assert logs(tmp_path / "merged.parquet") == logs(tmp_path / "whole.parquet")
+    assert sorted(values(tmp_path / "merged.parquet")) == sorted(b"%d" % n for n in range(3_000))
 
 
 def test_awkward_records_make_the_round_trip(testbed: ProcessTestbed, tmp_path: Path, prefix: str) -> None:

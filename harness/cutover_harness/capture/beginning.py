@@ -12,7 +12,7 @@ from cutover_harness.capture.cluster import ClusterView
 from cutover_harness.capture.follow import removed, resumed
 from cutover_harness.capture.format import CaptureInfo
 from cutover_harness.capture.options import RecordOptions
-from cutover_harness.capture.parts import Progress, State
+from cutover_harness.capture.parts import SHARD_NOTE, Progress, State
 from cutover_harness.types import PartitionId
 
 
@@ -25,7 +25,7 @@ def begin(view: ClusterView, options: RecordOptions, earlier: State | None) -> S
     if earlier is not None:
         known = Layout({name: each.partitions for name, each in before.items()}, state.ids)
         resumed(state, compare(known, Layout(topics, ids)))
-    partitions = [(topic, p) for topic, count in topics.items() for p in range(count)]
+    partitions = [(topic, p) for topic, count in topics.items() for p in range(count) if options.has((topic, p))]
     state.partitions = _progresses(view, options, state, partitions)
     state.ids = {**state.ids, **ids}
     info = CaptureInfo(
@@ -35,6 +35,7 @@ def begin(view: ClusterView, options: RecordOptions, earlier: State | None) -> S
         notes={
             "recorder": f"kafka-cutover {__version__}",
             **({"masked": options.mask} if options.mask else {}),
+            **({} if options.shard is None else {SHARD_NOTE: str(options.shard)}),
             **view.notes,
         },
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ import typer
 
 from cutover_harness import exit_codes
 from cutover_harness.capture.masking import Mask
-from cutover_harness.capture.options import MaskWhat, RecordOptions
+from cutover_harness.capture.options import MaskWhat, RecordOptions, Shard
 from cutover_harness.capture.recorder import Recorded, Recorder
 from cutover_harness.capture.units import moment_ms, size_bytes, span_s
 from cutover_harness.errors import UsageError
@@ -29,7 +30,8 @@ app = typer.Typer(add_completion=False)
 @app.command("record")
 def record(
     topics: Annotated[
-        list[str] | None, typer.Argument(metavar="[TOPIC]...", help="Topic names or globs, such as 'orders.*'.")
+        list[str] | None,
+        typer.Argument(metavar="[TOPIC]...", help="Topic names or globs, such as 'orders.*'; with --merge: captures."),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Capture file to write (Parquet).")] = None,
     bootstrap: Annotated[str | None, typer.Option(help="HOST:PORT,... of a cluster without credentials.")] = None,
@@ -55,6 +57,12 @@ def record(
         Path | None, typer.Option(help="File with the secret for --mask (default: a random one, not stored).")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an earlier recording of these topics.")] = False,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Record part I of N of the partitions, one on each of N machines.")
+    ] = None,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Make one capture of the captures of all shards, which are the arguments.")
+    ] = False,
     info: Annotated[Path | None, typer.Option(help="Describe a capture instead of recording.")] = None,
 ) -> int:
     """Record traffic from a live cluster, without joining a group and without committing anything.
@@ -68,6 +76,8 @@ def record(
         raise UsageError("record: no topics: give names or globs, such as orders 'payments.*'")
     if out is None:
         raise UsageError("record: --out FILE is missing")
+    if merge:
+        return merge_command([Path(name) for name in topics], out)
     if bootstrap is not None and cluster is None:
         client = {"bootstrap.servers": bootstrap}
     elif cluster is not None and bootstrap is None:
@@ -86,6 +96,7 @@ def record(
         rate_bytes=None if rate is None else size_bytes("--rate", rate),
         read_committed=read_committed,
         mask=mask_what(mask),
+        shard=None if shard is None else shard_of(shard),
     )
     return record_command(client, out, options, mask_key=mask_key, resume=resume)
 
@@ -95,6 +106,10 @@ def record_command(
 ) -> int:
     """Record, show progress on standard error, and return the exit code. Raises UsageError."""
     check(options)
+    if options.mask and options.shard and mask_key is None:
+        raise UsageError(
+            "record: --shard with --mask needs the same --mask-key for all shards, otherwise equal keys would differ"
+        )
     if options.mask and resume and mask_key is None:
         raise UsageError(
             "record: --resume with --mask needs the --mask-key of the first part, otherwise equal keys would differ"
@@ -107,6 +122,19 @@ def record_command(
     if recorded.interrupted:
         return exit_codes.INTERRUPTED
     return exit_codes.UNPROVED if recorded.missing else 0
+
+
+def merge_command(files: Sequence[Path], out: Path) -> int:
+    """Merge the captures of shards, print what was made, and return the exit code. Raises UsageError."""
+    from cutover_harness.capture.merging import merge  # noqa: PLC0415 - recording needs no merging
+
+    merged = merge(files, out)
+    typer.echo(
+        f"{out}: {merged.records:,} records of {len(files)} captures, {out.stat().st_size / 1e6:,.1f} MB on disk"
+    )
+    for text in merged.missing:
+        typer.echo(f"missing: {text}")
+    return exit_codes.UNPROVED if merged.missing else 0
 
 
 def info_command(file: Path) -> int:
@@ -123,6 +151,10 @@ def check(options: RecordOptions) -> None:
         raise UsageError("record: --to and --duration exclude each other: one ends in the past, the other is live")
     if options.since_ms is not None and options.until_ms is not None and options.since_ms >= options.until_ms:
         raise UsageError("record: --from is not before --to")
+    if options.shard is not None and (options.max_records is not None or options.max_bytes is not None):
+        raise UsageError(
+            "record: --shard and a limit of records or bytes exclude each other: shards would end at different times"
+        )
 
 
 def mask_what(text: str | None) -> MaskWhat | None:
@@ -134,6 +166,14 @@ def mask_what(text: str | None) -> MaskWhat | None:
             return known  # type: ignore[no-any-return]
     near = did_you_mean(text, get_args(MaskWhat))
     raise UsageError(f"record: --mask {text}: not one of {', '.join(get_args(MaskWhat))}{': ' if near else ''}{near}")
+
+
+def shard_of(text: str) -> Shard:
+    """Return the shard that I/N names. Raises UsageError."""
+    found = re.fullmatch(r"([1-9]\d{0,3})/([1-9]\d{0,3})", text)
+    if found is None or int(found[1]) > int(found[2]):
+        raise UsageError(f"record: --shard {text}: expected I/N, such as 1/3, with I from 1 to N")
+    return Shard(int(found[1]), int(found[2]))
 
 
 def _secret(file: Path | None) -> bytes:

@@ -21,7 +21,7 @@ class Follower:
     """Applies changes of the cluster's topics to a running recording.
 
     A `live` recording takes up new topics and partitions from their start; any other has its ends, and they are beyond
-    them. A topic that is gone, or another one by now, is not read on.
+    them. A topic that is gone, or another one by now, is not read on. `has`: whether a partition is to be recorded.
     """
 
     def __init__(
@@ -30,6 +30,7 @@ class Follower:
         state: State,
         collector: Collector,
         consumer: Consumer,
+        has: Callable[[PartitionId], bool],
         *,
         live: bool,
         notify: Callable[[str], None],
@@ -38,6 +39,7 @@ class Follower:
         self._state = state
         self._collector = collector
         self._consumer = consumer
+        self._has = has
         self._live = live
         self._notify = notify
 
@@ -71,7 +73,7 @@ class Follower:
 
     def _more(self, change: Change, *, at_end: bool) -> None:
         topic = change.topic
-        new = [(topic, number) for number in range(change.before, change.now)]
+        new = [(topic, number) for number in range(change.before, change.now) if self._has((topic, number))]
         if change.what is What.APPEARED:
             text = f"topic {topic} appeared with {change.now} partitions"
         else:
@@ -89,6 +91,8 @@ class Follower:
                 self._note_missing(f"{text} just before the end: {held:,} records of them")
             return
         self._note(f"{text}, which are recorded from their start")
+        if not new:  # they are another shard's
+            return
         self._collector.begin(topic, {number: 0 for _, number in new}, self._state)
         self._consumer.incremental_assign([TopicPartition(topic, number, 0) for _, number in new])
 

@@ -4,8 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Literal
+from zlib import crc32
+
+from cutover_harness.types import PartitionId
 
 MaskWhat = Literal["values", "keys", "all"]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of `count` recordings that share the partitions of their topics; `number` is from 1 to `count`."""
+
+    number: int
+    count: int
+
+    def __str__(self) -> str:
+        """Return it as it is typed."""
+        return f"{self.number}/{self.count}"
+
+    def has(self, partition: PartitionId) -> bool:
+        """Whether this shard records a partition: a topic's partitions go to the shards in turn, new ones, too."""
+        topic, number = partition
+        return (crc32(topic.encode()) + number) % self.count == self.number - 1
 
 
 @dataclass(frozen=True)
@@ -15,7 +35,7 @@ class RecordOptions:
     `topics`: names or globs. `since_ms`, `until_ms`: a window of time in the past (epoch ms; None: open).
     `duration_s`: record live for that long, from the end of the log on, or from `since_ms`. None of them: all that
     there is at the start. `max_records`, `max_bytes` (keys and values) end it earlier. `rate_bytes`: at most so many
-    bytes a second.
+    bytes a second. `shard`: only its partitions; None: all.
     """
 
     topics: tuple[str, ...]
@@ -28,6 +48,11 @@ class RecordOptions:
     rate_bytes: float | None = None
     read_committed: bool = False
     mask: MaskWhat | None = None
+    shard: Shard | None = None
+
+    def has(self, partition: PartitionId) -> bool:
+        """Whether a partition of the topics is recorded."""
+        return self.shard is None or self.shard.has(partition)
 
     def asked(self) -> dict[str, Any]:
         """Return the options that must be the same on resume: the selection of records, and the masking."""
@@ -36,4 +61,5 @@ class RecordOptions:
             "exclude": list(self.exclude),
             "read_committed": self.read_committed,
             "mask": self.mask,
+            **({} if self.shard is None else {"shard": str(self.shard)}),
         }

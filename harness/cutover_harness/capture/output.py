@@ -16,7 +16,7 @@ from cutover_harness.capture.columns import DUE, Chunk, row_groups
 from cutover_harness.capture.parts import Parts, State
 
 _CHECKPOINT_S = 1.0
-_GROUP_ROWS = 65_536
+GROUP_ROWS = 65_536
 GROUP_BYTES = 16 << 20
 
 
@@ -99,7 +99,7 @@ class Output:
                 self._error = why
 
     def _take(self, rows: Rows) -> None:
-        for group in row_groups(rows.chunks, _GROUP_ROWS, GROUP_BYTES):
+        for group in row_groups(rows.chunks, GROUP_ROWS, GROUP_BYTES):
             self._writer.write(group.drop_columns([DUE]))
             self._bytes += sum(pc.sum(pc.binary_length(group.column(name))).as_py() or 0 for name in ("key", "value"))
             self._reach(group)

@@ -19,6 +19,7 @@ from cutover_harness.capture.writer import CaptureWriter, recover
 from cutover_harness.files import write_atomic
 
 STATE_NOTE = "resume"
+SHARD_NOTE = "shard"
 
 
 @dataclass

@@ -21,7 +21,7 @@ from cutover_harness.capture.cluster import ClusterView
 from cutover_harness.capture.collect import Collector
 from cutover_harness.capture.consumer import consuming
 from cutover_harness.capture.follow import Follower
-from cutover_harness.capture.format import CaptureError
+from cutover_harness.capture.format import CaptureError, CaptureInfo
 from cutover_harness.capture.masking import Mask
 from cutover_harness.capture.options import RecordOptions
 from cutover_harness.capture.output import Output
@@ -137,11 +137,11 @@ class Recorder:
         options = self._options
         if not collector.open:
             return True
-        counts = {topic: len(ps) for topic, ps in state.partitions.items() if topic not in state.closed}
-        known = Layout(counts, state.ids)
+        topics = CaptureInfo.from_json(state.info).topics
+        known = Layout({name: each.partitions for name, each in topics.items() if name not in state.closed}, state.ids)
         with consuming(self._client, len(collector.open), read_committed=options.read_committed) as consumer:
             follower = Follower(
-                view, state, collector, consumer, live=options.duration_s is not None, notify=self._notify
+                view, state, collector, consumer, options.has, live=options.duration_s is not None, notify=self._notify
             )
             consumer.assign([TopicPartition(t, p, each.next) for (t, p), each in collector.open.items()])
             with Watch(lambda: view.layout(options.topics, options.exclude), known) as watch:

@@ -40,7 +40,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
         (columns_module, "_BIG", 20),
         (columns_module, "_JOIN_FROM", 10),
         (earlier_module, "_ROWS", 5),
-        (output_module, "_GROUP_ROWS", 4),
+        (output_module, "GROUP_ROWS", 4),
         (output_module, "_CHECKPOINT_S", 0.001),
     ):
         monkeypatch.setattr(module, name, value)
