@@ -1,7 +1,8 @@
 """Clusters and a Connect as a company has them, which a rehearsal finds there, with neighbours that it must not touch.
 
-The source listens with SASL_SSL and SCRAM, the target with client certificates; both check ACLs, which give the user of
-rehearsals rights on its prefix alone. In front of Connect is a proxy with TLS and basic authentication.
+The source listens with SASL_SSL and SCRAM, the target with client certificates, and both also with OAUTHBEARER; both
+check ACLs, which give the users of rehearsals rights on their prefix alone. In front of Connect is a proxy with TLS and
+basic authentication.
 """
 
 from __future__ import annotations
@@ -27,12 +28,15 @@ from cutover_harness.testbed.nodes import Broker, JvmNode
 from cutover_harness.testbed.settings import write_properties
 from cutover_harness.types import ClusterName
 
+from tests.cluster.oidc import LISTENER, IdentityProvider, identity_provider
 from tests.cluster.secured import self_signed
 
 kafka: Any = typed_kafka  # its types leave these names out
 
 PREFIX = "cutover-rehearsal-"
-USER, CERTIFIED = "rehearsal", "CN=127.0.0.1"
+USER, CERTIFIED, TOKENS = "rehearsal", "CN=127.0.0.1", "rehearsal-with-tokens"
+TOKEN_S, SESSION_S = 30, 20
+"""How long a token is valid, and a connection with it: clients get and show several in a rehearsal."""
 GROUPS = ("billing", "audit", "cutover-rehearsal-notes-readers")
 TOPICS = (
     "flights.departed",
@@ -47,23 +51,29 @@ TOPICS = (
 class ExistingBed(ProcessTestbed):
     """Without a login, `bootstrap` of each cluster, clients may do everything; the tests use that."""
 
-    def __init__(self, workdir: Path, passwords: Mapping[str, str]) -> None:
+    def __init__(self, workdir: Path, passwords: Mapping[str, str], provider: IdentityProvider) -> None:
         super().__init__(workdir)
         self.passwords = passwords
+        self.provider = provider
         self.secured: dict[str, str] = {}
+        self.with_tokens: dict[str, str] = {}
         self.key, self.certificate = self_signed()
         self.client_key, self.client_certificate = self_signed()
 
     def _new_broker(self, name: ClusterName, classpath: list[Path]) -> Broker:
         broker = super()._new_broker(name, classpath)
         self.secured[name] = f"127.0.0.1:{self._ports.take()}"
+        self.with_tokens[name] = f"127.0.0.1:{self._ports.take()}"
         file = self.workdir / f"{name}.properties"
         known = dict(line.split("=", 1) for line in file.read_text().replace("\\", "").splitlines())
         kind = "SASL_SSL" if name == "source" else "SSL"
+        more = f"{kind}://{self.secured[name]},{LISTENER}://{self.with_tokens[name]}"
+        protocols = f"PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,{kind}:{kind},{LISTENER}:SASL_SSL"
         mine = {
-            "listeners": f"{known['listeners']},{kind}://{self.secured[name]}",
-            "advertised.listeners": f"{known['advertised.listeners']},{kind}://{self.secured[name]}",
-            "listener.security.protocol.map": f"PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,{kind}:{kind}",
+            **self.provider.of_broker(SESSION_S),
+            "listeners": f"{known['listeners']},{more}",
+            "advertised.listeners": f"{known['advertised.listeners']},{more}",
+            "listener.security.protocol.map": protocols,
             "ssl.keystore.type": "PEM",
             "ssl.keystore.key": self.key,
             "ssl.keystore.certificate.chain": self.certificate,
@@ -73,7 +83,7 @@ class ExistingBed(ProcessTestbed):
         scram = "org.apache.kafka.common.security.scram.ScramLoginModule"
         if name == "source":
             mine |= {
-                "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+                "listener.name.sasl_ssl.sasl.enabled.mechanisms": "SCRAM-SHA-512",
                 "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": f"{scram} required;",
             }
         else:
@@ -98,7 +108,7 @@ class ExistingBed(ProcessTestbed):
         for future in client.alter_user_scram_credentials([user]).values():
             future.result(30)
         for name in ("source", "target"):
-            self.allow(name, rights(name))
+            self.allow(name, [*rights(name), *rights(name, TOKENS)])
 
     def plain(self, name: str) -> Any:
         """Return a client that may do everything."""
@@ -135,8 +145,8 @@ class ExistingBed(ProcessTestbed):
             self.allow(name, [binding])
 
 
-def rights(name: str) -> list[Any]:
-    """Return the rights that docs/testbeds.md gives."""
+def rights(name: str, user: str | None = None) -> list[Any]:
+    """Return the rights that docs/testbeds.md gives; user: another one than the cluster's own user of rehearsals."""
     topic, group = kafka.ResourceType.TOPIC, kafka.ResourceType.GROUP
     may = kafka.AclOperation
     topics = [may.CREATE, may.READ, may.WRITE, may.DELETE, may.DESCRIBE_CONFIGS, may.ALTER, may.ALTER_CONFIGS]
@@ -144,9 +154,9 @@ def rights(name: str) -> list[Any]:
     wanted += [(kafka.ResourceType.TRANSACTIONAL_ID, PREFIX, each) for each in (may.WRITE, may.DESCRIBE)]
     if name == "target":
         wanted += [(topic, f"mm2-offset-syncs.{PREFIX}", each) for each in topics]
-    user = f"User:{USER if name == 'source' else CERTIFIED}"
+    principal = f"User:{user or (USER if name == 'source' else CERTIFIED)}"
     pattern, allow = kafka.ResourcePatternType.PREFIXED, kafka.AclPermissionType.ALLOW
-    return [kafka.AclBinding(kind, its, pattern, user, "*", operation, allow) for kind, its, operation in wanted]
+    return [kafka.AclBinding(kind, its, pattern, principal, "*", operation, allow) for kind, its, operation in wanted]
 
 
 class Neighbours:
@@ -257,16 +267,17 @@ class Front(http.server.ThreadingHTTPServer):
 
 @dataclass(frozen=True)
 class Existing:
-    """The clusters, what is there of others, and the testbed file that describes them, in `folder`."""
+    """The clusters, what is there of others, and in `folder` the testbed file of this name that describes them."""
 
     bed: ExistingBed
     neighbours: Neighbours
     folder: Path
+    name: str = "testbed.yaml"
 
     @property
     def file(self) -> Path:
         """The testbed file."""
-        return self.folder / "testbed.yaml"
+        return self.folder / self.name
 
 
 def _write(bed: ExistingBed, folder: Path, port: int) -> None:
@@ -297,18 +308,47 @@ def _write(bed: ExistingBed, folder: Path, port: int) -> None:
     )
     (folder / "testbed.yaml").write_text(
         "source: source.properties\ntarget: {properties: target.properties, version: 3.9.1}\n"
-        f"connect:\n  url: https://127.0.0.1:{port}\n  ca: ca.pem\n  user: operator\n"
-        "  password: ${CONNECT_PASSWORD}\n  source: connect-source.properties\n"
+        f"connect: {{{_connect(port)}, source: connect-source.properties}}\n"
     )
+
+
+def _connect(port: int) -> str:
+    return f"url: 'https://127.0.0.1:{port}', ca: ca.pem, user: operator, password: '${{CONNECT_PASSWORD}}'"
+
+
+def _write_with_tokens(bed: ExistingBed, folder: Path, port: int) -> None:
+    """Write two testbed files for OAUTHBEARER: `tokens.yaml`, and one with which Connect's REST shows references."""
+    assert bed.secrets_folder is not None
+    (bed.secrets_folder / "client-secret").write_text(bed.passwords["CLIENT_SECRET"])
+    reference = f"${{cutover:{bed.secrets_folder}:client-secret}}"
+    for name in ("source", "target"):
+        start = {"bootstrap.servers": bed.with_tokens[name]}
+        client = {**start, **bed.provider.of_client(TOKENS, "${CLIENT_SECRET}"), "ssl.ca.location": f"{folder}/ca.pem"}
+        trusted = {"ssl.truststore.type": "PEM", "ssl.truststore.location": f"{folder}/ca.pem"}
+        java = {**start, **bed.provider.of_java_client(TOKENS, reference), **trusted}
+        for file, properties in ((f"{name}-tokens", client), (f"connect-{name}-tokens", java)):
+            text = "".join(f"{key}={value}\n" for key, value in properties.items())
+            (folder / f"{file}.properties").write_text(text)
+    clusters = "source: source-tokens.properties\ntarget: {properties: target-tokens.properties, version: 3.9.1}\n"
+    own = "source: connect-source-tokens.properties, target: connect-target-tokens.properties"
+    (folder / "tokens.yaml").write_text(f"{clusters}connect: {{{_connect(port)}}}\n")
+    (folder / "tokens-by-reference.yaml").write_text(f"{clusters}connect: {{{_connect(port)}, {own}}}\n")
 
 
 @contextmanager
 def existing(folder: Path, passwords: Mapping[str, str]) -> Iterator[Existing]:
-    """Start clusters, Connect and the proxy; `passwords` are SOURCE_PASSWORD and CONNECT_PASSWORD."""
-    with ExistingBed(folder / "bed", passwords) as bed:
+    """Start clusters, Connect, the proxy and the identity provider.
+
+    `passwords`: SOURCE_PASSWORD, CONNECT_PASSWORD and CLIENT_SECRET.
+    """
+    with (
+        identity_provider(folder, {TOKENS: passwords["CLIENT_SECRET"]}, TOKEN_S) as provider,
+        ExistingBed(folder / "bed", passwords, provider) as bed,
+    ):
         front = Front(bed, "operator", passwords["CONNECT_PASSWORD"])
         threading.Thread(target=front.serve_forever, args=(0.05,), daemon=True).start()
         _write(bed, folder, front.server_port)
+        _write_with_tokens(bed, folder, front.server_port)
         yield Existing(bed, Neighbours(bed), folder)
         front.shutdown()
         front.server_close()

@@ -7,7 +7,9 @@ import os
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -19,7 +21,11 @@ from tests.cluster.test_rehearse import PROGRAM
 from tests.waiting import wait_until
 
 kafka: Any = typed_kafka  # its types leave these names out
-PASSWORDS = {"SOURCE_PASSWORD": "planted-source-5d1", "CONNECT_PASSWORD": "planted-connect-77a"}
+PASSWORDS = {
+    "SOURCE_PASSWORD": "planted-source-5d1",
+    "CONNECT_PASSWORD": "planted-connect-77a",
+    "CLIENT_SECRET": "planted-client-9c4/+:%",
+}
 ENV = {**os.environ, **PASSWORDS}
 
 
@@ -36,7 +42,7 @@ def before(there: Existing) -> dict[str, Any]:
 
 
 def command(there: Existing, *arguments: str) -> list[str]:
-    return [*PROGRAM, *arguments, "--testbed", str(there.file)]
+    return [*PROGRAM, *arguments, *(() if "--source" in arguments else ("--testbed", str(there.file)))]
 
 
 def run(there: Existing, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -188,3 +194,75 @@ def test_a_wrong_login_to_connect_is_one_clear_error(there: Existing) -> None:
     assert done.returncode == 2
     assert "answered 401" in done.stderr
     assert "wrong-one" not in done.stderr
+
+
+def with_tokens(there: Existing, name: str = "tokens") -> Existing:
+    """Return the same clusters, where the user of rehearsals logs in with tokens of the identity provider."""
+    return replace(there, name=f"{name}.yaml")
+
+
+def test_clusters_that_want_tokens_are_read(there: Existing) -> None:
+    """OAUTHBEARER with OpenID Connect, for both libraries, and for Connect, which checks the translated login."""
+    given = there.bed.provider.given
+    assert run(with_tokens(there), "doctor").returncode == 0
+    assert given["librdkafka"]
+    assert given.total() == given["librdkafka"], "a check creates no connector"
+    clusters = ("--source", "source-tokens.properties", "--target", "target-tokens.properties")
+    listed = run(there, "inventory", *clusters, "--sample", "0", "--json")
+    assert listed.returncode == 3, "the user sees its own prefix alone"
+    listing = json.loads(listed.stdout)
+    assert "unsupported" not in {gap["kind"] for gap in listing["gaps"]}
+    assert [software for software in given if "httpx" in software], "the client that reads log directories and ACLs"
+    checked = run(there, "preflight", *clusters, "--topics", f"{PREFIX}*")
+    assert checked.returncode in (0, 1)
+    assert "cutover-rehearsal-notes" in checked.stdout
+
+
+def test_a_wrong_client_secret_is_one_clear_error(there: Existing) -> None:
+    wrong = "planted-wrong-0b7"
+    done = run(with_tokens(there), "doctor", CLIENT_SECRET=wrong)
+    assert done.returncode == 2
+    assert "source 127.0.0.1" in done.stderr
+    assert "invalid_client" in done.stderr
+    assert "check address and login" in done.stderr
+    assert wrong not in done.stdout + done.stderr
+    assert there.bed.provider.refused.total() > 0
+
+
+@pytest.mark.skipif(not os.environ.get("CUTOVER_SHOWS"), reason="takes a minute each: CUTOVER_SHOWS=1")
+@pytest.mark.parametrize("name", ["tokens", "tokens-by-reference"])
+def test_a_rehearsal_with_tokens_passes(there: Existing, before: dict[str, Any], name: str) -> None:
+    """Clients, conductor and MirrorMaker 2 log in with tokens, again and again; no secret and no token is shown."""
+    given = there.bed.provider.given.copy()
+    running = subprocess.Popen(
+        command(with_tokens(there, name), "rehearse", "in-process", "--seed", "7", "--out", name),
+        cwd=there.folder,
+        env=ENV,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    shown = ""
+    while running.poll() is None:
+        shown += json.dumps(connectors(there))
+        time.sleep(0.5)
+    said, _ = running.communicate()
+    print(said)
+    assert running.returncode == 0, said
+    assert there.neighbours.snapshot() == before
+    assert there.neighbours.strangers() == []
+    verdict = json.loads((there.folder / name / "in-process" / "verdict.json").read_text())
+    assert all(group["acked"] > 1000 and not group["lost"] for group in verdict["judgement"]["groups"])
+
+    asked = there.bed.provider.given - given
+    print("tokens by client:", dict(asked))
+    assert asked["librdkafka"] > 5
+    assert [software for software in asked if software.startswith("Java")], "MirrorMaker 2"
+    secret = PASSWORDS["CLIENT_SECRET"]
+    assert (secret in shown) == (name == "tokens"), "what Connect shows without properties of its own"
+    assert ("${cutover:" in shown) == (name != "tokens")
+    assert ("passwords of connector configurations" in said) == (name == "tokens"), "the warning"
+    secrets = {secret, *there.bed.provider.tokens}
+    texts = {"output": said} | {str(log): log.read_text() for log in there.bed.logs.iterdir() if log.is_file()}
+    texts |= {str(log): log.read_text() for log in (there.folder / name).rglob("*.log")}
+    assert [where for where, text in texts.items() if any(each in text for each in secrets)] == []

@@ -6,6 +6,7 @@ confluent-kafka 2.16 has a call for ACLs, but returns an empty list instead of t
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -24,7 +25,8 @@ from kafka.protocol.admin import DescribeClientQuotasRequest, DescribeLogDirsReq
 
 from cutover_harness.features import tls_context
 from cutover_harness.inventory.model import Acl, GapKind, Quota
-from cutover_harness.inventory.oauth import OidcTokens, can_fetch
+from cutover_harness.inventory.oauth import OidcTokens, tls_of_endpoint
+from cutover_harness.mirror.oidc import client_credentials
 from cutover_harness.types import PartitionId
 
 _TIMEOUT_MS = 30_000
@@ -210,16 +212,12 @@ def settings_of(config: Mapping[str, str]) -> dict[str, Any]:
         "security_protocol": protocol,
     }
     if protocol in {"SSL", "SASL_SSL"}:
-        try:
-            settings["ssl_context"] = tls_context(config)
-        except (OSError, ValueError) as why:
-            raise BrokerCallError(
-                "unsupported", f"TLS as configured cannot be used here ({type(why).__name__})"
-            ) from None
+        settings["ssl_context"] = _tls(tls_context, config)
     if protocol.startswith("SASL"):
         mechanism = config.get("sasl.mechanism") or config.get("sasl.mechanisms", "GSSAPI")
-        if mechanism == "OAUTHBEARER" and can_fetch(config):
-            return settings | {"sasl_mechanism": mechanism, "sasl_oauth_token_provider": OidcTokens(config)}
+        if mechanism == "OAUTHBEARER" and (credentials := client_credentials(config)) is not None:
+            tokens = OidcTokens(credentials, _tls(tls_of_endpoint, config))
+            return settings | {"sasl_mechanism": mechanism, "sasl_oauth_token_provider": tokens}
         if mechanism not in _PASSWORDS:
             raise BrokerCallError("unsupported", f"this login with sasl.mechanism {mechanism} cannot be used here")
         settings |= {
@@ -228,6 +226,13 @@ def settings_of(config: Mapping[str, str]) -> dict[str, Any]:
             "sasl_plain_password": config.get("sasl.password", ""),
         }
     return settings
+
+
+def _tls(context: Callable[[Mapping[str, str]], ssl.SSLContext], config: Mapping[str, str]) -> ssl.SSLContext:
+    try:
+        return context(config)
+    except (OSError, ValueError) as why:
+        raise BrokerCallError("unsupported", f"TLS as configured cannot be used here ({type(why).__name__})") from None
 
 
 def _check(code: int) -> None:

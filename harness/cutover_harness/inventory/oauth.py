@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Mapping
 
 import httpx
 from kafka.net.sasl.oauth import AbstractTokenProvider
 
+from cutover_harness.mirror.oidc import ClientCredentials
+
 _TIMEOUT_S = 15.0
 _EARLY_S = 30.0
-_PREFIX = "sasl.oauthbearer."
-
-
-def can_fetch(config: Mapping[str, str]) -> bool:
-    """Return whether the properties say how to get a token in the one way that is known here."""
-    named = all(config.get(f"{_PREFIX}{name}") for name in ("token.endpoint.url", "client.id", "client.secret"))
-    return config.get(f"{_PREFIX}method", "").lower() == "oidc" and named
 
 
 class OidcTokens(AbstractTokenProvider):  # type: ignore[misc]
     """Fetches a token from the token endpoint, and again before it expires."""
 
-    def __init__(self, config: Mapping[str, str]) -> None:
+    def __init__(self, credentials: ClientCredentials, tls: ssl.SSLContext) -> None:
         super().__init__()
-        self._config = {name.removeprefix(_PREFIX): value for name, value in config.items()}
+        self._credentials, self._tls = credentials, tls
         self._token, self._until = "", 0.0
 
     def token(self) -> str:
         """Return a token that is valid now. Raises OSError without the secret, or what the endpoint answered."""
         if time.monotonic() >= self._until:
-            config = self._config
-            form = {"grant_type": "client_credentials", **({"scope": config["scope"]} if config.get("scope") else {})}
-            login = (config["client.id"], config["client.secret"])
+            its = self._credentials
+            form = {"grant_type": "client_credentials", **({"scope": its.scope} if its.scope else {})}
+            login = (its.client_id, its.client_secret)
             try:
-                answer = httpx.post(config["token.endpoint.url"], data=form, auth=login, timeout=_TIMEOUT_S)
+                answer = httpx.post(its.endpoint, data=form, auth=login, timeout=_TIMEOUT_S, verify=self._tls)
                 found = answer.json()
                 self._token, lasts_s = str(found["access_token"]), float(found.get("expires_in", 60))
             except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError, AttributeError):
@@ -44,5 +40,9 @@ class OidcTokens(AbstractTokenProvider):  # type: ignore[misc]
 
     def extensions(self) -> dict[str, str]:
         """Return the extensions that the properties name, such as `logicalCluster=…`."""
-        pairs = (part.partition("=") for part in self._config.get("extensions", "").split(",") if part)
-        return {name.strip(): value.strip() for name, _, value in pairs}
+        return dict(self._credentials.extensions)
+
+
+def tls_of_endpoint(config: Mapping[str, str]) -> ssl.SSLContext:
+    """Return the TLS context of the token endpoint. Raises OSError or ValueError for certificates that are none."""
+    return ssl.create_default_context(cafile=config.get("https.ca.location"), cadata=config.get("https.ca.pem"))

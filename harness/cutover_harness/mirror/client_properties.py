@@ -4,10 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cutover_harness.mirror.errors import MirrorError
+from cutover_harness.mirror.oidc import ClientCredentials, client_credentials
 
 _SEEN_BY_CONNECT = "connect.bootstrap.servers"
 # Properties that only Java clients have. They are for Connect, and override derived ones.
-_JAVA_ONLY = ("sasl.jaas.config", "sasl.client.callback.handler.class", "ssl.truststore.", "ssl.keystore.")
+_JAVA_ONLY = (
+    "sasl.jaas.config",
+    "sasl.client.callback.handler.class",
+    "sasl.login.callback.handler.class",
+    "ssl.truststore.",
+    "ssl.keystore.",
+)
 _BOTH = (
     "bootstrap.servers",
     "security.protocol",
@@ -19,6 +26,7 @@ _LOGIN_MODULES = {
     "SCRAM-SHA-256": "org.apache.kafka.common.security.scram.ScramLoginModule",
     "SCRAM-SHA-512": "org.apache.kafka.common.security.scram.ScramLoginModule",
 }
+_OAUTHBEARER = "org.apache.kafka.common.security.oauthbearer"
 
 
 def librdkafka(config: Mapping[str, str]) -> dict[str, str]:
@@ -44,7 +52,7 @@ def java(config: Mapping[str, str]) -> dict[str, str]:
     if mechanism is not None:
         result["sasl.mechanism"] = mechanism
         if "sasl.jaas.config" not in config:
-            result["sasl.jaas.config"] = _jaas(mechanism, config)
+            result |= _login(mechanism, config)
     if (algorithm := config.get("ssl.endpoint.identification.algorithm")) is not None:
         result["ssl.endpoint.identification.algorithm"] = "" if algorithm == "none" else algorithm
     for store, java_key, rdkafka_key in (
@@ -60,6 +68,39 @@ def java(config: Mapping[str, str]) -> dict[str, str]:
     return result | {key: value for key, value in config.items() if key.startswith(_JAVA_ONLY)}
 
 
+def _login(mechanism: str, config: Mapping[str, str]) -> dict[str, str]:
+    if mechanism != "OAUTHBEARER":
+        return {"sasl.jaas.config": _jaas(mechanism, config)}
+    credentials = client_credentials(config)
+    if credentials is None:
+        raise MirrorError(
+            "sasl.mechanism OAUTHBEARER cannot be translated for MirrorMaker 2 without sasl.oauthbearer.method=oidc, "
+            "client id, client secret and token endpoint: add sasl.jaas.config to the cluster's properties"
+        )
+    return {
+        "sasl.login.callback.handler.class": f"{_OAUTHBEARER}.OAuthBearerLoginCallbackHandler",
+        "sasl.oauthbearer.token.endpoint.url": credentials.endpoint,
+        "sasl.jaas.config": _oauthbearer_jaas(credentials, _pem(config, "https.ca")),
+    }
+
+
+def _oauthbearer_jaas(credentials: ClientCredentials, ca: str | None) -> str:
+    """Return the login for Kafka's handler of OpenID Connect (KIP-768). ca: of the token endpoint (PEM)."""
+    options = {"clientId": credentials.client_id, "clientSecret": credentials.client_secret}
+    if credentials.scope:
+        options["scope"] = credentials.scope
+    options |= {f"extension_{name}": value for name, value in credentials.extensions.items()}
+    if ca is not None:
+        options |= {"ssl.truststore.type": "PEM", "ssl.truststore.certificates": ca}
+    listed = " ".join(f"{name}={_quoted(value)}" for name, value in options.items())
+    return f"{_OAUTHBEARER}.OAuthBearerLoginModule required {listed};"
+
+
+def _quoted(value: str) -> str:
+    """Return a value as a string of JAAS, which ends at the end of a line."""
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\r", "").replace("\n", "\\n") + '"'
+
+
 def _jaas(mechanism: str, config: Mapping[str, str]) -> str:
     if mechanism not in _LOGIN_MODULES:
         raise MirrorError(
@@ -67,12 +108,8 @@ def _jaas(mechanism: str, config: Mapping[str, str]) -> str:
             f"properties, or use one of {', '.join(_LOGIN_MODULES)}"
         )
 
-    def quoted(key: str) -> str:
-        return '"' + config.get(key, "").replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-    return (
-        f"{_LOGIN_MODULES[mechanism]} required username={quoted('sasl.username')} password={quoted('sasl.password')};"
-    )
+    user, password = (_quoted(config.get(key, "")) for key in ("sasl.username", "sasl.password"))
+    return f"{_LOGIN_MODULES[mechanism]} required username={user} password={password};"
 
 
 def _pem(config: Mapping[str, str], key: str) -> str | None:

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from cutover_harness.masking import masked
 
 _SECRET = re.compile(
-    r"password|passphrase|pwd|jaas|secret|token|credential|user\.info|[._-]key$|certificate", re.IGNORECASE
+    r"password|passphrase|pwd|jaas|secret|token(?!\.endpoint\.url)|credential|user\.info|[._-]key$|certificate",
+    re.IGNORECASE,
 )
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _MAX_LENGTH = 2000

@@ -19,6 +19,15 @@ SASL = {
     "client.id": "app",
     "linger.ms": "5",
 }
+OAUTHBEARER = "org.apache.kafka.common.security.oauthbearer"
+OIDC = {
+    "sasl.oauthbearer.method": "OIDC",
+    "sasl.oauthbearer.client.id": "mover",
+    "sasl.oauthbearer.client.secret": SECRET,
+    "sasl.oauthbearer.token.endpoint.url": "https://login.example/token",
+    "sasl.oauthbearer.scope": "kafka",
+    "sasl.oauthbearer.extensions": "logicalCluster=lkc-1, pool=p",
+}
 PLAIN = {"bootstrap.servers": "c:3"}
 
 
@@ -65,11 +74,46 @@ def test_java_properties_override_there_and_are_hidden_from_librdkafka() -> None
     assert librdkafka(config) == SASL
 
 
-def test_a_mechanism_that_cannot_be_translated() -> None:
-    config = {**SASL, "sasl.mechanisms": "OAUTHBEARER"}
-    with pytest.raises(UsageError, match=r"OAUTHBEARER .* add sasl\.jaas\.config"):
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"sasl.oauthbearer.method": "default"},
+        {**OIDC, "sasl.oauthbearer.client.secret": ""},
+        {**OIDC, "sasl.oauthbearer.grant.type": "urn:ietf:params:oauth:grant-type:jwt-bearer"},
+        {**OIDC, "sasl.oauthbearer.metadata.authentication.type": "azure_imds"},
+        {"sasl.mechanisms": "GSSAPI"},
+    ],
+)
+def test_a_login_that_cannot_be_translated(more: dict[str, str]) -> None:
+    config = {**SASL, "sasl.mechanisms": "OAUTHBEARER", **more}
+    with pytest.raises(UsageError, match=rf"{config['sasl.mechanisms']} .* add sasl\.jaas\.config") as error:
         java(config)
-    assert java({**config, "sasl.jaas.config": "x"})["sasl.mechanism"] == "OAUTHBEARER"
+    assert SECRET not in str(error.value)
+    assert java({**config, "sasl.jaas.config": "x"})["sasl.mechanism"] == config["sasl.mechanisms"]
+
+
+def test_openid_connect_for_java(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("-----BEGIN\nMII\r\n-----END\n")
+    config = {**PLAIN, "security.protocol": "SASL_SSL", "sasl.mechanism": "OAUTHBEARER", **OIDC}
+    found = java({**config, "https.ca.location": str(tmp_path / "ca.pem")})
+    assert found == {
+        **PLAIN,
+        "security.protocol": "SASL_SSL",
+        "sasl.mechanism": "OAUTHBEARER",
+        "sasl.login.callback.handler.class": f"{OAUTHBEARER}.OAuthBearerLoginCallbackHandler",
+        "sasl.oauthbearer.token.endpoint.url": "https://login.example/token",
+        "sasl.jaas.config": f"{OAUTHBEARER}.OAuthBearerLoginModule required "
+        'clientId="mover" clientSecret="pass\\"wo\\\\rd" scope="kafka" extension_logicalCluster="lkc-1" '
+        'extension_pool="p" ssl.truststore.type="PEM" '
+        'ssl.truststore.certificates="-----BEGIN\\nMII\\n-----END\\n";',
+    }
+    assert {SECRET, found["sasl.jaas.config"]} <= secrets_of([found])
+    assert "https://login.example/token" not in secrets_of([found])
+    plain = {key: value for key, value in config.items() if not key.endswith(("scope", "extensions"))}
+    alias = {key.replace(".client.id", ".client.credentials.client.id"): value for key, value in plain.items()}
+    for each in (plain, alias):
+        assert java(each)["sasl.jaas.config"].endswith(' required clientId="mover" clientSecret="pass\\"wo\\\\rd";')
 
 
 def test_secrets_are_the_sensitive_values_and_the_passwords_in_a_login() -> None:
