@@ -14,13 +14,18 @@ from cutover_harness.channels.problems import flat
 from cutover_harness.masking import masked
 
 HIDDEN = "***"
+_ENDPOINT = "token.endpoint.url"
+"""An address that is public, unless it contains a password."""
 
 
 def holds_secret(name: str, value: object) -> bool:
     """Whether a property's value is a secret itself, and no reference to one."""
     if not isinstance(value, str) or name.endswith(".location"):
         return False
-    return bool(SENSITIVE.search(name) and REFERENCE.sub("", value).strip())
+    plain = REFERENCE.sub("", value).strip()
+    if name.endswith(_ENDPOINT):
+        return masked(plain) != plain
+    return bool(SENSITIVE.search(name) and plain)
 
 
 def secrets_in(data: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from cutover_harness.channels.editing import changed, edited
-from cutover_harness.channels.redaction import redacted, redacted_text, secrets_in
+from cutover_harness.channels.redaction import holds_secret, redacted, redacted_text, secrets_in
 from cutover_harness.channels.stranding import reads_elsewhere, stranded, warnings
 from cutover_harness.errors import UsageError
 
@@ -230,3 +230,21 @@ def test_odd_secrets_are_hidden_too(value: str) -> None:
     assert shown["routes"] == document["routes"]
     url = {"clusters": {"source": {"sasl.oauthbearer.token.endpoint.url": "https://me:pw@host/token"}}}
     assert "pw" not in str(redacted(url))
+
+
+@pytest.mark.parametrize(
+    ("address", "secret"),
+    [
+        ("https://login.example/oauth2/token", False),
+        ("https://${HOST}/oauth2/token", False),
+        ("https://me:pw@login.example/token", True),
+        ("https://login.example/token?key=pw", True),
+    ],
+)
+def test_the_address_of_a_token_endpoint_is_no_secret_itself(address: str, secret: bool) -> None:
+    name = "sasl.oauthbearer.token.endpoint.url"
+    assert holds_secret(name, address) is secret
+    found = redacted({"clusters": {"source": {name: address}}})["clusters"]["source"][name]
+    assert (found == address) is not secret
+    assert "pw" not in found
+    assert holds_secret("sasl.oauthbearer.client.secret", "pw")
