@@ -291,11 +291,14 @@ class Admin:
         """Return the group's committed offsets (the next record to read), of these topics or of all."""
 
         def ask() -> list[TopicPartition]:
+            # First, as an answer that its coordinator has moved ends the process here (librdkafka 2.16.1: OffsetFetch
+            # of a client without a group), and is an error there.
+            self._describe(group)
             request = [ConsumerGroupTopicPartitions(group)]
             future = self._client.list_consumer_group_offsets(request, request_timeout=self._timeout_s)[group]
             return sound(future.result().topic_partitions or [])
 
-        answer = repeated(ask, COORDINATOR_COMES, self._timeout_s)
+        answer = self._of_coordinator(ask)
         found = {(p.topic, p.partition): p.offset for p in answer if p.offset >= 0}
         if topics is None:
             return found
@@ -305,7 +308,7 @@ class Admin:
     @_renewing
     def members(self, group: str) -> int:
         """Return how many members the group has, 0 while it rebalances or if it does not exist."""
-        found = self._description(group)
+        found = self._of_coordinator(lambda: self._describe(group))
         return len(found.members) if found is not None and found.state == ConsumerGroupState.STABLE else 0
 
     def active(self, group: str) -> int:
@@ -319,7 +322,7 @@ class Admin:
     @_renewing
     def member_ids(self, group: str) -> dict[str, str]:
         """Return `client id at host` of each member that the group has in any state, by member id."""
-        found = self._description(group)
+        found = self._of_coordinator(lambda: self._describe(group))
         members = [] if found is None else found.members
         return {each.member_id: f"{each.client_id} at {each.host.lstrip('/')}" for each in members}
 
@@ -335,7 +338,29 @@ class Admin:
             future = self._client.alter_consumer_group_offsets(request, request_timeout=self._timeout_s)[group]
             return sound(future.result().topic_partitions or [])
 
-        repeated(ask, COORDINATOR_COMES, self._timeout_s)
+        self._of_coordinator(ask)
+
+    def _of_coordinator(self, ask: Callable[[], T]) -> T:
+        """Return the answer of a group's coordinator, which may move in the meantime. Raises KafkaException."""
+
+        def once() -> T:
+            try:
+                return ask()
+            except KafkaException as error:
+                if error.args[0].code() == KafkaError.NOT_COORDINATOR:
+                    self.renew()  # a client asks the coordinator that it once found, up to metadata.max.age.ms long
+                raise
+
+        return repeated(once, COORDINATOR_COMES, self._timeout_s)
+
+    def _describe(self, group: str) -> Any:
+        """Return the description of a group, None if it does not exist."""
+        try:
+            return self._client.describe_consumer_groups([group], request_timeout=self._timeout_s)[group].result()
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return None
+            raise
 
     def _metadata(self) -> Any:
         """Return the cluster's metadata. Raises KafkaException (silence) if it names no broker: it is not current."""
@@ -343,19 +368,6 @@ class Admin:
         if not found.brokers:
             raise KafkaException(KafkaError(KafkaError._ALL_BROKERS_DOWN, "the metadata names no broker"))  # noqa: SLF001
         return found
-
-    def _description(self, group: str) -> Any:
-        """Return the description of a group, None if it does not exist."""
-
-        def ask() -> Any:
-            return self._client.describe_consumer_groups([group], request_timeout=self._timeout_s)[group].result()
-
-        try:
-            return repeated(ask, COORDINATOR_COMES, self._timeout_s)
-        except KafkaException as error:
-            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-                return None
-            raise
 
     def _await(self, known: Callable[[], bool]) -> None:
         """Wait until the metadata shows the change, at most as long as for an answer."""
@@ -376,6 +388,11 @@ class Admin:
             if not wanted:
                 return {}
             futures = self._client.list_offsets(wanted, isolation_level=isolation, request_timeout=self._timeout_s)
-            return {(p.topic, p.partition): future.result().offset for p, future in futures.items()}
+            found = {(p.topic, p.partition): future.result().offset for p, future in futures.items()}
+            if none := [partition for partition, offset in found.items() if offset < 0]:
+                # Without an error: what librdkafka 2.16.1 returns for partitions whose leader is gone (-1001).
+                words = f"no offset of {none[0][0]}-{none[0][1]}"
+                raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE, words))
+            return found
 
         return repeated(ask, LEADER_COMES, self._timeout_s)

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -40,7 +47,7 @@ class Client:
 
     def __init__(self, *answers: Any) -> None:
         self._answers = list(answers)
-        self.asked = 0
+        self.asked = self.described = 0
 
     def _next(self) -> Any:
         self.asked += 1
@@ -58,6 +65,7 @@ class Client:
         return {request[0].group_id: self._next()}
 
     def describe_consumer_groups(self, groups: Sequence[str], **_: Any) -> Any:
+        self.described += 1
         return {groups[0]: self._next()}
 
 
@@ -69,7 +77,8 @@ def _raised(answer: Any) -> Any:
 
 def admin(*answers: Any, timeout_s: float = 5.0) -> tuple[Admin, Client]:
     made, client = Admin({"bootstrap.servers": "127.0.0.1:1"}, timeout_s=timeout_s), Client(*answers)
-    made._client = client  # type: ignore[assignment]
+    made.renew = lambda: setattr(made, "_client", client)  # type: ignore[method-assign]
+    made.renew()
     return made, client
 
 
@@ -88,9 +97,18 @@ def test_offsets_are_asked_again_until_a_leader_answers(code: int) -> None:
     assert client.asked == 3
 
 
+def test_an_offset_that_is_none_is_no_end_of_a_log() -> None:
+    none = SimpleNamespace(offset=-1001)
+    assert admin(none, none, END)[0].end_offsets(["t"]) == {PARTITION: 9}
+    with pytest.raises(KafkaException, match="no offset of t-0"):
+        admin(none, timeout_s=0.1)[0].end_offsets(["t"])
+
+
 @pytest.mark.parametrize("code", COORDINATORS)
 def test_groups_are_asked_again_until_their_coordinator_answers(code: int) -> None:
-    assert admin(code, code, OFFSETS)[0].committed("g") == {PARTITION: 7}
+    # Described first: described, refused; described, answered.
+    assert admin(MEMBERS, code, MEMBERS, OFFSETS)[0].committed("g") == {PARTITION: 7}
+    assert admin(code, code, MEMBERS, OFFSETS)[0].committed("g") == {PARTITION: 7}
     assert admin(code, MEMBERS)[0].members("g") == 2
     assert admin(code, MEMBERS)[0].active("g") == 2
 
@@ -108,6 +126,70 @@ def test_a_coordinator_that_does_not_come_is_an_error_and_not_an_empty_group(
 ) -> None:
     with pytest.raises(KafkaException):
         ask(admin(code, timeout_s=0.1)[0], "g")
+
+
+class Coordinator:
+    """A broker that coordinates every group, answers everything about them with `codes` in turn, and 0 in the end.
+
+    As in Kafka's protocol guide: ApiVersions 0, Metadata 1, FindCoordinator 0, DescribeGroups 0, OffsetFetch 2.
+    """
+
+    SERVED = ((18, 0, 0), (3, 1, 1), (10, 0, 0), (15, 0, 0), (9, 2, 2))
+
+    def __init__(self, *codes: int) -> None:
+        self._codes = list(codes)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            connection = self._listener.accept()[0]
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with contextlib.suppress(ConnectionError), connection, connection.makefile("rb") as requests:
+            while head := requests.read(4):
+                key, version, number = struct.unpack_from(">hhi", requests.read(*struct.unpack(">i", head)))
+                body = self._answer(key, version)
+                connection.sendall(struct.pack(">ii", 4 + len(body), number) + body)
+
+    def _answer(self, key: int, version: int) -> bytes:
+        address = struct.pack(">ih9si", 1, 9, b"127.0.0.1", self.port)
+        if key == 18:
+            rows = b"".join(struct.pack(">3h", *each) for each in self.SERVED)
+            return struct.pack(">hi", 35 if version else 0, len(self.SERVED)) + rows
+        if key == 3:
+            return struct.pack(">i", 1) + address + struct.pack(">hii", -1, 1, 0)
+        if key == 10:
+            return struct.pack(">h", 0) + address
+        code = self._codes.pop(0) if self._codes else 0
+        if key == 15:
+            return struct.pack(">ihh1s", 1, code, 1, b"g") + struct.pack(">h5shhi", 5, b"Empty", 0, 0, 0)
+        if code:
+            return struct.pack(">ih", 0, code)
+        return struct.pack(">ih1siiqhhh", 1, 1, b"t", 1, 0, 7, 0, 0, 0)
+
+
+LIST = """
+import sys
+from confluent_kafka import ConsumerGroupTopicPartitions
+from confluent_kafka.admin import AdminClient
+client = AdminClient({"bootstrap.servers": sys.argv[1]})
+client.list_consumer_group_offsets([ConsumerGroupTopicPartitions("g")], request_timeout=5)["g"].exception()
+"""
+
+
+def test_a_coordinator_that_has_moved_does_not_end_the_process() -> None:
+    moved = Coordinator(KafkaError.NOT_COORDINATOR, KafkaError.NOT_COORDINATOR)
+    assert Admin({"bootstrap.servers": f"127.0.0.1:{moved.port}"}).committed("g") == {PARTITION: 7}
+
+
+def test_without_the_description_it_would() -> None:
+    """If this fails, a version of librdkafka heals it, and `Admin.committed` need not describe the group first."""
+    moved = Coordinator(KafkaError.NOT_COORDINATOR)
+    done = subprocess.run([sys.executable, "-c", LIST, f"127.0.0.1:{moved.port}"], timeout=60, check=False)
+    assert done.returncode == -signal.SIGSEGV
 
 
 def test_a_group_that_does_not_exist_has_no_members() -> None:
