@@ -45,8 +45,8 @@ def test_automq_has_a_small_machine_for_itself(
     monkeypatch: pytest.MonkeyPatch, cores: int, automq: bool, at_once: int
 ) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
-    assert _jobs(None, 30, False, automq=automq) == at_once
-    assert _jobs(2, 30, False, automq=automq) == 2  # what is asked for is done
+    assert _jobs(None, 30, False, crowded=automq) == at_once
+    assert _jobs(2, 30, False, crowded=automq) == 2  # what is asked for is done
 
 
 @pytest.mark.parametrize(

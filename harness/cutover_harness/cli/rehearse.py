@@ -28,8 +28,8 @@ from cutover_harness.rehearsal.settings import Settings
 FEW = 4
 """By default up to this many scenarios run one after the other."""
 MOST_JOBS = 3
-AUTOMQ_CPUS = 4
-"""With fewer CPUs, AutoMQ, its store and Connect need all of them for one scenario."""
+MANY_CPUS = 4
+"""With fewer CPUs, AutoMQ, its store and Connect, or several brokers a cluster, need all of them for one scenario."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ class RunOptions:
             "--jobs",
             "-j",
             metavar="N",
-            help="Run N scenarios in parallel (about 450 MB each, 1.5 GB with AutoMQ; timings get longer). "
-            f"Default: 1 for up to {FEW} scenarios, and with AutoMQ on fewer than {AUTOMQ_CPUS} CPUs; "
-            f"otherwise the number of CPUs, at most {MOST_JOBS}.",
+            help="Run N scenarios in parallel (about 450 MB each, 1.2 GB with --brokers 3, 1.5 GB with AutoMQ; timings "
+            f"get longer). Default: 1 for up to {FEW} scenarios, and with several brokers or AutoMQ on fewer than "
+            f"{MANY_CPUS} CPUs; otherwise the number of CPUs, at most {MOST_JOBS}.",
         ),
     ] = None
 
@@ -123,7 +123,7 @@ def rehearse(
         exactly_once=on.exactly_once,
         ports=ports,
         keep=how.keep,
-        jobs=_jobs(how.jobs, len(scenarios), ports is not None, automq=on.has_automq()),
+        jobs=_jobs(how.jobs, len(scenarios), ports is not None, crowded=on.has_automq() or (on.brokers or 1) > 1),
         replace=how.replace,
         plan=None if planned is None else planned.settings,
         policy=policy,
@@ -143,11 +143,11 @@ def rehearse(
     return code_of(done)
 
 
-def _jobs(wanted: int | None, scenarios: int, fixed_ports: bool, *, automq: bool = False) -> int:
+def _jobs(wanted: int | None, scenarios: int, fixed_ports: bool, *, crowded: bool = False) -> int:
     """Return how many run in parallel; for a few scenarios exact timings are worth more than minutes."""
     if wanted is None:
         cpus = os.cpu_count() or 1
-        alone = fixed_ports or scenarios <= FEW or (automq and cpus < AUTOMQ_CPUS)
+        alone = fixed_ports or scenarios <= FEW or (crowded and cpus < MANY_CPUS)
         return 1 if alone else min(MOST_JOBS, cpus)
     if wanted < 1:
         raise UsageError(f"--jobs {wanted}: must be 1 or more")
