@@ -1,7 +1,8 @@
 """Where the replicas of partitions are, and requests that move them; for clusters that a testbed has started.
 
-librdkafka has no request for reassignments, so AlterPartitionReassignments (KIP-455) is sent over a socket, without TLS
-and login: testbeds that start several brokers have neither.
+librdkafka has no request for reassignments, and confluent-kafka 2.16.1 cannot call its request for elections. So
+AlterPartitionReassignments (KIP-455) and ElectLeaders (KIP-460) are sent over a socket, without TLS and login: testbeds
+that start several brokers have neither.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import ElectionType, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient
 
 from cutover_harness.admin import CLIENT_DEFAULTS
@@ -22,7 +23,10 @@ from cutover_harness.types import PartitionId
 
 OFFSETS = "__consumer_offsets"
 """Its partitions' leaders are the coordinators of groups."""
-_ALTER, _NAME = 45, b"kafka-cutover"
+_ALTER, _ELECT, _NAME = 45, 43, b"kafka-cutover"
+_PREFERRED = 0
+_NOT_NEEDED = 84
+"""The error code of a partition that its preferred leader leads already."""
 _TIMEOUT_S = 10.0
 
 
@@ -62,28 +66,28 @@ class Layout:
 
     def assign(self, wanted: Mapping[PartitionId, Sequence[int]]) -> None:
         """Move partitions to these replicas; the copying takes place afterwards. Raises UsageError if it is refused."""
-        metadata = self._client.list_topics(timeout=_TIMEOUT_S)
-        controller = metadata.brokers.get(metadata.controller_id) or next(iter(metadata.brokers.values()), None)
-        if controller is None:
-            raise UsageError("replicas cannot be moved: the cluster names no broker")
-        with socket.create_connection((controller.host, controller.port), _TIMEOUT_S) as connection:
-            connection.sendall(request(wanted))
-            (length,) = struct.unpack(">i", read_exactly(connection, 4))
-            refused = problems(read_exactly(connection, length))
-        if refused:
+        if refused := problems(self._sent(request(wanted))):
             raise UsageError(f"replicas cannot be moved: {refused[0]}")
 
     def elect(self, partitions: Iterable[PartitionId]) -> None:
-        """Let the preferred leaders lead."""
-        asked = [TopicPartition(topic, number) for topic, number in partitions]
-        done = self._client.elect_leaders(ElectionType.PREFERRED, asked, request_timeout=_TIMEOUT_S).result()
-        for error in done.values():
-            if error is not None and error.args[0].code() != KafkaError.ELECTION_NOT_NEEDED:
-                raise KafkaException(error.args[0])
+        """Let the preferred leaders lead. Raises UsageError if it is refused."""
+        if refused := election_problems(self._sent(election(partitions))):
+            raise UsageError(f"leaders cannot be elected: {refused[0]}")
+
+    def _sent(self, frame: bytes) -> bytes:
+        """Return the controller's answer to a request, both without their lengths."""
+        metadata = self._client.list_topics(timeout=_TIMEOUT_S)
+        controller = metadata.brokers.get(metadata.controller_id) or next(iter(metadata.brokers.values()), None)
+        if controller is None:
+            raise UsageError("the cluster names no broker that could move leaders")
+        with socket.create_connection((controller.host, controller.port), _TIMEOUT_S) as connection:
+            connection.sendall(struct.pack(">i", len(frame)) + frame)
+            (length,) = struct.unpack(">i", read_exactly(connection, 4))
+            return read_exactly(connection, length)
 
 
 def request(wanted: Mapping[PartitionId, Sequence[int]]) -> bytes:
-    """Return AlterPartitionReassignments, version 0, with its length: a flexible request with header version 2."""
+    """Return AlterPartitionReassignments, version 0: a flexible request with header version 2."""
     topics: dict[str, list[tuple[int, Sequence[int]]]] = defaultdict(list)
     for (topic, number), replicas in wanted.items():
         topics[topic].append((number, replicas))
@@ -96,8 +100,36 @@ def request(wanted: Mapping[PartitionId, Sequence[int]]) -> bytes:
             body += struct.pack(f">{len(replicas)}i", *replicas) + b"\0"
         body += b"\0"
     head = struct.pack(f">hhih{len(_NAME)}s", _ALTER, 0, 1, len(_NAME), _NAME) + b"\0"
-    sent = head + body + b"\0"
-    return struct.pack(">i", len(sent)) + sent
+    return head + body + b"\0"
+
+
+def election(partitions: Iterable[PartitionId]) -> bytes:
+    """Return ElectLeaders, version 1, for preferred leaders."""
+    topics: dict[str, list[int]] = defaultdict(list)
+    for topic, number in partitions:
+        topics[topic].append(number)
+    body = struct.pack(">bi", _PREFERRED, len(topics))
+    for topic, numbers in topics.items():
+        name = topic.encode()
+        body += struct.pack(f">h{len(name)}si{len(numbers)}i", len(name), name, len(numbers), *numbers)
+    head = struct.pack(f">hhih{len(_NAME)}s", _ELECT, 1, 1, len(_NAME), _NAME)
+    return head + body + struct.pack(">i", int(_TIMEOUT_S * 1000))
+
+
+def election_problems(answer: bytes) -> list[str]:
+    """Return what the response to ElectLeaders, version 1, refuses, in words."""
+    reader = _Reader(answer, at=4 + 4)  # correlation id, throttle time
+    found = []
+    if (code := reader.number(">h")) != 0:
+        found.append(str(KafkaError(code).str()))
+    for _ in range(reader.number(">i")):
+        topic = reader.short_text()
+        for _ in range(reader.number(">i")):
+            number, code = reader.number(">i"), reader.number(">h")
+            why = reader.short_text()
+            if code not in (0, _NOT_NEEDED):
+                found.append(f"{topic}-{number}: {KafkaError(code).str()} {why}".strip())
+    return found
 
 
 def problems(answer: bytes) -> list[str]:
@@ -121,7 +153,7 @@ def problems(answer: bytes) -> list[str]:
 
 
 class _Reader:
-    """Reads the fields of a flexible response (KIP-482), without tags that this version does not have."""
+    """Reads the fields of a response, flexible (KIP-482) or not."""
 
     def __init__(self, data: bytes, at: int) -> None:
         self._data, self._at = data, at
@@ -136,6 +168,11 @@ class _Reader:
 
     def text(self) -> str:
         length = self.count()
+        self._at += length
+        return self._data[self._at - length : self._at].decode(errors="replace")
+
+    def short_text(self) -> str:
+        length = max(0, self.number(">h"))
         self._at += length
         return self._data[self._at - length : self._at].decode(errors="replace")
 

@@ -251,12 +251,10 @@ def test_how_many_brokers_a_fault_needs(kind: str, of: str, least: int) -> None:
 def test_the_request_is_encoded_as_the_protocol_describes() -> None:
     """Kafka protocol guide, AlterPartitionReassignments version 0: lengths plus one as varints, tags after each."""
     sent = layout.request({("ab", 7): [1, 300]})
-    (length,) = struct.unpack_from(">i", sent)
-    assert length == len(sent) - 4
     head = struct.pack(">hhih", 45, 0, 1, 13) + b"kafka-cutover" + b"\0"
     body = struct.pack(">i", 10_000) + b"\x02" + b"\x03ab" + b"\x02" + struct.pack(">i", 7)
     body += b"\x03" + struct.pack(">ii", 1, 300) + b"\0" + b"\0" + b"\0"
-    assert sent[4:] == head + body
+    assert sent == head + body
     many = layout.request({("a", number): [1] for number in range(200)})
     assert b"\x02a\xc9\x01" in many, "201 as a varint"
 
@@ -275,3 +273,20 @@ def test_what_the_controller_refuses_is_read() -> None:
     assert problem.startswith("a-1: ")
     assert problem.endswith("no broker 9")
     assert layout.problems(answer(KafkaError.NOT_CONTROLLER))
+
+
+def test_elections_are_encoded_and_read_as_the_protocol_describes() -> None:
+    """Kafka protocol guide, ElectLeaders version 1: type of election, topics with partitions, timeout."""
+    head = struct.pack(">hhih", 43, 1, 1, 13) + b"kafka-cutover"
+    body = struct.pack(">bi", 0, 1) + struct.pack(">h", 2) + b"ab" + struct.pack(">iii", 2, 7, 8)
+    assert layout.election([("ab", 7), ("ab", 8)]) == head + body + struct.pack(">i", 10_000)
+
+    def answer_of(code: int, error: int) -> bytes:
+        row = struct.pack(">ihh", 7, error, 3) + b"why"
+        return struct.pack(">iihi", 1, 0, code, 1) + struct.pack(">h", 2) + b"ab" + struct.pack(">i", 1) + row
+
+    assert layout.election_problems(answer_of(0, 0)) == layout.election_problems(answer_of(0, 84)) == []
+    (problem,) = layout.election_problems(answer_of(0, KafkaError.PREFERRED_LEADER_NOT_AVAILABLE))
+    assert problem.startswith("ab-7: ")
+    assert problem.endswith("why")
+    assert layout.election_problems(answer_of(KafkaError.NOT_CONTROLLER, 0))
