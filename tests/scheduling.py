@@ -31,6 +31,7 @@ LONGEST = (
     "tests/cluster/test_shop_kills.py",
     "tests/cluster/test_class_caches.py",
     "tests/cluster/test_rehearse_channel.py",
+    "tests/cluster/test_several_brokers.py",
     "tests/cluster/test_run_connectors.py",
     "tests/cluster/test_conductor_kill.py",
 )
