@@ -16,7 +16,7 @@ from cutover_harness.rehearsal.planned.read import read_source
 from cutover_harness.rehearsal.planned.retention import retention_in_hours
 from cutover_harness.rehearsal.planned.scenarios import named_scenarios, scenarios_of
 from cutover_harness.rehearsal.planned.source import Source
-from cutover_harness.rehearsal.settings import PlanSettings
+from cutover_harness.rehearsal.settings import FILE_CONNECTORS, PlanSettings, TestbedKind
 
 BELONGS = ("batch", "max_topics", "max_partitions", "max_apps", "max_rate")
 """Options that need --plan."""
@@ -86,10 +86,13 @@ class FromPlan:
     policy: Path | None
 
 
-def from_plan(options: PlanOptions, plan: Path, capture: Path | None, named: list[Scenario]) -> FromPlan:
+def from_plan(
+    options: PlanOptions, plan: Path, capture: Path | None, named: list[Scenario], kind: TestbedKind = "process"
+) -> FromPlan:
     """Return the scenarios of `plan`: its own paths, or those in `named` with its batches. Raises UsageError."""
     limits, batches = options.limits(), options.batch or []
     read, source = read_source(plan, capture, batches)
+    source = replace(source, connectors=kind in FILE_CONNECTORS)
     found = named_scenarios(source, limits, named, batches) if named else scenarios_of(source, limits, batches)
     return FromPlan(
         scenarios=[each.scenario for each in found],

@@ -96,7 +96,7 @@ def rehearse(
     else:
         if every:
             raise UsageError("--all: the catalogue has scenarios with topics of their own: with --plan name scenarios")
-        planned = from_plan(of, of.plan, how.capture, chosen(names, every) if names else [])
+        planned = from_plan(of, of.plan, how.capture, chosen(names, every) if names else [], kind)
         scenarios = planned.scenarios
     policy = of.policy or (planned.policy if planned is not None else None)
     existing = on.existing()

@@ -33,8 +33,15 @@ def encode(run: int, stream: int, sequence: int) -> bytes:
     return _LAYOUT.pack(run, stream, sequence)
 
 
+def encode_text(run: int, stream: int, sequence: int) -> str:
+    """Return the header's value as text, for clients that cannot write bytes: 48 hexadecimal digits."""
+    return encode(run, stream, sequence).hex()
+
+
 def decode(value: bytes) -> Identity:
-    """Return the identity in a header's value. Raises ValueError if it is not 24 bytes long."""
+    """Return the identity in a header's value. Raises ValueError if it is neither 24 bytes nor its text."""
+    if len(value) == 2 * _LAYOUT.size:
+        value = bytes.fromhex(value.decode("ascii"))
     if len(value) != _LAYOUT.size:
         raise ValueError(f"the header {HEADER} has {len(value)} bytes instead of {_LAYOUT.size}")
     return Identity(*_LAYOUT.unpack(value))

@@ -33,6 +33,17 @@ class Restarts(BaseModel):
     producers: int = Field(default=0, ge=0, description="How many of the batch's producers.")
 
 
+class FileConnectors(BaseModel):
+    """Connectors of Kafka Connect that move with a batch: Kafka's file connectors on a worker of their own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    groups: tuple[Group, ...] = Field(default=(), description="Groups that are sink connectors, not processes.")
+    producers: dict[Group, TopicName] = Field(
+        default={}, description="Source connectors besides the batch's producers, with the topic that each writes to."
+    )
+
+
 class Batch(BaseModel):
     """Topics and groups that move together; batches run the path one after the other."""
 
@@ -53,6 +64,9 @@ class Batch(BaseModel):
     restarts: Restarts | None = Field(
         default=None, description="Clients that are restarted although fleet.apps is shim."
     )
+    connectors: FileConnectors | None = Field(
+        default=None, description="Connectors that `run`'s own code stops, re-points and starts."
+    )
     path: tuple[PathStep, ...] | None = Field(default=None, min_length=1, description="null: the scenario's.")
     gates: Gates | None = Field(default=None, description="null: the scenario's.")
 
@@ -64,6 +78,19 @@ class Batch(BaseModel):
                     raise ValueError(f"restarts: {group} is not among the batch's groups")
             if self.restarts.producers > (self.producers or 0):
                 raise ValueError("restarts: producers is more than the batch's own producers: set producers")
+        return self
+
+    @model_validator(mode="after")
+    def _connects_its_own(self) -> Self:
+        if self.connectors is not None:
+            for group in self.connectors.groups:
+                if group not in self.groups:
+                    raise ValueError(f"connectors: {group} is not among the batch's groups")
+                if self.restarts is not None and group in self.restarts.groups:
+                    raise ValueError(f"connectors: {group} is among restarts, too: leave it out there")
+            for name, topic in self.connectors.producers.items():
+                if not self.has(topic):
+                    raise ValueError(f"connectors: {name} writes to {topic}, which is no topic of the batch")
         return self
 
     def has(self, topic: str) -> bool:
@@ -117,6 +144,11 @@ class ResolvedBatch:
     def restarts(self) -> Restarts | None:
         """Its clients that are restarted, None if all of them move as the fleet does."""
         return None if self.of is None else self.of.restarts
+
+    @property
+    def connectors(self) -> FileConnectors | None:
+        """Its connectors, None if it has none."""
+        return None if self.of is None else self.of.connectors
 
     @property
     def moves(self) -> bool:

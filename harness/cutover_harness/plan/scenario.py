@@ -119,6 +119,8 @@ class Scenario(_Model):
                 raise ValueError(f"growth: at {self.growth.at}, which is not in the path")
             if not any(batch.has(self.growth.topic) and batch.has(self.growth.like) for batch in self.batches.values()):
                 raise ValueError(f"growth: no batch has both {self.growth.like} and {self.growth.topic}")
+            if any(batch.connectors is not None for batch in self.batches.values()):
+                raise ValueError("growth: a sink connector reads the topics that it began with: leave connectors out")
         if self.fleet.apps == "restart" and (len(self.batches) > 1 or self.growth is not None):
             raise ValueError("fleet.apps: several batches and growth need apps on the shim")
         return self
@@ -130,6 +132,8 @@ class Scenario(_Model):
             raise ValueError("fleet.apps: overlap-consumers starts new apps next to the old ones: it needs restart")
         if self.fleet.apps == "restart" and any(batch.restarts is not None for batch in self.batches.values()):
             raise ValueError("fleet.apps: restarts of a batch are for a fleet on the shim: leave one of them out")
+        if self.fleet.apps == "restart" and any(batch.connectors is not None for batch in self.batches.values()):
+            raise ValueError("fleet.apps: connectors of a batch are for a fleet on the shim: leave one of them out")
         if self.behind_at and len(self.batches) > 1:
             raise ValueError("behind_at: is not available with several batches: leave it out")
         return self

@@ -10,7 +10,9 @@ from cutover_harness.faults.injector import Injector
 from cutover_harness.plan.batch import ResolvedBatch
 from cutover_harness.plan.scenario import Scenario
 from cutover_harness.procedure.names import StepName
+from cutover_harness.procedure.state import role_of
 from cutover_harness.procedure.steps import STEPS, step_of
+from cutover_harness.rehearsal.connectors.moving import BatchConnectors
 from cutover_harness.rehearsal.growth import Growing
 from cutover_harness.replay.fleet import Fleet
 
@@ -31,7 +33,7 @@ def restarted(scenario: Scenario, batch: ResolvedBatch, fleet: Fleet) -> Restart
     if scenario.fleet.apps == "restart":
         return Restarted(batch.groups, fleet.instances("producer"))
     if batch.restarts is None:
-        return None
+        return None if batch.connectors is None else Restarted((), ())
     producers = producers_of(scenario, batch, fleet)
     return Restarted(batch.restarts.groups, producers[len(producers) - batch.restarts.producers :])
 
@@ -62,15 +64,24 @@ def asks(
 
 
 class Answers:
-    """Answers the conductor of a batch. `moved`: the clients that it moves, None if all follow the cutover file."""
+    """Answers the conductor of a batch.
+
+    moved: the clients that it moves, None if all follow the cutover file. connectors: those of the batch.
+    """
 
     def __init__(
-        self, injector: Injector, fleet: Fleet, moved: Restarted | None, growing: Growing | None = None
+        self,
+        injector: Injector,
+        fleet: Fleet,
+        moved: Restarted | None,
+        growing: Growing | None = None,
+        connectors: BatchConnectors | None = None,
     ) -> None:
         self._injector = injector
         self._growing = growing
         self._fleet = fleet
         self._moved = moved
+        self._connectors = connectors
         self._overlap = False
 
     def __call__(self, step: StepName, when: When) -> None:
@@ -81,6 +92,13 @@ class Answers:
             self._injector.inject(step, when)
         elif self._moved is not None:
             self._move(step, self._moved)
+            self._repoint(step)
+
+    def _repoint(self, name: StepName) -> None:
+        """Point the Connect worker to the other cluster, as the plan's command does in the run of a plan."""
+        step = step_of(name)
+        if self._connectors is not None and step.moves is not None and step.destination in ("source", "target"):
+            self._connectors.repoint(role_of(step.moves), step.destination)
 
     def _move(self, name: StepName, moved: Restarted) -> None:
         """Stop apps, or start them on a cluster; overlapping members do not affect the old ones."""

@@ -13,6 +13,7 @@ from cutover_harness.procedure.names import StepName
 from cutover_harness.procedure.restarted import RestartedClient
 from cutover_harness.rehearsal.answers import Answers, Restarted, asks, producers_of
 from cutover_harness.rehearsal.conductor_process import ConductorProcess
+from cutover_harness.rehearsal.connectors.moving import BatchConnectors
 from cutover_harness.rehearsal.migration import Migration
 from cutover_harness.replay.fleet import Fleet
 from cutover_harness.testbed import Testbed
@@ -32,10 +33,12 @@ def new_conductor(
     observer: Observer,
     answer: Answers,
     moved: Restarted | None,
+    connectors: BatchConnectors | None,
 ) -> ConductorProcess:
     """Return the conductor of `batch`, not started; its configuration is saved. The fleet has to be started.
 
     faults: whether any hit while the batch moves. moved: its clients that are restarted, None if there are none.
+    connectors: those of the batch.
     """
     folder = run_folder / "batches" / batch.name if scenario.batches else run_folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -49,6 +52,7 @@ def new_conductor(
     for group in batch.groups:
         if silent is None or group not in silent.groups:
             clients |= dict.fromkeys(fleet.instances("consumer", group), "consumer")
+    restarts = [] if silent is None else _restarts(scenario, silent, patience_s)
     growth = scenario.growth
     path = (batch.of.path if batch.of is not None else None) or scenario.path
     gates = (batch.of.gates if batch.of is not None else None) or scenario.gates
@@ -60,7 +64,9 @@ def new_conductor(
         groups=list(batch.groups),
         clients=clients,
         members=dict(scenario.fleet.groups) if everything else None,
-        restarts=[] if silent is None else _restarts(scenario, silent, patience_s),
+        restarts=[*restarts, *(connectors.restarts if connectors is not None else ())],
+        connectors=[] if connectors is None else connectors.moved,
+        connect_clusters=[] if connectors is None else [connectors.cluster],
         steps=list(path),
         gates=gates.on(patience_s),
         preconditions=[(step, what) for what, steps in scenario.preconditions.items() for step in steps],

@@ -30,10 +30,11 @@ def new_fleet(
     names that its clients have on the clusters.
     """
     shape, batches = scenario.fleet, migration.batches
+    connectors = {group for each in batches if each.connectors is not None for group in each.connectors.groups}
     return Fleet(
         FleetShape(
             producers=shape.producers,
-            groups=shape.groups,
+            groups={group: members for group, members in shape.groups.items() if group not in connectors},
             producer_client=shape.producer,
             consumer_client=shape.consumer,
             group_topics={group: _subscription(scenario, batch, group) for batch in batches for group in batch.groups},

@@ -168,9 +168,13 @@ def _drain(lab: Lab, routes: Sequence[RouteRun]) -> tuple[list[DrainProof], list
     """
     try:
         lab.fleet.stop_producers()
+        if lab.account is not None:
+            lab.account.stop_lines()
         migration = lab.migration
         found = proofs(routes, migration.stays, migration.source, migration.target, lab.patience_s)
         lab.fleet.stop_consumers()
+        if lab.account is not None:
+            lab.account.write(lab.fleet.ledger_dir)
     except BROKEN as why:
         return unproved([group for batch in lab.migration.batches for group in batch.groups], why), []
     return found

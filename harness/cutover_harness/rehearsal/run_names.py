@@ -62,7 +62,12 @@ class RunNames:
         restarts = batch.restarts
         if restarts is not None:
             restarts = restarts.model_copy(update={"groups": self.all(restarts.groups)})
-        return batch.model_copy(update={**its, "reads": reads, "restarts": restarts})
+        connectors = batch.connectors
+        if connectors is not None:
+            written = {name: self.prefix + topic for name, topic in connectors.producers.items()}
+            update = {"groups": self.all(connectors.groups), "producers": written}
+            connectors = connectors.model_copy(update=update)
+        return batch.model_copy(update={**its, "reads": reads, "restarts": restarts, "connectors": connectors})
 
     def _growth(self, growth: Growth) -> Growth:
         return growth.model_copy(update={"like": self.prefix + growth.like, "topic": self.prefix + growth.topic})

@@ -13,6 +13,8 @@ from cutover_harness.testbed.docker.options import DockerOptions
 from cutover_harness.testbed.existing.description import ExistingClusters
 
 TestbedKind = Literal["process", "docker", "automq", "existing"]
+FILE_CONNECTORS: tuple[TestbedKind, ...] = ("process", "automq")
+"""Testbeds that can run Kafka's file connectors."""
 TARGET_RUN_S = 30.0
 """How long one pass over the capture takes if no speed is given."""
 

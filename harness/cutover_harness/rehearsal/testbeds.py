@@ -16,7 +16,8 @@ from cutover_harness.mirror import Batch, Mirror, MirrorSpec
 from cutover_harness.mirror.client_properties import seen_by_connect
 from cutover_harness.plan.batch import ResolvedBatch
 from cutover_harness.plan.scenario import Scenario
-from cutover_harness.rehearsal.settings import Settings, TestbedKind
+from cutover_harness.rehearsal.connectors.moving import NEEDS_PROCESSES
+from cutover_harness.rehearsal.settings import FILE_CONNECTORS, Settings, TestbedKind
 from cutover_harness.testbed import ProcessTestbed, Testbed
 from cutover_harness.testbed.automq import AutomqTestbed
 from cutover_harness.testbed.base import TargetKind
@@ -77,6 +78,8 @@ def unavailable(scenario: Scenario, settings: Settings) -> str | None:
     for fault in scenario.faults:
         if fault.least_brokers > brokers:
             return f"fault {fault.name} needs {fault.least_brokers} brokers a cluster, and --brokers is {brokers}"
+    if settings.testbed not in FILE_CONNECTORS and any(each.connectors for each in scenario.batches.values()):
+        return NEEDS_PROCESSES
     if settings.testbed != "existing":
         if brokers > 1 and settings.testbed not in SEVERAL:
             return f"it has {brokers} brokers a cluster, and --testbed {settings.testbed} has one"

@@ -13,6 +13,7 @@ from cutover_harness.processes import Process, spawn
 from cutover_harness.testbed import connect_secrets, members, probe, settings, slow, versions, zookeeper
 from cutover_harness.testbed.base import OwnClusters, Progress, TargetKind, silent
 from cutover_harness.testbed.connect_ready import connect_serves
+from cutover_harness.testbed.file_connect import FAREWELL, MAIN, FileConnect
 from cutover_harness.testbed.jars import classpaths
 from cutover_harness.testbed.jvm import JAVA_VERSION, ClassCache, assemble_in_background
 from cutover_harness.testbed.nodes import Broker, JvmNode, Program, launch_all, stop_all
@@ -76,6 +77,7 @@ class ProcessTestbed(OwnClusters):
         self._connect_classpath: list[Path] = []
         self._reverse: tuple[JvmNode, str] | None = None
         self._zookeeper: JvmNode | None = None
+        self._file_connects: list[FileConnect] = []
 
     @property
     def source(self) -> LocalCluster:
@@ -154,6 +156,21 @@ class ProcessTestbed(OwnClusters):
             launch_all([self._reverse[0]])
         return self._reverse[1]
 
+    def file_connect(self, name: str) -> FileConnect:
+        """Return one more Connect worker, with Kafka's file connectors, not started; it ends with the testbed."""
+        role = ("filestream", CONNECT_VERSION)
+        plugin = next(jar for jar in classpaths([role], silent)[role] if "connect-file" in jar.name)
+        cache = ClassCache(f"connect-{CONNECT_VERSION}", self._connect_classpath)
+
+        def program(properties: Path, env: Mapping[str, str]) -> Program:
+            return self._program(f"Connect worker {name}", name, MAIN, properties, FAREWELL, env=env)
+
+        folder, clusters = self.workdir / name, (self.source, self.target)
+        more = members.connect_replication(self._size)
+        worker = FileConnect(name, self._ports.take(), folder, clusters, plugin, cache, program, more)
+        self._file_connects.append(worker)
+        return worker
+
     def stop(self) -> None:
         """Stop everything within seconds; a second call does nothing."""
         self._end(keep_records=True)
@@ -181,6 +198,7 @@ class ProcessTestbed(OwnClusters):
             nodes.append(self._worker)
         if self._reverse is not None:
             nodes.append(self._reverse[0])
+        nodes += [node for each in self._file_connects for node in each.nodes]
         try:
             records = stop_all(nodes, keep_records=keep_records)
             # A broker that shuts down needs them.
@@ -319,8 +337,7 @@ class ProcessTestbed(OwnClusters):
         connect_secrets.create(self.secrets_folder)
         more = {**members.connect_replication(self._size), **connect_secrets.worker_properties(self.secrets_folder)}
         settings.write_connect(properties, bootstrap, port, exactly_once=self.exactly_once, more=more)
-        main = "org.apache.kafka.connect.cli.ConnectDistributed"
-        program = self._program("Connect worker", name, main, properties, "Kafka Connect stopped")
+        program = self._program("Connect worker", name, MAIN, properties, FAREWELL)
 
         serves = functools.partial(connect_serves, url)
         return JvmNode(program, ClassCache(f"connect-{CONNECT_VERSION}", self._connect_classpath), serves), url

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cutover_harness.errors import UsageError
 from cutover_harness.inventory.model import Listing
 from cutover_harness.judge.planned import Planned
+from cutover_harness.plan.batch import FileConnectors
 from cutover_harness.plan.load import find, load_all
 from cutover_harness.plan.traffic import TopicTraffic
 from cutover_harness.rehearsal.planned.limits import Limits
@@ -122,7 +124,8 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     ("moves", "path", "restarted", "left_out"),
     [
         ("restart", "stop-first", True, "its producers: the plan names none"),
-        ("connector, connector: s3", "in-process", True, "connectors: group ledger"),
+        ("connector, connector: s3", "in-process", False, "the plugins of connectors group ledger"),
+        ("connector, connector: s3", "overlap", False, "connectors: group ledger"),
         ("shim", "in-process", False, "its producers: the plan names none"),
         ("shim", "restart", False, "its producers: the plan names none"),
         ("restart, on_stop: [x], on_start: [y]", "stop-first", True, "on_stop and on_start"),
@@ -134,13 +137,52 @@ def test_how_applications_move(tmp_path: Path, moves: str, path: str, restarted:
     tail = tail.replace("path: in-process", f"path: {path}")
     found = planned(tmp_path, f"{head}  - name: payments{tail}")["payments"]
     restarts = found.scenario.batches["payments"].restarts
-    if restarted:
+    if moves.startswith("connector") and path == "in-process":
+        assert restarts is not None
+        assert (restarts.groups, restarts.producers) == ((), found.scenario.batches["payments"].producers)
+        assert found.scenario.batches["payments"].connectors == FileConnectors(groups=("ledger",))
+    elif restarted:
         assert restarts is not None
         assert "ledger" in restarts.groups
         assert restarts.producers == found.scenario.batches["payments"].producers
     else:
         assert restarts is None
     assert left_out in words(found.planned)
+
+
+CONNECTORS = PLAN.replace("ledger: {moves: shim}", "ledger: {moves: connector, connector: s3}") + (
+    "    producers:\n      crm: {moves: connector, connector: crm}\n      erp: {moves: restart}\n"
+)
+
+
+def test_connectors_are_rehearsed_as_file_connectors(tmp_path: Path) -> None:
+    inventory = shop()
+    names = ("payments.compacted", "payments.stamped", "payments.zip")
+    kinds = ({"compacted": True}, {"timestamps": "LogAppendTime"}, {})
+    inventory.clusters["source"].topics += [topic(name, 2, **known) for name, known in zip(names, kinds, strict=True)]
+    inventory.clusters["source"].topics = [
+        each for each in inventory.clusters["source"].topics if each.name != "payments.done"
+    ]
+    found = planned(tmp_path, CONNECTORS, inventory)["payments"]
+    batch = found.scenario.batches["payments"]
+    assert batch.connectors == FileConnectors(groups=("ledger",), producers={"crm": "payments.zip"})
+    assert batch.restarts is not None
+    assert (batch.restarts.groups, batch.restarts.producers, batch.producers) == ((), 2, 2)
+    assert found.scenario.fleet.groups == {"ledger": 1}, "a file has one task"
+    assert found.planned.groups["ledger"].planned_members == 2
+    text = words(found.planned)
+    for part in ("the plugins of connectors group ledger, producer crm", "traffic of source", "the Connect clusters"):
+        assert part in text
+
+
+def test_connectors_are_restarted_clients_where_no_worker_can_run(tmp_path: Path) -> None:
+    _, source = read_source(write_plan(tmp_path, CONNECTORS), None)
+    (found,) = scenarios_of(replace(source, connectors=False), ENOUGH, ["payments"])
+    batch = found.scenario.batches["payments"]
+    assert batch.connectors is None
+    assert batch.restarts is not None
+    assert (batch.restarts.groups, batch.restarts.producers) == (("ledger",), 2)
+    assert "connectors: group ledger, producer crm" in words(found.planned)
 
 
 def test_a_batch_that_mixes_ways_to_move(tmp_path: Path) -> None:

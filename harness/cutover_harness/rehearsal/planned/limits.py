@@ -12,6 +12,7 @@ from itertools import zip_longest
 from typing import TypeVar
 
 from cutover_harness.inventory.model import TopicEntry
+from cutover_harness.plan.batch import FileConnectors
 from cutover_harness.rehearsal.planned.parts import READER, Part, Readers
 
 Key = TypeVar("Key")
@@ -37,7 +38,7 @@ class Chosen:
     """What is rehearsed of a part.
 
     topics: partitions of each. groups: members of each. reads: the chosen topics of each group. producers: processes
-    that send to its topics.
+    that send to its topics. connectors: its file connectors, None if it has none.
     """
 
     part: Part
@@ -45,6 +46,7 @@ class Chosen:
     groups: Mapping[str, int]
     reads: Mapping[str, tuple[str, ...]]
     producers: int
+    connectors: FileConnectors | None = None
 
     @property
     def without_topics(self) -> list[str]:

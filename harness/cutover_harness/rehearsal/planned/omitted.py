@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from cutover_harness.judge.planned import Omitted
 from cutover_harness.plan.scenario import Scenario
 from cutover_harness.planning.model import PlanFile
+from cutover_harness.rehearsal.connectors.account import LINES_PER_S
 from cutover_harness.rehearsal.planned.fleet import common_assignor, overlaps, transactional
 from cutover_harness.rehearsal.planned.limits import LIMITED, Chosen
 from cutover_harness.rehearsal.planned.traffic import LARGEST
@@ -55,7 +56,8 @@ def _of_batch(chosen: Chosen, template: Scenario) -> Iterator[Omitted]:
     if fewer:
         yield _fewer(f"Batch {name}: all partitions", listed(fewer), LIMITED["partitions"])
     fewer = [f"{group} {n} of {members}" for group, n in chosen.groups.items()
-             if (members := part.groups[group].members) is not None and n < members]  # fmt: skip
+             if (members := part.groups[group].members) is not None and n < members
+             and part.groups[group].moves != "connector"]  # fmt: skip
     if fewer:
         yield _fewer(f"Batch {name}: all members of groups", listed(fewer), LIMITED["apps"])
     if guessed := [group for group in part.guessed if group in chosen.groups]:
@@ -78,11 +80,7 @@ def _of_batch(chosen: Chosen, template: Scenario) -> Iterator[Omitted]:
 def _of_movers(chosen: Chosen, template: Scenario) -> Iterator[Omitted]:
     name, movers = chosen.part.batch.name, chosen.part.movers
     if connectors := [who for who, mover in movers.items() if mover.moves == "connector"]:
-        yield Omitted(
-            f"Batch {name}: connectors: {listed(connectors)}",
-            "how the connectors themselves move: they are restarted consumers and producers here",
-            "move one of them in staging with kafka-cutover run",
-        )
+        yield from _of_connectors(chosen, connectors)
     if overlaps(template) and (shim := [who for who, mover in movers.items() if mover.moves == "shim"]):
         yield Omitted(
             f"Batch {name}: the shim in {listed(shim)}",
@@ -95,6 +93,41 @@ def _of_movers(chosen: Chosen, template: Scenario) -> Iterator[Omitted]:
             "whether they stop and start the applications: the rehearsal has processes of its own",
             "run them in staging",
         )
+
+
+def _of_connectors(chosen: Chosen, names: Sequence[str]) -> Iterator[Omitted]:
+    """Return what Kafka's file connectors, or restarted clients if there are none, leave open about connectors."""
+    name, here = f"Batch {chosen.part.batch.name}", chosen.connectors
+    staging = "move one of them in staging with kafka-cutover run"
+    if here is None:
+        yield Omitted(
+            f"{name}: connectors: {listed(names)}",
+            "how the connectors themselves move: they are restarted consumers and producers here",
+            f"rehearse on brokers that run as processes, with another path than overlap, or {staging}",
+        )
+        return
+    yield Omitted(
+        f"{name}: the plugins of connectors {listed(names)}: Kafka's file connectors, with one task each, move here",
+        "whether these plugins stop in time, store their offsets with their records, and resume at offsets that are "
+        "set; how long that takes with all tasks; what a sink repeats in the system that it writes to",
+        staging,
+    )
+    if here.producers:
+        yield Omitted(
+            f"{name}: traffic of source connectors: each writes {LINES_PER_S:g} lines per second to "
+            f"{next(iter(here.producers.values()))}",
+            "the connectors' own rates and sizes: restarted producers send the rest of their traffic here",
+            staging,
+        )
+    absent = [who for who, mover in chosen.part.batch.producers.items() if mover.moves == "connector"
+              and who not in here.producers]  # fmt: skip
+    if absent:
+        yield Omitted(f"{name}: source connectors {listed(absent)}", "how these connectors move", staging)
+    yield Omitted(
+        f"{name}: the Connect clusters of the plan: one worker without a login is re-pointed here",
+        "whether the command on_repoint restarts your workers on the other cluster, and what rights they need there",
+        staging,
+    )
 
 
 def _of_traffic(selection: Sequence[Chosen], smaller: Sequence[str]) -> Iterator[Omitted]:

@@ -17,7 +17,7 @@ from cutover_harness.plan.mistakes import first_mistake
 from cutover_harness.plan.scenario import Scenario
 from cutover_harness.planning.model import PlanFile, PlannedBatch
 from cutover_harness.rehearsal.planned.expectations import loosest
-from cutover_harness.rehearsal.planned.fleet import fleet_of, overlaps, restarts_of
+from cutover_harness.rehearsal.planned.fleet import as_connectors, fleet_of, overlaps, restarts_of
 from cutover_harness.rehearsal.planned.limits import MOST_OF_ONE, Chosen, Limits, select
 from cutover_harness.rehearsal.planned.omitted import omitted
 from cutover_harness.rehearsal.planned.order import order_of
@@ -107,7 +107,10 @@ def _scenario(
     source: Source, limits: Limits, parts: Sequence[Part], templates: Sequence[Scenario], name: str
 ) -> PlannedScenario:
     template, replayed = templates[0], source.recorded is not None
-    selection = select(parts, limits, all_partitions=replayed)
+    selection = [
+        as_connectors(chosen, own, available=source.connectors)
+        for chosen, own in zip(select(parts, limits, all_partitions=replayed), templates, strict=True)
+    ]
     entries = {name: chosen.part.topics[name] for chosen in selection for name in chosen.topics}
     partitions = {name: count for chosen in selection for name, count in chosen.topics.items()}
     made = traffic_of(entries, {name: min(count, MOST_OF_ONE) for name, count in partitions.items()}, limits)
@@ -170,6 +173,7 @@ def _batch(chosen: Chosen, template: Scenario) -> dict[str, Any]:
     }
     if not overlaps(template):
         data |= {"producers": chosen.producers, "restarts": restarts_of(chosen)}
+        data["connectors"] = None if chosen.connectors is None else chosen.connectors.model_dump()
     return data
 
 

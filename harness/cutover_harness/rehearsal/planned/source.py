@@ -16,7 +16,8 @@ class Source:
     """What scenarios are made of.
 
     origin: the plan's file, for messages. about: name and hashes of plan and inventory, without a batch. recorded: the
-    topics of the capture that is replayed; None: traffic is generated to the inventory's figures.
+    topics of the capture that is replayed; None: traffic is generated to the inventory's figures. connectors: whether
+    the testbed can run file connectors.
     """
 
     plan: PlanFile
@@ -24,3 +25,4 @@ class Source:
     origin: str
     about: Planned
     recorded: Mapping[str, TopicInfo] | None = None
+    connectors: bool = True
