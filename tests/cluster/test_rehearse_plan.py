@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cutover_harness.conductor.journal import Journal
 
 from tests.cluster.test_rehearse import PROGRAM
 from tests.unit.rehearsal.listings import group, listing, topic, write_plan
@@ -46,6 +48,8 @@ batches:
     topics: [payments.done]
     groups:
       ledger: {moves: connector, connector: ledger}
+    producers:
+      crm: {moves: connector, connector: crm}
 """
 POLICY = """\
 name = "shop, Q4"
@@ -65,9 +69,11 @@ batches:
     path: [create-task, synchronise, stop-producers, {step: producers-to-target, safety: false, dwell_s: 3}]
     topics: [payments.done]
     groups:
-      ledger: {moves: shim}
+      ledger: {moves: connector, connector: ledger}
+    producers:
+      checkout: {moves: shim}
 """
-"""Its consumers stay on the source, and never get what is produced on the target."""
+"""Its sink connector stays on the source, and never gets what is produced on the target."""
 
 
 def rehearse(folder: Path, plan: str, *options: str) -> tuple[subprocess.CompletedProcess[str], Path]:
@@ -122,6 +128,29 @@ def test_each_client_moved_as_the_plan_says(rehearsed: tuple[subprocess.Complete
     }
 
 
+@pytest.mark.parametrize("name", ["payments", "batches-in-order"])
+def test_connectors_moved_by_the_code_of_run(
+    rehearsed: tuple[subprocess.CompletedProcess[str], Path], name: str
+) -> None:
+    _, out = rehearsed
+    events = {"sink-ledger": "DELIVERED", "source-crm": "ACKED"}
+    for ledger, event in events.items():
+        with (out / name / "ledger" / ledger / "events.csv").open() as rows:
+            clusters = {row["cluster"] for row in csv.DictReader(rows) if row["event"] == event}
+        assert clusters == {"source", "target"}, ledger
+    gates = [entry for entry in Journal(out / name / "batches" / "payments" / "journal.sqlite").read()
+             if entry.kind == "gate"]  # fmt: skip
+    evidence = "; ".join(gate.detail["evidence"] for gate in gates)
+    for proof in (
+        "connector sink-ledger on source is STOPPED; tasks: none",
+        "Connect files works on target, by the cluster's id",
+        "connector source-crm has its 1 offset",
+        "connector sink-ledger on target is RUNNING; tasks: 1 RUNNING",
+        "connector source-crm on target is RUNNING; tasks: 1 RUNNING",
+    ):
+        assert proof in evidence
+
+
 def test_the_run_names_its_plan(rehearsed: tuple[subprocess.CompletedProcess[str], Path]) -> None:
     _, out = rehearsed
     plan = read(out / "rehearsal.json")["plan"]
@@ -129,14 +158,13 @@ def test_the_run_names_its_plan(rehearsed: tuple[subprocess.CompletedProcess[str
     part = read(out / "orders" / "run.json")["plan"]
     assert part["sha256"] == plan["sha256"]
     assert part["topics"]["orders.placed"]["config"] == {"min.insync.replicas": "2"}
-    assert any(
-        "connectors" in omitted["what"] for omitted in read(out / "payments" / "run.json")["plan"]["not_rehearsed"]
-    )
+    omitted = [each["what"] for each in read(out / "payments" / "run.json")["plan"]["not_rehearsed"]]
+    assert any("the plugins of connectors group ledger, producer crm" in what for what in omitted)
     for name in ("report.html", "report.md"):
         assert plan["sha256"][:12] in (out / name).read_text(encoding="utf-8")
 
 
-def test_a_path_that_leaves_consumers_behind_fails(tmp_path: Path) -> None:
+def test_a_path_that_leaves_a_sink_connector_behind_fails(tmp_path: Path) -> None:
     done, out = rehearse(tmp_path, LEFT_BEHIND)
     assert done.returncode == 1, done.stdout + done.stderr
     judged = read(out / "payments" / "verdict.json")
