@@ -17,7 +17,7 @@ BASES = (
     ROOT / "shim/cutover_shim",
     ROOT / "reports",
 )
-OF_A_RUN = {"apps/", "batches/", "ledger/", "logs/", "mounts/", "status/"}
+OF_A_RUN = {"apps/", "batches/", "connectors/", "ledger/", "logs/", "mounts/", "status/"}
 
 
 def named() -> set[str]:

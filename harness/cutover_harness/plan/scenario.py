@@ -114,6 +114,12 @@ class Scenario(_Model):
                     raise ValueError(f"batches: {name}: {group} is not among fleet.groups")
                 if owner.setdefault(group, name) != name:
                     raise ValueError(f"batches: {group} is in {owner[group]} and in {name}: a group moves once")
+        if self.fleet.apps == "restart" and (len(self.batches) > 1 or self.growth is not None):
+            raise ValueError("fleet.apps: several batches and growth need apps on the shim")
+        return self
+
+    @model_validator(mode="after")
+    def _about_growth(self) -> Self:
         if self.growth is not None:
             if self.growth.at not in [step.step for step in self.path]:
                 raise ValueError(f"growth: at {self.growth.at}, which is not in the path")
@@ -121,8 +127,6 @@ class Scenario(_Model):
                 raise ValueError(f"growth: no batch has both {self.growth.like} and {self.growth.topic}")
             if any(batch.connectors is not None for batch in self.batches.values()):
                 raise ValueError("growth: a sink connector reads the topics that it began with: leave connectors out")
-        if self.fleet.apps == "restart" and (len(self.batches) > 1 or self.growth is not None):
-            raise ValueError("fleet.apps: several batches and growth need apps on the shim")
         return self
 
     @model_validator(mode="after")

@@ -157,9 +157,12 @@ CONNECTORS = PLAN.replace("ledger: {moves: shim}", "ledger: {moves: connector, c
 
 def test_connectors_are_rehearsed_as_file_connectors(tmp_path: Path) -> None:
     inventory = shop()
-    names = ("payments.compacted", "payments.stamped", "payments.zip")
-    kinds = ({"compacted": True}, {"timestamps": "LogAppendTime"}, {})
-    inventory.clusters["source"].topics += [topic(name, 2, **known) for name, known in zip(names, kinds, strict=True)]
+    kinds: dict[str, dict[str, object]] = {
+        "payments.compacted": {"compacted": True},
+        "payments.stamped": {"timestamps": "LogAppendTime"},
+        "payments.zip": {},
+    }
+    inventory.clusters["source"].topics += [topic(name, 2, **known) for name, known in kinds.items()]
     inventory.clusters["source"].topics = [
         each for each in inventory.clusters["source"].topics if each.name != "payments.done"
     ]
