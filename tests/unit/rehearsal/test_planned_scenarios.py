@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cutover_harness.errors import UsageError
@@ -157,7 +158,7 @@ CONNECTORS = PLAN.replace("ledger: {moves: shim}", "ledger: {moves: connector, c
 
 def test_connectors_are_rehearsed_as_file_connectors(tmp_path: Path) -> None:
     inventory = shop()
-    kinds: dict[str, dict[str, object]] = {
+    kinds: dict[str, dict[str, Any]] = {
         "payments.compacted": {"compacted": True},
         "payments.stamped": {"timestamps": "LogAppendTime"},
         "payments.zip": {},
