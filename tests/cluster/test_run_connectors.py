@@ -18,6 +18,7 @@ from tests.cluster.test_run_plan import IN_PROCESS, command, run, write_plan
 from tests.waiting import wait_until
 
 TOPIC = "files.lines"
+FROM_SCRATCH = ("--from-scratch", "--yes-until", "end")
 RESTART = "restart its workers with the bootstrap.servers of"
 
 
@@ -60,6 +61,21 @@ def waits_for(folder: Path) -> str | None:
     return str(entries[-1].detail["waits_for"]) if entries and entries[-1].kind == "waits" else None
 
 
+def again_without_the_targets_topics(folder: Path, plan: Path, testbed: ProcessTestbed) -> None:
+    """Delete the topics of a batch that came back: without `--from-scratch` its next mirror leaves a hole in them."""
+    log, target = folder / "again.log", Admin(testbed.target.client_config())
+    assert run("run", str(plan), "--batch", "files", *FROM_SCRATCH, log=log) == 2
+    assert "the target has files.lines: delete the batch's topics there first" in log.read_text()
+    target.delete_topics([TOPIC])
+    assert run("run", str(plan), "--batch", "files", "--yes-until", "end", log=log) == 1, tail(log, 20)
+    print(log.read_text())
+    assert run("run", str(plan), "--batch", "files", *FROM_SCRATCH, log=log) == 2
+    assert "--from-scratch: batch files is in the middle of its run: roll it back first" in log.read_text()
+    assert run("rollback", str(plan), "--yes", log=log) == 0, tail(log, 20)
+    target.delete_topics([TOPIC])
+    log.unlink()
+
+
 def test_a_source_and_a_sink_connector_move_and_each_line_arrives_once(testbed: ProcessTestbed, folder: Path) -> None:
     Admin(testbed.source.client_config()).create_topics({TOPIC: 1})
     connect = FileConnect(folder / "worker", testbed)
@@ -96,8 +112,9 @@ def test_a_source_and_a_sink_connector_move_and_each_line_arrives_once(testbed: 
         came_back = lines.count
         wait_until(lambda: max(numbers(out)) > came_back, 60)
 
-        log.write_text("")
-        assert run("run", str(plan), "--batch", "files", "--yes-until", "end", log=log) == 0, tail(log, 20)
+        again_without_the_targets_topics(folder, plan, testbed)
+        assert run("run", str(plan), "--batch", "files", *FROM_SCRATCH, log=log) == 0, tail(log, 20)
+        assert "removed what an earlier mirror has left: stored offsets of cutover-files-source" in log.read_text()
         assert "connector reader on target is RUNNING; tasks: 1 RUNNING; it has " in log.read_text()
         assert "connector writer on target is RUNNING; tasks: 1 RUNNING" in log.read_text()
         moved = lines.count

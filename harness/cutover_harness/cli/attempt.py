@@ -18,7 +18,7 @@ from cutover_harness.cli.route_state import ready_clusters
 from cutover_harness.conductor.config import CONFIG, ConductorConfig
 from cutover_harness.conductor.journal import Entry
 from cutover_harness.conductor.standing import look
-from cutover_harness.cutover import batches, preparation, settings
+from cutover_harness.cutover import batches, from_scratch, preparation, settings
 from cutover_harness.cutover.folder import RunFolder
 from cutover_harness.cutover.hooks import Hooks
 from cutover_harness.planning.model import PlannedBatch
@@ -38,7 +38,8 @@ class Accepted:
 class Attempt:
     """One call of `run` for a batch. asks: whether a person is asked before the route is written.
 
-    more: further live lines of the terminal.
+    from_scratch: whether what an earlier mirror of the batch has left is removed. more: further live lines of the
+    terminal.
     """
 
     plan: ReadPlan
@@ -48,6 +49,7 @@ class Attempt:
     asks: bool
     accepts: Accepted = Accepted()
     take_over: bool = False
+    from_scratch: bool = False
     more: Callable[[], Sequence[str]] = tuple
 
     def start(self, given: frozenset[StepName], *, again: bool) -> int:
@@ -56,6 +58,10 @@ class Attempt:
         source, target = preparation.check_new(config)
         with self._leasing(config).held() as held:
             self.folder.begin(self.plan)
+            if self.from_scratch:
+                forgotten = from_scratch.forget(config)
+                self.hooks.audit.write("mirror forgotten", batch=self.batch.name, removed=list(forgotten))
+                typer.echo(f"removed what an earlier mirror has left: {', '.join(forgotten)}", err=True)
             if again:
                 earlier = self.folder.set_aside(self.batch.name)
                 self.hooks.audit.write(

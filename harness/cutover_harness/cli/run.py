@@ -14,7 +14,8 @@ from cutover_harness.cli.leasing import TakeOver
 from cutover_harness.cutover.audit import Audit
 from cutover_harness.cutover.batches import choose, hooks_for, progress, refuse_before_others
 from cutover_harness.cutover.folder import RunFolder
-from cutover_harness.cutover.settings import connectors_of
+from cutover_harness.cutover.from_scratch import OPTION, shown
+from cutover_harness.cutover.settings import config_of, connectors_of
 from cutover_harness.cutover.webhooks import addresses
 from cutover_harness.errors import UsageError
 from cutover_harness.planning.check import refuse_problems
@@ -48,6 +49,13 @@ def run(
             help="Accept records that bypassed the route, as earlier runs have named them, and that nothing copies.",
         ),
     ] = False,
+    from_scratch: Annotated[
+        bool,
+        typer.Option(
+            OPTION,
+            help="Copy a batch that came back again from the start; first delete its topics on the target.",
+        ),
+    ] = False,
     yes_until: Annotated[
         str | None,
         typer.Option(
@@ -70,7 +78,11 @@ def run(
     given = approved_before(yes_until, chosen)
     again = progress(folder, chosen.name) == "back on the source"
     begun = folder.begun(chosen.name) and not again
+    if from_scratch and begun:
+        raise UsageError(f"{OPTION}: batch {chosen.name} is in the middle of its run: roll it back first")
     if dry_run:
+        if from_scratch:
+            typer.echo(shown(config_of(read, chosen, folder, {})))
         print_steps(read, chosen, folder, begun=begun)
         return 0
     refuse_before_others(folder, chosen)
@@ -86,6 +98,7 @@ def run(
             asks=yes_until is None,
             accepts=Accepted(unproved=accept_unproved, bypass=accept_bypass),
             take_over=take_over,
+            from_scratch=from_scratch,
             more=lambda: lines(chosen.name),
         )
         return attempt.carry_on(given) if begun else attempt.start(given, again=again)

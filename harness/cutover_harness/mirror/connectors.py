@@ -80,6 +80,22 @@ class Connectors:
             self.connect.delete(name)
         self.wait("deleted", lambda: [name for name in present if self.connect.status(name) is not None])
 
+    def forget(self) -> list[str]:
+        """Delete the offsets that Connect has stored of connectors that do not exist, and return their names.
+
+        A connector's offsets can be deleted only while it is stopped, so each is created stopped, and deleted again
+        (KIP-875 and KIP-980). Repeating it changes nothing.
+        """
+        for name, config in self.configs.items():
+            self.connect.create_stopped(name, config)
+        self.wait("stopped", lambda: self.not_in("STOPPED", self.configs))
+        for name in self.configs:
+            self.connect.delete_offsets(name)
+        # Read back: a connector that is deleted shows none.
+        self.wait("without stored offsets", lambda: [name for name in self.configs if self.connect.offsets(name)])
+        self.delete()
+        return list(self.configs)
+
     def pause(self) -> None:
         """Pause all connectors and wait for their tasks."""
         for name in self.configs:

@@ -66,6 +66,18 @@ class Mirror(OneWayMirror):
         self.connectors.restart_failed()
         self._notes = self._find_notes()
 
+    def forget(self) -> list[str]:
+        """Remove what deleted connectors have left, so that new ones copy from the logs' starts; return it in words.
+
+        That is the offsets which Connect has stored, and MirrorMaker 2's own topics. Raises MirrorError.
+        """
+        forgotten = [f"stored offsets of {name}" for name in self.connectors.forget()]
+        with answering("target"):
+            own = (self.batch.offset_syncs_topic, self.batch.checkpoints_topic)
+            if topics := sorted(self.target.partitions(own)):
+                self.target.delete_topics(topics)
+        return [*forgotten, *(f"topic {topic}" for topic in topics)]
+
     def pause(self) -> None:
         """Pause the connectors and wait for their tasks. Nothing is copied from then on."""
         self.connectors.pause()

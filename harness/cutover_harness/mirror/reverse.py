@@ -81,6 +81,10 @@ class ReverseMirror(Closing):
         """Stop and delete the connector if it exists."""
         self._back.delete()
 
+    def forget(self) -> list[str]:
+        """Delete the offsets that Connect has stored of a deleted reverse mirror; return it in words."""
+        return [f"stored offsets of {name}" for name in self._back.connectors.forget()]
+
     def hand_back(self, cut: Mapping[PartitionId, int]) -> None:
         """Delete the reverse mirror, and let the forward mirror begin at `cut` of the source when it is resumed.
 

@@ -43,6 +43,10 @@ class TwoWayMirror(Mirror):
         self._back.delete()
         super().delete()
 
+    def forget(self) -> list[str]:
+        """Remove what the deleted mirrors of both directions have left, see `Mirror.forget`."""
+        return [*super().forget(), *self._back.forget()]
+
     def set_exact_offsets(self, group: str) -> tuple[bool, str]:
         """Set the group's offsets on the target to exactly the records that it resumes from.
 

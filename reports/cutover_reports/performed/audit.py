@@ -25,6 +25,7 @@ _OF_PEOPLE = {
     "rollback": "turned it back",
     "approval": "answered a request for approval",
     "again": "began it again, after it came back",
+    "mirror forgotten": "removed what an earlier mirror had left, to copy from the start",
     _LEASE: "took over the lease of a run that was lost",
     "end": "ended",
 }
