@@ -32,7 +32,7 @@ class FakeMirror:
 
 
 def mirror(*topics: str, **known: Any) -> TwoWayMirror:
-    return cast(TwoWayMirror, FakeMirror(Target(dict.fromkeys(topics, 1)), **known))
+    return cast("TwoWayMirror", FakeMirror(Target(dict.fromkeys(topics, 1)), **known))
 
 
 def test_topics_of_others_are_no_hindrance() -> None:
