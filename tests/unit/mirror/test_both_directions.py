@@ -14,6 +14,7 @@ from cutover_harness.mirror import (
     MirrorSpec,
     ReverseMirror,
     TwoWayMirror,
+    connectors,
     lag,
     log_comparer,
     one_way,
@@ -36,6 +37,8 @@ class FakeConnect:
         self.configs: dict[str, dict[str, str]] = {}
         self.states: dict[str, str] = {}
         self.offsets: dict[str, dict[tuple[str, str, int], int]] = {}
+        self.keeps = False
+        """Whether it answers that it has deleted offsets, and keeps them."""
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         parts = request.url.path.strip("/").split("/")[1:]
@@ -56,7 +59,11 @@ class FakeConnect:
         self.states[name] = state
 
     def _of_connector(self, method: str, name: str, what: str, body: Any) -> httpx.Response:
-        if method == "DELETE":
+        if method in ("DELETE", "PATCH") and what == "offsets" and self.states[name] != "STOPPED":
+            return httpx.Response(400, json={"message": "the connector is not stopped"})
+        if method == "DELETE" and what == "offsets":
+            self.offsets[name] = self.offsets.get(name, {}) if self.keeps else {}
+        elif method == "DELETE":
             del self.configs[name], self.states[name]
         elif what in {"pause", "resume", "stop"}:
             self.states[name] = {"pause": "PAUSED", "resume": "RUNNING", "stop": "STOPPED"}[what]
@@ -66,8 +73,6 @@ class FakeConnect:
             tasks = [] if self.states[name] == "STOPPED" else [{"id": 0, "state": self.states[name]}]
             return httpx.Response(200, json={"connector": {"state": self.states[name]}, "tasks": tasks})
         elif method == "PATCH":
-            if self.states[name] != "STOPPED":
-                return httpx.Response(400, json={"message": "the connector is not stopped"})
             for each in body["offsets"]:
                 its = each["partition"]
                 self.offsets.setdefault(name, {})[its["cluster"], its["topic"], its["partition"]] = each["offset"][
@@ -90,11 +95,16 @@ class FakeCluster:
 
     def __init__(self, config: Mapping[str, str], **_: object) -> None:
         self.config = config
+        self.own = ["mm2-offset-syncs.b.source.internal"] if config["client.id"] == "target" else []
         self.ends = {("t", 0): 100, ("t", 1): 7} if config["client.id"] == "source" else {("t", 0): 120, ("t", 1): 9}
 
     def partitions(self, topics: Iterable[str] | None = None) -> dict[str, int]:
-        found = {"t": 2, "other": 1}
+        found = {"t": 2, "other": 1, **dict.fromkeys(self.own, 1)}
         return found if topics is None else {name: found[name] for name in topics if name in found}
+
+    def delete_topics(self, topics: Iterable[str]) -> None:
+        for topic in topics:
+            self.own.remove(topic)
 
     def end_offsets(self, _topics: Iterable[str]) -> dict[PartitionId, int]:
         return dict(self.ends)
@@ -247,3 +257,36 @@ def test_both_directions_are_deleted(connects: Clusters, mirror: TwoWayMirror) -
     mirror.delete()
     assert connects["connect"].states == connects["reverse"].states == {}
     assert not mirror.exists()
+
+
+def with_offsets(connects: Clusters) -> None:
+    for connect, name in (("connect", FORWARD), ("connect", "cutover-other-source"), ("reverse", BACK)):
+        connects[connect].offsets[name] = {("b.source", "t", 0): 99}
+
+
+def test_what_deleted_mirrors_have_left_is_forgotten(connects: Clusters, mirror: TwoWayMirror) -> None:
+    with_offsets(connects)
+    removed = mirror.forget()
+    assert removed == [
+        *(f"stored offsets of {name}" for name in SPEC.batch.connectors),
+        "topic mm2-offset-syncs.b.source.internal",
+        f"stored offsets of {BACK}",
+    ]
+    stored = connects["connect"].offsets
+    assert [name for name, offsets in stored.items() if offsets] == ["cutover-other-source"], "of another batch"
+    assert connects["reverse"].offsets == {BACK: {}}
+    assert not mirror.exists()
+    mirror.create()
+    assert mirror.connectors.stored_offsets() == {}
+    mirror.delete()
+    assert mirror.forget() == [line for line in removed if not line.startswith("topic")], "repeating changes nothing"
+
+
+def test_offsets_that_are_still_there_are_an_error(
+    connects: Clusters, mirror: TwoWayMirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connectors, "_STATE_LIMIT_S", 0.2)
+    with_offsets(connects)
+    connects["connect"].keeps = True
+    with pytest.raises(MirrorError, match=f"not without stored offsets within .*: {FORWARD}"):
+        mirror.forget()
