@@ -9,7 +9,13 @@ from contextlib import closing
 import typer
 
 from cutover_harness.admin import Admin
-from cutover_harness.cli.payloads import print_connector_calls, print_connectors, print_fence, print_offsets
+from cutover_harness.cli.payloads import (
+    print_connector_calls,
+    print_connectors,
+    print_fence,
+    print_forgotten,
+    print_offsets,
+)
 from cutover_harness.cli.route_state import cost_now
 from cutover_harness.conductor import cost as costs
 from cutover_harness.conductor.config import CONFIG, ConductorConfig
@@ -26,14 +32,20 @@ from cutover_harness.procedure.names import StepName
 from cutover_harness.procedure.steps import step_of
 
 
-def print_steps(plan: ReadPlan, batch: PlannedBatch, run: RunFolder, *, begun: bool) -> None:
-    """Print the steps that are left of a batch. begun: whether its conductor has begun.
+def print_steps(
+    plan: ReadPlan, batch: PlannedBatch, run: RunFolder, *, begun: bool, from_scratch: bool = False
+) -> None:
+    """Print the steps that are left of a batch.
+
+    begun: whether its conductor has begun. from_scratch: whether what an earlier mirror has left is removed first.
 
     Raises UsageError as the run itself would.
     """
     begun = begun and bool(run.entries(batch.name))
     config = ConductorConfig.load(run.batch(batch.name) / CONFIG) if begun else config_of(plan, batch, run, {})
     clusters = check_reach(config) if begun else check_new(config)
+    if from_scratch:
+        print_forgotten(config)
     with closing(config.peek()) as writer:
         if begun:
             entries = list(look(run.batch(batch.name), also_running=True).entries)

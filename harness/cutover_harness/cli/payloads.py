@@ -14,6 +14,7 @@ from cutover_shim.cutover_file import SENSITIVE
 from cutover_harness.admin import Admin
 from cutover_harness.conductor.config import ConductorConfig
 from cutover_harness.conductor.connect_clusters import ConnectClusters
+from cutover_harness.cutover.from_scratch import shown
 from cutover_harness.errors import UsageError
 from cutover_harness.mirror.connector_configs import forward_configs
 from cutover_harness.procedure.connectors import MovedConnector, Offset
@@ -40,6 +41,11 @@ _SHOWN = frozenset(
     }
 )
 """Fields of Connect itself. What a field of a plugin contains is not known: its value may be a secret."""
+
+
+def print_forgotten(config: ConductorConfig) -> None:
+    """Print what `--from-scratch` removes."""
+    typer.echo(shown(config))
 
 
 def print_connectors(config: ConductorConfig) -> None:

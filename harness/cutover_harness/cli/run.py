@@ -14,8 +14,7 @@ from cutover_harness.cli.leasing import TakeOver
 from cutover_harness.cutover.audit import Audit
 from cutover_harness.cutover.batches import choose, hooks_for, progress, refuse_before_others
 from cutover_harness.cutover.folder import RunFolder
-from cutover_harness.cutover.from_scratch import OPTION, shown
-from cutover_harness.cutover.settings import config_of, connectors_of
+from cutover_harness.cutover.settings import connectors_of
 from cutover_harness.cutover.webhooks import addresses
 from cutover_harness.errors import UsageError
 from cutover_harness.planning.check import refuse_problems
@@ -52,7 +51,7 @@ def run(
     from_scratch: Annotated[
         bool,
         typer.Option(
-            OPTION,
+            "--from-scratch",
             help="Copy a batch that came back again from the start; first delete its topics on the target.",
         ),
     ] = False,
@@ -79,11 +78,9 @@ def run(
     again = progress(folder, chosen.name) == "back on the source"
     begun = folder.begun(chosen.name) and not again
     if from_scratch and begun:
-        raise UsageError(f"{OPTION}: batch {chosen.name} is in the middle of its run: roll it back first")
+        raise UsageError(f"--from-scratch: batch {chosen.name} is in the middle of its run: roll it back first")
     if dry_run:
-        if from_scratch:
-            typer.echo(shown(config_of(read, chosen, folder, {})))
-        print_steps(read, chosen, folder, begun=begun)
+        print_steps(read, chosen, folder, begun=begun, from_scratch=from_scratch)
         return 0
     refuse_before_others(folder, chosen)
     addresses(read)  # what is wrong with them ends no run in the middle

@@ -7,11 +7,22 @@ from pathlib import Path
 
 from cutover_harness.plan.batch import ResolvedBatch
 from cutover_harness.plan.scenario import Scenario
+from cutover_harness.rehearsal.connectors.account import Account
+from cutover_harness.rehearsal.connectors.moving import connectors_on
 from cutover_harness.rehearsal.migration import Migration
 from cutover_harness.rehearsal.replay_input import ReplayInput
 from cutover_harness.replay.config import ReplayOptions
 from cutover_harness.replay.fleet import Fleet
 from cutover_harness.replay.shape import FleetShape, Following, ProducerSet
+from cutover_harness.testbed import Testbed
+
+__all__ = ["Account", "new_account", "new_fleet", "producer_sets"]
+
+
+def new_account(testbed: Testbed, migration: Migration, folder: Path, number: int, patience_s: float) -> Account | None:
+    """Return the account of the file connectors, which write to `folder`; None without any. Raises UsageError."""
+    found = connectors_on(testbed, migration.moving, folder, number, patience_s)
+    return Account(found, migration.endpoints, number) if found else None
 
 
 def new_fleet(

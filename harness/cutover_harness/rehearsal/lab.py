@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,10 +12,8 @@ from cutover_harness.faults.injector import Injector
 from cutover_harness.plan.scenario import Scenario
 from cutover_harness.rehearsal.answers import Answers, restarted
 from cutover_harness.rehearsal.conductors import new_conductor
-from cutover_harness.rehearsal.connectors.account import Account
-from cutover_harness.rehearsal.connectors.moving import BatchConnectors, connectors_on
 from cutover_harness.rehearsal.fault_context import fault_context
-from cutover_harness.rehearsal.fleets import new_fleet
+from cutover_harness.rehearsal.fleets import Account, new_account, new_fleet
 from cutover_harness.rehearsal.growth import Growing
 from cutover_harness.rehearsal.migration import Migration, set_up
 from cutover_harness.rehearsal.mounts import Mounts
@@ -31,9 +29,8 @@ from cutover_harness.testbed import Testbed
 class Lab:
     """Everything that a scenario runs on, besides its testbed.
 
-    mounts: the copies of the cutover file, None if all instances follow the one file. connectors: those of each batch
-    that has any. account: of all connectors, None without any. patience_s: how long nothing may
-    make any progress.
+    mounts: the copies of the cutover file, None if all instances follow the one file. account: of the batches'
+    connectors, None without any. patience_s: how long nothing may make any progress.
     """
 
     scenario: Scenario
@@ -44,7 +41,6 @@ class Lab:
     injector: Injector
     mounts: Mounts | None
     patience_s: float
-    connectors: Mapping[str, BatchConnectors]
     account: Account | None
     _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, init=False)
 
@@ -55,11 +51,9 @@ class Lab:
         """
         if self.mounts is not None:
             self._open.enter_context(self.mounts)
-        for its in self.connectors.values():
-            its.worker.launch()
+        if self.account is not None:
+            self.account.launch()
         self.fleet.start()
-        for its in self.connectors.values():
-            its.start()
         if self.account is not None:
             self._open.callback(self.account.close)
             self.account.start()
@@ -67,7 +61,8 @@ class Lab:
         for batch in self.migration.moving:
             # Faults hit while the first one moves.
             first = not runs
-            moved, connectors = restarted(self.scenario, batch, self.fleet), self.connectors.get(batch.name)
+            moved = restarted(self.scenario, batch, self.fleet)
+            connectors = None if self.account is None else self.account.batches.get(batch.name)
             mirror = self._open.enter_context(mirror_on(self.testbed, batch))
             conductor = new_conductor(
                 self.scenario,
@@ -123,7 +118,6 @@ def build_lab(
     mount = None if mounts is None else mounts.mount
     fleet = new_fleet(scenario, migration, replay, folder=folder, number=number, mount=mount, prefix=testbed.prefix)
     first, growth = migration.moving[0], scenario.growth
-    connectors = connectors_on(testbed, migration.moving, folder.absolute() / "connectors", number, patience_s)
     context = fault_context(testbed, fleet, first, migration, lambda: mirror_on(testbed, first), mounts, patience_s)
     return Lab(
         scenario=scenario,
@@ -134,6 +128,5 @@ def build_lab(
         injector=Injector(scenario.faults, context),
         mounts=mounts,
         patience_s=patience_s,
-        connectors=connectors,
-        account=Account(list(connectors.values()), migration.endpoints, number) if connectors else None,
+        account=new_account(testbed, migration, folder.absolute() / "connectors", number, patience_s),
     )

@@ -15,6 +15,7 @@ from cutover_harness.testbed.existing.description import ExistingClusters
 TestbedKind = Literal["process", "docker", "automq", "existing"]
 FILE_CONNECTORS: tuple[TestbedKind, ...] = ("process", "automq")
 """Testbeds that can run Kafka's file connectors."""
+NEEDS_PROCESSES = "connectors of a batch need brokers that run as processes"
 TARGET_RUN_S = 30.0
 """How long one pass over the capture takes if no speed is given."""
 

@@ -16,8 +16,7 @@ from cutover_harness.mirror import Batch, Mirror, MirrorSpec
 from cutover_harness.mirror.client_properties import seen_by_connect
 from cutover_harness.plan.batch import ResolvedBatch
 from cutover_harness.plan.scenario import Scenario
-from cutover_harness.rehearsal.connectors.moving import NEEDS_PROCESSES
-from cutover_harness.rehearsal.settings import FILE_CONNECTORS, Settings, TestbedKind
+from cutover_harness.rehearsal.settings import FILE_CONNECTORS, NEEDS_PROCESSES, Settings, TestbedKind
 from cutover_harness.testbed import ProcessTestbed, Testbed
 from cutover_harness.testbed.automq import AutomqTestbed
 from cutover_harness.testbed.base import TargetKind

@@ -10,10 +10,9 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from cutover_harness.processes import Process, spawn
-from cutover_harness.testbed import connect_secrets, members, probe, settings, slow, versions, zookeeper
+from cutover_harness.testbed import connect_secrets, file_connect, members, probe, settings, slow, versions, zookeeper
 from cutover_harness.testbed.base import OwnClusters, Progress, TargetKind, silent
 from cutover_harness.testbed.connect_ready import connect_serves
-from cutover_harness.testbed.file_connect import FAREWELL, MAIN, FileConnect
 from cutover_harness.testbed.jars import classpaths
 from cutover_harness.testbed.jvm import JAVA_VERSION, ClassCache, assemble_in_background
 from cutover_harness.testbed.nodes import Broker, JvmNode, Program, launch_all, stop_all
@@ -77,7 +76,7 @@ class ProcessTestbed(OwnClusters):
         self._connect_classpath: list[Path] = []
         self._reverse: tuple[JvmNode, str] | None = None
         self._zookeeper: JvmNode | None = None
-        self._file_connects: list[FileConnect] = []
+        self._file_connects: list[file_connect.FileConnect] = []
 
     @property
     def source(self) -> LocalCluster:
@@ -156,18 +155,20 @@ class ProcessTestbed(OwnClusters):
             launch_all([self._reverse[0]])
         return self._reverse[1]
 
-    def file_connect(self, name: str) -> FileConnect:
+    def file_connect(self, name: str) -> file_connect.FileConnect:
         """Return one more Connect worker, with Kafka's file connectors, not started; it ends with the testbed."""
         role = ("filestream", CONNECT_VERSION)
         plugin = next(jar for jar in classpaths([role], silent)[role] if "connect-file" in jar.name)
         cache = ClassCache(f"connect-{CONNECT_VERSION}", self._connect_classpath)
 
         def program(properties: Path, env: Mapping[str, str]) -> Program:
-            return self._program(f"Connect worker {name}", name, MAIN, properties, FAREWELL, env=env)
+            return self._program(
+                f"Connect worker {name}", name, file_connect.MAIN, properties, file_connect.FAREWELL, env=env
+            )
 
         folder, clusters = self.workdir / name, (self.source, self.target)
         more = members.connect_replication(self._size)
-        worker = FileConnect(name, self._ports.take(), folder, clusters, plugin, cache, program, more)
+        worker = file_connect.FileConnect(name, self._ports.take(), folder, clusters, plugin, cache, program, more)
         self._file_connects.append(worker)
         return worker
 
@@ -337,7 +338,7 @@ class ProcessTestbed(OwnClusters):
         connect_secrets.create(self.secrets_folder)
         more = {**members.connect_replication(self._size), **connect_secrets.worker_properties(self.secrets_folder)}
         settings.write_connect(properties, bootstrap, port, exactly_once=self.exactly_once, more=more)
-        program = self._program("Connect worker", name, MAIN, properties, FAREWELL)
+        program = self._program("Connect worker", name, file_connect.MAIN, properties, file_connect.FAREWELL)
 
         serves = functools.partial(connect_serves, url)
         return JvmNode(program, ClassCache(f"connect-{CONNECT_VERSION}", self._connect_classpath), serves), url

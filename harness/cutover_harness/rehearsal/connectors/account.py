@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,15 +23,18 @@ _LOOK_S, _READ_S = 0.02, 1.0
 
 
 class Account:
-    """Appends lines for the source connectors, and notes what the sink connectors write and commit."""
+    """Appends lines for the source connectors, and notes what the sink connectors write and commit.
+
+    batches: the connectors of each batch that has any, by its name.
+    """
 
     def __init__(
-        self, batches: Sequence[BatchConnectors], endpoints: Mapping[ClusterName, Mapping[str, str]], run: int
+        self, batches: Mapping[str, BatchConnectors], endpoints: Mapping[ClusterName, Mapping[str, str]], run: int
     ) -> None:
-        self._batches, self._run = batches, run
+        self.batches, self._run = batches, run
         self._clusters = {name: Admin(endpoint) for name, endpoint in endpoints.items()}
-        self._sources = [each for batch in batches for each in batch.sources.values()]
-        self._sinks = [each for batch in batches for each in batch.sinks.values()]
+        self._sources = [each for batch in batches.values() for each in batch.sources.values()]
+        self._sinks = [each for batch in batches.values() for each in batch.sinks.values()]
         topics = {topic for sink in self._sinks for topic in sink.topics} | {each.topic for each in self._sources}
         self._logs = Logs(self._clusters, run, sorted(topics), [each.stream for each in self._sources])
         self._commits: dict[str, list[Commit]] = {sink.group: [] for sink in self._sinks}
@@ -42,15 +45,22 @@ class Account:
         ]
         self._due = 0.0
 
+    def launch(self) -> None:
+        """Start the Connect workers, without waiting until they serve."""
+        for batch in self.batches.values():
+            batch.worker.launch()
+
     def start(self) -> None:
-        """Begin. The connectors have to run."""
+        """Create the connectors, wait until they run, and begin. Raises UsageError."""
+        for batch in self.batches.values():
+            batch.start()
         for thread in self._threads:
             thread.start()
 
     def stop_lines(self) -> None:
         """Append no more lines, and wait until the source connectors have sent all of them."""
         self._written.set()
-        for batch in self._batches:
+        for batch in self.batches.values():
             batch.await_stored()
 
     def write(self, ledgers: Path) -> None:
@@ -60,7 +70,7 @@ class Account:
         self._logs.read_on()
         self._note_commits()
         now = time.time_ns()
-        for batch in self._batches:
+        for batch in self.batches.values():
             stored = batch.stored()
             for name, source in batch.sources.items():
                 rows = source_rows(
@@ -99,7 +109,7 @@ class Account:
 
     def _note_commits(self) -> None:
         """Note the positions of the groups on the cluster on which their connectors work."""
-        for batch in self._batches:
+        for batch in self.batches.values():
             for sink in batch.sinks.values():
                 place, known = batch.worker.place, self._commits[sink.group]
                 latest = {(each.place.topic, each.place.partition): each.place for each in known}

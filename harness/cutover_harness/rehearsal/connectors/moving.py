@@ -17,14 +17,13 @@ from cutover_harness.procedure.connectors import MovedConnector
 from cutover_harness.procedure.restarted import RestartedClient
 from cutover_harness.rehearsal.connectors.configs import sink_config, source_config
 from cutover_harness.rehearsal.connectors.files import SinkFile, SourceFile
+from cutover_harness.rehearsal.settings import NEEDS_PROCESSES
 from cutover_harness.replay.instances import stems
 from cutover_harness.testbed import ProcessTestbed, Testbed
-from cutover_harness.testbed.base import TestbedError
 from cutover_harness.testbed.file_connect import FileConnect
 from cutover_harness.types import ClusterName, Role
 from cutover_harness.waits import wait_until
 
-NEEDS_PROCESSES = "connectors of a batch need brokers that run as processes"
 _POLL_S = 0.2
 
 
@@ -94,7 +93,7 @@ class BatchConnectors:
                     self._patience_s,
                     done=lambda status: status is not None and status.tasks == ("RUNNING",),
                     backoff_s=_POLL_S,
-                    failure=lambda status, name=name: TestbedError(  # type: ignore[misc]
+                    failure=lambda status, name=name: UsageError(  # type: ignore[misc]
                         f"connector {name} does not run: {'not there' if status is None else status.failure or status}"
                     ),
                 )
