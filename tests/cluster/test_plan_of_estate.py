@@ -183,10 +183,14 @@ def shell(line: str, folder: Path) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_two_batches_of_the_plan_pass_their_rehearsal(running: Estate, plan: PlanFile) -> None:
-    """Groups and producers with the shim and without it move in one batch."""
-    batches = ["--batch", "logistics", "--batch", "reporting"]
-    code, said = command_line(running, "rehearse", "--plan", "plan.yaml", *batches, "--out", "rehearsal")
+def test_batches_of_the_plan_pass_their_rehearsal(running: Estate, plan: PlanFile) -> None:
+    """Groups and producers with the shim and without it move in one batch; with CUTOVER_SHOWS=1 two of them.
+
+    Two batches in their order are always rehearsed in `test_rehearse_plan`.
+    """
+    batches = ["logistics", "reporting"] if os.environ.get("CUTOVER_SHOWS") else ["logistics"]
+    chosen = [word for name in batches for word in ("--batch", name)]
+    code, said = command_line(running, "rehearse", "--plan", "plan.yaml", *chosen, "--out", "rehearsal")
     assert code == 0, said
     out = running.folder / "rehearsal"
     for batch in plan.batches:
