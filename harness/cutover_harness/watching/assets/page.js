@@ -117,8 +117,9 @@ function fence(batch) {
 
 function lease(one) {
   if (!one) return null;
-  const until = one.until === null ? "" : one.state === "expired" ? `, and it has expired at ${clock(one.until)}` : `, until ${clock(one.until)}`;
-  return h("p", { class: one.state === "held" ? "muted" : "" }, one.state === "held" ? null : word("warn", "lease"), ` ${one.words}${until}`);
+  const until = one.until === null ? "" : `, until ${clock(one.until)}`;
+  const doubt = { expired: "The lease has expired.", unknown: "The lease is unknown." }[one.state];
+  return h("p", { class: doubt ? "" : "muted" }, doubt ? word("warn", doubt) : null, ` ${one.words}${until}`);
 }
 
 function clients(batch) {
