@@ -1,4 +1,7 @@
-"""A plan with recorded traffic, as a team makes both on its own cluster: inventory, plan, record; then a rehearsal."""
+"""A plan with recorded traffic, as a team makes both on its own cluster: inventory, plan, record; then a rehearsal.
+
+Afterwards a preflight compares the cluster with the rehearsal.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer
 from cutover_harness.admin import Admin
 from cutover_harness.capture import CaptureReader
 from cutover_harness.testbed import ProcessTestbed
 
 from tests.cluster.test_rehearse import PROGRAM
+from tests.waiting import wait_until
 
 TOPICS = {"orders.placed": 3, "orders.shipped": 2, "orders.state": 2, "payments.done": 2}
 GROUPS = {
@@ -105,3 +109,46 @@ def check_rehearsal(folder: Path, *options: str, target: str) -> None:
     report = json.loads((out / "report.json").read_text())
     assert report["decision"] in ("GO", "GO WITH CONDITIONS"), report["headline"]
     assert {route["name"] for route in report["routes"]} == {"orders", "payments", "all"}
+
+
+def differences(folder: Path, plan: str) -> dict[str, str]:
+    """Return how a plan and the clusters differ from the rehearsal, but for what that left out: reason by subject."""
+    done = subprocess.run(
+        [*PROGRAM, "preflight", plan, "--json", "--diff", "rehearsal"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode in (0, 1), done.stderr
+    found = json.loads(done.stdout)["findings"]
+    assert not [each for each in found if each["rule"] == "not-rehearsed" and each["severity"] != "note"]
+    return {each["subject"]: each["reason"] for each in found if each["rule"].startswith("rehears")}
+
+
+def check_differences(production: ProcessTestbed, folder: Path) -> None:
+    """Compare the clusters with the rehearsal, change them, a group and the plan, and compare again."""
+    nothing = differences(folder, "plan.yaml")
+    assert nothing == {"connect": "does not report its version"}, "this plan names no Connect"
+    config = production.source.client_config()
+    admin = Admin(config)
+    admin.set_topic_config("orders.shipped", {"retention.ms": "86400000"})
+    admin.add_partitions({"payments.done": 3})
+    admin.set_committed("billing", {("orders.shipped", 0): 1})
+    (folder / "changed.yaml").write_text((folder / "plan.yaml").read_text() + "# a person's note\n")
+    member = Consumer({**config, "group.id": "ledger", "client.id": "ledger-1"})
+    member.subscribe(["payments.done"])
+    try:
+        wait_until(lambda: member.poll(0.1) is None and admin.members("ledger") == 1)
+        found = differences(folder, "changed.yaml")
+    finally:
+        member.close()
+    assert found.pop("plan").startswith("has changed since the rehearsal (SHA-256 ")
+    since = "has changed since the rehearsal: "
+    assert found == nothing | {
+        "topic orders.shipped": f"{since}retention.ms (default) -> 86400000",
+        "topic payments.done": f"{since}2 partitions -> 3",
+        "group billing": f"{since}also reads orders.shipped",
+        "group ledger": f"{since}2 members -> 1",
+    }

@@ -9,7 +9,7 @@ import pytest
 from cutover_harness.testbed import ProcessTestbed
 
 from tests.cluster.automq_layout import AUTOMQ_HOME
-from tests.cluster.recorded import check_rehearsal, plan_and_capture
+from tests.cluster.recorded import check_differences, check_rehearsal, plan_and_capture
 
 pytestmark = pytest.mark.skipif(not os.environ.get("CUTOVER_SHOWS"), reason="takes minutes: CUTOVER_SHOWS=1")
 
@@ -20,3 +20,4 @@ def test_a_plan_with_recorded_traffic_passes(tmp_path: Path) -> None:
         home = os.environ.get(AUTOMQ_HOME)
         options = [] if home is None else ["--testbed", "automq", "--automq-home", home]
         check_rehearsal(tmp_path, *options, target="standing in" if home is None else "AutoMQ 1.")
+        check_differences(production, tmp_path)
