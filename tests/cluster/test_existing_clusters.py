@@ -221,11 +221,12 @@ def test_clusters_that_want_tokens_are_read(there: Existing) -> None:
 def test_a_wrong_client_secret_is_one_clear_error(there: Existing) -> None:
     wrong = "planted-wrong-0b7"
     done = run(with_tokens(there), "doctor", CLIENT_SECRET=wrong)
-    assert done.returncode == 2
-    assert "source 127.0.0.1" in done.stderr
-    assert "invalid_client" in done.stderr
-    assert "check address and login" in done.stderr
-    assert wrong not in done.stdout + done.stderr
+    said = done.stdout + done.stderr
+    assert done.returncode == 2, said
+    assert "source 127.0.0.1" in said
+    assert "invalid_client" in said
+    assert "check address and login" in said
+    assert wrong not in said
     assert there.bed.provider.refused.total() > 0
 
 
