@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
@@ -68,7 +69,8 @@ def again_without_the_targets_topics(folder: Path, plan: Path, testbed: ProcessT
     assert "the target has files.lines: delete the batch's topics there first" in log.read_text()
     target.delete_topics([TOPIC])
     assert run("run", str(plan), "--batch", "files", "--yes-until", "end", log=log) == 1, tail(log, 20)
-    assert "gate mirror running cannot open: files.lines-0: " in log.read_text()
+    # Whichever gate is next when the comparison has found the hole.
+    assert re.search(r"gate [a-z ]+ cannot open: files\.lines-0: ", log.read_text()), tail(log, 20)
     assert "source records are missing on the target amid others that are there" in log.read_text()
     assert run("run", str(plan), "--batch", "files", *FROM_SCRATCH, log=log) == 2
     assert "--from-scratch: batch files is in the middle of its run: roll it back first" in log.read_text()

@@ -164,7 +164,10 @@ def command(folder: Path, *arguments: str, code: int = 0) -> str:
 
 def test_everything_listens_on_loopback(bed: ProcessTestbed) -> None:
     assert bed.source.version in bed.describe()["source"]
-    running = [p for p in psutil.process_iter() if any(str(bed.workdir) in part for part in p.cmdline())]
+    # None for a process that has just ended.
+    running = [
+        p for p in psutil.process_iter(["cmdline"]) if any(str(bed.workdir) in part for part in p.info["cmdline"] or ())
+    ]
     assert len(running) == (4 if bed.source.version == OLDEST else 3)
     for process in running:
         listening = [c.laddr for c in process.net_connections() if c.status == psutil.CONN_LISTEN]
