@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Literal
 
-from cutover_harness.errors import UsageError
-from cutover_harness.faults.base import Fault, Injected, Proof
+from cutover_harness.faults.base import Injected, Proof
 from cutover_harness.faults.context import FaultContext
-from cutover_harness.faults.layout import OFFSETS, Layout, Replicas
-from cutover_harness.faults.nodes import SEVERAL
-from cutover_harness.faults.reassign import awaited
+from cutover_harness.faults.layout import Replicas
+from cutover_harness.faults.of_several import FaultOfSeveral, awaited
 from cutover_harness.types import PartitionId
 
 
-class Elect(Fault):
+class Elect(FaultOfSeveral):
     """Prefer another leader for each partition, and elect it."""
 
     does = (
@@ -22,25 +20,12 @@ class Elect(Fault):
         "immediately: leaders and coordinators move while all brokers are up"
     )
     proved_by = "each partition has another leader"
-    leaves_open: ClassVar[Mapping[str, str]] = {
-        "source": "partitions of the source that get other leaders",
-        "target": "partitions of the target that get other leaders",
-    }
 
     kind: Literal["elect"]
-    of: Literal["source", "target"]
-
-    @property
-    def least_brokers(self) -> int:
-        """How many brokers a cluster has to have."""
-        return SEVERAL
 
     def inject(self, context: FaultContext) -> Injected:
         """Change the preferred leaders and let them be elected; the path continues then."""
-        layout = Layout(context.cluster(self.of).client_config())
-        before = layout.of([*context.topics.topics, OFFSETS])
-        if not before:
-            raise UsageError(f"{self.name}: the {self.of} has no topic of the batch at {self.at}")
+        layout, before = self.layout(context)
         wanted = {partition: turned(each) for partition, each in before.items()}
         layout.assign(wanted)
 

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
-from confluent_kafka import KafkaException
-
-from cutover_harness.errors import UsageError
 from cutover_harness.faults.base import Injected, LastingFault, Proof
 from cutover_harness.faults.context import FaultContext
-from cutover_harness.faults.layout import OFFSETS, Layout, Replicas
-from cutover_harness.faults.nodes import SEVERAL
+from cutover_harness.faults.layout import Replicas
+from cutover_harness.faults.of_several import FaultOfSeveral, awaited, whole
 from cutover_harness.types import PartitionId
-from cutover_harness.waits import wait_until
-
-_POLL_S = 0.25
 
 
-class Reassign(LastingFault):
+class Reassign(FaultOfSeveral, LastingFault):
     """Reassign the batch's partitions and those of groups' offsets to other brokers, and back at the end."""
 
     does = (
@@ -27,25 +21,12 @@ class Reassign(LastingFault):
         "copied"
     )
     proved_by = "no partition has a replica where its leader was"
-    leaves_open: ClassVar[Mapping[str, str]] = {
-        "source": "partitions of the source that get other leaders",
-        "target": "partitions of the target that get other leaders",
-    }
 
     kind: Literal["reassign"]
-    of: Literal["source", "target"]
-
-    @property
-    def least_brokers(self) -> int:
-        """How many brokers a cluster has to have."""
-        return SEVERAL
 
     def inject(self, context: FaultContext) -> Injected:
         """Begin the reassignment; it is reverted at the end."""
-        layout = Layout(context.cluster(self.of).client_config())
-        before = layout.of([*context.topics.topics, OFFSETS])
-        if not before:
-            raise UsageError(f"{self.name}: the {self.of} has no topic of the batch at {self.at}")
+        layout, before = self.layout(context)
         wanted = elsewhere(before, layout.brokers())
         layout.assign(wanted)
 
@@ -58,7 +39,7 @@ class Reassign(LastingFault):
         def back() -> None:
             layout.assign({partition: each.replicas for partition, each in before.items()})
             # Until then there are fewer replicas than other faults, and the end of the run, count on.
-            awaited(layout, before, context.patience_s, lambda now: all(each.whole for each in now.values()))
+            awaited(layout, before, context.patience_s, whole)
 
         def prove() -> Proof:
             now = awaited(layout, before, context.patience_s, done)
@@ -76,21 +57,3 @@ def elsewhere(before: Mapping[PartitionId, Replicas], brokers: Sequence[int]) ->
         free = [broker for broker in brokers if broker not in each.replicas]
         found[partition] = kept + ([free[number % len(free)]] if free else [])
     return found
-
-
-def awaited(
-    layout: Layout,
-    partitions: Mapping[PartitionId, Replicas],
-    within_s: float,
-    done: Callable[[Mapping[PartitionId, Replicas]], bool],
-) -> Mapping[PartitionId, Replicas]:
-    """Return these partitions once `done` holds for them, or as they are after `within_s`."""
-
-    def now() -> Mapping[PartitionId, Replicas]:
-        try:
-            found = layout.of({topic for topic, _ in partitions})
-        except KafkaException:  # no answer at the moment
-            return {}
-        return {p: each for p, each in found.items() if p in partitions}
-
-    return wait_until(now, within_s, done=lambda found: bool(found) and done(found), backoff_s=_POLL_S)

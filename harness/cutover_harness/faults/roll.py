@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from confluent_kafka import KafkaException
-
 from cutover_harness.errors import UnavailableError
-from cutover_harness.faults.base import Fault, Injected, Proof
+from cutover_harness.faults.base import Injected, Proof
 from cutover_harness.faults.context import FaultContext
 from cutover_harness.faults.layout import Layout
 from cutover_harness.faults.nodes import SEVERAL
+from cutover_harness.faults.of_several import FaultOfSeveral, awaited, whole
 from cutover_harness.testbed.base import BrokerNode
 from cutover_harness.types import ClusterName
-from cutover_harness.waits import wait_until
-
-_POLL_S = 0.25
 
 
-class Roll(Fault):
+class Roll(FaultOfSeveral):
     """Restart each broker in good order, the next one once all replicas are in sync."""
 
     does = (
@@ -33,12 +29,6 @@ class Roll(Fault):
     }
 
     kind: Literal["roll"]
-    of: Literal["source", "target"]
-
-    @property
-    def least_brokers(self) -> int:
-        """How many brokers a cluster has to have."""
-        return SEVERAL
 
     def inject(self, context: FaultContext) -> Injected:
         """Stop the first broker; the rest happens while the path continues."""
@@ -54,7 +44,7 @@ class Roll(Fault):
                 if broker is not first:
                     was_down[broker.node_id] = _stop(broker)
                 broker.restart()
-                if not _whole(layout, context.patience_s):
+                if not whole(awaited(layout, None, context.patience_s, whole)):
                     return Proof(held=False, evidence=f"replicas were not in sync after broker {broker.node_id}")
             return _proof(self.of, was_down)
 
@@ -65,16 +55,6 @@ class Roll(Fault):
 def _stop(broker: BrokerNode) -> bool:
     broker.stop()
     return broker.stopped()
-
-
-def _whole(layout: Layout, within_s: float) -> bool:
-    def whole() -> bool:
-        try:
-            return all(each.whole for each in layout.of().values())
-        except KafkaException:  # its connection was to the broker that was stopped
-            return False
-
-    return wait_until(whole, within_s, backoff_s=_POLL_S)
 
 
 def _proof(of: ClusterName, was_down: Mapping[int, bool]) -> Proof:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 from cutover_harness.errors import UsageError
-from cutover_harness.faults import elect, layout, reassign, roll
+from cutover_harness.faults import layout, of_several, reassign, roll
 from cutover_harness.faults.injector import Injector
 from cutover_harness.faults.layout import Replicas
 from cutover_harness.faults.one_broker import LeadingBroker, leading
@@ -121,7 +121,7 @@ def inject(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Injector]:
                     cluster.up,
                 )
 
-        for module in (roll, reassign, elect):
+        for module in (roll, of_several):
             monkeypatch.setattr(module, "Layout", Fake)
         topics: Any = type("Topics", (), {"topics": {"a": None}})
         node = {"source-broker": lambda: leading(cluster, lambda: cluster.of(["a"]), 0.05)}
