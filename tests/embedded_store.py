@@ -7,9 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import boto3
 from cutover_harness.processes import spawn
 from cutover_harness.testbed.automq.testbed import _STORE, _await_store
 from cutover_harness.testbed.ports import Ports
@@ -29,15 +27,3 @@ def started_store(log: Path) -> Iterator[S3Store]:
     finally:
         process.kill()
         ports.release()
-
-
-def client_of(store: S3Store, **options: Any) -> Any:
-    """Return a client of a store. options: further ones of `boto3.client`."""
-    return boto3.client(
-        "s3",
-        endpoint_url=store.endpoint,
-        region_name=store.region,
-        aws_access_key_id=store.access_key,
-        aws_secret_access_key=store.secret_key,
-        **options,
-    )

@@ -23,7 +23,7 @@ from cutover_harness.testbed.automq import AutomqOptions, AutomqTestbed
 from cutover_harness.testbed.automq.distribution import Distribution, read_distribution
 
 from tests.cluster.automq_layout import AUTOMQ_HOME, kafka_in_automq_layout
-from tests.embedded_store import client_of, started_store
+from tests.embedded_store import started_store
 
 PROGRAM = [sys.executable, "-P", "-c", "from cutover_harness.cli import main; main()"]
 
@@ -131,7 +131,7 @@ def test_a_failed_format_reports_the_reason_and_leaves_nothing(home: Path, tmp_p
         with pytest.raises(UsageError, match="formatting the target's storage ended with 1"):
             bed.start()
         assert processes_of(bed.workdir) == []
-        assert len(client_of(given).list_buckets()["Buckets"]) == (2 if keep else 0)
+        assert len(given.client().list_buckets()["Buckets"]) == (2 if keep else 0)
         assert bed.describe()["s3"] == given.endpoint
 
 

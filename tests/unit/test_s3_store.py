@@ -18,7 +18,7 @@ from cutover_harness.testbed.automq.testbed import _await_store
 from cutover_harness.testbed.ports import Ports
 from cutover_harness.testbed.s3 import Buckets, S3Store, embedded_store
 
-from tests.embedded_store import client_of, started_store
+from tests.embedded_store import started_store
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def bucket(store: S3Store) -> Iterator[tuple[Any, str]]:
     """A client and the name of a new bucket."""
     buckets = Buckets(store)
     buckets.create()
-    client = client_of(store, config=Config(s3={"addressing_style": "path"}, proxies={}))
+    client = store.client(config=Config(s3={"addressing_style": "path"}, proxies={}))
     yield client, buckets.data
     buckets.remove()
 

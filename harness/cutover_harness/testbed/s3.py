@@ -31,6 +31,19 @@ class S3Store:
     access_key: str = field(repr=False)
     secret_key: str = field(repr=False)
 
+    def client(self, **options: Any) -> Any:
+        """Return a client of the store, which needs boto3. options: further ones of `boto3.client`."""
+        import boto3  # noqa: PLC0415 - no other testbed needs it
+
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name=self.region,
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            **options,
+        )
+
 
 def given_store(endpoint: str, region: str, credentials: Path | None, env: Mapping[str, str]) -> S3Store:
     """Return the store at `endpoint`, with the credentials of a file or of the environment.
@@ -128,28 +141,22 @@ class Buckets:
 
     @functools.cached_property
     def _client(self) -> Any:
+        store = self._store
         try:
-            # Here, because no other testbed needs it.
-            import boto3  # noqa: PLC0415
-            from botocore.config import Config  # noqa: PLC0415
+            from botocore.config import Config  # noqa: PLC0415 - no other testbed needs it
+
+            return store.client(
+                config=Config(
+                    connect_timeout=_TIMEOUT_S,
+                    read_timeout=_TIMEOUT_S,
+                    retries={"max_attempts": 2},
+                    s3={"addressing_style": "path"},
+                    # Loopback needs no proxy, whatever the environment contains.
+                    proxies={} if urllib.parse.urlsplit(store.endpoint).hostname in _LOOPBACK else None,
+                )
+            )
         except ImportError as why:
             raise UsageError(f"--testbed automq needs {why.name}, which is not installed: {EXTRA}") from why
-        store = self._store
-        return boto3.client(
-            "s3",
-            endpoint_url=store.endpoint,
-            region_name=store.region,
-            aws_access_key_id=store.access_key,
-            aws_secret_access_key=store.secret_key,
-            config=Config(
-                connect_timeout=_TIMEOUT_S,
-                read_timeout=_TIMEOUT_S,
-                retries={"max_attempts": 2},
-                s3={"addressing_style": "path"},
-                # Loopback needs no proxy, whatever the environment contains.
-                proxies={} if urllib.parse.urlsplit(store.endpoint).hostname in _LOOPBACK else None,
-            ),
-        )
 
     def _call(self, what: str, **arguments: Any) -> Any:
         client = self._client

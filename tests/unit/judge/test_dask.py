@@ -22,7 +22,7 @@ from cutover_harness.testbed.s3 import S3Store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.embedded_store import client_of, started_store
+from tests.embedded_store import started_store
 
 from .histories import Event, History
 from .test_against_brute_force import DRAINED, LEFT, any_history, facts, ledgers_of
@@ -159,7 +159,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Store]:
 
 def uploaded(store: S3Store, folder: Path, bucket: str) -> str:
     """Put a folder into a bucket, and return its URL with credentials."""
-    client = client_of(store)
+    client = store.client()
     client.create_bucket(Bucket=bucket)
     for file in (path for path in folder.rglob("*") if path.is_file()):
         client.upload_file(str(file), bucket, f"day/{file.relative_to(folder)}")
