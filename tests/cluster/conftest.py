@@ -37,13 +37,18 @@ _TOPICS = pytest.StashKey[list[set[str]]]()
 _OTHERS = ("__", "mm2-")
 
 
+@pytest.fixture(scope="session")
+def admins(testbed: ProcessTestbed) -> list[Admin]:
+    """One client of each cluster of the testbed, for all tests."""
+    return [Admin(cluster.client_config()) for cluster in (testbed.source, testbed.target)]
+
+
 @pytest.fixture(autouse=True)
 def without_topics_of_a_failed_try(request: pytest.FixtureRequest) -> None:
     """A test that is run once more finds the topics of its first beginning, else it would fail for those of its own."""
     if "testbed" not in request.fixturenames:
         return
-    bed: ProcessTestbed = request.getfixturevalue("testbed")
-    admins = [Admin(cluster.client_config()) for cluster in (bed.source, bed.target)]
+    admins: list[Admin] = request.getfixturevalue("admins")
     now = [{topic for topic in admin.partitions() if not topic.startswith(_OTHERS)} for admin in admins]
     for admin, topics, before in zip(admins, now, request.node.stash.setdefault(_TOPICS, now), strict=True):
         if left := sorted(topics - before):
