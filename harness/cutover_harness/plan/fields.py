@@ -35,9 +35,7 @@ def _classes(kind: Any) -> Iterator[Any]:
 
 def _inner(kind: Any, part: int | str) -> list[Any]:
     if _is_model(kind):
-        if part in kind.model_fields:
-            return [kind.model_fields[part].annotation]
-        return [kind] if part in (kind.__name__, "function-before", "function-after") else []  # of a union
+        return [kind.model_fields[part].annotation] if part in kind.model_fields else []
     if get_origin(kind) is dict:
         return [get_args(kind)[1]]
     return [each for each in get_args(kind) if each is not Ellipsis][:1]

@@ -15,6 +15,7 @@ from cutover_harness.words import did_you_mean
 
 _CHOICES = ("enum", "literal_error", "union_tag_invalid")
 """Errors whose messages contain all values that are possible, in quotation marks."""
+_NO_FIELD = "no such field"
 _QUOTED = re.compile(r"'([^']+)'")
 
 
@@ -42,15 +43,21 @@ def mistake_of(error: ErrorDetails, model: type[BaseModel], *, secret: Sequence[
 
     The values of the fields `secret` and of what is in them, and then of unknown fields, too, are not in the message.
     """
-    at, message, found = _of_a_fault(error) or (error["loc"], error["msg"], error.get("input"))
+    at, message, found = _of_a_fault(error) or _of_a_field(error)
     hidden = secret and (not set(at).isdisjoint(secret) or error["type"] == "extra_forbidden")
     shown = f", found {found!r}" if isinstance(found, str | int | float | bool) and not hidden else ""
-    near = did_you_mean(str(found), _QUOTED.findall(message)) if error["type"] in _CHOICES and shown else ""
-    if error["type"] == "extra_forbidden" and at == error["loc"]:
+    near = ""
+    if error["type"] in _CHOICES and shown:
+        near = did_you_mean(str(found), _QUOTED.findall(message))
+    elif message == _NO_FIELD:
         known = fields_at(model, at[:-1])
-        message = "no such field"
         near = did_you_mean(str(at[-1]), known) or (f"there are {', '.join(known)}" if known else "leave it out")
     return Mistake(at, f"{message.removeprefix('Value error, ')}{shown}{': ' if near else ''}{near}")
+
+
+def _of_a_field(error: ErrorDetails) -> tuple[tuple[int | str, ...], str, object]:
+    """Return place, message and value of a mistake that is not in a fault."""
+    return error["loc"], _NO_FIELD if error["type"] == "extra_forbidden" else error["msg"], error.get("input")
 
 
 def _of_a_fault(error: ErrorDetails) -> tuple[tuple[int | str, ...], str, object] | None:
