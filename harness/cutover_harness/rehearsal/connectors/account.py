@@ -65,7 +65,7 @@ class Account:
 
     def write(self, ledgers: Path) -> None:
         """End, and write a ledger for each connector below `ledgers`. Raises UsageError, KafkaException or OSError."""
-        self.close()
+        self._end()
         self._look()
         self._logs.read_on()
         self._note_commits()
@@ -83,7 +83,11 @@ class Account:
                 write_ledger(ledgers / name, rows, about)
 
     def close(self) -> None:
-        """End the threads. Closing again does nothing."""
+        """End the threads and close the connections. Closing again does nothing."""
+        self._end()
+        self._logs.close()
+
+    def _end(self) -> None:
         self._written.set()
         self._ended.set()
         for thread in self._threads:
