@@ -1,4 +1,4 @@
-"""The answer to Ctrl-C and SIGTERM: what the command does now, before it cleans up."""
+"""Ctrl-C and SIGTERM: print how the command cleans up, before it does."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from types import FrameType
 from typing import NoReturn
 
 CLEANS_UP = {
-    "rehearse": "stopping applications, brokers and Connect; then the report of what was done is written",
-    "run": "stopping the conductor; clients stay where they are",
-    "resume": "stopping the conductor; clients stay where they are",
-    "rollback": "stopping the conductor; clients stay where they are",
-    "verify": "stopping the comparison, and keeping what it found for --resume",
+    "rehearse": "stopping applications, brokers and Connect, then writing the report of what was done",
+    "run": "stopping the conductor; clients keep their location",
+    "resume": "stopping the conductor; clients keep their location",
+    "rollback": "stopping the conductor; clients keep their location",
+    "verify": "stopping the comparison, and saving its results for --resume",
 }
 """What commands do when they are interrupted, if it takes time. `record` and `load` end in their own way."""
 

@@ -120,7 +120,7 @@ class Leasing:
 
 
 def _watching(seconds: float) -> None:
-    typer.echo(f"checking for {seconds:.0f} s that nobody renews the lease", err=True)
+    typer.echo(f"watching the lease for {seconds:.0f} s, to make sure that nobody renews it", err=True)
 
 
 def _facts(lease: Lease | None) -> dict[str, object] | None:

@@ -87,16 +87,16 @@ class Faults:
             yield moved(less, number, part._replace(member_up=0), f"member {number} dies", "fault")
 
     def _of_strangers(self, less: World, world: World, number: int, part: Part) -> Iterator[Move]:
-        # What they write once the mirror has been deleted no gate prevents.
+        # No gate prevents what they write after the mirror has been deleted.
         if world.mirror == w.NOTHING or world.way != w.FORWARD or self.conductors.is_back(world):
             return
         left = world.producers != w.SOURCE and all(p.producer_at != w.SOURCE for p in world.parts)
         if "straggler" in self._kinds and left and w.STRAGGLER not in part.source:
             late = part._replace(source=(*part.source, w.STRAGGLER))
-            yield moved(less, number, late, "a producer that nobody knows of writes to the source", "fault")
+            yield moved(less, number, late, "an unknown producer writes to the source", "fault")
         if "early-writer" in self._kinds and world.producers != w.TARGET and w.EARLY not in part.target:
             early = part._replace(target=(*part.target, w.EARLY))
-            yield moved(less, number, early, "a producer that nobody knows of writes to the target", "fault")
+            yield moved(less, number, early, "an unknown producer writes to the target", "fault")
 
     def _foreign(self, less: World, number: int, part: Part) -> Iterator[Move]:
         if "foreign-record" in self._kinds and not part.target:

@@ -1,7 +1,7 @@
-"""What a calculation over a state has read of it, so that its result holds for all states that agree in that.
+"""Fields of a state that a calculation has read: its result holds for all states with the same values in them.
 
-Most of what happens to clients and logs is not looked at by a gate, and most gates look at little. So the results of a
-conductor are kept in a tree of questions: a field of the state, its value, the next field, and so on to the result.
+A gate reads few of the fields that clients and logs change. So the results of a conductor are kept in a tree: a field
+of the state, its value, the next field, and so on to the result.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 Field = tuple[int, int]
 """Which part, or -1 for the state itself, and which of its fields."""
 GIVEN = frozenset({"parts", "journal", "conductors"})
-"""Fields of a state that are not noted: whoever asks knows them, and parts note their own fields."""
+"""Fields of a state that are not noted: the caller knows them, and parts note their own fields."""
 
 
 class Recorder:

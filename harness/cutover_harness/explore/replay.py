@@ -36,7 +36,7 @@ _ENTRIES = ("doing", "done", "back", "end")
 
 @dataclass(frozen=True)
 class Timed:
-    """When the journal's events were written, in nanoseconds, and what clients did meanwhile.
+    """When the journal's events were written, in nanoseconds, and the clients' events.
 
     Clocks of machines differ, and several events of the journal may be one move in the world.
     """
@@ -65,7 +65,7 @@ class Timed:
 
 @dataclass(frozen=True)
 class Replayed:
-    """Whether a journal, and what clients did meanwhile, is what the world allows.
+    """Whether the world allows a journal and the clients' events.
 
     at, read: how many of their events it allows at most; at is None if all.
     """

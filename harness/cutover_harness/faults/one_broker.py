@@ -56,12 +56,12 @@ class LeadingBroker:
         self.node.restart()
 
     def passed_on(self) -> Proof:
-        """Return the proof that others lead now what it led."""
+        """Return the proof that other brokers lead now what it led."""
 
         def left() -> list[PartitionId]:
             try:
                 now = self.read()
-            except KafkaException:  # the client asked the victim, or nobody knows yet
+            except KafkaException:  # the client asked the victim, or the leaders are not known yet
                 return list(self.led)
             return [p for p in self.led if p not in now or now[p].leader in (-1, self.node.node_id)]
 

@@ -34,7 +34,7 @@ def check_names(plan: PlanFile, text: PlanText) -> Iterable[Problem]:
         if batch.path == "in-process" and left:
             yield text.problem(
                 ("batches", number, "path"),
-                f"in-process needs the shim in every client, but not so: {listed(left)}: choose restart, stop-first or "
+                f"in-process needs the shim in every client; without it: {listed(left)}: choose restart, stop-first or "
                 "a list of steps, or give them the shim",
             )
 

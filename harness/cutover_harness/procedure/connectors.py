@@ -175,7 +175,7 @@ def judge_stopped(
             ), ""
         if state.state is not None and not stopped_now:
             return f"connector {name} is {state}, on a Connect cluster that {away}: stop it", ""
-        return None, f"connector {name} was stopped on {home}, and does not run since"
+        return None, f"connector {name} was stopped on {home}, and has not run since"
     if state.state is None:
         return f"connector {name} is not on Connect {connector.cluster}: create it again, stopped", ""
     if not stopped_now:

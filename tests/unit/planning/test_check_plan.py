@@ -193,7 +193,7 @@ ONE: dict[str, tuple[str, str, str]] = {
     "in-process without the shim": (
         "checkout: {moves: shim}",
         "checkout: {moves: restart}",
-        "13: batches.orders.path: in-process needs the shim in every client, but not so: producer checkout (restart)",
+        "13: batches.orders.path: in-process needs the shim in every client; without it: producer checkout (restart)",
     ),
     "a group that is forgotten": (
         "stays_groups: [idle]",
