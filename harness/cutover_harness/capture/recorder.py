@@ -98,7 +98,8 @@ class Recorder:
         state = parts.reopen() if resume else None
         if state is not None and state.asked != self._options.asked():
             raise CaptureError(
-                f"capture {self._out}: was begun with {state.asked}; continue with the same topics and mask"
+                f"capture {self._out}: was begun with {state.asked}; resume it with the same topics, --exclude, "
+                "--read-committed, --mask and --shard"
             )
         state = begin(view, self._options, state)
         if not resume:

@@ -22,7 +22,7 @@ def refuse(mirror: TwoWayMirror, route: str) -> None:
         )
     if there := sorted(name for name in mirror.target.partitions() if mirror.batch.mirrors(name)):
         raise UsageError(
-            f"{OPTION}: batch {route}: the target has {listed(there)}: delete these topics there first, with "
+            f"{OPTION}: batch {route}: the target has {listed(there)}: delete the batch's topics there first, with "
             "their records, or leave the option out: the mirror then continues where it ended"
         )
 
