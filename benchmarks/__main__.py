@@ -6,7 +6,8 @@ one that is kept in `results.json`, with machine and versions.
     --save         keep the results: those of benchmarks that were not run stay; also writes docs/benchmarks.md
     --json FILE    write the results of this run
 
-The exit code is 1 if one missed its bar, counted wrong or failed; 2 for a wrong name.
+The exit code is 1 if one missed its bar, counted wrong or failed; 2 for a wrong name, a missing
+folder, or a damaged results.json.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.figures import FIGURES
-from benchmarks.results import PAGE, RESULTS, Result, compared, load, machine, page, save
+from benchmarks.results import PAGE, RESULTS, DamagedError, Result, compared, load, machine, page, save
 
 HERE = Path(__file__).parent
 
@@ -42,9 +43,10 @@ def run(name: str) -> tuple[int, Result | None]:
         before = machine()
         command = [sys.executable, "-m", f"benchmarks.{name}"]
         code = subprocess.run(command, cwd=HERE.parent, env={**os.environ, FIGURES: str(file)}, check=False).returncode
-        if not file.exists():
+        try:
+            return code, Result.of(before, json.loads(file.read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError):  # it ended before it had written its figures, or while it wrote them
             return code or 1, None
-        return code, Result.of(before, json.loads(file.read_text(encoding="utf-8")))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,7 +57,14 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if unknown := sorted(set(given.names) - set(names())):
         parser.error(f"no benchmark {unknown[0]!r}; there are {', '.join(names())}")
-    earlier, found, failed = load(RESULTS), {}, []
+    if given.json is not None and (given.json.is_dir() or not given.json.absolute().parent.is_dir()):
+        parser.error(f"--json {given.json}: give a file in a folder that exists")  # not after all the measuring
+    try:
+        earlier = load(RESULTS)
+    except DamagedError as why:
+        parser.error(str(why))
+    found: dict[str, Result] = {}
+    failed = []
     for name in given.names or names():
         print(f"== {name}", flush=True)
         code, result = run(name)

@@ -25,6 +25,10 @@ _SAME = 0.05
 """Medians that differ by less are called equal even if rounds hardly differ."""
 
 
+class DamagedError(Exception):
+    """The file with kept results cannot be read; the message is one line."""
+
+
 @dataclass(frozen=True)
 class Result:
     """What one benchmark found. machine: processor, versions, day, and load before it began."""
@@ -55,11 +59,14 @@ def machine() -> dict[str, str]:
 
 
 def load(file: Path) -> dict[str, Result]:
-    """Return the results in a file by benchmark; none if there is no file."""
+    """Return the results in a file by benchmark; none if there is no file. Raises DamagedError."""
     if not file.exists():
         return {}
-    content = json.loads(file.read_text(encoding="utf-8"))
-    return {name: Result.of(each["machine"], each) for name, each in content.items()}
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        return {name: Result.of(each["machine"], each) for name, each in content.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as why:
+        raise DamagedError(f"{file}: cannot be used ({why!r}): restore it from the repository, or delete it") from why
 
 
 def save(file: Path, results: Mapping[str, Result]) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.__main__ import main, names
+import benchmarks.__main__ as program
+from benchmarks.__main__ import main, names, run
 from benchmarks.figures import FIGURES, Figure, at_most, conclude, ratio
-from benchmarks.results import PAGE, RESULTS, Result, compared, load, page, save
+from benchmarks.results import PAGE, RESULTS, DamagedError, Result, compared, load, page, save
 
 ROOT = Path(__file__).parents[2]
 
@@ -92,3 +93,45 @@ def test_a_wrong_name_is_an_error_that_names_all(capsys: pytest.CaptureFixture[s
         main(["jugde"])
     assert end.value.code == 2
     assert "judge_ledger" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("at", ["none/figures.json", "."])
+def test_a_place_where_no_file_can_be_is_refused_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], at: str
+) -> None:
+    monkeypatch.setattr(program, "run", lambda name: pytest.fail(f"{name} was run"))
+    with pytest.raises(SystemExit) as end:
+        main(["judge_ledger", "--json", str(tmp_path / at)])
+    assert end.value.code == 2
+    assert f"--json {tmp_path / at}: give a file in a folder that exists" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"a": 1}', '{"a": {}}', '{"a": {"machine": {}, "figures": 1, "wrong": []}}']
+)
+def test_damaged_results_are_refused_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    file = tmp_path / "results.json"
+    file.write_text(text)
+    with pytest.raises(DamagedError):
+        load(file)
+    monkeypatch.setattr(program, "RESULTS", file)
+    monkeypatch.setattr(program, "run", lambda name: pytest.fail(f"{name} was run"))
+    with pytest.raises(SystemExit) as end:
+        main(["judge_ledger", "--save"])
+    assert end.value.code == 2
+    assert f"{file}: cannot be used (" in capsys.readouterr().err
+    assert file.read_text() == text
+
+
+def test_a_benchmark_that_ends_while_it_writes_its_figures_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "half.py").write_text(
+        f"import os\nopen(os.environ[{FIGURES!r}], 'w').write('{{\"figures\": [')\n"
+    )
+    monkeypatch.setattr(program, "HERE", tmp_path / "benchmarks")
+    assert run("half") == (1, None)
+    assert run("none") == (1, None)
