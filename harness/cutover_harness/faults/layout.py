@@ -117,7 +117,7 @@ def election(partitions: Iterable[PartitionId]) -> bytes:
 
 
 def election_problems(answer: bytes) -> list[str]:
-    """Return what the response to ElectLeaders, version 1, refuses, in words."""
+    """Return what the response to ElectLeaders, version 1, refuses, in words. Raises UsageError if it is cut off."""
     reader = _Reader(answer, at=4 + 4)  # correlation id, throttle time
     found = []
     if (code := reader.number(">h")) != 0:
@@ -133,7 +133,10 @@ def election_problems(answer: bytes) -> list[str]:
 
 
 def problems(answer: bytes) -> list[str]:
-    """Return what the response refuses, in words: of the whole request, or of single partitions."""
+    """Return what the response refuses, in words: of the whole request, or of single partitions.
+
+    Raises UsageError if it is cut off.
+    """
     reader = _Reader(answer, at=4 + 1 + 4)  # correlation id, tags of the header, throttle time
     found = []
     if (code := reader.number(">h")) != 0:
@@ -149,43 +152,45 @@ def problems(answer: bytes) -> list[str]:
             if code:
                 found.append(f"{topic}-{number}: {KafkaError(code).str()} {why}".strip())
         reader.tags()
+    reader.tags()
     return found
 
 
 class _Reader:
-    """Reads the fields of a response, flexible (KIP-482) or not."""
+    """Reads the fields of a response, flexible (KIP-482) or not. Raises UsageError at the end of the data."""
 
     def __init__(self, data: bytes, at: int) -> None:
         self._data, self._at = data, at
 
     def number(self, form: str) -> int:
-        (found,) = struct.unpack_from(form, self._data, self._at)
-        self._at += struct.calcsize(form)
+        (found,) = struct.unpack(form, self._take(struct.calcsize(form)))
         return int(found)
 
     def count(self) -> int:
         return max(0, self._unsigned() - 1)
 
     def text(self) -> str:
-        length = self.count()
-        self._at += length
-        return self._data[self._at - length : self._at].decode(errors="replace")
+        return self._take(self.count()).decode(errors="replace")
 
     def short_text(self) -> str:
-        length = max(0, self.number(">h"))
-        self._at += length
-        return self._data[self._at - length : self._at].decode(errors="replace")
+        return self._take(max(0, self.number(">h"))).decode(errors="replace")
 
     def tags(self) -> None:
         for _ in range(self._unsigned()):
             self._unsigned()
-            self._at += self._unsigned()
+            self._take(self._unsigned())
+
+    def _take(self, length: int) -> bytes:
+        end = self._at + length
+        if end > len(self._data):
+            raise UsageError(f"a broker's answer is cut off at {len(self._data)} bytes: retry, or look at its log")
+        part, self._at = self._data[self._at : end], end
+        return part
 
     def _unsigned(self) -> int:
         value = shift = 0
         while True:
-            byte = self._data[self._at]
-            self._at += 1
+            byte = self._take(1)[0]
             value |= (byte & 0x7F) << shift
             if not byte & 0x80:
                 return value

@@ -275,6 +275,18 @@ def test_what_the_controller_refuses_is_read() -> None:
     assert layout.problems(answer(KafkaError.NOT_CONTROLLER))
 
 
+@pytest.mark.parametrize("answered", [0, KafkaError.NOT_CONTROLLER])
+def test_an_answer_that_is_cut_off_is_an_error_of_one_line(answered: int) -> None:
+    row = struct.pack(">ihh", 7, 0, 3) + b"why"
+    election = struct.pack(">iihih1si", 1, 0, answered, 1, 1, b"a", 1) + row
+    moved = answer(answered, (0, 0, b"why"))
+    for read, whole in ((layout.problems, moved), (layout.election_problems, election)):
+        assert len(read(whole)) == (answered != 0)
+        for length in range(len(whole)):
+            with pytest.raises(UsageError, match=f"a broker's answer is cut off at {length} bytes"):
+                read(whole[:length])
+
+
 def test_elections_are_encoded_and_read_as_the_protocol_describes() -> None:
     """Kafka protocol guide, ElectLeaders version 1: type of election, topics with partitions, timeout."""
     head = struct.pack(">hhih", 43, 1, 1, 13) + b"kafka-cutover"
