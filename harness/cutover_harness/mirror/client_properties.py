@@ -1,5 +1,6 @@
 """Client properties of one cluster, for librdkafka and for Java clients."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -89,6 +90,11 @@ def _oauthbearer_jaas(credentials: ClientCredentials, ca: str | None) -> str:
     options = {"clientId": credentials.client_id, "clientSecret": credentials.client_secret}
     if credentials.scope:
         options["scope"] = credentials.scope
+    for name in credentials.extensions:
+        if re.fullmatch("[A-Za-z]+", name) is None:  # otherwise it would be syntax of JAAS
+            raise MirrorError(
+                f"sasl.oauthbearer.extensions: {name!r} is no name of an extension: use letters only (RFC 7628)"
+            )
     options |= {f"extension_{name}": value for name, value in credentials.extensions.items()}
     if ca is not None:
         options |= {"ssl.truststore.type": "PEM", "ssl.truststore.certificates": ca}

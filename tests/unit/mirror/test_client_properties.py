@@ -116,6 +116,15 @@ def test_openid_connect_for_java(tmp_path: Path) -> None:
         assert java(each)["sasl.jaas.config"].endswith(' required clientId="mover" clientSecret="pass\\"wo\\\\rd";')
 
 
+@pytest.mark.parametrize("name", ["a b", 'x="y" z', "a;b", "\n", "", "pool.1", "x ssl.truststore.type"])
+def test_a_name_of_an_extension_cannot_be_syntax_of_a_login(name: str) -> None:
+    config = {**PLAIN, "sasl.mechanism": "OAUTHBEARER", **OIDC, "sasl.oauthbearer.extensions": f"pool=p,{name}=v"}
+    with pytest.raises(UsageError, match="sasl.oauthbearer.extensions: .* is no name of an extension") as caught:
+        java(config)
+    assert SECRET not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_secrets_are_the_sensitive_values_and_the_passwords_in_a_login() -> None:
     jaas = java(SASL)["sasl.jaas.config"]
     found = secrets_of([{"target.cluster.sasl.jaas.config": jaas, "topics": "orders", "ssl.key.password": "abc"}])
