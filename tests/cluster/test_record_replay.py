@@ -489,6 +489,13 @@ def test_a_recording_keeps_below_its_rate(
     found = stopped.record()
     assert found.interrupted, "waiting for the rate does not keep it from being stopped"
     assert 0 < found.records < 600
+    with CaptureReader(tmp_path / "stopped.parquet") as reader:
+        assert reader.info.notes["interrupted"] == "stopped before its end"
+    monkeypatch.undo()
+    Recorder(client_of(testbed), tmp_path / "stopped.parquet", RecordOptions((topic,))).record(resume=True)
+    with CaptureReader(tmp_path / "stopped.parquet") as reader:
+        assert reader.records == 600
+        assert "interrupted" not in reader.info.notes
 
 
 def test_a_live_recording_ends_well_when_interrupted(testbed: ProcessTestbed, tmp_path: Path, prefix: str) -> None:

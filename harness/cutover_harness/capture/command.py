@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import signal
 import sys
@@ -16,7 +15,7 @@ import typer
 
 from cutover_harness import exit_codes
 from cutover_harness.capture.masking import Mask
-from cutover_harness.capture.options import MaskWhat, RecordOptions, Shard
+from cutover_harness.capture.options import MaskWhat, RecordOptions, Shard, shard_in
 from cutover_harness.capture.recorder import Recorded, Recorder
 from cutover_harness.capture.units import moment_ms, size_bytes, span_s
 from cutover_harness.errors import UsageError
@@ -77,6 +76,24 @@ def record(
     if out is None:
         raise UsageError("record: --out FILE is missing")
     if merge:
+        _refuse_with_merge(
+            {
+                "--bootstrap": bootstrap,
+                "--cluster": cluster,
+                "--exclude": exclude,
+                "--from": since,
+                "--to": until,
+                "--duration": duration,
+                "--max-records": max_records,
+                "--max-bytes": max_bytes,
+                "--rate": rate,
+                "--read-committed": read_committed,
+                "--mask": mask,
+                "--mask-key": mask_key,
+                "--resume": resume,
+                "--shard": shard,
+            }
+        )
         return merge_command([Path(name) for name in topics], out)
     if bootstrap is not None and cluster is None:
         client = {"bootstrap.servers": bootstrap}
@@ -157,6 +174,12 @@ def check(options: RecordOptions) -> None:
         )
 
 
+def _refuse_with_merge(options: Mapping[str, object]) -> None:
+    """Raise UsageError if an option of a recording is given: what is merged was recorded, and masked, earlier."""
+    if given := [name for name, value in options.items() if value not in (None, False, [])]:
+        raise UsageError(f"record: --merge and {given[0]} exclude each other: a capture has what its shards have")
+
+
 def mask_what(text: str | None) -> MaskWhat | None:
     """Return what to mask. Raises UsageError."""
     if text is None:
@@ -170,10 +193,9 @@ def mask_what(text: str | None) -> MaskWhat | None:
 
 def shard_of(text: str) -> Shard:
     """Return the shard that I/N names. Raises UsageError."""
-    found = re.fullmatch(r"([1-9]\d{0,3})/([1-9]\d{0,3})", text)
-    if found is None or int(found[1]) > int(found[2]):
+    if (shard := shard_in(text)) is None:
         raise UsageError(f"record: --shard {text}: expected I/N, such as 1/3, with I from 1 to N")
-    return Shard(int(found[1]), int(found[2]))
+    return shard
 
 
 def _secret(file: Path | None) -> bytes:

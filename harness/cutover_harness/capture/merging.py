@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,8 +12,9 @@ import pyarrow as pa
 from cutover_harness.capture.columns import DUE, row_groups
 from cutover_harness.capture.earlier import Earlier
 from cutover_harness.capture.format import CaptureError, CaptureInfo, CaptureReader, TopicInfo
+from cutover_harness.capture.options import Shard, shard_in
 from cutover_harness.capture.output import GROUP_BYTES, GROUP_ROWS
-from cutover_harness.capture.parts import SHARD_NOTE, STATE_NOTE
+from cutover_harness.capture.parts import INTERRUPTED_NOTE, SHARD_NOTE, STATE_NOTE, State
 from cutover_harness.capture.pool import Pool
 from cutover_harness.capture.writer import CaptureWriter
 from cutover_harness.types import PartitionId
@@ -40,7 +41,12 @@ def merge(files: Sequence[Path], out: Path) -> Merged:
     infos = {file: _info(file) for file in files}
     if len(infos) < len(files):
         raise CaptureError("record --merge: the same file is given twice")
-    lacking = _lacking({file: info.notes.get(SHARD_NOTE) for file, info in infos.items()})
+    shards = {file: _shard(file, info) for file, info in infos.items()}
+    lacking = _lacking(shards)
+    _refuse_other_recordings({file: _state(file, info) for file, info in infos.items()})
+    for file, shard in shards.items():
+        if (why := infos[file].notes.get(INTERRUPTED_NOTE)) is not None:
+            lacking.append(f"the rest of shard {shard} ({why})")
     info = _of_all(list(infos.values()), lacking)
     with CaptureWriter(out) as writer:
         _merge(files, writer)
@@ -54,21 +60,55 @@ def _info(file: Path) -> CaptureInfo:
         return reader.info
 
 
-def _lacking(shards: Mapping[Path, str | None]) -> list[str]:
+def _shard(file: Path, info: CaptureInfo) -> Shard:
+    note = info.notes.get(SHARD_NOTE)
+    if note is None:
+        raise CaptureError(f"capture {file}: is no shard of a recording: record each with --shard I/N")
+    if (shard := shard_in(note)) is None:
+        raise CaptureError(f"capture {file}: its shard is {note!r}, expected I/N: record it again")
+    return shard
+
+
+def _lacking(shards: Mapping[Path, Shard]) -> list[str]:
     """Return the shards that are not given. Raises CaptureError for one that is given twice, or of other recordings."""
-    seen: dict[str, Path] = {}
+    seen: dict[Shard, Path] = {}
     for file, shard in shards.items():
-        if shard is None:
-            raise CaptureError(f"capture {file}: is no shard of a recording: record each with --shard I/N")
         if shard in seen:
             raise CaptureError(f"capture {file}: shard {shard} is given twice, the other one is {seen[shard]}")
         seen[shard] = file
-    counts = {shard.partition("/")[2]: file for shard, file in seen.items()}
+    counts = {shard.count: file for shard, file in seen.items()}
     if len(counts) > 1:
         named = ", ".join(f"{file} is one of {count}" for count, file in sorted(counts.items()))
         raise CaptureError(f"record --merge: shards of different recordings: {named}")
     (count,) = counts
-    return [f"shard {n}/{count}" for n in range(1, int(count) + 1) if f"{n}/{count}" not in seen]
+    return [f"shard {each}" for n in range(1, count + 1) if (each := Shard(n, count)) not in seen]
+
+
+def _state(file: Path, info: CaptureInfo) -> State:
+    try:
+        return State.from_json(info.notes[STATE_NOTE])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as why:
+        raise CaptureError(f"capture {file}: invalid resume state ({why!r}): record it again") from why
+
+
+def _refuse_other_recordings(states: Mapping[Path, State]) -> None:
+    """Raise CaptureError if two shards were asked for different records, or are of topics with different ids."""
+    for (file, state), (other, its) in pairwise(states.items()):
+        for name in sorted({*state.asked, *its.asked} - {SHARD_NOTE}):
+            if (mine := state.asked.get(name)) != (found := its.asked.get(name)):
+                raise CaptureError(
+                    f"record --merge: shards of different recordings: {name} of {file} is {mine}, of {other} {found}"
+                )
+    ids: dict[str, tuple[str, Path]] = {}
+    recreated = set(chain.from_iterable(state.closed for state in states.values()))  # while it was recorded
+    for file, state in states.items():
+        for topic, topic_id in state.ids.items():
+            known, other = ids.setdefault(topic, (topic_id, file))
+            if known != topic_id and topic not in recreated:
+                raise CaptureError(
+                    f"record --merge: shards of different recordings: topic {topic} of {file} and of {other} have "
+                    f"different ids ({topic_id}, {known}): another cluster, or the topic was recreated in between"
+                )
 
 
 def _of_all(infos: Sequence[CaptureInfo], lacking: Sequence[str]) -> CaptureInfo:
@@ -80,7 +120,7 @@ def _of_all(infos: Sequence[CaptureInfo], lacking: Sequence[str]) -> CaptureInfo
     notes = {
         name: "; ".join(dict.fromkeys(info.notes[name] for info in infos if name in info.notes))
         for name in dict.fromkeys(chain.from_iterable(info.notes for info in infos))
-        if name not in (STATE_NOTE, SHARD_NOTE)
+        if name not in (STATE_NOTE, SHARD_NOTE, INTERRUPTED_NOTE)
     }
     if lacking:
         notes["missing"] = "; ".join([*filter(None, [notes.get("missing")]), *lacking])

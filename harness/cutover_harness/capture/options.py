@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 from zlib import crc32
@@ -26,6 +27,14 @@ class Shard:
         """Whether this shard records a partition: a topic's partitions go to the shards in turn, new ones, too."""
         topic, number = partition
         return (crc32(topic.encode()) + number) % self.count == self.number - 1
+
+
+def shard_in(text: str) -> Shard | None:
+    """Return the shard that the text I/N names; None for any other text."""
+    found = re.fullmatch(r"([1-9]\d{0,3})/([1-9]\d{0,3})", text, re.ASCII)
+    if found is None or int(found[1]) > int(found[2]):
+        return None
+    return Shard(int(found[1]), int(found[2]))
 
 
 @dataclass(frozen=True)

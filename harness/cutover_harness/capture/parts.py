@@ -20,6 +20,7 @@ from cutover_harness.files import write_atomic
 
 STATE_NOTE = "resume"
 SHARD_NOTE = "shard"
+INTERRUPTED_NOTE = "interrupted"
 
 
 @dataclass

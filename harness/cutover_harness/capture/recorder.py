@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from cutover_harness.capture.format import CaptureError, CaptureInfo
 from cutover_harness.capture.masking import Mask
 from cutover_harness.capture.options import RecordOptions
 from cutover_harness.capture.output import Output
-from cutover_harness.capture.parts import Parts, Progress, State
+from cutover_harness.capture.parts import INTERRUPTED_NOTE, Parts, Progress, State
 from cutover_harness.capture.watch import Watch
 from cutover_harness.pauses import few_collections
 from cutover_harness.types import PartitionId
@@ -109,6 +109,8 @@ class Recorder:
         with few_collections(), Output(parts, state) as output:
             with Collector(parts, state, output, self._mask, *limits) as collector:
                 ended = self._read(view, state, collector)
+            if not ended:
+                state.info = _interrupted(state.info)
             records = output.finish()
         return Recorded(
             self._out,
@@ -227,6 +229,12 @@ class Pace:
         due = self._begun + self._total / self._rate
         while (ahead := due - time.monotonic()) > 0 and not stopping():
             time.sleep(min(ahead, _WAIT_S))
+
+
+def _interrupted(info: str) -> str:
+    """Return a capture's metadata with the note that it ended early; the next sitting begins with new notes."""
+    known = CaptureInfo.from_json(info)
+    return replace(known, notes={**known.notes, INTERRUPTED_NOTE: "stopped before its end"}).to_json()
 
 
 def _at_once(collector: Collector) -> int:

@@ -11,6 +11,7 @@ from cutover_harness.capture.command import app
 from cutover_harness.capture.format import CaptureError
 from cutover_harness.capture.merging import merge
 from cutover_harness.capture.options import RecordOptions, Shard
+from cutover_harness.capture.parts import State
 from cutover_harness.errors import UsageError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,8 +21,9 @@ Row = tuple[str, int, int, int]
 BEGIN = 1_700_000_000_000
 
 
-def write(path: Path, rows: list[Row], shard: str | None, **notes: str) -> Path:
+def write(path: Path, rows: list[Row], shard: str | None, state: State | None = None, **notes: str) -> Path:
     """Write a capture as a recorder does: rows (topic, partition, offset, timestamp) by due time."""
+    state = state or State({"topics": ["*"], "shard": shard}, 0.0, "")
     largest: dict[tuple[str, int], int] = {}
     due = []
     for topic, partition, offset, stamp in sorted(rows, key=lambda row: row[:3]):
@@ -37,7 +39,7 @@ def write(path: Path, rows: list[Row], shard: str | None, **notes: str) -> Path:
             kinds, none = [1] * len(part), [None] * len(part)
             writer.write(record_batch(names, numbers, offsets, times, kinds, none, values, none))  # type: ignore[arg-type]
         found = {"shard": shard} if shard else {}
-        writer.close(CaptureInfo("2026-01-01", topics, notes={**found, **notes, "resume": "state"}))
+        writer.close(CaptureInfo("2026-01-01", topics, notes={**found, "resume": state.to_json(), **notes}))
     return path
 
 
@@ -123,6 +125,8 @@ def test_metadata_of_all_shards(tmp_path: Path) -> None:
         (["1/2", "2/3"], [0, 1], "shards of different recordings: "),
         (["1/2", None], [0, 1], "is no shard of a recording: record each with --shard I/N"),
         (["1/2", "2/2"], [1, 1], "has records of t-1, and so has "),
+        (["1/2", "2/x"], [0, 1], "its shard is '2/x', expected I/N: record it again"),
+        (["1/2", "5/2"], [0, 1], "its shard is '5/2', expected I/N: record it again"),
     ],
 )
 def test_captures_that_do_not_belong_together_are_refused(
@@ -163,3 +167,68 @@ def test_shards_that_could_not_be_merged_are_refused(options: list[str], words: 
     done = CliRunner().invoke(app, ["t", "-o", "x", "--bootstrap", "h:1", "--shard", "1/2", *options])
     assert isinstance(done.exception, UsageError)
     assert words in str(done.exception)
+
+
+def asked(number: int, ids: dict[str, str] | None = None, **options: Any) -> State:
+    return State({"topics": ["t"], "mask": None, "shard": f"{number}/2", **options}, 0.0, "", ids=ids or {})
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (asked(2, topics=["u"]), r"topics of \S+ is \['t'\], of \S+ \['u'\]"),
+        (asked(2, mask="all"), r"mask of \S+ is None, of \S+ all"),
+        (asked(2, {"t": "id-2"}), r"topic t of \S+ and of \S+ have different ids \(id-2, id-1\)"),
+    ],
+)
+def test_shards_of_another_recording_are_refused(tmp_path: Path, state: State, words: str) -> None:
+    one = write(tmp_path / "1.parquet", [("t", 0, 0, BEGIN)], "1/2", asked(1, {"t": "id-1"}))
+    two = write(tmp_path / "2.parquet", [("t", 1, 0, BEGIN)], "2/2", state)
+    with pytest.raises(CaptureError, match=f"shards of different recordings: {words}"):
+        merge([one, two], tmp_path / "all.parquet")
+    same = write(tmp_path / "3.parquet", [("t", 1, 0, BEGIN)], "2/2", asked(2, {"t": "id-1"}))
+    assert merge([one, same], tmp_path / "all.parquet").missing == ()
+
+
+def test_a_topic_that_was_recreated_during_the_recording_is_merged(tmp_path: Path) -> None:
+    later = asked(2, {"t": "id-2"})
+    later.closed = ["t"]
+    one = write(tmp_path / "1.parquet", [("t", 0, 0, BEGIN)], "1/2", asked(1, {"t": "id-1"}))
+    two = write(tmp_path / "2.parquet", [("t", 1, 0, BEGIN)], "2/2", later, missing="t: recreated")
+    assert merge([one, two], tmp_path / "all.parquet").missing == ("t: recreated",)
+
+
+def test_a_shard_without_its_state_is_refused(tmp_path: Path) -> None:
+    one = write(tmp_path / "1.parquet", [("t", 0, 0, BEGIN)], "1/2")
+    two = write(tmp_path / "2.parquet", [("t", 1, 0, BEGIN)], "2/2", resume="{}")
+    with pytest.raises(CaptureError, match=r"2\.parquet: invalid resume state \(KeyError"):
+        merge([one, two], tmp_path / "all.parquet")
+
+
+def test_the_rest_of_a_shard_that_was_interrupted_is_missing(tmp_path: Path) -> None:
+    one = write(tmp_path / "1.parquet", [("t", 0, 0, BEGIN)], "1/2", interrupted="stopped before its end")
+    two = write(tmp_path / "2.parquet", [("t", 1, 0, BEGIN)], "2/2")
+    merged = merge([one, two], tmp_path / "all.parquet")
+    assert merged.missing == ("the rest of shard 1/2 (stopped before its end)",)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["--bootstrap", "h:1"],
+        ["--mask", "values"],
+        ["--mask-key", "key"],
+        ["--exclude", "u"],
+        ["--shard", "1/2"],
+        ["--resume"],
+        ["--max-records", "5"],
+        ["--read-committed"],
+    ],
+)
+def test_options_of_a_recording_do_not_apply_to_a_merge(tmp_path: Path, option: list[str]) -> None:
+    files = [write(tmp_path / f"{n}.parquet", [("t", n, 0, BEGIN)], f"{n}/2") for n in (1, 2)]
+    out = tmp_path / "all.parquet"
+    done = CliRunner().invoke(app, ["--merge", *map(str, files), "-o", str(out), *option])
+    assert isinstance(done.exception, UsageError)
+    assert str(done.exception).startswith(f"record: --merge and {option[0]} exclude each other")
+    assert not out.exists()
