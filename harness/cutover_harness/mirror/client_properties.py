@@ -104,7 +104,7 @@ def _oauthbearer_jaas(credentials: ClientCredentials, ca: str | None) -> str:
 
 def _quoted(value: str) -> str:
     """Return a value as a string of JAAS, which ends at the end of a line."""
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\r", "").replace("\n", "\\n") + '"'
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\r", "\\r").replace("\n", "\\n") + '"'
 
 
 def _jaas(mechanism: str, config: Mapping[str, str]) -> str:

@@ -13,6 +13,8 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_ESCAPES = {"n": "\n", "r": "\r"}
+"""Characters that are written as letters in strings of JAAS."""
 _MAX_LENGTH = 2000
 _CAUSE = re.compile(r"^Caused by: (.*)$", re.MULTILINE)
 
@@ -28,9 +30,13 @@ def secrets_of(configs: Iterable[Mapping[str, str]]) -> frozenset[str]:
     for config in configs:
         for value in (value for key, value in config.items() if is_secret(key)):
             quoted = _QUOTED.findall(value)
-            found |= {value, *quoted, *(re.sub(r"\\(.)", r"\1", each) for each in quoted)}
+            found |= {value, *quoted, *map(_unquoted, quoted)}
     found |= {json.dumps(text)[1:-1] for text in found}  # a message may quote what was sent, which is JSON
     return frozenset(text for text in found if len(text) > 3)  # a shorter one would mask letters of other words
+
+
+def _unquoted(text: str) -> str:
+    return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), text)
 
 
 def one_line(text: str, secrets: Iterable[str]) -> str:

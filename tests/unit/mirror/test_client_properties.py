@@ -116,10 +116,10 @@ def test_openid_connect_for_java(tmp_path: Path) -> None:
         assert java(each)["sasl.jaas.config"].endswith(' required clientId="mover" clientSecret="pass\\"wo\\\\rd";')
 
 
-@pytest.mark.parametrize("name", ["a b", 'x="y" z', "a;b", "\n", "", "pool.1", "x ssl.truststore.type"])
+@pytest.mark.parametrize("name", ["a b", 'x" y', "a;b", "\n", "", "pool.1", "x ssl.truststore.type"])
 def test_a_name_of_an_extension_cannot_be_syntax_of_a_login(name: str) -> None:
     config = {**PLAIN, "sasl.mechanism": "OAUTHBEARER", **OIDC, "sasl.oauthbearer.extensions": f"pool=p,{name}=v"}
-    with pytest.raises(UsageError, match="sasl.oauthbearer.extensions: .* is no name of an extension") as caught:
+    with pytest.raises(UsageError, match=r"sasl\.oauthbearer\.extensions: .* is no name of an extension") as caught:
         java(config)
     assert SECRET not in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -134,3 +134,14 @@ def test_secrets_are_the_sensitive_values_and_the_passwords_in_a_login() -> None
     assert one_line("no jdbc:postgresql://db/crm?password=hunter2 there", []) == (
         "no jdbc:postgresql://db/crm?password=*** there"
     )
+
+
+@pytest.mark.parametrize("secret", ['one"\ntwo-secret', "one\r\ntwo-secret", "back\\nslash-secret", "tab\tsecret;"])
+def test_a_secret_of_several_lines_is_one_string_of_a_login_and_in_no_message(secret: str) -> None:
+    config = {**PLAIN, "sasl.mechanism": "OAUTHBEARER", **OIDC, "sasl.oauthbearer.client.secret": secret}
+    jaas = java(config)["sasl.jaas.config"]
+    assert "\n" not in jaas
+    assert "\r" not in jaas
+    found = secrets_of([java(config)])
+    assert secret in found
+    assert one_line(f"x {secret} y {jaas}", found) == "x *** y ***"
