@@ -23,6 +23,7 @@ from cutover_harness.explore.explored import (
 from cutover_harness.explore.necessity import Necessity
 from cutover_harness.explore.search import Result, Search, Violation
 from cutover_harness.files import write_atomic
+from cutover_harness.inputs import check_folder
 
 STANDARD_OUTPUT = Path("-")
 
@@ -31,7 +32,9 @@ class Shown:
     """Prints results, and remembers them for the result file, and what the exit code has to say."""
 
     def __init__(self, file: Path | None, out: Path | None) -> None:
-        """Prepare. Raises UsageError if the file cannot be written."""
+        """Prepare. Raises UsageError if the file, or files in the folder `out`, cannot be written."""
+        if out is not None:
+            check_folder(out, "--out")
         if file is not None and file != STANDARD_OUTPUT:
             check_output(file)
         self._file, self._out = file, out

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cutover_harness import __version__
 from cutover_harness.cli.scenarios_explore import explore
+from cutover_harness.cli.scenarios_explored import Shown
 from cutover_harness.errors import UsageError
 from cutover_harness.explore import explored
 from cutover_harness.explore.explored import path_hash, procedure_hash, read_explored
@@ -159,3 +160,11 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_search(tmp_path: Pa
         explore(["in-process"], result_file=tmp_path)
     with pytest.raises(UsageError, match="its folder is missing"):
         explore(["in-process"], result_file=tmp_path / "missing" / "explored.json")
+
+
+def test_a_folder_for_counterexamples_that_is_a_file_is_refused_before_the_search(tmp_path: Path) -> None:
+    file = tmp_path / "there"
+    file.write_text("mine")
+    with pytest.raises(UsageError, match="--out .*there: is a file: give a folder"):
+        Shown(None, file)
+    assert file.read_text() == "mine"
