@@ -11,6 +11,10 @@ _URL = re.compile(r"""[A-Za-z][A-Za-z0-9+.-]*://[^\s'"<>]+""")
 _ORACLE = re.compile(r"""(jdbc:oracle:\w+:)[^\s'"<>@]+@""")
 _PARAMETER = re.compile(r"(;[^;=]*=)[^;]*")
 _SECRET_OPTION = re.compile(r"^--?[\w-]*(?:password|secret|token|credential|key)[\w-]*$", re.IGNORECASE)
+_SECRET_PROPERTY = re.compile(
+    r"password|passphrase|pwd|jaas|secret|token(?!\.endpoint\.url)|credential|user\.info|[._-]key$|certificate",
+    re.IGNORECASE,
+)
 _VALUE = "***"
 
 
@@ -23,6 +27,11 @@ def printable(text: str) -> str:
         "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") and c not in "\n\t" else c
         for c in text
     )
+
+
+def is_secret(key: str) -> bool:
+    """Return whether a property of this name holds a secret."""
+    return _SECRET_PROPERTY.search(key) is not None
 
 
 def masked(text: str) -> str:

@@ -6,22 +6,13 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 
-from cutover_harness.masking import masked
+from cutover_harness.masking import is_secret, masked
 
-_SECRET = re.compile(
-    r"password|passphrase|pwd|jaas|secret|token(?!\.endpoint\.url)|credential|user\.info|[._-]key$|certificate",
-    re.IGNORECASE,
-)
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _ESCAPES = {"n": "\n", "r": "\r"}
 """Characters that are written as letters in strings of JAAS."""
 _MAX_LENGTH = 2000
 _CAUSE = re.compile(r"^Caused by: (.*)$", re.MULTILINE)
-
-
-def is_secret(key: str) -> bool:
-    """Return whether a property of this name holds a secret."""
-    return _SECRET.search(key) is not None
 
 
 def secrets_of(configs: Iterable[Mapping[str, str]]) -> frozenset[str]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cutover_harness.files import PRIVATE, write_atomic
-from cutover_harness.mirror.connect_messages import is_secret
+from cutover_harness.masking import is_secret
 from cutover_harness.mirror.errors import MirrorError
 
 PROVIDER = "cutover"

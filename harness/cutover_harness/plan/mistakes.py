@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from cutover_harness.faults.union import FAULTS
+from cutover_harness.masking import is_secret
 from cutover_harness.plan.fields import fields_at
 from cutover_harness.words import did_you_mean
 
@@ -41,10 +42,12 @@ def first_mistake(errors: ValidationError, model: type[BaseModel], *, secret: Se
 def mistake_of(error: ErrorDetails, model: type[BaseModel], *, secret: Sequence[str] = ()) -> Mistake:
     """Return one of the mistakes that pydantic found in a file of `model`.
 
-    The values of the fields `secret` and of what is in them, and then of unknown fields, too, are not in the message.
+    The values of the fields `secret` and of what is in them, and then of unknown fields, too, are not in the message;
+    neither are those under names of secrets, such as `sasl.password`, which may be in a file where they should not be.
     """
     at, message, found = _of_a_fault(error) or _of_a_field(error)
-    hidden = secret and (not set(at).isdisjoint(secret) or error["type"] == "extra_forbidden")
+    hidden = not set(at).isdisjoint(secret) or any(is_secret(part) for part in at if isinstance(part, str))
+    hidden = hidden or (bool(secret) and error["type"] == "extra_forbidden")
     shown = f", found {found!r}" if isinstance(found, str | int | float | bool) and not hidden else ""
     near = ""
     if error["type"] in _CHOICES and shown:

@@ -251,3 +251,12 @@ def test_the_cutover_file_is_not_broken_if_no_app_follows_it() -> None:
     parse(GOOD + fault, "mine.yaml")
     with pytest.raises(UsageError, match=r"with fleet\.file_delay no app follows the file itself"):
         parse(GOOD + FLEETS["mount"] + fault, "mine.yaml")
+
+
+@pytest.mark.parametrize("more", ["sasl.password: hunter2-x", "api_token: hunter2-x", "traffic: {x.secret: hunter2-x}"])
+def test_a_value_under_the_name_of_a_secret_is_not_shown(more: str) -> None:
+    with pytest.raises(UsageError, match=r"mine\.yaml:4: ") as caught:
+        parse(f"name: x\ntitle: x\npath: [create-task]\n{more}\n", "mine.yaml")
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(UsageError, match="found 'hunter2-x'"):
+        parse("name: x\ntitle: x\npath: [create-task]\nbroker: hunter2-x\n", "mine.yaml")
