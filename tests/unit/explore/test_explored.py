@@ -165,6 +165,6 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_search(tmp_path: Pa
 def test_a_folder_for_counterexamples_that_is_a_file_is_refused_before_the_search(tmp_path: Path) -> None:
     file = tmp_path / "there"
     file.write_text("mine")
-    with pytest.raises(UsageError, match="--out .*there: is a file: give a folder"):
+    with pytest.raises(UsageError, match=r"--out .*there: is a file: give a folder"):
         Shown(None, file)
     assert file.read_text() == "mine"
