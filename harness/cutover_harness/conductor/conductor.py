@@ -118,8 +118,9 @@ class Conductor:
                 self._gates.approve(number, step.name)
                 self._note_switches(number, step)  # it may have taken hours
             self._gates.ask(number, step.name, "before")
-        if not (begun and self._has_effect(step, context)):
-            # Also if a conductor was killed between the gates and the step: their evidence may be out of date.
+        # Also if a conductor was killed between the gates and the step: their evidence may be out of date.
+        unmoved = self._unmoved(step, context) if begun else context
+        if unmoved is not None:
             if planned.safety:
                 # Not while clients are on hold: a bypass that is known closes the step's own gates.
                 if (
@@ -128,8 +129,9 @@ class Conductor:
                     and not turned_back(self.journal.read())
                 ):
                     self._gates.pass_one(number, self.watched(context.deadline_s))
-                self._gates.pass_all(number, step.before(context))
-            self._meet_preconditions(step, context)
+                self._gates.pass_all(number, step.before(unmoved))
+            if unmoved is context:
+                self._meet_preconditions(step, context)
         if not begun:
             self.journal.write("doing", number, step.name)
         self._gates.get(number, step.name, lambda: step.do(context))
@@ -161,14 +163,20 @@ class Conductor:
                 held, evidence = self._preconditions.await_it(what, self.contexts.gates.deadline_s)
                 self.journal.write("precondition", context.number, step.name, what=what, held=held, evidence=evidence)
 
-    def _has_effect(self, step: Step, context: StepContext) -> bool:
-        """Whether `step`, which was begun, has had its effect already; False if that is not known."""
-        asked = self.journal.find("ask", context.number, f"move {step.name}") is not None
-        if (step.name, "move") in self.asks and not asked:
-            return False
+    def _unmoved(self, step: Step, context: StepContext) -> StepContext | None:
+        """Return the context of the clients that `step`, which was begun, has not moved; None if it has moved all.
+
+        Clients on the shim follow as soon as the document is written, those that another process restarts only when it
+        was asked. That one was, but has not answered, does not say which of them are moved: then all of them count.
+        """
         found: list[bool] = []
         self._gates.get(context.number, f"effect of {step.name}", lambda: found.append(step.has_effect(context)))
-        return found[-1]
+        if not found[-1]:
+            return context
+        asked = self.journal.find("ask", context.number, f"move {step.name}") is not None
+        if asked or (step.name, "move") not in self.asks:
+            return None
+        return context.of_restarted(step.moves)
 
     @property
     def _gates(self) -> JournalledGates:

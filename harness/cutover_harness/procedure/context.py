@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cutover_harness.procedure.conditions import Conditions
 from cutover_harness.procedure.connectors import Connectors
@@ -102,6 +102,20 @@ class StepContext:
     def target_state(self) -> TargetState:
         """The gates on the target's state."""
         return TargetState(self.route.groups, self.journal, self.mirror, self.source, self.target)
+
+    def of_restarted(self, who: Moved | None) -> StepContext | None:
+        """Return the context for those clients that are restarted, once those on the shim have followed the step.
+
+        The gates before a step look at the groups, so that they concern no group that reads where it should. None if
+        nothing is left that they could prevent. That holds of producers: those that are restarted were quiet when the
+        step began, and what the gates before it prove (the mirror is at zero) stays true while nobody writes.
+        """
+        if self.route.members is not None:
+            return self
+        groups = [each.name for each in self.route.restarted("consumer")]
+        if who == "producers" or not groups:
+            return None
+        return replace(self, route=replace(self.route, groups=groups))
 
     def location(self, who: Moved) -> Location:
         """Return where the cutover file points the consumers or the producers."""

@@ -113,13 +113,14 @@ def read_again(
     for its in () if verification is None else verification.groups:
         if its.topic is not None and its.partition is not None and its.exact is not None:
             exact[its.group, (its.topic, its.partition)] = its.exact
-    found: list[ReadAgain] = []
+    by_step: dict[tuple[int, str], ReadAgain] = {}
     resumed: dict[str, dict[PartitionId, int]] = {}
     for entry in entries:
-        if entry.kind == "resumes":
+        if entry.kind == "resumes":  # again if a conductor was killed: then the last one of a step counts
             for group, rows in entry.detail["groups"].items():
-                found.append(_on_target(group, rows, exact))
+                by_step[entry.step, group] = _on_target(group, rows, exact)
                 resumed[group] = {(row[0], row[1]): row[3] for row in rows if row[3] is not None}
+    found = list(by_step.values())
     for snapshot in snapshots:
         if snapshot.step == StepName.CONSUMERS_TO_SOURCE:
             found += [_on_source(group, snapshot.of("target", group), its) for group, its in resumed.items()]
