@@ -10,14 +10,18 @@ from cutover_harness import __version__
 from cutover_harness.capture.changes import Change, Layout, What, compare
 from cutover_harness.capture.cluster import ClusterView
 from cutover_harness.capture.follow import removed, resumed
-from cutover_harness.capture.format import CaptureInfo
-from cutover_harness.capture.options import RecordOptions
+from cutover_harness.capture.format import CaptureError, CaptureInfo
+from cutover_harness.capture.options import RecordOptions, Shard
 from cutover_harness.capture.parts import SHARD_NOTE, Progress, State
 from cutover_harness.types import PartitionId
+from cutover_harness.words import counted
 
 
 def begin(view: ClusterView, options: RecordOptions, earlier: State | None) -> State:
-    """Return the initial state; `earlier`: the state of the previous sitting. Raises CaptureError."""
+    """Return the initial state; `earlier`: the state of the previous sitting.
+
+    Raises CaptureError, also if a shard that begins has no partition: also a live one would record nothing.
+    """
     before = {} if earlier is None else dict(CaptureInfo.from_json(earlier.info).topics)
     topics = view.partitions(options.topics, options.exclude, before)
     ids = view.ids(topics)
@@ -26,6 +30,8 @@ def begin(view: ClusterView, options: RecordOptions, earlier: State | None) -> S
         known = Layout({name: each.partitions for name, each in before.items()}, state.ids)
         resumed(state, compare(known, Layout(topics, ids)))
     partitions = [(topic, p) for topic, count in topics.items() for p in range(count) if options.has((topic, p))]
+    if options.shard is not None and not partitions and earlier is None:
+        raise CaptureError(without_partition(options.shard, topics))
     state.partitions = _progresses(view, options, state, partitions)
     state.ids = {**state.ids, **ids}
     info = CaptureInfo(
@@ -41,6 +47,22 @@ def begin(view: ClusterView, options: RecordOptions, earlier: State | None) -> S
     )
     state.info = info.to_json()
     return state
+
+
+def without_partition(shard: Shard, topics: Mapping[str, int]) -> str:
+    """Return in words that a shard has no partition, and how many shards can share these. topics: partition counts."""
+    partitions = [(topic, number) for topic, count in topics.items() for number in range(count)]
+
+    def used(count: int) -> int:
+        return sum(any(Shard(n, count).has(each) for each in partitions) for n in range(1, count + 1))
+
+    fewer = next((count for count in range(min(shard.count, len(partitions)), 0, -1) if used(count) == count), 1)
+    again = f"with --shard I/{fewer}" if fewer > 1 else "without --shard"
+    return (
+        f"--shard {shard}: this shard has no partition, nothing was recorded: {counted(len(topics), 'topic')} with "
+        f"{counted(len(partitions), 'partition')} are enough for {used(shard.count)} of {shard.count} shards: "
+        f"record all shards again {again}"
+    )
 
 
 def _progresses(

@@ -153,7 +153,7 @@ class Parts:
         """
         if not writer.records:
             shutil.rmtree(self.folder)
-            why = state.missing[0] if state.missing else "the topics have no records in the requested window"
+            why = state.missing[0] if state.missing else _without_records(state)
             raise CaptureError(f"capture {self.out}: nothing was recorded; {why}")
         info = CaptureInfo.from_json(state.info)
         note = replace(state, info="", length=0, earlier=False).to_json()
@@ -165,6 +165,12 @@ class Parts:
 
     def _of_sitting(self, number: int) -> Path:
         return self.folder / f"{number:06}.parquet"
+
+
+def _without_records(state: State) -> str:
+    shard = state.asked.get("shard")
+    which = "the topics have" if shard is None else f"the partitions of shard {shard} have"
+    return f"{which} no records in the requested window"
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

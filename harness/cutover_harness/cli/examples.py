@@ -65,6 +65,12 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "kafka-cutover record 'orders.*' --cluster source.properties \\\n"
             "    --duration 10m --mask values -o orders.parquet",
         ),
+        Example(
+            "Record the second of three parts, on the second of three machines.",
+            "kafka-cutover record 'orders.*' --cluster source.properties \\\n"
+            "    --duration 10m --shard 2/3 -o part-2.parquet",
+        ),
+        Example("Merge the parts.", "kafka-cutover record --merge part-*.parquet -o orders.parquet"),
         Example("Describe a capture.", "kafka-cutover record --info orders.parquet"),
     ),
     "load": (

@@ -34,9 +34,19 @@ class Mistake:
 
 def first_mistake(errors: ValidationError, model: type[BaseModel], *, secret: Sequence[str] = ()) -> Mistake:
     """Return the first mistake that pydantic found; the message counts the others. Otherwise as `mistake_of`."""
-    first = mistake_of(errors.errors()[0], model, secret=secret)
-    more = f" (and {errors.error_count() - 1} more)" if errors.error_count() > 1 else ""
+    found = errors_in(errors)
+    first = mistake_of(found[0], model, secret=secret)
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return Mistake(first.at, f"{first.message}{more}")
+
+
+def errors_in(errors: ValidationError) -> list[ErrorDetails]:
+    """Return what pydantic found, except that a list is too short which is so only without its wrong entries."""
+    return [
+        each
+        for each in errors.errors(include_url=False)
+        if each["type"] != "too_short" or len(each["input"]) < each["ctx"]["min_length"]
+    ]
 
 
 def mistake_of(error: ErrorDetails, model: type[BaseModel], *, secret: Sequence[str] = ()) -> Mistake:

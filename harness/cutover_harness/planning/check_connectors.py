@@ -19,6 +19,8 @@ def check_connectors(plan: PlanFile, text: PlanText) -> Iterable[Problem]:
             if mover.connect is None:
                 continue
             if mover.connect not in plan.connect_clusters:
+                if mover.connect in text.names("connect_clusters"):
+                    continue  # it cannot be read, which is a problem of its own
                 known = listed(list(plan.connect_clusters)) if plan.connect_clusters else "none"
                 yield text.problem(
                     ("batches", number, kind, name, "connect"),
@@ -32,6 +34,24 @@ def check_connectors(plan: PlanFile, text: PlanText) -> Iterable[Problem]:
                 "overlap runs old and new members next to each other, and a connector runs once: choose another path",
             )
     yield from _clusters(plan, text, batches_of)
+    yield from _twice(plan, text)
+
+
+def _twice(plan: PlanFile, text: PlanText) -> Iterable[Problem]:
+    """Return the connectors that two clients have. A Connect cluster may have two names, with different targets."""
+    first: dict[tuple[str, str], At] = {}
+    for number, batch in enumerate(plan.batches):
+        for kind, name, mover in movers_of(batch):
+            if mover.connector is None or mover.connect not in plan.connect_clusters:
+                continue
+            at: At = ("batches", number, kind, name, "connector")
+            url = plan.connect_clusters[mover.connect].url.rstrip("/")
+            if (before := first.setdefault((url, mover.connector), at)) != at:
+                yield text.problem(
+                    at,
+                    f"{mover.connector} of Connect cluster {mover.connect} is that of line {text.line(before)} too: "
+                    "correct it, or keep it in one place",
+                )
 
 
 def _clusters(plan: PlanFile, text: PlanText, batches_of: dict[str, list[str]]) -> Iterable[Problem]:

@@ -60,7 +60,8 @@ def _order(plan: PlanFile, text: PlanText) -> Iterable[Problem]:
         for earlier in batch.after:
             at = ("batches", number, "after")
             if earlier not in row:
-                yield text.problem(at, f"no batch is called {earlier}: correct it")
+                if earlier not in text.names("batches"):  # one that cannot be read has a problem of its own
+                    yield text.problem(at, f"no batch is called {earlier}: correct it")
             else:
                 graph.add_edge(earlier, batch.name)
     if (cycle := cycle_in(graph)) is not None:

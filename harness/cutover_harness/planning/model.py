@@ -30,6 +30,8 @@ Client = Annotated[str, Field(pattern=r"^[^\p{C}]+$", max_length=249)]
 """An application by its `cutover.app`, or a producer by its `client.id`."""
 Principal = Annotated[str, Field(pattern=r"^[^\s:]+:[^\p{C}]+$", max_length=1024), AfterValidator(_one_principal)]
 """A principal of ACLs: its type, a colon, and its name."""
+ConnectorName = Annotated[str, Field(pattern=r"^[^\p{Cc}]*[^\p{Cc}\s][^\p{Cc}]*$")]
+"""Connect refuses a name of blanks only, and one with control characters."""
 FileName = Annotated[str, Field(min_length=1, max_length=4096)]
 """A file, relative to the folder of the plan; `${NAME}` stands for a variable of the environment."""
 PathName = Literal["in-process", "stop-first", "restart", "overlap"]
@@ -133,7 +135,9 @@ class Mover(PlanPart):
         description="shim: in the running process. restart: stopped, and started with the other endpoint. connector: a "
         "connector of Kafka Connect, which is stopped and started on the other cluster."
     )
-    connector: str | None = Field(default=None, description="Name of the connector; only with moves: connector.")
+    connector: ConnectorName | None = Field(
+        default=None, description="Name of the connector; only with moves: connector."
+    )
     connect: Name | None = Field(
         default=None, description="The Connect cluster that runs it, one of connect_clusters; only with connector."
     )

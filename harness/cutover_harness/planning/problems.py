@@ -9,12 +9,14 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from cutover_harness.plan.mistakes import mistake_of
+from cutover_harness.plan.mistakes import errors_in, mistake_of
 from cutover_harness.plan.yaml_lines import line_of
 from cutover_harness.planning.model import SECRET, PlanFile
 
 At = tuple[str | int, ...]
 _ROUNDS = 30
+_OF_WHAT_IS_LACKING = ("missing", "too_short", "value_error")
+"""Errors that can be due to a missing part; value_error: of fields that do not fit together."""
 
 
 @dataclass(frozen=True, order=True)
@@ -54,6 +56,13 @@ class PlanText:
             return (at[0], self.rows[at[1]], *at[2:])
         return at
 
+    def names(self, field: str) -> set[str]:
+        """Return the names of all batches, or the keys of a mapping, also of those that are not in the model."""
+        entries = self._data.get(field)
+        if isinstance(entries, list):
+            return {str(each["name"]) for each in entries if isinstance(each, dict) and "name" in each}
+        return set(map(str, entries)) if isinstance(entries, dict) else set()
+
     def line(self, at: At) -> int:
         """Return the line of a place in the model."""
         return self.problem(at, "").line
@@ -74,22 +83,25 @@ def shape_of(text: PlanText, data: dict[str, Any]) -> tuple[PlanFile | None, lis
     """Return the plan without what is wrong in its shape, None if nothing is left to look at, and all that is wrong."""
     data = copy.deepcopy(data)
     found: dict[At, Problem] = {}
+    incomplete: set[At] = set()
+    """Parts of the text of which something was removed here: what they lack after that is no mistake of the plan."""
     for _ in range(_ROUNDS):
         try:
             return PlanFile.model_validate(data), list(found.values())
         except ValidationError as errors:
-            mistakes = [
-                (each["type"], mistake_of(each, PlanFile, secret=SECRET)) for each in errors.errors(include_url=False)
-            ]
+            mistakes = [(each["type"], mistake_of(each, PlanFile, secret=SECRET)) for each in errors_in(errors)]
         places = []
         for kind, mistake in mistakes:
             there = _existing(data, mistake.at)
             at = (*there, *mistake.at[len(there) :][:1]) if kind == "missing" else there
-            found.setdefault(text.place(at), text.problem(at, mistake.message))
+            if kind not in _OF_WHAT_IS_LACKING or text.place(at) not in incomplete:
+                found.setdefault(text.place(at), text.problem(at, mistake.message))
             places.append(there)
         if () in places and not _filled(data):
             break
         for place in sorted({place for place in places if place}, key=_order, reverse=True):
+            in_text = text.place(place)
+            incomplete |= {in_text[:end] for end in range(1, len(in_text) + 1)}
             _remove(text, data, place)
     return None, list(found.values())
 

@@ -7,7 +7,7 @@ import pytest
 from cutover_harness.errors import UsageError
 from cutover_harness.faults.union import FAULTS
 from cutover_harness.plan.catalogue import catalogue
-from cutover_harness.plan.load import find, load_all, parse
+from cutover_harness.plan.load import find, load_all, mistakes_in, parse
 from cutover_harness.plan.scenario import Scenario
 
 GOOD = """\
@@ -260,3 +260,13 @@ def test_a_value_under_the_name_of_a_secret_is_not_shown(more: str) -> None:
     assert "hunter2" not in str(caught.value)
     with pytest.raises(UsageError, match="found 'hunter2-x'"):
         parse("name: x\ntitle: x\npath: [create-task]\nbroker: hunter2-x\n", "mine.yaml")
+
+
+def test_a_list_whose_only_entry_is_wrong_is_not_also_too_short(tmp_path: Path) -> None:
+    batches = "batches:\n  a: {topics: ['or ders'], groups: [billing]}\n"
+    with pytest.raises(UsageError) as refused:
+        parse(f"{GOOD}{batches}", "mine.yaml")
+    assert "batches.a.topics.0" in str(refused.value)
+    assert "and 1 more" not in str(refused.value)
+    (tmp_path / "mine.yaml").write_text(f"{GOOD}{batches}")
+    assert len(mistakes_in(str(tmp_path / "mine.yaml"))) == 1

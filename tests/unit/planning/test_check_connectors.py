@@ -74,6 +74,56 @@ def test_a_problem(tmp_path: Path, old: str, new: str, words: str) -> None:
     assert not any("hunter2" in each for each in problems)
 
 
+@pytest.mark.parametrize("name", ['""', '" "', '"s3\\n"', '"s\\n3"', '"\\ts3"'])
+def test_a_name_that_no_connector_can_have(tmp_path: Path, name: str) -> None:
+    (line,) = map(str, check_plan(write(tmp_path, PLAN.replace("connector: s3", f"connector: {name}")), {}).problems)
+    assert f"{tmp_path / 'plan.yaml'}:11: batches.sales.groups.connect-s3.connector: " in line
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize("name", ["s 3", "größe", "s3.[x]/y"])
+def test_names_that_connectors_can_have(tmp_path: Path, name: str) -> None:
+    assert check_plan(write(tmp_path, PLAN.replace("connector: s3", f'connector: "{name}"')), {}).problems == []
+
+
+SECOND_GROUP = "groups: {more: {moves: connector, connector: s3, connect: etl}, connect-s3"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "place", "before"),
+    [
+        ("groups: {connect-s3", SECOND_GROUP, 11, "sales.groups.connect-s3", 11),
+        ("connector: crm", "connector: s3", 12, "sales.producers.crm", 11),
+        ("connector: tables", "connector: dwh", 17, "orders.producers.tables", 16),
+        ("connector: dwh, connect: cdc", "connector: s3, connect: etl", 16, "orders.groups.connect-dwh", 11),
+        # another name of the same Connect cluster
+        ("connector: dwh, connect: cdc", "connector: s3, connect: again", 16, "orders.groups.connect-dwh", 11),
+    ],
+)
+def test_a_connector_that_two_clients_have(
+    tmp_path: Path, old: str, new: str, line: int, place: str, before: int
+) -> None:
+    plan = PLAN.replace(old, new, 1)
+    if "again" in new:
+        plan = plan.replace("connect_clusters:\n", 'connect_clusters:\n  again: {url: "http://etl:8083/"}\n')
+        line, before = line + 1, before + 1
+    else:
+        assert old in PLAN
+    problems = [str(each) for each in check_plan(write(tmp_path, plan), {}).problems if "moves as a" not in each.text]
+    (problem,) = problems
+    assert problem.startswith(f"{tmp_path / 'plan.yaml'}:{line}: batches.{place}.connector: ")
+    assert f"is that of line {before} too: correct it, or keep it in one place" in problem
+
+
+def test_connectors_of_one_name_on_two_connect_clusters(tmp_path: Path) -> None:
+    assert check_plan(write(tmp_path, PLAN.replace("connector: dwh", "connector: s3")), {}).problems == []
+
+
+def test_a_connect_cluster_that_cannot_be_read_is_one_problem(tmp_path: Path) -> None:
+    (line,) = map(str, check_plan(write(tmp_path, PLAN.replace("http://etl:8083", "etl:8083")), {}).problems)
+    assert ":5: connect_clusters.etl.url: " in line
+
+
 def test_a_connector_without_its_connect_cluster_is_not_set_and_cannot_be_run(tmp_path: Path) -> None:
     file = write(tmp_path, PLAN.replace("connector: s3, connect: etl", "connector: s3"))
     checked = check_plan(file, {})

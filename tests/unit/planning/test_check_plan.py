@@ -372,6 +372,43 @@ def test_a_batch_that_cannot_be_read_is_one_problem(folder: Folder) -> None:
     ]
 
 
+def one_batch(text: str) -> str:
+    """Return the plan with the batch `reports` alone, and nothing to compare it with."""
+    lines = [line for line in text.splitlines(keepends=True) if not line.startswith("inventory")]
+    first, second = (number for number, line in enumerate(lines) if line.startswith("  - name"))
+    return "".join(lines[:first] + lines[second:]).replace("    after: [orders]\n", "")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        ("    topics: [report]\n", "", "batches.reports.topics"),
+        ("topics: [report]", "topics: report", "batches.reports.topics"),
+        ("topics: [report]", "topics: ['re port']", "batches.reports.topics.0"),  # the only topic of the only batch
+        ("topics: [report]", "topics: []", "batches.reports.topics"),
+        ("  - name: reports\n", "  - nme: reports\n", "batches.0.name"),
+    ],
+)
+def test_a_list_whose_only_entry_is_wrong_is_not_also_too_short(folder: Folder, old: str, new: str, field: str) -> None:
+    folder.write(lambda text: one_batch(text).replace(old, new))
+    lines = [line.split(": ")[1] for line in folder.check()[1]]
+    assert lines == ([field, "batches.0.nme"] if "nme" in new else [field])
+
+
+def test_a_list_of_batches_that_is_empty(folder: Folder) -> None:
+    folder.write(lambda text: f"{text.partition('batches:')[0]}batches: []\n")
+    (line,) = folder.check()[1]
+    assert line.startswith("plan.yaml:11: batches: ")
+    assert "at least 1" in line
+
+
+def test_a_batch_after_one_that_cannot_be_read(folder: Folder) -> None:
+    folder.write(lambda text: text.replace("billing: {moves: shim}", "billing: {}"))
+    assert [line.split(": ")[1] for line in folder.check()[1]] == ["batches.orders.groups.billing.moves"]
+    folder.write(lambda text: text.replace("      - orders.*\n      - payments\n", ""))
+    assert "batches.reports.after" not in [line.split(": ")[1] for line in folder.check()[1]]
+
+
 def test_properties_of_connect_that_are_none(folder: Folder) -> None:
     (folder.folder / "connect.properties").write_text("ssl.ca.location=ca.pem\n")
     (line,) = folder.check()[1]
