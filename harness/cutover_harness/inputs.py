@@ -28,7 +28,7 @@ def read_input(path: Path, what: str, limit: int = LIMIT) -> bytes:
     except ValueError:  # the name has a null character
         raise UsageError(f"{what} {str(path)!r}: is no name of a file") from None
     if len(content) > limit:
-        raise UsageError(f"{what} {path}: is larger than {limit >> 20} MB: give the right file")
+        raise UsageError(f"{what} {path}: is larger than {limit >> 20} MiB: give the right file")
     return content
 
 

@@ -11,6 +11,15 @@ def counted(count: int, thing: str, several: str = "") -> str:
     return f"{count:,} {thing if count == 1 else several or f'{thing}s'}"
 
 
+def sized(count: float) -> str:
+    """Return a number of bytes with three digits or less, such as `12.5 kB`; a kB is 1,000 bytes."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 99.95 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:,.1f} TB"
+
+
 def listed(names: Sequence[str], most: int = 5) -> str:
     """Return the first names, and how many more there are."""
     shown = ", ".join(names[:most])

@@ -131,7 +131,7 @@ def summary(scenario: Scenario) -> str:
     faults = f" Faults: {', '.join(scenario.faults)}." if scenario.faults else ""
     return (
         f"stages {', '.join(stages) or 'none'}; "
-        f"worst mirror lag {words.count(scenario.worst_lag_records)} records{backlog}; "
+        f"worst mirror lag {words.records(scenario.worst_lag_records)}{backlog}; "
         f"{words.blackouts(scenario)}.{faults}"
     )
 

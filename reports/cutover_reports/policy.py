@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cutover_harness.errors import UsageError
+from cutover_harness.faults.union import FAULTS
 from cutover_harness.judge import earlier
 from cutover_harness.judge.measures import MEASURES
 from cutover_harness.plan.fields import fields_at
 from cutover_harness.words import did_you_mean
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from cutover_reports.survival import SETTINGS
 
 POLICY_NAME = "policy.toml"
 APPLIED_NAME = "applied-policy.toml"
@@ -32,6 +35,17 @@ log = logging.getLogger(__name__)
 Count = Annotated[int, Field(ge=0)]
 Milliseconds = Annotated[float, Field(ge=0)]
 Anything = Literal["any"]
+FAULT_NAMES = tuple(f"{kind} {victim}" for kind, fault in FAULTS.items() for victim in fault.victims())
+
+
+def _known(name: str, names: Collection[str], what: str) -> str:
+    if name not in names:
+        raise ValueError(f"no such {what}, {did_you_mean(name, names) or 'there are ' + ', '.join(names)}")
+    return name
+
+
+FaultName = Annotated[str, AfterValidator(lambda name: _known(name, FAULT_NAMES, "fault"))]
+SettingName = Annotated[str, AfterValidator(lambda name: _known(name, SETTINGS, "setting"))]
 PathText = Annotated[str, Field(min_length=1, max_length=200)]
 Stage = Annotated[int, Field(ge=1, le=6)]
 
@@ -85,7 +99,7 @@ class Evidence(_Model):
         default=(),
         description="Scenario names (globs) of paths that this cutover does not take: shown, never decisive.",
     )
-    faults: tuple[str, ...] = Field(
+    faults: tuple[FaultName, ...] = Field(
         default=(), description="Faults that must have been survived, as `kind of` (for instance `kill connect`)."
     )
 
@@ -124,7 +138,7 @@ class Policy(_Model):
     limits: Limits = Limits()
     evidence: Evidence = Evidence()
     production: Production = Production()
-    clients: dict[str, dict[str, float]] = Field(
+    clients: dict[str, dict[SettingName, float]] = Field(
         default={},
         description="Settings of production clients by name: delivery.timeout.ms, max.poll.interval.ms and so on.",
     )
@@ -194,7 +208,7 @@ def read_policy(file: Path, name: str | None = None) -> Policy:
     except ValidationError as error:
         first = error.errors()[0]
         key = _key(raw, first["loc"])
-        says = first["msg"]
+        says = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
             near = did_you_mean(str(first["loc"][-1]), fields_at(Policy, first["loc"][:-1]))
             says = f"no such field{f', {near}' if near else ''}"

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from cutover_reports.model import Scenario, Survival
-from cutover_reports.policy import Policy
+
+if TYPE_CHECKING:  # which asks for the names of the settings below
+    from cutover_reports.policy import Policy
 
 #: From this share of a setting on, the headroom is called tight.
 TIGHT = 0.5

@@ -19,7 +19,7 @@ def test_a_machine_that_is_fit(tmp_path: Path) -> None:
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1 << 40, 1 << 40, 1 << 20))
     finding = doctor.cache(tmp_path)
-    assert (finding.state, "a rehearsal needs 2 GB" in finding.text) == ("no", True)
+    assert (finding.state, "a rehearsal needs 2.0 GB" in finding.text) == ("no", True)
 
 
 def test_java_that_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,7 +154,7 @@ MERGED = "a: &a {x: 1}\n" + "".join(
         ("a: " + "1" * 5_000, "not YAML: Exceeds the limit"),
         ("? [a]\n: b", "x.yaml:1: not YAML: found unhashable key"),
         ("a: \x00", "not YAML"),
-        ("x" * (2 << 20), "is larger than 1 MB"),
+        ("x" * (2 << 20), "is larger than 1 MiB"),
         ("a: !!python/object:os.system {}", "not YAML: could not determine a constructor"),
     ],
 )

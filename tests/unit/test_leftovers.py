@@ -98,7 +98,7 @@ def test_the_folder_of_a_run_that_was_killed_is_named_with_its_data(killed: tupl
     (left,) = leftovers.interrupted_runs(clean=False)
     assert f"run folder {folder}: rehearse (process " in left.what
     assert left.remedy == (
-        "its brokers are gone: rehearse again; its brokers' data (3 MB) can be deleted: "
+        "its brokers are gone: rehearse again; its brokers' data (3.0 MB) can be deleted: "
         f"rm -r {folder}/stop-first/testbed"
     )
     assert len(list(leftovers.interrupted_runs(clean=True))) == 1, "what is evidence stays"

@@ -64,7 +64,7 @@ class ClusterView:
             if not is_glob(name) and name not in chosen and name not in known:
                 raise CaptureError(f"cluster {self.where}: has no topic {name!r}, or no right to read it")
         if not chosen and not known:
-            raise CaptureError(f"cluster {self.where}: none of its {len(found)} topics matches {', '.join(topics)}")
+            raise CaptureError(f"cluster {self.where}: none of its topics ({len(found)}) matches {', '.join(topics)}")
         return {name: len(found[name].partitions) for name in chosen}
 
     def layout(self, topics: Sequence[str], exclude: Sequence[str]) -> Layout:

@@ -21,7 +21,7 @@ from cutover_harness.capture.units import moment_ms, size_bytes, span_s
 from cutover_harness.errors import UsageError
 from cutover_harness.inputs import read_input
 from cutover_harness.properties_file import read_properties
-from cutover_harness.words import did_you_mean
+from cutover_harness.words import counted, did_you_mean, sized
 
 app = typer.Typer(add_completion=False)
 
@@ -146,9 +146,8 @@ def merge_command(files: Sequence[Path], out: Path) -> int:
     from cutover_harness.capture.merging import merge  # noqa: PLC0415 - recording needs no merging
 
     merged = merge(files, out)
-    typer.echo(
-        f"{out}: {merged.records:,} records of {len(files)} captures, {out.stat().st_size / 1e6:,.1f} MB on disk"
-    )
+    records, captures = counted(merged.records, "record"), counted(len(files), "capture")
+    typer.echo(f"{out}: {records} of {captures}, {sized(out.stat().st_size)} on disk")
     for text in merged.missing:
         typer.echo(f"missing: {text}")
     return exit_codes.UNPROVED if merged.missing else 0
@@ -203,7 +202,7 @@ def _secret(file: Path | None) -> bytes:
         return secrets.token_bytes(32)
     secret = read_input(file, "--mask-key").strip()
     if len(secret) < 16:
-        raise UsageError(f"--mask-key {file}: {len(secret)} bytes are too few for a secret; use 16 or more")
+        raise UsageError(f"--mask-key {file}: {counted(len(secret), 'byte')}, too few for a secret; use 16 or more")
     return secret
 
 
@@ -235,7 +234,7 @@ def _stopping(recorder: Recorder) -> Iterator[None]:
 def _show(records: int, size: int, left: int | None) -> None:
     end = "\r" if sys.stderr.isatty() else "\n"
     to_come = "" if left is None else f", about {left:,} to come"
-    print(f"{records:,} records, {size / 1e6:,.1f} MB{to_come}".ljust(60), end=end, file=sys.stderr, flush=True)
+    print(f"{counted(records, 'record')}, {sized(size)}{to_come}".ljust(60), end=end, file=sys.stderr, flush=True)
 
 
 def _notify(text: str) -> None:
@@ -244,8 +243,8 @@ def _notify(text: str) -> None:
 
 def _summary(recorded: Recorded) -> str:
     first = (
-        f"{recorded.file}: {recorded.records:,} records, {recorded.bytes / 1e6:,.1f} MB of keys and values, "
-        f"{recorded.file.stat().st_size / 1e6:,.1f} MB on disk, in {recorded.seconds:.1f} s"
+        f"{recorded.file}: {counted(recorded.records, 'record')}, {sized(recorded.bytes)} of keys and values, "
+        f"{sized(recorded.file.stat().st_size)} on disk, in {recorded.seconds:.1f} s"
     )
     lines = [first]
     lines += [f"note: {what}: {text}" for what, text in recorded.notes.items()]

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from cutover_harness.capture.facts import BINS, CaptureFacts, TopicFacts, facts_of
 from cutover_harness.capture.format import CaptureInfo, CaptureReader
+from cutover_harness.words import counted, sized
 
 _BARS = "▁▂▃▄▅▆▇█"
 
@@ -29,12 +30,13 @@ def describe(file: Path, console: Console | None = None) -> None:
     size = sum(topic.bytes for topic in facts.topics.values())
     console.print(f"[bold]{escape(str(file))}[/], recorded {escape(info.recorded)}", soft_wrap=True)
     console.print(
-        f"{facts.records:,} records, {_size(size)}, {_time(clock.first_ms)} to {_time(clock.last_ms)} "
+        f"{counted(facts.records, 'record')}, {sized(size)}, {_time(clock.first_ms)} to {_time(clock.last_ms)} "
         f"({_span(clock.span_s)})"
     )
     console.print(
-        f"{facts.records / span:,.3g} records/s and {_size(size / span)}/s on average, "
-        f"at most {facts.peak:,} records in one second ({facts.peak * span / facts.records:,.0f} times the average)"
+        f"{facts.records / span:,.3g} records/s and {sized(size / span)}/s on average, "
+        f"at most {counted(facts.peak, 'record')} in one second "
+        f"({facts.peak * span / facts.records:,.0f} times the average)"
     )
     console.print(f"{chart(facts.rate)}  records in each {_span(clock.span_s / BINS)}")
     if warning := clock.warning():
@@ -58,9 +60,9 @@ def _figures(facts: CaptureFacts) -> Table:
         table.add_row(
             escape(name),
             f"{topic.records:,}",
-            _size(topic.bytes),
-            _size(topic.bytes / topic.records),
-            _size(topic.largest),
+            sized(topic.bytes),
+            sized(topic.bytes / topic.records),
+            sized(topic.largest),
             f"{keys:,}" if topic.keys.exact else f"~{keys:,}",
             f"{topic.unkeyed:,}",
             f"{topic.tombstones:,}",
@@ -83,8 +85,8 @@ def _charts(facts: CaptureFacts, info: CaptureInfo) -> Table:
 def _sizes(sizes: Counter[int]) -> str:
     low, high = min(sizes), max(sizes)
     if low == high:
-        return f"≤{_size(2**low)}"
-    return f"≤{_size(2**low)} {chart([sizes[power] for power in range(low, high + 1)])} ≤{_size(2**high)}"
+        return f"≤{sized(2**low)}"
+    return f"≤{sized(2**low)} {chart([sizes[power] for power in range(low, high + 1)])} ≤{sized(2**high)}"
 
 
 def _partitions(topic: TopicFacts, count: int) -> str:
@@ -102,14 +104,6 @@ def chart(values: Sequence[int]) -> str:
     """Return values as a line of bars, relative to the largest; a blank for 0."""
     top = max(values, default=0)
     return "".join(" " if not each else _BARS[(each * len(_BARS) - 1) // top] for each in values)
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
 
 
 def _span(seconds: float) -> str:

@@ -13,6 +13,7 @@ from cutover_harness.capture.collect import Collector
 from cutover_harness.capture.format import CaptureInfo
 from cutover_harness.capture.parts import State
 from cutover_harness.types import PartitionId
+from cutover_harness.words import counted
 
 _OLD = "what was not read of it by then is missing"
 
@@ -75,9 +76,9 @@ class Follower:
         topic = change.topic
         new = [(topic, number) for number in range(change.before, change.now) if self._has((topic, number))]
         if change.what is What.APPEARED:
-            text = f"topic {topic} appeared with {change.now} partitions"
+            text = f"topic {topic} appeared with {counted(change.now, 'partition')}"
         else:
-            text = f"topic {topic} grew from {change.before} to {change.now} partitions"
+            text = f"topic {topic} grew from {change.before} to {counted(change.now, 'partition')}"
         if topic in self._state.closed:
             return
         if not self._live:
@@ -88,7 +89,7 @@ class Follower:
             held = sum(self._view.latest(new, read_committed=False).values())
             self._note(text)
             if held:
-                self._note_missing(f"{text} just before the end: {held:,} records of them")
+                self._note_missing(f"{text} just before the end: {counted(held, 'record')} of them")
             return
         self._note(f"{text}, which are recorded from their start")
         if not new:  # they are another shard's
@@ -139,7 +140,8 @@ def resumed(state: State, changes: Sequence[Change]) -> None:
         if each.what is What.APPEARED:
             state.changed = [*state.changed, f"topic {each.topic} appeared; it is recorded from its start"]
         elif each.what is What.GREW:
-            text = f"topic {each.topic} grew from {each.before} to {each.now} partitions, recorded from their start"
+            now = counted(each.now, "partition")
+            text = f"topic {each.topic} grew from {each.before} to {now}, recorded from their start"
             state.changed = [*state.changed, text]
         elif each.topic not in state.closed:
             how = "deleted" if each.what is What.DELETED else "deleted and recreated"

@@ -12,7 +12,7 @@ import pyarrow as pa
 from cutover_harness.capture.columns import DUE, row_groups
 from cutover_harness.capture.earlier import Earlier
 from cutover_harness.capture.format import CaptureError, CaptureInfo, CaptureReader, TopicInfo
-from cutover_harness.capture.options import Shard, shard_in
+from cutover_harness.capture.options import Shard, in_words, shard_in
 from cutover_harness.capture.output import GROUP_BYTES, GROUP_ROWS
 from cutover_harness.capture.parts import INTERRUPTED_NOTE, SHARD_NOTE, STATE_NOTE, State
 from cutover_harness.capture.pool import Pool
@@ -97,7 +97,8 @@ def _refuse_other_recordings(states: Mapping[Path, State]) -> None:
         for name in sorted({*state.asked, *its.asked} - {SHARD_NOTE}):
             if (mine := state.asked.get(name)) != (found := its.asked.get(name)):
                 raise CaptureError(
-                    f"record --merge: shards of different recordings: {name} of {file} is {mine}, of {other} {found}"
+                    f"record --merge: shards of different recordings: {file} has {in_words(name, mine)}, "
+                    f"{other} {in_words(name, found)}"
                 )
     ids: dict[str, tuple[str, Path]] = {}
     recreated = set(chain.from_iterable(state.closed for state in states.values()))  # while it was recorded

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 from zlib import crc32
@@ -27,6 +28,28 @@ class Shard:
         """Whether this shard records a partition: a topic's partitions go to the shards in turn, new ones, too."""
         topic, number = partition
         return (crc32(topic.encode()) + number) % self.count == self.number - 1
+
+
+_TYPED = {"exclude": "--exclude", "read_committed": "--read-committed", "mask": "--mask", "shard": "--shard"}
+
+
+def in_words(name: str, value: object) -> str:
+    """Return an entry of `RecordOptions.asked` as it is typed, such as `topics a, b` or `no --mask`."""
+    typed = _TYPED.get(name, name)
+    if value is True:
+        return typed
+    if not value:
+        return f"no {typed}"
+    return f"{typed} {', '.join(map(str, value)) if isinstance(value, list) else value}"
+
+
+def differences(then: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
+    """Return in words what differs between two recordings' `RecordOptions.asked`; empty if nothing does."""
+    return [
+        f"{in_words(name, then.get(name))} (now {in_words(name, now.get(name))})"
+        for name in dict.fromkeys([*then, *now])
+        if then.get(name) != now.get(name)
+    ]
 
 
 def shard_in(text: str) -> Shard | None:

@@ -23,12 +23,13 @@ from cutover_harness.capture.consumer import consuming
 from cutover_harness.capture.follow import Follower
 from cutover_harness.capture.format import CaptureError, CaptureInfo
 from cutover_harness.capture.masking import Mask
-from cutover_harness.capture.options import RecordOptions
+from cutover_harness.capture.options import RecordOptions, differences
 from cutover_harness.capture.output import Output
 from cutover_harness.capture.parts import INTERRUPTED_NOTE, Parts, Progress, State
 from cutover_harness.capture.watch import Watch
 from cutover_harness.pauses import few_collections
 from cutover_harness.types import PartitionId
+from cutover_harness.words import counted
 
 _BATCH = 1000
 _BATCH_BYTES = 8 << 20
@@ -96,10 +97,10 @@ class Recorder:
         begun = time.monotonic()
         view = ClusterView.connect(self._client)
         state = parts.reopen() if resume else None
-        if state is not None and state.asked != self._options.asked():
+        if state is not None and (other := differences(state.asked, self._options.asked())):
             raise CaptureError(
-                f"capture {self._out}: was begun with {state.asked}; resume it with the same topics, --exclude, "
-                "--read-committed, --mask and --shard"
+                f"capture {self._out}: was begun with {'; '.join(other)}: repeat what it was begun with, or record "
+                "into another file"
             )
         state = begin(view, self._options, state)
         if not resume:
@@ -197,7 +198,10 @@ class Recorder:
         if collector.unreadable:
             state.missing = [
                 *state.missing,
-                f"headers of {collector.unreadable:,} records, whose names are not UTF-8, such as {collector.example}",
+                (
+                    f"headers of {counted(collector.unreadable, 'record')}, whose names are not UTF-8, such as "
+                    f"{collector.example}"
+                ),
             ]
 
     @staticmethod

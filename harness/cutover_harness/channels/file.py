@@ -83,7 +83,7 @@ def _content(path: Path, name: str) -> str | None:
     except ValueError:  # the name has a null character
         raise ChannelError(f"{name!r}: is no name of a file") from None
     if len(content) > LIMIT:
-        raise ChannelError(f"{name}: is larger than {LIMIT >> 20} MB")
+        raise ChannelError(f"{name}: is larger than {LIMIT >> 20} MiB")
     return content.decode(errors="surrogateescape")
 
 

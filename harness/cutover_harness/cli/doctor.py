@@ -21,9 +21,10 @@ from cutover_harness.testbed.docker import engine
 from cutover_harness.testbed.jars import cache_folder
 from cutover_harness.testbed.jvm import JAVA_VERSION
 from cutover_harness.testbed.ports import FIRST, LAST, Ports
+from cutover_harness.words import sized
 
 State = Literal["ok", "no", "-"]
-NEEDED_BYTES = 2 << 30
+NEEDED_BYTES = 2_000_000_000
 """Disk space for the jars, the class caches and a rehearsal's data."""
 
 
@@ -94,11 +95,11 @@ def cache(folder: Path) -> Finding:
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.exists() else 0
     free = shutil.disk_usage(existing).free
-    text = f"{folder}: {size / 1e6:.0f} MB, {free / 1e9:.0f} GB free"
+    text = f"{folder}: {sized(size)}, {sized(free)} free"
     if not os.access(existing, os.W_OK):
         return Finding("cache", "no", f"{text}; not writable: set XDG_CACHE_HOME to a folder that is")
     if free < NEEDED_BYTES:
-        return Finding("cache", "no", f"{text}; a rehearsal needs {NEEDED_BYTES >> 30} GB")
+        return Finding("cache", "no", f"{text}; a rehearsal needs {sized(NEEDED_BYTES)}")
     return Finding("cache", "ok", text)
 
 

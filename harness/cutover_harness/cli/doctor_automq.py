@@ -10,10 +10,11 @@ import psutil
 
 from cutover_harness.testbed.automq.distribution import read_distribution
 from cutover_harness.testbed.s3 import EXTRA
+from cutover_harness.words import sized
 
 _MODULES = ("boto3", "flask", "flask_cors", "moto", "werkzeug")
 """The modules of the extra `automq`."""
-_SCENARIO_BYTES = 1536 << 20
+_SCENARIO_BYTES = 1_500_000_000
 """Memory of one scenario: heap and direct memory of AutoMQ's own single-node set-up, and the rest of the testbed."""
 
 
@@ -23,8 +24,8 @@ def look(home: Path) -> list[tuple[str, Literal["ok", "no", "-"], str]]:
     title = f"{found.title}; version {found.version_from}" if found.automq else found.title
     missing = [name for name in _MODULES if importlib.util.find_spec(name) is None]
     available = psutil.virtual_memory().available
-    room = f"{available / (1 << 30):.1f} GB available"
-    each = f"{_SCENARIO_BYTES / (1 << 30):g} GB"
+    room = f"{sized(available)} available"
+    each = sized(_SCENARIO_BYTES)
     jobs = available // _SCENARIO_BYTES
     return [
         ("automq", "ok" if found.automq else "-", title),

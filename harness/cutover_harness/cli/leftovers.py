@@ -18,6 +18,7 @@ from cutover_harness.conductor.inspection import inspect
 from cutover_harness.errors import UsageError
 from cutover_harness.mirror.connect_rest import Connect
 from cutover_harness.procedure import denials
+from cutover_harness.words import sized
 
 _GRACE_S = 5.0
 _LOOK_S = 2.0
@@ -104,7 +105,7 @@ def _of_folder(run: runs.Interrupted) -> Iterator[Leftover]:
     )
     if data and not foreign:
         size = sum(file.stat().st_size for path in data for file in path.rglob("*") if file.is_file())
-        remedy += f"; its brokers' data ({size / 1e6:.0f} MB) can be deleted: rm -r {' '.join(map(str, data))}"
+        remedy += f"; its brokers' data ({sized(size)}) can be deleted: rm -r {' '.join(map(str, data))}"
     yield Leftover(f"run folder {run.folder}: {run.what} (process {run.pid}) was killed", remedy)
     for config in configs:
         if fence := _fence(config):

@@ -16,6 +16,7 @@ from cutover_harness.judge.model import Report
 from cutover_harness.judge.totals import NOT_REHEARSED, Outcome, exit_code, in_words, totals
 from cutover_harness.rehearsal.session import Rehearsed
 from cutover_harness.rehearsal.settings import PlanSettings, Settings
+from cutover_harness.words import counted
 
 
 def show(names: list[str], done: Rehearsed, settings: Settings) -> None:
@@ -54,7 +55,9 @@ def _show_left_out(plan: PlanSettings) -> None:
     """Print how much of a plan its scenarios leave out; the report lists it."""
     parts = {part.what for each in plan.planned.values() for part in each.not_rehearsed}
     if parts:
-        typer.echo(f"plan {plan.facts['name']}: what is not rehearsed: {len(parts)} entries in the report")
+        typer.echo(
+            f"plan {plan.facts['name']}: what is not rehearsed: {counted(len(parts), 'entry', 'entries')} in the report"
+        )
 
 
 def _table(names: list[str], reports: dict[str, Report]) -> Table:

@@ -15,6 +15,7 @@ from cutover_harness.masking import printable
 from cutover_harness.plan.catalogue import expanded
 from cutover_harness.plan.load import find, load_all, mistakes_in, parse, text_of
 from cutover_harness.plan.scenario import Scenario
+from cutover_harness.words import counted
 
 _NARROW = 110
 """Columns of a terminal below which the stages of a path are below its name."""
@@ -70,7 +71,7 @@ def validate(
             typer.echo(f"kafka-cutover: {printable(mistake)}", err=True)
         if not mistakes:
             scenario = find(word)
-            typer.echo(f"{word}: valid: {scenario.name}, {len(scenario.path)} steps")
+            typer.echo(f"{word}: valid: {scenario.name}, {counted(len(scenario.path), 'step')}")
     return exit_codes.REFUSED if wrong else 0
 
 

@@ -20,6 +20,7 @@ from cutover_harness.explore.necessity import Necessity, gates_of, named, necess
 from cutover_harness.explore.runs import replay_run
 from cutover_harness.explore.search import Result, Search
 from cutover_harness.explore.workers import Note, cores, each
+from cutover_harness.words import counted
 
 Names = Annotated[list[str] | None, typer.Argument(help="Names in the catalogue, or scenario files.")]
 
@@ -107,7 +108,7 @@ def _lacking(case: Case, gate: str) -> Case:
 
 def search_of(case: Case, note: Note) -> Result:
     """Search one case; what a worker does."""
-    return Search(case, lambda states, depth: note(f"{case.name}: {states:,} states, depth {depth}")).run()
+    return Search(case, lambda states, depth: note(f"{case.name}: {counted(states, 'state')}, depth {depth}")).run()
 
 
 def gates_with_case(case: Case, note: Note) -> list[tuple[Case, Removed]]:

@@ -24,6 +24,7 @@ from cutover_harness.explore.necessity import Necessity
 from cutover_harness.explore.search import Result, Search, Violation
 from cutover_harness.files import write_atomic
 from cutover_harness.inputs import check_folder
+from cutover_harness.words import counted
 
 STANDARD_OUTPUT = Path("-")
 
@@ -54,8 +55,8 @@ class Shown:
         self._paths[case.name] = with_result(self._entry(case), result)
         end = "all of them" if result.complete else "bound reached" if result.violation is None else "VIOLATION"
         lacking = "".join(f", without {gate}" for gate in sorted(map(str, case.without)))
-        self._say(f"{case.name} ({case.fleet}{lacking}): {result.states:,} states, {end}, depth {result.depth}, "
-                  f"{result.seconds:.0f} s")  # fmt: skip
+        self._say(f"{case.name} ({case.fleet}{lacking}): {counted(result.states, 'state')}, {end}, "
+                  f"depth {result.depth}, {result.seconds:.0f} s")  # fmt: skip
         self._trace(case, next(iter(case.without), None), result.violation)
 
     def walks(self, case: Case, seeds: Sequence[int]) -> None:
@@ -70,7 +71,7 @@ class Shown:
                 return
         self._open = True
         self._paths[case.name] = with_walks(self._entry(case), len(seeds), None)
-        self._say(f"{case.name}: {len(seeds)} walks, no violation")
+        self._say(f"{case.name}: {counted(len(seeds), 'walk')}, no violation")
 
     def necessity(self, case: Case, found: Necessity) -> None:
         """Show which damage a gate prevents."""
@@ -81,7 +82,7 @@ class Shown:
         words = "NO counterexample in these worlds" if violation is None else violation.damage.words
         if violation is not None and found.together:
             words = f"repeats a gate of another step; without all of them: {words}"
-        self._say(f"{case.name}: {found.gate}: {words} ({found.states:,} states)")
+        self._say(f"{case.name}: {found.gate}: {words} ({counted(found.states, 'state')})")
         if violation is not None and self._out is not None:
             self._trace(found.case, found.gate, violation)
 

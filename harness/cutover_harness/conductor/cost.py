@@ -52,13 +52,10 @@ def cost(state: RouteState, now: Now) -> list[str]:
 
 
 def _native(state: RouteState, count: int | None) -> str:
-    number = "an unknown number of" if count is None else f"about {count:,}"
+    number = "an unknown number of records" if count is None else f"about {counted(count, 'record')}"
     if state.reverse:
-        return f"{number} records that were produced on the target are copied to the source first, which takes time"
-    return (
-        f"{number} records that were produced on the target are not on the source, and the application must deal with "
-        f"them"
-    )
+        return f"{number} produced on the target: the mirror copies them to the source first, which takes time"
+    return f"{number} produced on the target and not on the source: the application must deal with them"
 
 
 def unread(committed: Mapping[PartitionId, int], ends: Mapping[PartitionId, int]) -> int:

@@ -17,6 +17,7 @@ from cutover_harness.procedure.gates import Gate, Reading
 from cutover_harness.procedure.protocols import ClusterLike, MirrorLike
 from cutover_harness.procedure.state import RouteState
 from cutover_harness.types import Location, PartitionId, Role
+from cutover_harness.words import counted
 
 BEHIND_S = 2.0
 """How old the log end is that a group which is behind has not reached: it commits once a second."""
@@ -108,7 +109,7 @@ class Preconditions:
             now = self.clock()
             seen.append((now, sum(self.source.end_offsets(topics).values())))
             had = max((ends for at, ends in seen if at <= now - BEHIND_S), default=0)
-            words = f"{had} records on the source {BEHIND_S:.0f} s ago, committed: " + ", ".join(
+            words = f"{counted(had, 'record')} on the source {BEHIND_S:.0f} s ago, committed: " + ", ".join(
                 f"{group} {count}" for group, count in committed.items()
             )
             return Reading(open=all(had > c for c in committed.values()), waits_for=words, evidence=words)
@@ -126,14 +127,16 @@ class Preconditions:
             group: sum(max(0, offset - mirrored.get(p, offset)) for p, offset in its.items())
             for group, its in committed.items()
         }
-        words = ", ".join(f"{group} has read {count} records that are not mirrored" for group, count in ahead.items())
+        words = ", ".join(
+            f"{group} has read {counted(count, 'record')} not mirrored yet" for group, count in ahead.items()
+        )
         return Reading(open=all(ahead.values()), waits_for=words, evidence=words)
 
     def _all_read(self) -> Reading:
         topics = self.mirror.topics()
         ends = self.source.end_offsets(topics)
         left = {group: _left(ends, self.source.committed(group, topics)) for group in self.groups}
-        words = ", ".join(f"{group} has {count} records left on the source" for group, count in left.items())
+        words = ", ".join(f"{group} has {counted(count, 'record')} left on the source" for group, count in left.items())
         return Reading(open=not any(left.values()), waits_for=words, evidence=words)
 
 

@@ -19,6 +19,7 @@ from cutover_harness.explore.moves import Move
 from cutover_harness.explore.search import Search
 from cutover_harness.explore.world import World
 from cutover_harness.procedure.entries import Entry
+from cutover_harness.words import counted
 
 Event = tuple[str, str]
 """What a journal shows: its kind, and the name of the gate or step."""
@@ -83,7 +84,7 @@ class Replayed:
 
     def __str__(self) -> str:
         if self.at is None:
-            return f"{len(self.events)} events, which the world allows ({self.states:,} states)"
+            return f"{counted(len(self.events), 'event')}, which the world allows ({counted(self.states, 'state')})"
         if self.at == len(self.events) or (self.clients and self.read < len(self.clients)):
             of = "" if self.at == len(self.events) else f" next to event {self.at + 1} of the journal"
             what = self.clients[self.read] if self.read < len(self.clients) else "the last one"

@@ -24,6 +24,7 @@ from cutover_harness.procedure.conditions import Conditions
 from cutover_harness.procedure.entries import Entry, Kind
 from cutover_harness.procedure.gates import Gate, Reading
 from cutover_harness.types import Location, PartitionId
+from cutover_harness.words import counted
 
 VERIFIED = "verified"
 """Name of the gate that compares all records."""
@@ -147,7 +148,7 @@ class MirrorView:
     def skipped(self, groups: Sequence[str], *, offsets: bool = True) -> Sequence[Skip]:
         self.box.answers(w.SOURCE_AWAY, w.TARGET_AWAY)
         return [
-            Skip(f"the group would skip {len(found)} records of {TOPIC}-{n}")
+            Skip(f"the group would skip {counted(len(found), 'record')} of {TOPIC}-{n}")
             for n, p in enumerate(self.box.world.parts)
             if (found := w.skips(p, offsets=offsets))
         ]

@@ -10,6 +10,7 @@ from pydantic import Field
 from cutover_harness.faults.base import Fault, Injected, Proof, Rehearsed
 from cutover_harness.faults.context import FaultContext, TopicsContext
 from cutover_harness.waits import wait_until
+from cutover_harness.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,8 +60,8 @@ class Compact(Fault):
         return Injected.proved(
             Proof(
                 bool(on_source and on_target),
-                f"the log cleaner has removed {on_source} records of {', '.join(compacted)} on the source and "
-                f"{on_target} on the target",
+                f"the log cleaner has removed {counted(on_source, 'record')} of {', '.join(compacted)} on the source "
+                f"and {on_target} on the target",
             )
         )
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from cutover_harness.faults.base import Fault, Injected, Proof
 from cutover_harness.faults.context import FaultContext, TopicsContext
 from cutover_harness.waits import wait_until
+from cutover_harness.words import counted
 
 if TYPE_CHECKING:
     from cutover_harness.admin import Admin
@@ -77,7 +78,7 @@ class Expire(Fault):
         return Injected.proved(
             Proof(
                 held=bool(gone),
-                evidence=f"removed the records of {len(read)} partitions that all groups have read, "
+                evidence=f"removed the records of {counted(len(read), 'partition')} that all groups have read, "
                 f"{sum(b - a for a, b in gone.values())} of them not mirrored{example}",
             )
         )

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 from cutover_harness.faults.base import Fault, Injected, Proof, Rehearsed
 from cutover_harness.faults.context import FaultContext
 from cutover_harness.waits import wait_until
+from cutover_harness.words import counted
 
 _POLL_S = 0.05
 
@@ -45,7 +46,7 @@ def _proof(status: Path, member: str, within_s: float) -> Proof:
     def assigned() -> Proof | None:
         for route in _routes(status).values():
             if count := sum(map(len, route.get("assigned", {}).values())):
-                return Proof(True, f"{member} was assigned {count} partitions on {route['cluster']}")
+                return Proof(True, f"{member} was assigned {counted(count, 'partition')} on {route['cluster']}")
         return None
 
     nothing = Proof(False, f"{member} was assigned nothing within {within_s:.0f} s")

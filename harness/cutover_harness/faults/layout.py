@@ -20,6 +20,7 @@ from cutover_harness.admin import CLIENT_DEFAULTS
 from cutover_harness.errors import UsageError
 from cutover_harness.features import read_exactly
 from cutover_harness.types import PartitionId
+from cutover_harness.words import counted
 
 OFFSETS = "__consumer_offsets"
 """Its partitions' leaders are the coordinators of groups."""
@@ -183,7 +184,9 @@ class _Reader:
     def _take(self, length: int) -> bytes:
         end = self._at + length
         if end > len(self._data):
-            raise UsageError(f"a broker's answer is cut off at {len(self._data)} bytes: retry, or look at its log")
+            raise UsageError(
+                f"a broker's answer is cut off at {counted(len(self._data), 'byte')}: retry, or look at its log"
+            )
         part, self._at = self._data[self._at : end], end
         return part
 

@@ -14,6 +14,7 @@ from cutover_harness.faults.layout import Replicas
 from cutover_harness.testbed.base import BrokerNode, Cluster
 from cutover_harness.types import PartitionId
 from cutover_harness.waits import wait_until
+from cutover_harness.words import counted
 
 _POLL_S = 0.25
 Read = Callable[[], Mapping[PartitionId, Replicas]]
@@ -66,7 +67,8 @@ class LeadingBroker:
             return [p for p in self.led if p not in now or now[p].leader in (-1, self.node.node_id)]
 
         still = wait_until(left, self.within_s, done=lambda found: not found, backoff_s=_POLL_S)
-        words = f"broker {self.node.node_id} led {len(self.led)} partitions, others lead {len(self.led) - len(still)}"
+        led, now = counted(len(self.led), "partition"), len(self.led) - len(still)
+        words = f"broker {self.node.node_id} led {led}, others lead {now}"
         return Proof(bool(self.led) and not still, f"{words} of them now")
 
 

@@ -10,6 +10,7 @@ from cutover_harness.faults.context import FaultContext
 from cutover_harness.faults.layout import Replicas
 from cutover_harness.faults.of_several import FaultOfSeveral, awaited, whole
 from cutover_harness.types import PartitionId
+from cutover_harness.words import counted
 
 
 class Reassign(FaultOfSeveral, LastingFault):
@@ -43,7 +44,9 @@ class Reassign(FaultOfSeveral, LastingFault):
 
         def prove() -> Proof:
             now = awaited(layout, before, context.patience_s, done)
-            words = f"leaders of {len(before)} partitions, {', '.join(sorted({topic for topic, _ in before}))}"
+            words = (
+                f"leaders of {counted(len(before), 'partition')}, {', '.join(sorted({topic for topic, _ in before}))}"
+            )
             return Proof(done(now), f"{'moved' if done(now) else 'not all moved:'} the {words}, on the {self.of}")
 
         return Injected(prove, back)

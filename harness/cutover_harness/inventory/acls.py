@@ -10,6 +10,7 @@ from confluent_kafka.admin import AclOperation  # type: ignore[attr-defined]
 from cutover_harness.inventory.broker_calls import BrokerCallError, BrokerCalls
 from cutover_harness.inventory.calls import TIMEOUT_S, Calls
 from cutover_harness.inventory.model import Acl, Quota
+from cutover_harness.words import counted
 
 ACLS, QUOTAS = "ACLs", "quotas"
 
@@ -42,7 +43,7 @@ def read_access(calls: Calls, brokers: BrokerCalls | None) -> Access:
     if acls is None:
         return Access([], authorizer=False, describes=True)
     acls.sort(key=lambda acl: (acl.principal, acl.resource, acl.name, acl.operation, acl.host))
-    calls.tell(f"{len(acls):,} ACLs")
+    calls.tell(f"{counted(len(acls), 'ACL')}")
     # Kafka shows ACLs to whom it shows all groups: both need Describe on the cluster.
     return Access(acls, authorizer=True, describes=True)
 

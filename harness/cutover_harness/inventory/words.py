@@ -5,20 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from cutover_harness.inventory.model import ConnectCluster, GroupEntry, TopicEntry
-from cutover_harness.words import counted
+from cutover_harness.words import counted, sized
 
 UNKNOWN = "?"
 
 
 def size(count: float | None) -> str:
     """Return a number of bytes."""
-    if count is None:
-        return UNKNOWN
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
+    return UNKNOWN if count is None else sized(count)
 
 
 def number(count: int | None) -> str:

@@ -11,6 +11,7 @@ from cutover_harness.judge.model import Report
 from cutover_harness.judge.partial_file import read_partial, write_partial
 from cutover_harness.judge.portable import Part, measure_part
 from cutover_harness.judge.verdicts import verdict
+from cutover_harness.words import counted
 
 
 def partial_command(folder: Path, out: Path, *, host: Part, shard: Part) -> int:
@@ -27,7 +28,7 @@ def partial_command(folder: Path, out: Path, *, host: Part, shard: Part) -> int:
     events = sum(instance.rows.count for instance in ledgers.instances)
     sys.stdout.write(
         f"{out}: host {host.number} of {host.of}, shard {shard.number} of {shard.of}, "
-        f"{len(ledgers.instances)} ledgers with {events:,} events, {size:,} bytes\n"
+        f"{counted(len(ledgers.instances), 'ledger')} with {counted(events, 'event')}, {counted(size, 'byte')}\n"
     )
     return 0
 

@@ -20,6 +20,7 @@ from cutover_harness.judge.portable_json import decode, encode
 from cutover_harness.ledger.columns import Array
 from cutover_harness.ledger.files import reading, require_file
 from cutover_harness.privacy import opened
+from cutover_harness.words import counted
 
 MAGIC: Final = b"KCPARTL\0"
 VERSION: Final = 1
@@ -61,7 +62,7 @@ def read_partial(path: Path) -> Portable:
         if head[: len(MAGIC)] != MAGIC:
             raise UsageError(f"{path}: is no partial of `kafka-cutover judge --partial` (it begins with {head[:8]!r})")
         if len(head) < HEADER.size:
-            raise UsageError(f"{path}: truncated: {len(head)} bytes; copy it again")
+            raise UsageError(f"{path}: truncated: {counted(len(head), 'byte')}; copy it again")
         _, version, *zeros, length, size, digest = HEADER.unpack(head)
         if version != VERSION:
             raise UsageError(f"{path}: format {version}; this version of kafka-cutover reads format {VERSION}")

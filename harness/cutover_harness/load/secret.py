@@ -7,6 +7,7 @@ import socket
 
 from cutover_harness.errors import UsageError
 from cutover_harness.load.handover import take
+from cutover_harness.words import counted
 
 VARIABLE = "CUTOVER_LOAD_SECRET"
 LEAST_BYTES = 16
@@ -17,7 +18,7 @@ def read_secret(reference: str) -> bytes:
     secret = take(reference, "--secret").strip()
     if len(secret) < LEAST_BYTES:
         raise UsageError(
-            f"--secret {reference}: {len(secret)} bytes are too few: use {LEAST_BYTES} or more, "
+            f"--secret {reference}: {counted(len(secret), 'byte')}, too few: use {LEAST_BYTES} or more, "
             "as from `openssl rand -hex 32`"
         )
     return secret

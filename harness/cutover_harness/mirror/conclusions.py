@@ -166,7 +166,8 @@ def _not_there(pair: PartitionLogs, gaps: Ranges) -> str | None:
     if pair.gone is not None:
         return f" is not on the {pair.gone} any more"
     if pair.by_key is not None:
-        return f": {_BY_KEY}; {pair.by_key.share:.0%} of the keys compared in {pair.by_key.passes} passes"
+        passes = counted(pair.by_key.passes, "pass", "passes")
+        return f": {_BY_KEY}; {pair.by_key.share:.0%} of the keys compared in {passes}"
     if comparison.overrun:
         return f": {_UNALIGNED if pair.unaligned else _BY_KEY}"
     due = next((offset for offset in comparison.unmatched if not _covered(offset, offset + 1, gaps)), None)

@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
+from cutover_harness.words import counted
+
 OffsetPair = tuple[int, int]  # a record's offset on the source and on the target
 Entry = tuple[int, int]  # an offset and a fingerprint
 
@@ -147,7 +149,7 @@ class ResumeSearch:
             if self._target[0][0] > self._until:
                 self._prove()
             elif self._compared >= self._limit:
-                self._stop(f"{self._compared} records compared")
+                self._stop(f"{counted(self._compared, 'record')} compared")
             elif self.wants_source and not source_ended:
                 return
             else:
@@ -266,7 +268,7 @@ class ResumeSearch:
         self._finish(Kind.PROVED, self._resume, f"{first}, {then}{again}; {self._counts()}{note}")
 
     def _counts(self) -> str:
-        counts = f"{self._compared} records compared"
+        counts = f"{counted(self._compared, 'record')} compared"
         if self.duplicates:
             counts += f", {self.duplicates} of them mirrored twice"
         if self._skipped or self._foreigners:

@@ -18,7 +18,7 @@ _LARGE = 1 << 16
 def read_yaml(text: str, origin: str, most_bytes: int = MOST_BYTES) -> tuple[yaml.Node | None, Any]:
     """Return the root node and the data; raises UsageError naming `origin` and the line."""
     if len(text) > most_bytes:
-        raise UsageError(f"{origin}: is larger than {most_bytes >> 20} MB: give the right file")
+        raise UsageError(f"{origin}: is larger than {most_bytes >> 20} MiB: give the right file")
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader) if len(text) > _LARGE else yaml.SafeLoader
     try:
         _check_depth(text, origin, loader)

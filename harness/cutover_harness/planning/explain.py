@@ -16,7 +16,7 @@ from cutover_harness.planning.make import Made
 from cutover_harness.planning.model import Mover, PlannedBatch
 from cutover_harness.planning.read import ReadPlan
 from cutover_harness.planning.routes import Route, chain
-from cutover_harness.words import listed
+from cutover_harness.words import counted, listed
 
 
 def explain(made: Made, listing: Listing, name: str, existing: ReadPlan | None = None) -> list[str]:
@@ -82,7 +82,8 @@ class _Explanation:
         yield f"  {link.evidence}; {self._moves(batch.name, link)}"
         yield from self._why(batch, route, link.topics[0])
         lag = "" if group.lag is None else f", lag {number(group.lag)}"
-        yield f"  {group.state}, {len(group.members or ())} members{lag}: inventory of {date(self._listing.created)}"
+        members = counted(len(group.members or ()), "member")
+        yield f"  {group.state}, {members}{lag}: inventory of {date(self._listing.created)}"
         yield from self._of_batch(self._planned[batch.name])
 
     def _place_of(self, topic: str) -> tuple[SystemBatch, Route] | None:

@@ -26,9 +26,8 @@ def print_plan(plan: PlanFile, counts: Mapping[str, int], console: Console) -> N
     console.print(table)
     measured = "measured" if plan.mirror_rate_measured else "assumed"
     console.print(f"minutes at {size(plan.mirror_rate)}/s ({measured})")
-    console.print(
-        f"stay on the source: {len(plan.stays)} names or globs of topics, {counted(len(plan.stays_groups), 'group')}"
-    )
+    topics = counted(len(plan.stays), "name or glob", "names or globs")
+    console.print(f"stay on the source: topics by {topics}, {counted(len(plan.stays_groups), 'group')}")
     for batch in plan.batches:
         for note in batch.notes:
             console.print(f"{escape(batch.name)}: {escape(note)}", soft_wrap=True)

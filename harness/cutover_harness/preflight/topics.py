@@ -8,7 +8,7 @@ from cutover_harness.mirror.spec import Batch
 from cutover_harness.mirror.topic_settings import Harm, differences
 from cutover_harness.preflight.clusters import CLOUD, MEASURED
 from cutover_harness.preflight.model import Finding, Inventory, Severity, Version, number
-from cutover_harness.words import listed
+from cutover_harness.words import counted, listed
 
 COMPACTION_FIXED: Version = (1, 7, 0)
 _EVERYTHING = Batch("preflight", ("*",), ())
@@ -82,7 +82,7 @@ def partition_counts(inventory: Inventory) -> Iterator[Finding]:
             "partition-count",
             Severity.BLOCKER if fewer else Severity.WARNING,
             f"topic {name}",
-            f"has {topic.partitions} partitions on the source and {there.partitions} on the target: "
+            f"has {counted(topic.partitions, 'partition')} on the source and {there.partitions} on the target: "
             + (
                 "records and offsets of the others cannot be mirrored"
                 if fewer

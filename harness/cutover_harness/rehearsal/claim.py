@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cutover_harness.errors import UsageError
 from cutover_harness.explore.explored import NAME as EXPLORED
+from cutover_harness.words import sized
 
 FACTS = "rehearsal.json"
 EARLIER = "earlier_runs"
@@ -92,7 +93,7 @@ def _make_room(out: Path, *, replace: bool) -> str | None:
     runs = sum(entry.is_dir() for entry in (out / EARLIER).iterdir())
     return (
         f"{out}: the run of {when:%Y-%m-%d %H:%M:%S} UTC is kept in {kept}; earlier runs: {runs}, "
-        f"{_bytes(out / EARLIER) / 1e6:,.0f} MB (--replace removes a run instead)"
+        f"{sized(_bytes(out / EARLIER))} (--replace removes a run instead)"
     )
 
 

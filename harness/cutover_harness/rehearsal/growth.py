@@ -20,6 +20,7 @@ from cutover_harness.rehearsal.migration import Migration
 from cutover_harness.rehearsal.replay_input import ReplayInput
 from cutover_harness.replay.fleet import Fleet
 from cutover_harness.waits import wait_until
+from cutover_harness.words import counted
 
 PRODUCER = "producer-of-new"
 MIRRORED_WITHIN_S = 120.0
@@ -90,7 +91,9 @@ class Growing:
         traffic = self._fleet.folder / "growth.parquet"
         write_traffic(self._replay.capture, traffic, growth, recorded=self._replay.recorded(growth.like))
         self._fleet.add_producer(PRODUCER, traffic)
-        detail = f"{growth.topic} appears; {growth.like} grows from {had} to {had + growth.partitions} partitions"
+        detail = (
+            f"{growth.topic} appears; {growth.like} grows from {had} to {counted(had + growth.partitions, 'partition')}"
+        )
         self._mirrored = self._await_mirrored()
         self.marks.append(Mark(begin, "phase", "growth", None, detail, time.time_ns()))
 

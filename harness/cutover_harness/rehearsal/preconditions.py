@@ -9,6 +9,7 @@ from cutover_harness.faults.base import Fault
 from cutover_harness.judge.model import Cut, Judgement, Mark, Precondition, SecondSeries
 from cutover_harness.plan.scenario import PreconditionKind
 from cutover_harness.procedure.names import StepName
+from cutover_harness.words import counted
 
 NS = 1_000_000_000
 _EVER = 2**63 - 1
@@ -41,7 +42,7 @@ def groups_behind(judgement: Judgement, marks: Sequence[Mark], steps: Sequence[S
                 continue
             acked = sum(series.total("acks")[: max(0, (at_ns - NS - series.start_ns) // series.step_ns)])
             read = sum(series.total("deliveries", group.group)[: (at_ns - series.start_ns) // series.step_ns + 1])
-            words = f"{acked} records acknowledged a second before, {read} delivered"
+            words = f"{counted(acked, 'record')} acknowledged a second before, {read} delivered"
             out.append(Precondition(name, acked > read, words))
     return out
 
@@ -49,7 +50,7 @@ def groups_behind(judgement: Judgement, marks: Sequence[Mark], steps: Sequence[S
 def aborted(judgement: Judgement) -> Precondition:
     """Some transactions were aborted, so that readers had records to skip."""
     count = sum(log.aborted for log in judgement.logs)
-    return Precondition("transactions were aborted", count > 0, f"{count} records in aborted transactions")
+    return Precondition("transactions were aborted", count > 0, f"{counted(count, 'record')} in aborted transactions")
 
 
 _NAMES: Mapping[PreconditionKind, str] = {

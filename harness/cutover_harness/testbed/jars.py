@@ -14,6 +14,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from cutover_harness.errors import UsageError
+from cutover_harness.words import counted, sized
 
 Progress = Callable[[str], None]
 
@@ -111,7 +112,7 @@ def _fetch(coordinates: list[str], checksums: dict[str, str], folder: Path, prog
         path.replace(folder / _file_name(coordinate))
         return size
 
-    progress(f"fetching {len(coordinates)} jars of Kafka into {folder} (once)")
+    progress(f"fetching {counted(len(coordinates), 'jar')} of Kafka into {folder} (once)")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # Next to the jars, so that a complete file is moved into place in one step, also if another process fetches it.
@@ -126,7 +127,7 @@ def _fetch(coordinates: list[str], checksums: dict[str, str], folder: Path, prog
                     size, done = size + size_of_one, done + 1
                     if done * 10 // len(coordinates) > tenths:
                         tenths = done * 10 // len(coordinates)
-                        progress(f"fetched {done} of {len(coordinates)} jars, {size / 1e6:.0f} MB")
+                        progress(f"fetched {done} of {len(coordinates)} jars, {sized(size)}")
     except requests.RequestException as error:
         raise UsageError(
             f"cannot fetch the jars of Kafka ({_cause(error)}): connect to the network once, set HTTPS_PROXY, name a "

@@ -13,6 +13,7 @@ from cutover_harness.mirror.key_comparison import KeyComparison
 from cutover_harness.verify.piece import Piece, PieceResult
 from cutover_harness.verify.reader import Chunk, Reader
 from cutover_harness.verify.tally import Findings
+from cutover_harness.words import counted
 
 # Keys that a worker holds at a time: about 330 bytes each.
 MOST_KEYS = 100_000
@@ -111,5 +112,5 @@ def _result(rest: Comparison, keys: int) -> PieceResult:
         found.extra.add(None, offset, None)
     found.extra.count = counts.extra
     found.reordered.count, found.twice.count = counts.late, counts.twice
-    note = f"by the last record of each of {keys:,} keys: compaction has changed the two logs too differently"
+    note = f"by the last record of each of {counted(keys, 'key')}: compaction has changed the two logs too differently"
     return PieceResult(found, (note,), keys)

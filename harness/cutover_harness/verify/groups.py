@@ -70,7 +70,7 @@ def _row(group: str, row: ExactOffset, at: int | None, members: int, set_exactly
             f"the run has set it to the exact offset; it has read {counted(at - wanted, 'offset')} on since",
         )
     elif at > wanted:
-        reading = f", where it has {members} members" if members else ""
+        reading = f", where it has {counted(members, 'member')}" if members else ""
         ahead = counted(at - wanted, "offset")
         reason = f"is {ahead} ahead of {wanted} on the target{reading}: it has read there since, or skips"
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from cutover_harness import words
 from cutover_harness.verify.model import Count, GroupOffset, Outcome, Partition, Place
 from cutover_harness.verify.tally import FIRST
 from cutover_harness.verify.tally import Count as Counted
@@ -81,13 +82,15 @@ def _shown(kind: Count, most: int = 3) -> str:
 def _unproved(its: Partition) -> Iterable[str]:
     yield from its.notes
     if its.removed_source:
-        yield f"retention has removed the source records of {its.removed_source:,} target offsets: not compared"
+        offsets = words.counted(its.removed_source, "target offset")
+        yield f"retention has removed the source records of {offsets}: not compared"
     if its.removed_target:
-        yield f"retention has removed the copies of {its.removed_target:,} source records: not compared"
+        yield f"retention has removed the copies of {words.counted(its.removed_target, 'source record')}: not compared"
     if its.after:
+        after = words.counted(its.after, "target record")
         yield (
-            f"{its.after:,} target records after the last mirrored record: written there by applications, or extra; "
-            f"the run's folder shows which (--until-ends)"
+            f"{after} after the last mirrored record: written there by applications, or extra; the run's folder shows "
+            "which (--until-ends)"
         )
 
 

@@ -13,7 +13,7 @@ from cutover_harness.console import LiveLines, standard_error
 from cutover_harness.markdown import table
 from cutover_harness.verify.batch import Progress
 from cutover_harness.verify.model import Verification
-from cutover_harness.words import counted
+from cutover_harness.words import counted, sized
 
 _LINE_S = 10.0
 _MOST_REASONS = 20
@@ -53,9 +53,7 @@ class ProgressLine:
 def line(its: Progress) -> str:
     """Return the progress in a line."""
     share = its.offsets / its.of if its.of else 1.0
-    speed = (
-        f"{its.records / its.seconds:,.0f} records/s, {its.bytes / its.seconds / 1e6:,.0f} MB/s" if its.seconds else ""
-    )
+    speed = f"{its.records / its.seconds:,.0f} records/s, {sized(its.bytes / its.seconds)}/s" if its.seconds else ""
     left = "" if its.left_s is None else f", about {duration(its.left_s)} left"
     return f"{share:6.1%}  {its.partitions}/{counted(its.of_partitions, 'partition')}, read {speed}{left}"
 

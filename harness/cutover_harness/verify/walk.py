@@ -18,6 +18,7 @@ from cutover_harness.verify.alignment import region
 from cutover_harness.verify.recent import Recent
 from cutover_harness.verify.rows import Entry, Row, entry
 from cutover_harness.verify.tally import Findings, Held, Tally
+from cutover_harness.words import counted
 
 AHEAD = 100_000
 """Records of each log that are held ahead at most, to find where both are equal again."""
@@ -267,7 +268,7 @@ class Walk:
         ours, theirs = self.source.entries, self.target.entries
         words = (
             f"from source offset {ours[0].offset} and target offset {theirs[0].offset} on no record is equal within "
-            f"{len(ours):,} records: not compared any further"
+            f"{counted(len(ours), 'record')}: not compared any further"
         )
         if self.tally.compacted:  # compared by its keys instead
             self.lost = words

@@ -9,6 +9,7 @@ from cutover_harness.channels.leases import moment
 from cutover_harness.masking import masked
 from cutover_harness.procedure.denials import words
 from cutover_harness.watching.views import BatchView, BlackoutView, Snapshot, StepView
+from cutover_harness.words import counted
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 40
@@ -46,7 +47,7 @@ def _batch(batch: BatchView, now: float) -> Iterator[str]:
         if role.restarted:
             yield f"{role.role}s without the shim: {', '.join(role.restarted)}"
     if batch.lag.records is not None:
-        yield f"mirror lag {batch.lag.records:,} records  {sparkline([lag for _, lag in batch.lag.history])}"
+        yield f"mirror lag {counted(batch.lag.records, 'record')}  {sparkline([lag for _, lag in batch.lag.history])}"
     yield from blackout_lines(batch.blackouts)
     yield rollback_line(batch)
     if batch.asked is not None:

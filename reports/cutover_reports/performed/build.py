@@ -14,6 +14,7 @@ from cutover_harness.errors import UsageError
 from cutover_harness.locks import FileLock, HeldError
 from cutover_harness.procedure.names import StepName
 from cutover_harness.procedure.state import STAGES
+from cutover_harness.words import counted
 
 from cutover_reports.performed import audit, figures, proof, rehearsed, verdict
 from cutover_reports.performed.model import Batch, CutoverReport, Plan, State
@@ -152,7 +153,7 @@ def _contradictions(batch: BatchFolder, run: RunRead, plan: str | None, *, runni
     lacking = _without_line(batch)
     ended = bool(entries) and entries[-1].kind == "end"
     if lacking and ended and not running:
-        found.append(f"audit.jsonl: lacks {lacking} lines of its journal")
+        found.append(f"audit.jsonl: lacks {counted(lacking, 'line')} of its journal")
     if not turned_back(entries):
         other = proof.not_the_gates(batch.verification, entries, batch.name, plan)
         found += [] if other is None else [other]
@@ -197,7 +198,9 @@ def _plan_problems(run: RunRead) -> list[str]:
 def _notes(run: RunRead) -> list[str]:
     found = []
     if run.torn:
-        found.append(f"audit.jsonl: {run.torn} lines are torn, as by a full disk; what they record is in the journals")
+        found.append(
+            f"audit.jsonl: {counted(run.torn, 'torn line')}, as by a full disk; the journals have what was recorded"
+        )
     for suffix in (".yaml", ".yml"):
         plan = run.folder.absolute().with_suffix(suffix)
         try:

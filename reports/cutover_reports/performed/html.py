@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from cutover_harness.procedure.state import STAGES
 from cutover_harness.procedure.steps import step_of
+from cutover_harness.words import counted
 from markupsafe import Markup
 
 from cutover_reports.html import asset, embedded, environment, style, vega
@@ -70,7 +71,7 @@ def summary(batch: Batch) -> str:
     """Return the content of a time line in words, for readers who cannot see it."""
     done = [step.name for step in batch.steps if step.state == "done" and step.number > 0]
     worst = max((point.records for point in batch.lag), default=None)
-    lag = "not read" if worst is None else f"{worst} records at most"
+    lag = "not read" if worst is None else f"{counted(worst, 'record')} at most"
     return f"steps done: {', '.join(done) or 'none'}; mirror lag {lag}."
 
 

@@ -58,13 +58,13 @@ def test_a_folders_name_proves_no_version(distribution: Maker) -> None:
 
 
 def test_doctor_examines_a_distribution(distribution: Maker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=4 << 30))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=4_000_000_000))
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: object())
     found = {what: (state, text) for what, state, text in doctor_automq.look(distribution())}
     assert found["automq"][1].startswith("AutoMQ 1.7.3 (Kafka 3.9.1); version by the commit that its jars were built")
     assert found["automq extra"] == ("ok", "installed")
     assert found["automq memory"] == ("ok", "4.0 GB available, enough for --jobs 2 (1.5 GB each)")
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1 << 30))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1_000_000_000))
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     found = {what: (state, text) for what, state, text in doctor_automq.look(distribution("plain", automq=False))}
     assert found["automq"] == ("-", "Apache Kafka 3.9.1 from plain standing in for AutoMQ")

@@ -176,8 +176,8 @@ def asked(number: int, ids: dict[str, str] | None = None, **options: Any) -> Sta
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        (asked(2, topics=["u"]), r"topics of \S+ is \['t'\], of \S+ \['u'\]"),
-        (asked(2, mask="all"), r"mask of \S+ is None, of \S+ all"),
+        (asked(2, topics=["u"]), r"\S+ has topics t, \S+ topics u"),
+        (asked(2, mask="all"), r"\S+ has no --mask, \S+ --mask all"),
         (asked(2, {"t": "id-2"}), r"topic t of \S+ and of \S+ have different ids \(id-2, id-1\)"),
     ],
 )

@@ -24,9 +24,7 @@ FORWARD = (
     StepName.STOP_PRODUCERS, StepName.PRODUCERS_TO_TARGET, StepName.DELETE_TASK,
 )  # fmt: skip
 AGAIN = "what group billing has consumed on the target is consumed again on the source: at most 1,234 records"
-STRANDED = (
-    "about 56 records that were produced on the target are not on the source, and the application must deal with them"
-)
+STRANDED = "about 56 records produced on the target and not on the source: the application must deal with them"
 COSTS = {
     1: ["nothing: applications are on the source and stay there"],
     2: ["nothing: applications are on the source and stay there"],
@@ -51,7 +49,7 @@ def test_the_cost_of_each_stage(stage: int) -> None:
 
 def test_a_reverse_mirror_copies_back_records_produced_on_the_target() -> None:
     state = states_after([*FORWARD[:5], StepName.REVERSE_MIRROR, StepName.PRODUCERS_TO_TARGET])[-1]
-    assert "about 56 records that were produced on the target are copied to the source first" in cost(state, NOW)[-1]
+    assert "about 56 records produced on the target: the mirror copies them to the source first" in cost(state, NOW)[-1]
 
 
 def test_a_number_that_was_not_noted_is_unknown() -> None:

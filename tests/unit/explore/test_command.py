@@ -65,6 +65,13 @@ def test_a_result_says_what_was_searched(capsys: pytest.CaptureFixture[str]) -> 
     assert explore(["rollback-from-1"], faults=0, walks=1, result_file=Path("-")) == 3
     (row,) = json.loads(capsys.readouterr().out)["paths"]
     assert (row["complete"], row["walks"]) == (False, 1)
+    assert explore(["rollback-from-1"], faults=0, walks=1) == 3
+    assert "1 walk, no violation" in capsys.readouterr().out
+
+
+def test_one_state_is_not_one_states(capsys: pytest.CaptureFixture[str]) -> None:
+    assert explore(["in-process"], faults=0, depth=0) == 3
+    assert ": 1 state, " in capsys.readouterr().out
 
 
 def test_walks_prove_nothing_but_find_damage() -> None:

@@ -61,7 +61,9 @@ def test_an_earlier_run_is_kept_and_other_files_stay(tmp_path: Path) -> None:
         EARLIER, "mine.txt", "notes", "policy.toml", "rehearsal.json",
     ]  # fmt: skip
     assert folder.notice is not None
-    assert f"is kept in {kept}; earlier runs: 1, 0 MB" in folder.notice
+    size = sum(file.stat().st_size for file in kept.rglob("*") if file.is_file())
+    assert 0 < size < 999
+    assert f"is kept in {kept}; earlier runs: 1, {size} B (" in folder.notice
     assert "\n" not in folder.notice
 
 

@@ -216,7 +216,7 @@ def test_a_torn_line_of_the_audit_log_is_a_note_as_long_as_nothing_lacks(moved: 
         file.write('{"at": "2026-')
     report = build(folder)
     assert report.verdict == "COMPLETE AND VERIFIED"
-    assert "1 lines are torn" in report.notes[0]
+    assert "1 torn line, as by a full disk" in report.notes[0]
 
 
 def test_a_plan_that_changed_later_is_a_note(moved: Run, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from cutover_harness.errors import UsageError
+from cutover_harness.plan.load import load_all
 from cutover_reports.build import build
 from cutover_reports.policy import Policy, read_policy
 from cutover_reports.survival import SETTINGS
@@ -50,6 +51,16 @@ def test_a_route_overrides_only_what_it_names(tmp_path: Path) -> None:
         ("[evidence]\nreversible = [7]\n", "evidence.reversible.0"),
         ("[routes.a.limits]\nnot_a_limit = 3\n", "not_a_limit"),
         ("[clients.billing]\n'delivery.timeout.ms' = 'long'\n", "clients.billing.delivery.timeout.ms"),
+        (
+            '[evidence]\nfaults = ["kill connect", "kill conect"]\n',
+            "evidence.faults.1: no such fault, did you mean kill conn",
+        ),
+        (
+            '[evidence]\nfaults = ["unplug everything"]\n',
+            "evidence.faults.0: no such fault, there are freeze connect, ",
+        ),
+        ("[clients.billing]\n'delivery.timout.ms' = 1\n", "no such setting, did you mean delivery.timeout.ms?"),
+        ("[clients.billing]\n'linger.ms' = 5\n", "no such setting, there are delivery.timeout.ms, "),
         ("format = 2\n", "format"),
         ("[limits\n", "not valid TOML"),
     ],
@@ -61,6 +72,16 @@ def test_a_mistake_names_the_file_and_the_key(tmp_path: Path, text: str, named: 
     assert "policy.toml" in message
     assert named in message
     assert "\n" not in message
+
+
+def test_every_fault_and_setting_can_be_named(tmp_path: Path) -> None:
+    faults = [each.name for scenario in load_all() for each in scenario.faults]
+    read = policy(
+        tmp_path,
+        f"[evidence]\nfaults = {sorted(set(faults))}\n[clients.a]\n" + "".join(f"'{name}' = 1\n" for name in SETTINGS),
+    )
+    assert set(read.evidence.faults) == set(faults)
+    assert list(read.clients["a"]) == list(SETTINGS)
 
 
 def test_an_absent_file_is_named(tmp_path: Path) -> None:

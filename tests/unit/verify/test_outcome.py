@@ -193,7 +193,7 @@ def test_the_records_have_an_outcome_of_their_own() -> None:
 
 def test_progress_in_a_line() -> None:
     its = Progress(90, 240, 40, 1, 4, 40_000, 20_000_000, 2.0)
-    assert line(its) == " 37.5%  1/4 partitions, read 20,000 records/s, 10 MB/s, about 6 s left"
+    assert line(its) == " 37.5%  1/4 partitions, read 20,000 records/s, 10.0 MB/s, about 6 s left"
     assert "left" not in line(Progress(0, 200, 0, 0, 4, 0, 0, 0.1))
 
 

@@ -10,7 +10,7 @@ from cutover_harness.preflight.model import Finding, Severity, number
 from cutover_harness.preflight.planned.facts import Facts, Seen
 from cutover_harness.preflight.planned.scope import ScopedBatch
 from cutover_harness.types import ClusterName
-from cutover_harness.words import listed
+from cutover_harness.words import counted, listed
 
 LIMITS: Mapping[ClusterName, str] = {"source": "consumer_byte_rate", "target": "producer_byte_rate"}
 """What limits the mirror on each cluster: it reads one and writes to the other."""
@@ -63,8 +63,9 @@ def quotas(facts: Facts) -> Iterator[Finding]:
                 "quota",
                 Severity.WARNING,
                 f"mirror on the {name}",
-                f"is limited to {size(per_broker)}/s on each of {seen.cluster.brokers} brokers by {LIMITS[name]} of "
-                f"{entity}, and the plan's mirror_rate is {size(rate)}/s: the estimates of all batches are too short",
+                f"is limited to {size(per_broker)}/s on each of {counted(seen.cluster.brokers, 'broker')} by "
+                f"{LIMITS[name]} of {entity}, and the plan's mirror_rate is {size(rate)}/s: "
+                "the estimates of all batches are too short",
                 "DescribeClientQuotas",
                 "raise the quota until the migration is over, or set mirror_rate to what it allows",
             )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cutover_harness.preflight.model import Finding, Severity
 from cutover_harness.preflight.planned.facts import Facts
-from cutover_harness.words import listed
+from cutover_harness.words import counted, listed
 
 MEASURED = "a generation with unchanged content, and the statuses of the clients"
 
@@ -48,8 +48,8 @@ def measured(facts: Facts) -> Iterator[Finding]:
         "spread",
         Severity.WARNING if last >= patience else Severity.NOTE,
         f"generation {found.generation}",
-        f"reached {len(found.seen_s)} clients {first:.2f} to {last:.2f} s after it was written, {slowest} last"
-        + (f": a gate's deadline is {patience:g} s" if last >= patience else ""),
+        f"reached {counted(len(found.seen_s), 'client')} {first:.2f} to {last:.2f} s after it was written, "
+        f"{slowest} last" + (f": a gate's deadline is {patience:g} s" if last >= patience else ""),
         MEASURED + "; a client's time is by the clock of its own host",
         "set gates.deadline_s above it, or use a faster channel: a control topic, or the ConfigMap itself"
         if last >= patience

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cutover_harness.inventory.model import TopicEntry
 from cutover_harness.plan.traffic import TopicTraffic
 from cutover_harness.rehearsal.planned.limits import Limits
-from cutover_harness.words import listed
+from cutover_harness.words import counted, listed
 
 LEAST_PER_S = 3.0
 """Records per second of a topic that is not written, or whose rate is unknown: without records nothing is judged."""
@@ -93,7 +93,7 @@ def _sentences(
         lines.append(f"rates: assumed {LEAST_PER_S:g} records per second for {listed(idle, 3)}: no growth was measured")
     lines.append(f"sizes: the average of the logs for {len(sizes)} of {count} topics")
     if unsized:
-        lines.append(f"sizes: assumed {BYTES} bytes for {listed(unsized, 3)}")
+        lines.append(f"sizes: assumed {counted(BYTES, 'byte')} for {listed(unsized, 3)}")
     lines.append(
         f"largest records: of the inventory's sample for {largest} of {count} topics"
         if largest

@@ -35,6 +35,7 @@ function morph(old, made) {
 }
 
 const count = (number) => number.toLocaleString("en-US");
+const counted = (number, thing) => `${count(number)} ${thing}${number === 1 ? "" : "s"}`;
 const clock = (at) => new Date(at * 1000).toISOString().slice(0, 19).replace("T", " ") + " UTC";
 
 function span(seconds) {
@@ -139,7 +140,7 @@ function spark(history) {
   const points = history.map(([at, lag]) => `${(((at - first) / Math.max(1e-9, last - first)) * 300).toFixed(1)},${(50 - (lag / most) * 46).toFixed(1)}`);
   return [
     h("svg", { class: "spark", viewBox: "0 0 300 52", preserveAspectRatio: "none", role: "img",
-      "aria-label": `Mirror lag from ${clock(first)} to ${clock(last)}, at most ${count(most)} records` },
+      "aria-label": `Mirror lag from ${clock(first)} to ${clock(last)}, at most ${counted(most, "record")}` },
       h("polygon", { class: "area", points: `0,50 ${points.join(" ")} 300,50` }),
       h("polyline", { class: "line", points: points.join(" ") })),
     h("p", { class: "muted" }, `at most ${count(most)} in ${span(last - first)}`),
@@ -151,7 +152,7 @@ function lag(batch, at) {
   if (records === null) return null;
   return card(
     "Mirror lag",
-    h("p", { class: "figure" }, `${count(records)} records`),
+    h("p", { class: "figure" }, counted(records, "record")),
     h("p", { class: "muted" }, `read ${span(at - read)} ago`),
     spark(history),
   );
@@ -185,7 +186,7 @@ function rollback(batch, at) {
     until,
     lines(back.limits.map((limit) => `${clock(limit.at)}: ${limit.what}`)),
     lines(back.costs),
-    back.native ? h("p", {}, `${count(back.native)} records were written to the target by producers.`) : null,
+    back.native ? h("p", {}, `Producers have written ${counted(back.native, "record")} to the target.`) : null,
   );
 }
 
