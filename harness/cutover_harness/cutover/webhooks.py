@@ -19,7 +19,7 @@ import httpx
 from cutover_harness.conductor.journal import Entry
 from cutover_harness.cutover.audit import Audit
 from cutover_harness.cutover.webhook_messages import Approval, Event, Message, approval_in, body, event_of
-from cutover_harness.errors import UsageError
+from cutover_harness.errors import UsageError, in_one_line
 from cutover_harness.planning.model import Webhook
 from cutover_harness.planning.read import ReadPlan
 
@@ -94,6 +94,8 @@ class Webhooks:
                 self._audit.write("webhook ignored", **sender.facts(message), by=found.by, approved=found.approved)
         except UsageError as why:
             self._failed(sender, message, str(why))
+        except Exception as why:  # noqa: BLE001 - an answer that had no effect must not be lost with this thread
+            self._failed(sender, message, f"its answer could not be taken: {in_one_line(why)}")
 
     def _failed(self, sender: _Sender, message: Message, why: str) -> None:
         try:

@@ -78,6 +78,9 @@ class Injector:
             do()
         except _FAILED as why:
             self.preconditions.append(Precondition(f"fault {fault.name} {what}", False, in_one_line(why)))
+        except Exception as why:  # noqa: BLE001 - the thread's end would hide that nothing is proved
+            unexpected = f"{type(why).__name__}: {in_one_line(why)}"
+            self.preconditions.append(Precondition(f"fault {fault.name} {what}", False, unexpected))
 
     def _prove(self, fault: Fault, proof: Proof) -> None:
         self.preconditions.append(Precondition(f"fault {fault.name} hit", proof.held, proof.evidence))

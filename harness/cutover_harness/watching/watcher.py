@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -16,7 +16,7 @@ from cutover_harness.conductor.config import ConductorConfig
 from cutover_harness.conductor.journal import Entry
 from cutover_harness.conductor.statuses import StatusSource
 from cutover_harness.cutover.folder import RunFolder
-from cutover_harness.errors import UsageError
+from cutover_harness.errors import UsageError, in_one_line
 from cutover_harness.periodic import Periodic
 from cutover_harness.planning.read import ReadPlan
 from cutover_harness.watching.cluster_figures import ClusterFigures
@@ -46,9 +46,11 @@ class Watcher:
         self._lease_reader = LeaseReader(plan, run)
         self._lease: LeaseView | None = None
         self._threads = [
-            Periodic(self.read_statuses, _STATUSES_EVERY_S, "statuses"),
-            Periodic(self.read_clusters, _CLUSTERS_EVERY_S, "figures"),
+            Periodic(lambda: self._again("statuses", self.read_statuses), _STATUSES_EVERY_S, "statuses"),
+            Periodic(lambda: self._again("figures", self.read_clusters), _CLUSTERS_EVERY_S, "figures"),
         ]
+        self._failures: dict[str, str] = {}
+        """Why statuses or figures are not read at the moment."""
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -97,6 +99,7 @@ class Watcher:
                 problem = str(why)
             except _NOT_UNDERSTOOD as why:  # whoever watches never ends the run
                 problem = f"batch {batch.planned.name}: its journal cannot be understood ({type(why).__name__}: {why})"
+        problem = problem or "; ".join(self._failures.values()) or None
         return Snapshot(now, self._plan.plan.name, self._plan.digest, views, problem, self._lease)
 
     def _view(self, batch: FollowedBatch, now: float) -> BatchView:
@@ -116,6 +119,14 @@ class Watcher:
         return batch_view(facts, now)
 
     # -- in threads ----------------------------------------------------------------------------------------------------
+
+    def _again(self, what: str, read: Callable[[], None]) -> None:
+        try:
+            read()
+        except Exception as why:  # noqa: BLE001 - the thread tries again, and what is shown must not look new
+            self._failures[what] = f"{what} are not read: {type(why).__name__}: {in_one_line(why)}"
+        else:
+            self._failures.pop(what, None)
 
     def read_statuses(self) -> None:
         """Read the statuses, which all batches have in one place."""

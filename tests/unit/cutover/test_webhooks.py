@@ -115,6 +115,20 @@ def test_a_service_that_fails_for_a_moment_gets_the_message(service: Service, tm
     assert lines(tmp_path) == []
 
 
+def test_an_answer_that_cannot_be_written_is_a_line_in_the_audit_log(service: Service, tmp_path: Path) -> None:
+    def full(_asked: Entry, _found: Approval) -> bool:
+        raise OSError(28, "No space left on device")
+
+    service.answers = [(200, b'{"approved": true, "by": "ann"}')]
+    audit = Audit(tmp_path / "audit.jsonl", "run", "h")
+    sender = Webhooks(plan_with(tmp_path), "orders", audit, full, pause_s=0.01)
+    sender.ask(asked_in(tmp_path), "stop-consumers", [], "advance")
+    (line,) = wait_until(lambda: lines(tmp_path))
+    sender.close()
+    assert (line["event"], line["message"]) == ("webhook failed", "approval-wanted")
+    assert line["why"] == "its answer could not be taken: No space left on device"
+
+
 @pytest.mark.parametrize(("code", "tries", "why"), [(500, 3, "answered 500"), (404, 1, "answered 404")])
 def test_a_service_that_fails_is_a_line_in_the_audit_log(
     service: Service, tmp_path: Path, code: int, tries: int, why: str

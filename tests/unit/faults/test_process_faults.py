@@ -69,6 +69,15 @@ def test_a_restart_of_what_never_went_down_proves_nothing() -> None:
     assert not inject("restart", Victim(stops=False)).preconditions[0].held
 
 
+def test_a_proof_that_ends_unexpectedly_proves_nothing() -> None:
+    class Odd(Victim):
+        def stopped(self) -> bool:
+            raise IndexError("list index out of range")
+
+    (hit,) = [each for each in inject("restart", Odd()).preconditions if each.name.endswith(" hit")]
+    assert (hit.held, hit.evidence) == (False, "IndexError: list index out of range")
+
+
 def test_a_victim_that_does_not_come_back_is_reported() -> None:
     hit, ended = inject("kill", Victim(comes_back=False)).preconditions
     assert hit.held

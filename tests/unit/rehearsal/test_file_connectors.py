@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from cutover_harness.errors import UsageError
 from cutover_harness.judge import judge
 from cutover_harness.judge.model import DrainProof, GroupMeasures, RunFacts
 from cutover_harness.ledger import decode, read_ledgers, stream_id
+from cutover_harness.rehearsal.connectors.account import Account
 from cutover_harness.rehearsal.connectors.configs import Place, place_in, sink_config, source_config
 from cutover_harness.rehearsal.connectors.files import SinkFile, SourceFile
 from cutover_harness.rehearsal.connectors.ledgers import (
@@ -20,6 +23,8 @@ from cutover_harness.rehearsal.connectors.ledgers import (
     source_rows,
     write_ledger,
 )
+
+from tests.waiting import wait_until
 
 RUN, TOPIC, KEY = 7, "orders", "source-crm"
 STREAM = stream_id(TOPIC, KEY, 0)
@@ -49,6 +54,34 @@ def test_what_a_source_connector_reads_is_the_identity_of_its_record(tmp_path: P
     texts = (tmp_path / "in").read_bytes().splitlines()
     assert [decode(text) for text in texts] == [(RUN, STREAM, sequence) for sequence in range(3)]
     assert file.size == (tmp_path / "in").stat().st_size
+
+
+def account_of(source: SourceFile) -> Account:
+    """Return the account of a batch with one source connector, and without clusters."""
+    worker = SimpleNamespace(place="source", launch=lambda: None)
+    batch = SimpleNamespace(sources={source.name: source}, sinks={}, worker=worker, start=lambda: None)
+    batch.await_stored = lambda: None
+    return Account({"orders": batch}, {}, RUN)  # type: ignore[dict-item]
+
+
+def test_a_full_disk_ends_the_account_of_connectors_and_with_it_the_run(tmp_path: Path) -> None:
+    full = account_of(SourceFile(KEY, TOPIC, Path("/dev/full"), RUN))
+    full.start()
+    wait_until(lambda: not all(thread.is_alive() for thread in full._threads))
+    for ends in (full.stop_lines, lambda: full.write(tmp_path)):
+        with pytest.raises(UsageError, match=r"lines are not known completely: .*No space left on device"):
+            ends()
+    full.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_account_that_was_complete_is_no_failure(tmp_path: Path) -> None:
+    good = account_of(source := SourceFile(KEY, TOPIC, tmp_path / "in", RUN))
+    good.start()
+    wait_until(lambda: source.lines)
+    good.stop_lines()
+    good.close()
+    assert not any(thread.is_alive() for thread in good._threads)
 
 
 def test_a_sinks_line_counts_once_and_only_when_it_is_complete(tmp_path: Path) -> None:

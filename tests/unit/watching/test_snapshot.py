@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from cutover_harness.conductor.journal import Entry
 from cutover_harness.cutover.progress import BatchProgress, batch_progress
 from cutover_harness.locks import FileLock
 from cutover_harness.watching import cluster_figures
+from cutover_harness.watching import watcher as watcher_module
 from cutover_harness.watching.cluster_figures import ClusterFigures, retention
 from cutover_harness.watching.facts import BatchFacts, Figures, Statuses
 from cutover_harness.watching.history import compacted, lag_history
@@ -24,6 +26,7 @@ from cutover_harness.watching.watcher import Watcher
 
 from tests.unit.conductor.run_folder import command_line
 from tests.unit.watching.recorded import Recorded
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -174,6 +177,29 @@ def test_a_batch_that_is_moved_again_is_read_from_its_beginning(recorded: Record
     recorded.run.set_aside("orders")
     watcher._last = None
     assert watcher.snapshot().batches[0].progress.progress == "not begun"
+
+
+def test_statuses_that_cannot_be_read_are_named_and_read_again(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Watcher) -> None:
+        raise OSError(5, "Input/output error")
+
+    def problem() -> str | None:
+        watcher._last = None
+        return watcher.snapshot().problem
+
+    recorded.on_hold()
+    monkeypatch.setattr(watcher_module, "_STATUSES_EVERY_S", 0.01)
+    monkeypatch.setattr(Watcher, "read_clusters", lambda _: None)
+    original = Watcher.read_statuses
+    monkeypatch.setattr(Watcher, "read_statuses", full)
+    watcher = Watcher(recorded.plan, recorded.run)
+    with watcher:
+        assert wait_until(problem) == "statuses are not read: OSError: Input/output error"
+        monkeypatch.setattr(watcher, "read_statuses", lambda: original(watcher))
+        wait_until(lambda: problem() is None)
+    assert not [thread for thread in threading.enumerate() if thread.name == "statuses"]
 
 
 def test_a_damaged_journal_is_said_and_not_hidden(recorded: Recorded) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 
 from cutover_harness.admin import Admin
-from cutover_harness.errors import UsageError
+from cutover_harness.errors import UsageError, in_one_line
 from cutover_harness.rehearsal.connectors.configs import Place
 from cutover_harness.rehearsal.connectors.ledgers import Commit, sink_rows, source_rows, write_ledger
 from cutover_harness.rehearsal.connectors.logs import Logs
@@ -44,6 +44,7 @@ class Account:
             threading.Thread(target=self._until_ended, args=(_READ_S, self._read), daemon=True),
         ]
         self._due = 0.0
+        self._failure: Exception | None = None
 
     def launch(self) -> None:
         """Start the Connect workers, without waiting until they serve."""
@@ -58,14 +59,16 @@ class Account:
             thread.start()
 
     def stop_lines(self) -> None:
-        """Append no more lines, and wait until the source connectors have sent all of them."""
+        """Append no more lines, and wait until the source connectors have sent all of them. Raises UsageError."""
         self._written.set()
+        self._refuse_failed()
         for batch in self.batches.values():
             batch.await_stored()
 
     def write(self, ledgers: Path) -> None:
         """End, and write a ledger for each connector below `ledgers`. Raises UsageError, KafkaException or OSError."""
         self._end()
+        self._refuse_failed()
         self._look()
         self._logs.read_on()
         self._note_commits()
@@ -95,8 +98,19 @@ class Account:
                 thread.join()
 
     def _until_ended(self, every_s: float, do: Callable[[], None]) -> None:
-        while not self._ended.wait(every_s):
-            do()
+        try:
+            while not self._ended.wait(every_s):
+                do()
+        except Exception as why:  # noqa: BLE001 - raised again when the ledgers are wanted, which lack something now
+            self._failure = why
+
+    def _refuse_failed(self) -> None:
+        """Raise UsageError if a thread has ended early: what the connectors did since is not known."""
+        if self._failure is not None:
+            raise UsageError(
+                f"file connectors: their lines are not known completely: {in_one_line(self._failure)}: correct it, and "
+                "rehearse again"
+            ) from self._failure
 
     def _look(self) -> None:
         for sink in self._sinks:

@@ -12,6 +12,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from cutover_harness.admin import CLIENT_DEFAULTS, connect
 from cutover_harness.closing import close_client
+from cutover_harness.errors import in_one_line
 from cutover_harness.periodic import Periodic
 from cutover_harness.testbed.base import TestbedError
 from cutover_harness.testbed.existing.remains import TIMEOUT_S, claim_of
@@ -56,12 +57,16 @@ class Claim:
         self._polling.__enter__()
 
     def release(self) -> None:
-        """Leave the groups; a second call does nothing."""
-        if self._polling is not None:
-            self._polling.stop()
-            self._polling = None
-        while self._consumers:
-            close_client(self._consumers.pop())
+        """Leave the groups; a second call does nothing. Raises TestbedError if the claim was not held all the time."""
+        polling, self._polling = self._polling, None
+        try:
+            if polling is not None:
+                polling.stop()
+        except Exception as why:
+            raise TestbedError(f"group {claim_of(self._prefix)} was not held until now: {in_one_line(why)}") from why
+        finally:
+            while self._consumers:
+                close_client(self._consumers.pop())
 
     def _poll(self) -> None:
         for consumer in self._consumers:

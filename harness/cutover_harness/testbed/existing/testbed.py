@@ -114,14 +114,19 @@ class ExistingTestbed:
             raise
 
     def stop(self) -> None:
-        """Remove everything that the run created, and note what is left; a second call does nothing."""
+        """Remove everything that the run created, and note what is left; a second call does nothing.
+
+        Raises TestbedError if the claim was not held all the time.
+        """
         if self._claim is None:
             return
-        self._claim.release()
-        self._claim = None
-        self.left = remove(self._description, self.prefix, self._note)
-        for each in self.left:
-            self._note(f"not removed: {each}")
+        claim, self._claim = self._claim, None
+        try:
+            claim.release()
+        finally:
+            self.left = remove(self._description, self.prefix, self._note)
+            for each in self.left:
+                self._note(f"not removed: {each}")
 
     def __enter__(self) -> Self:
         if self._claim is None:
