@@ -15,6 +15,7 @@ import gevent
 
 from cutover_harness import exit_codes
 from cutover_harness.load.connection import ConsumerPart, ProducerPart
+from cutover_harness.load.interruption import INTERRUPTIONS
 from cutover_harness.load.messages import COUNTS, PHASE, SLOT, SLOT_WANTED, SUMMARY
 from cutover_harness.load.settings import LoadSettings
 from cutover_harness.load.summary import GroupResult, GroupSummary, ProducerSummary, compare
@@ -125,7 +126,13 @@ class Coordinator:
         """End the load once: producers flush, consumers catch up, workers send summaries. Return None if none ran."""
         if self._finishing or not self._workers:
             return self.result
-        self._finishing = True
+        self._finishing = INTERRUPTIONS.ending = True
+        try:
+            return self._finish()
+        finally:
+            INTERRUPTIONS.ending = False
+
+    def _finish(self) -> LoadResult:
         drain_s = self._settings.drain_s
         print(f"load: ending: producers flush, groups read the rest (up to {drain_s:g} s without progress)", flush=True)
         self._environment.runner.send_message(PHASE, {"phase": "drain"})

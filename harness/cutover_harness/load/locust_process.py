@@ -16,7 +16,7 @@ from cutover_harness.load.settings import VARIABLE, LoadSettings
 
 
 def run_locust(arguments: list[str], given: LoadSettings | Connection, secret: bytes | None) -> NoReturn:
-    """Replace this process by Locust with the load's locustfile: Locust then handles signals and the exit code."""
+    """Replace this process by Locust with the load's locustfile: Locust then handles SIGTERM and the exit code."""
     import cutover_harness.load  # noqa: PLC0415 - for its place
 
     locustfile = Path(cutover_harness.load.__file__).with_name("locustfile.py")
@@ -26,7 +26,7 @@ def run_locust(arguments: list[str], given: LoadSettings | Connection, secret: b
     )
     if secret is not None:
         environment[SECRET] = hand_over(secret)
-    command = [sys.executable, "-m", "locust", "--locustfile", str(locustfile), *arguments]
+    command = [sys.executable, "-m", "cutover_harness.load.main", "--locustfile", str(locustfile), *arguments]
     sys.stdout.flush()
     os.execve(sys.executable, command, environment)  # noqa: S606 - a list that we built
 

@@ -21,6 +21,7 @@ from cutover_harness.errors import UsageError
 from cutover_harness.load import transport
 from cutover_harness.load.connection import Connection
 from cutover_harness.load.coordinator import Coordinator
+from cutover_harness.load.interruption import INTERRUPTIONS
 from cutover_harness.load.node import Client, Node
 from cutover_harness.load.settings import LoadSettings
 from cutover_harness.types import Role
@@ -107,6 +108,9 @@ def _prepare(environment: Any, runner: Any) -> None:
     if is_worker and getattr(environment.parsed_options, "processes", None):
         # The terminal's Ctrl-C reaches the master as well, which ends the load in order and then its workers.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    else:
+        INTERRUPTIONS.install()  # for a locustfile that Locust's own command runs
+        INTERRUPTIONS.silence()
     if not is_master:
         environment.cutover_node = Node(environment, Connection.given() or LoadSettings.load())
 
