@@ -19,6 +19,7 @@ from cutover_reports.build import Built
 from cutover_reports.markdown import ROLES, gate_line
 from cutover_reports.model import Report, Run, Scenario
 from cutover_reports.paths import TAKEN_BACK
+from cutover_reports.ranking import only_with
 from cutover_reports.reading import Frames, Rhythm
 from cutover_reports.scenarios import SYNCHRONISING
 from cutover_reports.series import columns
@@ -221,6 +222,7 @@ def environment() -> Environment:
     )
     environment.filters |= {
         "count": words.count,
+        "only_with": only_with,
         "ms": words.milliseconds,
         "causes": words.causes,
         "heading": lambda measure: measure.words[:1].upper() + measure.words[1:],

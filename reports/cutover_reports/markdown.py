@@ -10,6 +10,7 @@ from cutover_harness.markdown import table
 from cutover_reports import plans, words
 from cutover_reports.model import Explored, PathReport, Report, Risk, RouteReport, Run, Scenario
 from cutover_reports.model_explored import ExploredGate
+from cutover_reports.ranking import only_with
 
 #: GitHub's limit of a comment is 65 536 characters; the tables of passed scenarios are cut before it is reached.
 MOST_ROWS = 120
@@ -122,16 +123,17 @@ def _route(route: RouteReport) -> list[str]:
     if route.not_counted:
         parts += ["Decides nothing:", _items(route.not_counted)]
     if route.paths:
-        rows = [
-            (f"{path.rank}. {path.name}", path.decision, *_cost(path), f"{path.passed} of {path.runs}")
-            for path in route.paths
-        ]
+        rows = [(_path(path), path.decision, *_cost(path), f"{path.passed} of {path.runs}") for path in route.paths]
         head = ("path, the best first", "verdict", "lost", "reordered", "read twice", "producers' blackout",
                 "consumers' blackout", "passed")  # fmt: skip
         parts.append(_table(head, rows))
     risks = [(risk.title, risk.answer, risk.level, likelihood(risk), risk.threshold) for risk in route.risks]
     parts.append(_table(("question", "answer", "level", "likelihood", "accepted"), risks))
     return parts
+
+
+def _path(path: PathReport) -> str:
+    return f"{path.rank}. {path.name}" + (f" ({only_with(path)})" if path.only_with else "")
 
 
 def _cost(path: PathReport) -> tuple[str, ...]:

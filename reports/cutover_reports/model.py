@@ -180,7 +180,10 @@ class KeyFigure(ModelPart):
 
 
 class PathReport(ModelPart):
-    """The verdict on one path that was walked, and its measured cost: the worst of its runs without a fault."""
+    """The verdict on one path that was walked, and its measured cost: the worst of its runs without a fault.
+
+    If it has only runs with a fault, the cost is theirs, and `only_with` names the faults.
+    """
 
     name: str
     rank: int = Field(description="1: the best decision; of equal ones the least cost.")
@@ -191,7 +194,10 @@ class PathReport(ModelPart):
     runs: int = Field(
         description="Requested runs along it, with and without a fault, and rollbacks and controls apart."
     )
-    lost: int | None = Field(description="None, as the other figures: not measured without a fault.")
+    only_with: list[str] = Field(
+        default=[], description="Faults of the runs that the figures are of, if none was without a fault."
+    )
+    lost: int | None = Field(description="None, as the other figures: not measured.")
     reordered: int | None
     stranded: int | None
     duplicated: int | None

@@ -17,11 +17,14 @@ _RANK: dict[Decision, int] = {"GO": 0, "GO WITH CONDITIONS": 1, "INCONCLUSIVE": 
 def costs(path: str, along: Sequence[Scenario]) -> dict[str, Any]:
     """Return the measured cost of a path: the worst of its runs without a fault.
 
-    Scenarios that vary it, such as one with transactions, count only if the path itself was not run.
+    Scenarios that vary it, such as one with transactions, count only if the path itself was not run, and those with a
+    fault only if there are no others: then `only_with` names the faults.
     """
-    plain = [s for s in along if s.kind == "switchover" and not s.faults and s.groups]
-    own = [s for s in plain if s.name.removeprefix(f"{s.route}.") == path or s.name == s.route] or plain
+    measured = [s for s in along if s.kind == "switchover" and s.groups]
+    plain = [s for s in measured if not s.faults]
+    own = [s for s in plain if s.name.removeprefix(f"{s.route}.") == path or s.name == s.route] or plain or measured
     return {
+        "only_with": [] if plain else list(dict.fromkeys(" + ".join(s.faults) for s in own)),
         "lost": None if not own or any(s.lost is None for s in own) else max(s.lost or 0 for s in own),
         "reordered": max((s.reordered for s in own), default=None),
         "stranded": None if not own or any(s.stranded is None for s in own) else max(s.stranded or 0 for s in own),
@@ -46,6 +49,7 @@ def _key(path: PathReport) -> tuple[float, ...]:
     unknown = math.inf
     return (
         _RANK[path.decision],
+        bool(path.only_with),  # their figures are not comparable with those without a fault
         unknown if path.lost is None else path.lost,
         unknown if path.stranded is None else path.stranded,
         unknown if path.reordered is None else path.reordered,
@@ -61,7 +65,7 @@ def cost(path: PathReport) -> str:
     damage = [f"{words.count(path.lost)} lost"] if path.lost != 0 else []
     damage += [f"{words.count(path.reordered)} reordered"] if path.reordered else []
     damage += [f"{words.count(path.stranded)} stranded"] if path.stranded else []
-    return ", ".join(
+    figures = ", ".join(
         [
             *damage,
             f"{words.count(path.duplicated)} read twice",
@@ -69,6 +73,12 @@ def cost(path: PathReport) -> str:
             f"consumers' blackout {words.or_dash(path.consumer_blackout_ms)}",
         ]
     )
+    return f"{figures} ({only_with(path)})" if path.only_with else figures
+
+
+def only_with(path: PathReport) -> str:
+    """Return in words with which faults alone a path was rehearsed; empty if it was rehearsed without any."""
+    return f"rehearsed only with {words.listed(path.only_with)}" if path.only_with else ""
 
 
 def recommendation(paths: Sequence[PathReport], path: str | None, path_from: str) -> str:

@@ -403,7 +403,7 @@ def test_topics_that_change_while_they_are_recorded(testbed: ProcessTestbed, tmp
         "new/0 first of new",
     ]
     changed = "\n".join(done[0].changed)
-    for text in ("grows grew from 2 to 4 partitions", "new appeared with 1 partitions", "goes was deleted"):
+    for text in ("grows grew from 2 to 4 partitions", "new appeared with 1 partition", "goes was deleted"):
         assert f"topic {prefix}{text}" in changed
     assert f"topic {prefix}again was deleted and recreated" in changed
     assert sorted(text.split()[1] for text in done[0].missing) == [names["again"], names["goes"]]

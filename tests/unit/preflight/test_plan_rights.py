@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from cutover_harness.cli.preflight_plan_output import as_script
 from cutover_harness.inventory.model import Acl
+from cutover_harness.mirror.spec import Batch
 from cutover_harness.preflight.model import Severity
 from cutover_harness.preflight.planned.acl_rules import AclIndex, Answer, allowed
 from cutover_harness.preflight.planned.check import check
@@ -56,7 +57,8 @@ def test_each_missing_right_is_named_and_granted(cluster: str, resource: Resourc
     checked = check(facts(document, worker=WORKER, source=both["source"], target=both["target"]))
     (finding,) = (each for each in checked.findings if each.rule != "spread")
     assert finding.rule == "missing-right"
-    optional = resource.kind == "CLUSTER" or (cluster, resource, operation) == ("source", BILLING, Operation.READ)
+    optional = resource.kind == "CLUSTER" or operation == Operation.DELETE
+    optional = optional or (cluster, resource, operation) == ("source", BILLING, Operation.READ)
     assert finding.severity == (Severity.WARNING if optional else Severity.BLOCKER)
     assert finding.subject == f"{OURS} on the {cluster}"
     assert f"lacks {operation.words} on " in finding.reason
@@ -69,6 +71,17 @@ def test_each_missing_right_is_named_and_granted(cluster: str, resource: Resourc
         operation.words,
         *{"TOPIC": ["--topic", resource.name], "GROUP": ["--group", resource.name]}.get(resource.kind, ["--cluster"]),
     ]
+
+
+def test_what_from_scratch_deletes_needs_the_right_to_delete() -> None:
+    mirrored = Batch("first", (), ())
+    topics = {mirrored.offset_syncs_topic, mirrored.checkpoints_topic}
+    found = {(cluster, resource.name) for cluster, resource, operation in DEMANDS if operation == Operation.DELETE}
+    assert found == {("target", topic) for topic in topics}
+    hidden = secured(*((Resource("TOPIC", topic), Operation.DELETE) for topic in topics))
+    checked = check(facts(worker=WORKER, source=hidden["source"], target=hidden["target"]))
+    lines = [each for each in commands(checked.grants, BOOTSTRAP) if "Delete" in each]  # type: ignore[arg-type]
+    assert [sum(topic in line for line in lines) for topic in sorted(topics)] == [1, 1]
 
 
 def test_rights_of_one_kind_are_one_finding_and_one_command() -> None:

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from cutover_reports.build import build
 from cutover_reports.html import html
+from cutover_reports.markdown import markdown
 from cutover_reports.model import Report
 from cutover_reports.paths import concerns, known_paths, path_of
+from cutover_reports.ranking import cost
 
 from tests.unit.reports.run_folders import FORWARD, SHAPES, Shape, write_run
 
@@ -90,6 +92,32 @@ def test_a_path_that_was_not_rehearsed_is_inconclusive(tmp_path: Path) -> None:
     found = report(tmp_path, PATHS, 'path = "restart"\n')
     assert found.decision == "INCONCLUSIVE"
     assert found.routes[0].reasons == ["the path restart was not rehearsed"]
+
+
+def test_a_path_that_was_rehearsed_only_with_a_fault_has_the_figures_of_these_runs(tmp_path: Path) -> None:
+    faulted = replace(BY_NAME["stop-first-connect-killed"], across=7)
+    folder = write_run(tmp_path, [*PATHS, faulted], target_kind="AutoMQ")
+    (folder / "policy.toml").write_text('path = "in-process"\n', "utf-8")
+    built = build([folder])
+    by_name = {path.name: path for path in built.report.routes[0].paths}
+    found, plain = by_name["stop-first"], by_name["in-process"]
+    assert (found.only_with, plain.only_with) == (["kill connect"], [])
+    assert (found.lost, found.duplicated) == (0, 14)
+    assert found.producer_blackout_ms is not None
+    assert found.rank == len(by_name)
+    words = "rehearsed only with kill connect"
+    assert words in cost(found)
+    assert words not in cost(plain)
+    for text in (html(built), markdown(built.report)):
+        assert text.count(words) >= 1
+
+
+def test_a_run_without_a_fault_counts_alone(tmp_path: Path) -> None:
+    faulted = replace(BY_NAME["stop-first-connect-killed"], across=7)
+    route = report(tmp_path, [BY_NAME["stop-first"], faulted]).routes[0]
+    (found,) = route.paths
+    assert (found.only_with, found.runs) == ([], 2)
+    assert found.duplicated == report(tmp_path / "alone", [BY_NAME["stop-first"]]).routes[0].paths[0].duplicated
 
 
 def test_damage_by_a_fault_on_another_path_is_a_condition(tmp_path: Path) -> None:

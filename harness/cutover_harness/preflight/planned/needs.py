@@ -30,6 +30,7 @@ class Operation(StrEnum):
     READ = "READ"
     WRITE = "WRITE"
     CREATE = "CREATE"
+    DELETE = "DELETE"
     ALTER = "ALTER"
     DESCRIBE = "DESCRIBE"
     DESCRIBE_CONFIGS = "DESCRIBE_CONFIGS"
@@ -78,6 +79,7 @@ _O = Operation
 _EVERYTHING = "see all topics, groups, sizes and ACLs"
 _SETTINGS = "read the brokers' settings and quotas"
 _PUT_BACK = "set the groups' offsets to those of a snapshot"
+_FORGET = "remove what earlier mirrors have left"
 NEEDS: tuple[Need, ...] = (
     Need("preflight", "conductor", "source", (_O.DESCRIBE,), Part.CLUSTER, _EVERYTHING, True),
     Need("preflight", "conductor", "target", (_O.DESCRIBE,), Part.CLUSTER, _EVERYTHING, True),
@@ -150,6 +152,8 @@ NEEDS: tuple[Need, ...] = (
     Need("rollback", "mirror", "target", (_O.CREATE, _O.WRITE), Part.REVERSE_SYNCS, "write pairs of offsets"),
     Need("rollback --offsets", "conductor", "source", (_O.READ,), Part.GROUPS, _PUT_BACK, True),
     Need("rollback --offsets", "conductor", "source", (_O.READ,), Part.TOPICS, _PUT_BACK, True),
+    Need("run --from-scratch", "conductor", "target", (_O.DELETE,), Part.SYNCS, _FORGET, True),
+    Need("run --from-scratch", "conductor", "target", (_O.DELETE,), Part.CHECKPOINTS, _FORGET, True),
 )
 HEAD = ("step", "who", "cluster", "operations", "resource", "why")
 _WHO = {"conductor": "kafka-cutover", "mirror": "MirrorMaker 2", "worker": "Connect's workers"}

@@ -30,7 +30,7 @@ Wanted = Mapping[str, Collection[Operation]]
 _SLICE = 200
 _O = Operation
 # What a right that is missing implies: these operations bring Describe along.
-_WITH_DESCRIBE = (_O.DESCRIBE, _O.READ, _O.WRITE, _O.ALTER)
+_WITH_DESCRIBE = (_O.DESCRIBE, _O.READ, _O.WRITE, _O.DELETE, _O.ALTER)
 # Errors about the topic or the request, which a broker finds after it has checked the right.
 _CHECKED_LATER = frozenset(
     {
