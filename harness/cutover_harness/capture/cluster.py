@@ -20,6 +20,7 @@ from cutover_harness.admin import NO_ID, connect
 from cutover_harness.capture.changes import Layout
 from cutover_harness.capture.format import CaptureError, GroupOffsets, TopicInfo
 from cutover_harness.globs import is_glob, matches
+from cutover_harness.group_offsets import committed_in
 from cutover_harness.internal_topics import internal
 from cutover_harness.types import PartitionId
 
@@ -116,7 +117,9 @@ class ClusterView:
         wanted = set(topics)
         try:
             listed = self.admin.list_consumer_groups(request_timeout=TIMEOUT_S).result(TIMEOUT_S)
-            names = sorted(g.group_id for g in listed.valid)
+            for error in listed.errors or ():
+                self.notes["groups"] = f"not all were read: {error.args[0].str()}"
+            names = sorted(g.group_id for g in listed.valid or ())
             # In parallel, one request per group. The client fills the dictionaries that it returned.
             asked = {
                 n: self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(n)], request_timeout=TIMEOUT_S)
@@ -125,17 +128,20 @@ class ClusterView:
         except KafkaException as why:
             self.notes["groups"] = f"not read: {why.args[0].str()}"
             return []
+        except TimeoutError:
+            self.notes["groups"] = f"not read: no answer within {TIMEOUT_S:g} s"
+            return []
         out = []
         for name, futures in asked.items():
             committed: dict[str, dict[int, int]] = {}
             try:
-                offsets = futures[name].result().topic_partitions
+                offsets = committed_in(futures, name, TIMEOUT_S)
             except KafkaException as why:
                 self.notes[f"group {name}"] = f"not read: {why.args[0].str()}"
                 continue
-            for each in offsets:
-                if each.topic in wanted and each.error is None and each.offset >= 0:
-                    committed.setdefault(each.topic, {})[each.partition] = each.offset
+            for (topic, partition), offset in offsets.items():
+                if topic in wanted:
+                    committed.setdefault(topic, {})[partition] = offset
             if committed:
                 out.append(GroupOffsets(name, committed))
         return out

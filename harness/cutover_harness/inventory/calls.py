@@ -21,6 +21,8 @@ V = TypeVar("V")
 TIMEOUT_S = 30.0
 """How long one call may take."""
 _LINE_S = 5.0
+_FAILED = (KafkaException, TimeoutError, RuntimeError)
+"""RuntimeError: the client's, for an answer that lacks something of what was asked."""
 
 
 class Calls:
@@ -63,7 +65,7 @@ class Calls:
         for key, future in futures.items():
             try:
                 yield key, future.result(TIMEOUT_S + 5)
-            except (KafkaException, TimeoutError) as error:
+            except _FAILED as error:
                 self.failed(what, error, [name(key)], remedy)
 
     def one(self, what: str, call: Callable[[], Future[Any]], remedy: str = "") -> Any:
@@ -71,7 +73,7 @@ class Calls:
         self.wait()
         try:
             return call().result(TIMEOUT_S + 5)
-        except (KafkaException, TimeoutError) as error:
+        except _FAILED as error:
             self.failed(what, error, remedy=remedy)
             return None
 

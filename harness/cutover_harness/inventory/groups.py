@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
 
+from cutover_harness.group_offsets import committed_in
 from cutover_harness.inventory.calls import TIMEOUT_S, Calls
 from cutover_harness.inventory.model import GroupEntry, GroupTopic, Member
 from cutover_harness.inventory.writes import UNKNOWN, Offsets
@@ -73,12 +74,11 @@ def read_committed(calls: Calls, groups: Iterable[str], doing: str) -> dict[str,
         for name in part:
             asked = [ConsumerGroupTopicPartitions(name)]
             futures |= calls.client.list_consumer_group_offsets(asked, request_timeout=TIMEOUT_S)
-        for name, found in calls.results("committed offsets of groups", futures, remedy=_REMEDY):
-            committed[name] = {
-                (each.topic, each.partition): each.offset
-                for each in found.topic_partitions or ()
-                if each.error is None and each.offset >= 0
-            }
+        for name in part:
+            try:
+                committed[name] = committed_in(futures, name, TIMEOUT_S + 5)
+            except KafkaException as error:
+                calls.failed("committed offsets of groups", error, [name], _REMEDY)
     return committed
 
 

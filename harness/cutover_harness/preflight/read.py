@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
-from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaException
+from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     ConfigEntry,
@@ -19,13 +21,19 @@ from cutover_harness.admin import TIMEOUT_S, Admin, connect
 from cutover_harness.errors import UsageError
 from cutover_harness.features import finalized_features
 from cutover_harness.globs import matches
+from cutover_harness.group_offsets import committed_in
 from cutover_harness.inputs import read_text_input
 from cutover_harness.internal_topics import OFFSET_SYNCS, internal
 from cutover_harness.preflight.model import Client, Cluster, Group, Topic, Version
+from cutover_harness.stale_metadata import COORDINATOR_COMES, repeated
+from cutover_harness.types import PartitionId
 
 _LIVE = frozenset(
     {ConsumerGroupState.STABLE, ConsumerGroupState.PREPARING_REBALANCING, ConsumerGroupState.COMPLETING_REBALANCING}
 )
+
+_NOT_SHOWN = (KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.GROUP_ID_NOT_FOUND)
+"""Not allowed, or just deleted."""
 
 
 def read_cluster(name: str, config: Mapping[str, str], globs: Sequence[str], *, count: Collection[str] = ()) -> Cluster:
@@ -40,6 +48,8 @@ def read_cluster(name: str, config: Mapping[str, str], globs: Sequence[str], *, 
         counts = {topic: found.topics[topic] for topic in sorted(found.topics) if _wanted(topic, globs)}
         entries = _topic_entries(client, counts)
         records = _records(Admin(config), [topic for topic in counts if topic in count])
+        if not found.brokers:
+            raise UsageError(f"{name} cluster {config.get('bootstrap.servers')}: names no broker: try again")
         broker = _broker_config(client, min(found.brokers))
         groups = _groups(client)
     except KafkaException as why:
@@ -151,21 +161,15 @@ def kafka_version(broker: Mapping[str, str]) -> Version | None:
 
 
 def _groups(client: AdminClient) -> dict[str, Group]:
-    listed = client.list_consumer_groups(request_timeout=TIMEOUT_S).result().valid
+    listed = client.list_consumer_groups(request_timeout=TIMEOUT_S).result()
+    for error in listed.errors or ():
+        raise error
+    groups = listed.valid or []
     # All requests in parallel: a cluster may have thousands.
-    asked = {
-        group.group_id: client.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group.group_id)], request_timeout=TIMEOUT_S
-        )[group.group_id]
-        for group in listed
-    }
+    asked = {group.group_id: _ask(client, group.group_id) for group in groups}
     found = {}
-    for group in listed:
-        try:
-            committed = asked[group.group_id].result().topic_partitions or []
-        except KafkaException:  # just deleted, or no permission: a group without topics violates no rule
-            committed = []
-        offsets = {(each.topic, each.partition): each.offset for each in committed if each.offset >= 0}
+    for group in groups:
+        offsets = _committed(client, group.group_id, asked[group.group_id])
         kind = getattr(getattr(group, "type", None), "name", "CLASSIC")
         found[group.group_id] = Group(
             tuple(sorted({topic for topic, _ in offsets})),
@@ -174,3 +178,26 @@ def _groups(client: AdminClient) -> dict[str, Group]:
             group.state in _LIVE,
         )
     return found
+
+
+def _ask(client: AdminClient, group: str) -> dict[str, Future[Any]]:
+    return client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)], request_timeout=TIMEOUT_S)
+
+
+def _committed(client: AdminClient, group: str, first: dict[str, Future[Any]]) -> dict[PartitionId, int]:
+    """Return a group's offsets, empty if they are not shown: a group without topics violates no rule.
+
+    first: the answer that was asked for already. Raises KafkaException that names the group.
+    """
+    asked = [first]
+    try:
+        return repeated(
+            lambda: committed_in(asked.pop() if asked else _ask(client, group), group, TIMEOUT_S),
+            COORDINATOR_COMES,
+            TIMEOUT_S,
+        )
+    except KafkaException as why:
+        error = why.args[0]
+        if error.code() in _NOT_SHOWN:
+            return {}
+        raise KafkaException(KafkaError(error.code(), f"offsets of group {group}: {error.str()}")) from why
