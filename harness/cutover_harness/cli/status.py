@@ -74,7 +74,7 @@ def _table(batches: Sequence[BatchProgress]) -> Table:
     for batch in batches:
         stage = f"{batch.stage} {batch.stage_name}"
         table.add_row(
-            batch.name, batch.progress, stage, batch.producers, batch.consumers, Text(printable(masked(now(batch))))
+            batch.name, batch.words, stage, batch.producers, batch.consumers, Text(printable(masked(now(batch))))
         )
     return table
 

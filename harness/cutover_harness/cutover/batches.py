@@ -46,12 +46,14 @@ def added_since(planned: PlannedBatch, config: ConductorConfig) -> tuple[str, ..
     )
 
 
-def _not_moved(run: RunFolder, batch: PlannedBatch) -> str:
-    """Return, in words, what a completed batch has in the plan since it was moved; empty if that is nothing."""
+def _completed(run: RunFolder, batch: PlannedBatch) -> str:
+    """Return, in words, that a batch is completed, or in part if the plan has more in it since it was moved."""
     added = added_since(batch, ConductorConfig.load(run.batch(batch.name) / CONFIG))
     if not added:
-        return ""
-    return f", without {listed(added)}, which the plan has in it since: put that into a batch of its own"
+        return "completed"
+    return (
+        f"completed in part, without {listed(added)}, which the plan has in it since: put that into a batch of its own"
+    )
 
 
 def choose(plan: ReadPlan, run: RunFolder, wanted: str | None) -> PlannedBatch:
@@ -76,11 +78,11 @@ def choose(plan: ReadPlan, run: RunFolder, wanted: str | None) -> PlannedBatch:
         )
     by_name = {batch.name: batch for batch in plan.plan.batches}
     if wanted is not None and states[wanted] == "completed":
-        raise UsageError(f"{run.path}: batch {wanted} is completed{_not_moved(run, by_name[wanted])}")
+        raise UsageError(f"{run.path}: batch {wanted} is {_completed(run, by_name[wanted])}")
     name = wanted or next(iter(middle), None) or next((n for n, s in states.items() if s == "not begun"), None)
     if name is None:
         ends = ", ".join(
-            f"{name}: {state}{_not_moved(run, by_name[name]) if state == 'completed' else ''}"
+            f"{name}: {_completed(run, by_name[name]) if state == 'completed' else state}"
             for name, state in states.items()
         )
         raise UsageError(f"{run.path}: no batch is left ({ends}): --batch moves one again that came back")

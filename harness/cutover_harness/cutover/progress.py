@@ -53,6 +53,11 @@ class BatchProgress:
     """ACLs of the run on the source that deny Write, also those that a killed run has left."""
 
     @property
+    def words(self) -> str:
+        """How far it is, in words: what the plan has in a completed batch since was not moved."""
+        return f"{self.progress} in part" if self.added else self.progress
+
+    @property
     def stage_name(self) -> str:
         """The stage in words."""
         return STAGES[self.stage]

@@ -162,10 +162,13 @@ def test_a_batch_that_is_completed_does_not_hide_what_the_plan_has_in_it_since(p
     journal.close()
     with pytest.raises(UsageError, match=r"batch first is completed$"):
         choose(read, run, "first")
+    assert "in part" not in CliRunner().invoke(app, ["status", str(plan)]).output
     plan.write_text(
         PLAN.replace("payments]", "payments, refunds]").replace("billing:", "audit: {moves: shim}, billing:")
     )
-    with pytest.raises(UsageError, match="is completed, without refunds, audit, which the plan has in it since: put"):
+    words = "completed in part, without refunds, audit, which the plan has in it since: put"
+    with pytest.raises(UsageError, match=f"is {words}"):
         choose(read_plan(plan), run, "first")
     shown = " ".join(CliRunner().invoke(app, ["status", str(plan)]).output.split())
+    assert "first completed in part 7" in shown
     assert "not moved: refunds, audit, in the plan since" in shown

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +105,8 @@ def test_the_command_runs_locust_in_this_way(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(os, "execve", lambda _program, command, _environment: found.append(command))
     monkeypatch.setattr(locust_process, "hand_over", lambda _content: "")
     settings: Any = type("Settings", (), {"model_dump_json": lambda _self: "{}"})()
-    locust_process.run_locust(["--headless"], settings, None)
+    run: Callable[..., object] = locust_process.run_locust  # which does not return, unless `execve` does
+    run(["--headless"], settings, None)
     assert found[0][1:3] == ["-m", "cutover_harness.load.main"]
 
 

@@ -54,7 +54,7 @@ function word(kind, text) {
 }
 
 function standing(batch) {
-  if (batch.progress === "completed") return ["go", "completed"];
+  if (batch.progress === "completed") return batch.added.length ? ["warn", "completed in part"] : ["go", "completed"];
   if (batch.progress === "back on the source") return ["warn", "back on the source"];
   if (batch.progress === "not begun") return ["quiet", "not begun"];
   if (batch.asked) return ["warn", "waits for approval"];
@@ -246,7 +246,7 @@ let last = null, lost = null;
 function draw() {
   if (last === null) return;
   const busy = last.batches.find((one) => one.progress === "begun");
-  const done = last.batches.filter((one) => one.progress === "completed").length;
+  const done = last.batches.filter((one) => standing(one)[0] === "go").length;
   const [kind, text] = busy ? standing(busy) : done === last.batches.length ? ["go", "completed"] : ["quiet", "no batch is in progress"];
   const headline = busy ? `Batch ${busy.name}: stage ${busy.stage}, ${busy.stage_name}.` : "";
   morph(head, h(
