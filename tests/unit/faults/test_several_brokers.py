@@ -283,7 +283,7 @@ def test_an_answer_that_is_cut_off_is_an_error_of_one_line(answered: int) -> Non
     for read, whole in ((layout.problems, moved), (layout.election_problems, election)):
         assert len(read(whole)) == (answered != 0)
         for length in range(len(whole)):
-            with pytest.raises(UsageError, match=f"a broker's answer is cut off at {length} bytes"):
+            with pytest.raises(UsageError, match=f"a broker's answer is cut off at {length} bytes?"):
                 read(whole[:length])
 
 
