@@ -142,6 +142,15 @@ def test_names_with_control_characters_do_not_reach_the_terminal(tmp_path: Path,
     assert not {"\x1b", "\u202e"} & set(done.stdout + done.stderr)
 
 
+def test_the_program_has_its_own_name_in_any_process(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["__main__"], "__package__", "somebodys.program", raising=False)
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", object(), raising=False)
+    done = cli("plan", "chekc")
+    assert done.stderr.startswith("kafka-cutover: plan: no such command: chekc: did you mean check?")
+    assert done.stderr.endswith("`kafka-cutover plan --help` shows the usage\n")
+    assert "somebodys" not in done.stderr + cli("plan", "--help").stdout
+
+
 ELSE = "list the catalogue with `kafka-cutover scenarios list`, or give the path of a scenario file"
 
 

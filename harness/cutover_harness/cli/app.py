@@ -62,7 +62,8 @@ def run() -> NoReturn:
     INTERRUPTION.install()
     os.umask(UMASK)
     try:
-        code = app(standalone_mode=False)
+        # By name, as Typer derives another one from `python -m`, also of a program that runs this in its process.
+        code = app(standalone_mode=False, prog_name="kafka-cutover")
     except UsageError as error:
         _complain(printable(str(error)))
         sys.exit(exit_codes.REFUSED)
