@@ -190,7 +190,7 @@ def a_line_of_another_form(folder: Path) -> None:
         (torn("plan.yaml"), "plan.yaml"),
         (edited("plan.yaml", '"name": "shop"', '"name": "shop2"'), "it was edited, or is that of another run"),
         (gone("audit.jsonl"), "audit.jsonl: is not there"),
-        (a_line_gone, "audit.jsonl: lacks 1 lines of its journal"),
+        (a_line_gone, "audit.jsonl: lacks 1 line of its journal"),
         (a_line_of_another_form, "its records cannot be used"),
     ],
 )
