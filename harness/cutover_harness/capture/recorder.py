@@ -29,7 +29,6 @@ from cutover_harness.capture.parts import INTERRUPTED_NOTE, Parts, Progress, Sta
 from cutover_harness.capture.watch import Watch
 from cutover_harness.pauses import few_collections
 from cutover_harness.types import PartitionId
-from cutover_harness.words import counted
 
 _BATCH = 1000
 _BATCH_BYTES = 8 << 20
@@ -198,10 +197,7 @@ class Recorder:
         if collector.unreadable:
             state.missing = [
                 *state.missing,
-                (
-                    f"headers of {counted(collector.unreadable, 'record')}, whose names are not UTF-8, such as "
-                    f"{collector.example}"
-                ),
+                f"headers whose names are not UTF-8 (records: {collector.unreadable:,}), such as {collector.example}",
             ]
 
     @staticmethod
