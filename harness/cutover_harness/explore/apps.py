@@ -1,10 +1,11 @@
-"""Apps that the rehearsal stops and starts as the step itself."""
+"""Apps that the rehearsal stops and starts as the step itself, and clients that commands of a plan restart."""
 
 from __future__ import annotations
 
 from cutover_harness.explore.case import Case
 from cutover_harness.explore.patience import BARS
 from cutover_harness.explore.views import Box
+from cutover_harness.procedure.context import Action, StepContext
 from cutover_harness.procedure.gates import Gate, Reading
 from cutover_harness.procedure.names import StepName
 from cutover_harness.procedure.step import Step
@@ -26,3 +27,14 @@ def apps(case: Case, box: Box, step: Step) -> list[Gate]:
         return Reading(open=not late, waits_for=f"{late} apps")
 
     return [Gate(APPS, read, BARS.deadline_s)]
+
+
+def requests(case: Case, context: StepContext, step: Step) -> list[Action]:
+    """Return the request that commands restart clients, nothing if the step, or the fleet, has none."""
+    if not (case.requests and step.moves_apps):
+        return []
+
+    def request() -> None:
+        context.journal.write("ask", context.number, f"move {step.name}")
+
+    return [Action("commands that restart clients are requested", request)]

@@ -5,7 +5,7 @@ The real watch looks once a second, in a thread of its own; this one has always 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from cutover_harness.conductor.bypass_watch import GATE
@@ -19,6 +19,7 @@ from cutover_harness.procedure.context import RouteClients
 from cutover_harness.procedure.gates import Gate, Reading
 from cutover_harness.procedure.state import RouteState
 from cutover_harness.procedure.whereabouts import ROLES, allowed
+from cutover_harness.types import Role
 
 
 def closing(case: Case, world: World, state: RouteState) -> str | None:
@@ -48,13 +49,17 @@ def closes(gate: Gate, box: Box, state: RouteState) -> Gate:
     return replace(gate, read=unless(lambda: closing(box.case, box.world, state), gate.read))
 
 
-def gate(box: Box, route: RouteClients, state: RouteState, deadline_s: float) -> Gate:
-    """Return the gate before a step: no client bypasses the route, and each one attests its location."""
+def gate(box: Box, route: RouteClients, state: RouteState, moving: Collection[Role], deadline_s: float) -> Gate:
+    """Return the gate before a step: no client bypasses the route, and each one attests its location.
+
+    moving: roles that the step moves if it was begun: where their clients are is not known.
+    """
 
     def absent() -> Sequence[str]:
         found = statuses(box)
         places = {"producer": state.producers, "consumer": state.consumers}
-        expected = [(role, route.instances(role)) for role in ROLES] if route.members is None else []
+        roles = [role for role in ROLES if role not in moving] if route.members is None else []
+        expected = [(role, route.instances(role)) for role in roles]
         return [line for role, names in expected for line in missing(found, names, places[role], 0)]
 
     def read() -> Reading:

@@ -11,9 +11,11 @@ from cutover_harness.procedure.context import StepContext
 from cutover_harness.procedure.gates import Gate
 from cutover_harness.procedure.names import StepName
 
-Fleet = Literal["shim", "restart", "restarted-producer", "restarted-group", "restarted"]
+Fleet = Literal["shim", "restart", "restarted-producer", "restarted-group", "restarted", "mixed"]
 """shim: all clients are on it. restart: the rehearsal stops and starts all. The others: one producer, or the group, or
-both, is stopped and started by a person or a command, and the others are on the shim."""
+both, is stopped and started by a person or a command, and the others are on the shim. mixed: each partition has a group
+of its own; one producer and one group are moved by commands, which the conductor requests after it has moved those on
+the shim."""
 
 FAULTS = {
     "mirror-away": "Connect is away for a while",
@@ -109,10 +111,25 @@ class Case:
         """Whether old and new members of the group read at the same time."""
         return StepName.OVERLAP_CONSUMERS in [step.step for step in self.path]
 
+    @property
+    def requests(self) -> bool:
+        """Whether clients that are restarted wait until the conductor has requested it."""
+        return self.fleet == "mixed"
+
     def restarted(self, role: str, number: int) -> bool:
         """Whether this client is stopped and started, and reports no status."""
         if self.fleet == "restart":
             return True
         if role == "producer":
-            return self.fleet in ("restarted-producer", "restarted") and number == 0
-        return self.fleet == "restarted-group" or (self.fleet == "restarted" and number == 0)
+            return self.fleet in ("restarted-producer", "restarted", "mixed") and number == 0
+        return self.fleet == "restarted-group" or (self.fleet in ("restarted", "mixed") and number == 0)
+
+    @property
+    def groups(self) -> dict[str, tuple[int, ...]]:
+        """The partitions that each group reads, by its name."""
+        numbers = tuple(range(self.bounds.partitions))
+        return {f"g{n}": (n,) for n in numbers} if self.fleet == "mixed" else {"g": numbers}
+
+    def group_of(self, number: int) -> str:
+        """Return the group that reads a partition."""
+        return next(group for group, numbers in self.groups.items() if number in numbers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from cutover_harness.errors import UsageError
 from cutover_harness.explore.case import Bounds, Case, Fleet
@@ -12,6 +13,8 @@ from cutover_harness.procedure.names import StepName
 
 IN_A_PLAN: tuple[Fleet, ...] = ("shim", "restarted-producer", "restarted-group")
 """Fleets of the run of a plan, of which a part is stopped and started."""
+MIXED = ("in-process", "rollback-from-6-reverse")
+"""Paths that are explored with both kinds of clients in one step."""
 
 
 def cases(names: Iterable[str], bounds: Bounds) -> list[Case]:
@@ -28,7 +31,10 @@ def cases(names: Iterable[str], bounds: Bounds) -> list[Case]:
         found.setdefault((case.fleet, *steps), case)  # several scenarios of the catalogue take the same path
     path = find("in-process").path
     plans = [Case(f"in-process in a plan, {fleet}", path, fleet, bounds, planned=True) for fleet in IN_A_PLAN]
-    return [*found.values(), *plans]
+    # Both kinds of clients in one step need two partitions, so that there is no room for faults as well.
+    small = replace(bounds, partitions=2, records=1, faults=0)
+    mixed = [Case(f"{name} in a plan, mixed", find(name).path, "mixed", small, planned=True) for name in MIXED]
+    return [*found.values(), *plans, *mixed]
 
 
 def is_route(scenario: Scenario) -> bool:

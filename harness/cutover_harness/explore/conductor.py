@@ -12,7 +12,7 @@ from functools import lru_cache
 from cutover_harness.conductor.waiting import forgiving
 from cutover_harness.errors import FinalError, LeaseLostError, UsageError
 from cutover_harness.explore import bypass, memory
-from cutover_harness.explore.apps import APPS, apps
+from cutover_harness.explore.apps import APPS, apps, requests
 from cutover_harness.explore.case import BYPASS, LOCK, Case, Removed
 from cutover_harness.explore.journals import JournalReader, Journals
 from cutover_harness.explore.moves import Move, effect_of, with_conductor
@@ -24,9 +24,10 @@ from cutover_harness.plan.path import PathStep
 from cutover_harness.procedure.context import Action, StepContext
 from cutover_harness.procedure.gates import Gate
 from cutover_harness.procedure.names import EXACT_OFFSETS, PROGRESS, StepName
-from cutover_harness.procedure.state import RouteState
+from cutover_harness.procedure.state import RouteState, role_of
 from cutover_harness.procedure.step import Step
 from cutover_harness.procedure.steps import step_of
+from cutover_harness.types import Role
 
 REPEATS = 99
 """The gate of a conductor that is at a step's action, whatever its gates."""
@@ -154,6 +155,10 @@ class Conductors:
         """Whether the mirror was turned around."""
         return self._read_journal(world.journal).reversed_once
 
+    def requested(self, world: World) -> frozenset[Role]:
+        """Return the roles of which the clients that are restarted were requested to follow the last move."""
+        return self._read_journal(world.journal).requested
+
     def is_back(self, world: World) -> bool:
         """Whether the way back was decided."""
         return self._read_journal(world.journal).back is not None
@@ -200,11 +205,11 @@ class Conductors:
         return (self._read_journal(self._box.world.journal).back or ())[number - len(self.case.path)]
 
     def _context(self, pc: Pc, planned: PathStep) -> StepContext:
-        state, resumes, _ = self._known(self._box.world.journal, pc.number)
+        state, resumes, begun = self._known(self._box.world.journal, pc.number)
         following = self.case.path[pc.number + 1 : pc.number + 2]
         views = self._views
         done_here = self._planned(pc.done_here).step if pc.done_here >= 0 else None
-        return StepContext(
+        context = StepContext(
             number=pc.number,
             state=state,
             route=self._route,
@@ -222,13 +227,25 @@ class Conductors:
             verified=views.verified() if self.case.planned else None,
             snapshot=lambda: None,
         )
+        if begun and not pc.after and pc.gate != REPEATS:
+            return self._unmoved(step_of(planned.step), context) or context
+        return context
+
+    def _unmoved(self, step: Step, context: StepContext) -> StepContext | None:
+        """Return the context of the clients that a step which was begun has not moved, as the conductor finds it."""
+        if not step.has_effect(context):
+            return context
+        asked = self._journal.find("ask", context.number, f"move {step.name}") is not None
+        return context.of_restarted(step.moves) if self.case.requests and not asked else None
 
     def _units(self, step: Step, context: StepContext, planned: PathStep, pc: Pc) -> list[Gate | Action]:
         """Return the gates and actions before or after the step's action, without those that are left out."""
         if not pc.after:
-            units = [*self._watched(pc, context), *step.before(context)] if planned.safety else []
+            units = [*self._watched(pc, step, context), *step.before(context)] if planned.safety else []
         else:
-            units = [*step.before_commands(context), *apps(self.case, self._box, step), *step.gates_after(context)]
+            asked = requests(self.case, context, step)
+            wait = apps(self.case, self._box, step)
+            units = [*step.before_commands(context), *asked, *wait, *step.gates_after(context)]
         kept: list[Gate | Action] = []
         for unit in units:
             if isinstance(unit, Gate):
@@ -240,12 +257,14 @@ class Conductors:
             kept.append(unit)
         return kept
 
-    def _watched(self, pc: Pc, context: StepContext) -> list[Gate | Action]:
+    def _watched(self, pc: Pc, step: Step, context: StepContext) -> list[Gate | Action]:
         """Return the look for bypasses that precedes a step, unless clients are on hold."""
         state = context.state
         if pc.back or "hold" in (state.consumers, state.producers) or self.case.lacks(BYPASS):
             return []
-        return [bypass.gate(self._box, self._route, state, BARS.deadline_s)]
+        begun = self._journal.find("doing", context.number) is not None
+        moving = [role_of(step.moves)] if begun and step.moves else []
+        return [bypass.gate(self._box, self._route, state, moving, BARS.deadline_s)]
 
     def _name(self, gate: Gate, step: Step, pc: Pc) -> Removed:
         return Removed(gate.name, step.name, bool(pc.after))
@@ -370,7 +389,7 @@ class Conductors:
         pc = Pc(n, 0, 0, (), done_here, int(back), saw_gap, knows)
         step = step_of(planned.step)
         _, _, begun = self._known(box.world.journal, n)
-        effect = begun and step.has_effect(self._context(pc, planned))
+        effect = begun and self._unmoved(step, self._context(pc._replace(gate=REPEATS), planned)) is None
         if step.name == StepName.OVERLAP_CONSUMERS:  # as the conductor looks whether it has asked for new members
             effect = effect and any(part.over for part in box.world.parts)
         if effect:

@@ -11,6 +11,7 @@ from cutover_harness.explore.faults import Faults
 from cutover_harness.explore.moves import Move, moved
 from cutover_harness.explore.world import Part, World
 from cutover_harness.procedure.names import StepName
+from cutover_harness.types import Role
 
 PLACES = ("the source", "hold", "the target")
 _AWAY = (w.SOURCE_AWAY, 0, w.TARGET_AWAY)
@@ -28,25 +29,34 @@ class Environment:
     def sees(self, world: World) -> object:
         """Return what `clients` sees of conductors and journal: with it, parts and rest it returns the same."""
         asked = frozenset(step for step in self._asked(world) if step in _ASKS) if self.case.overlaps else None
-        return asked, self.faults.sees(world)
+        requested = self.conductors.requested(world) if self.case.requests else None
+        return asked, requested, self.faults.sees(world)
 
     def clients(self, world: World) -> Iterator[Move]:
         """Return what clients, mirror, and faults may do next."""
         for number, part in enumerate(world.parts):
             yield from self._producer(world, number, part)
             yield from self._member(world, number, part)
-            if len(world.parts) > 1:
+            if len(self.case.groups) < len(world.parts):
                 yield from self._in_place_of(world, number, part)
             if self.case.overlaps:
                 yield from self._new_member(world, number, part)
-            yield from _mirror(world, number, part)
+            yield from self._mirror(world, number, part)
         yield from _heals(world)
         if world.faults:
             yield from self.faults.moves(world._replace(faults=world.faults - 1), world)
 
+    def _may_follow(self, world: World, role: Role, number: int) -> bool:
+        """Whether a client can know where it has to be: one that is restarted may have to be told."""
+        if not (self.case.requests and self.case.restarted(role, number)):
+            return True
+        return role in self.conductors.requested(world)
+
     def _producer(self, world: World, number: int, part: Part) -> Iterator[Move]:
+        follows = self._may_follow(world, "producer", number)
         if not part.producer_up:
-            back = part._replace(producer_up=1, producer_at=world.producers, producer_fresh=1)
+            place, fresh = (world.producers, 1) if follows else (part.producer_at, part.producer_fresh)
+            back = part._replace(producer_up=1, producer_at=place, producer_fresh=fresh)
             yield moved(world, number, back, f"producer {number} is started again", "client")
             return
         record, place = part.sent, part.producer_at
@@ -54,13 +64,15 @@ class Environment:
             log = {"source": (*part.source, record)} if place == w.SOURCE else {"target": (*part.target, record)}
             now = part._replace(sent=record + 1, **log)  # type: ignore[arg-type]
             yield moved(world, number, now, f"producer {number} writes record {record} to {PLACES[place]}", "client")
-        if not part.producer_fresh:
+        if not part.producer_fresh and follows:
             now = part._replace(producer_at=world.producers, producer_fresh=1)
             yield moved(world, number, now, f"producer {number} follows to {PLACES[world.producers]}", "client")
 
     def _member(self, world: World, number: int, part: Part) -> Iterator[Move]:
+        follows = self._may_follow(world, "consumer", number)
         if not part.member_up:
-            back = part._replace(member_up=1, member_at=world.consumers, member_fresh=1, over=0)
+            place, fresh = (world.consumers, 1) if follows else (part.member_at, part.member_fresh)
+            back = part._replace(member_up=1, member_at=place, member_fresh=fresh, over=0)
             yield moved(world, number, back, f"member {number} is started again", "client")
             return
         place = part.member_at
@@ -69,7 +81,7 @@ class Environment:
             if read is not None:
                 words = f"member {number} reads {_record(part, read)} on {PLACES[place]} and commits"
                 yield moved(world, number, read, words, "client")
-        if not part.member_fresh:
+        if not part.member_fresh and follows:
             now = part._replace(member_at=world.consumers, member_fresh=1, over=0)
             yield moved(world, number, now, f"member {number} follows to {PLACES[world.consumers]}", "client")
 
@@ -103,6 +115,33 @@ class Environment:
     def _asked(self, world: World) -> set[StepName | None]:
         """Return the steps that conductors have begun and wait for."""
         return {self.conductors.step_name(world, me) for me in w.running(world) if world.conductors[me].after}  # type: ignore[union-attr]
+
+    def _mirror(self, world: World, number: int, part: Part) -> Iterator[Move]:
+        if world.mirror != w.RUNS or world.away:
+            return
+        if world.way == w.FORWARD:
+            at = max(part.copied, part.source_start)
+            if at > len(part.source):  # of a topic that was created again: MirrorMaker 2 begins at its start
+                yield moved(
+                    world, number, part._replace(copied=0), "the mirror begins at the start of the log", "client"
+                )
+            if at < len(part.source):
+                copied = part._replace(copied=at + 1, target=(*part.target, part.source[at]))
+                yield moved(
+                    world, number, copied, f"the mirror copies record {part.source[at]} to the target", "client"
+                )
+            if world.translates and not w.active_on_target(world, self.case.groups[self.case.group_of(number)]):
+                best = w.translated(part)
+                for to, how in ((best, ""), (best - 1, ", one record early")):
+                    if to > part.offset and to >= 0:
+                        words = f"the mirror translates the group's offset to {to}{how}"
+                        yield moved(world, number, part._replace(offset=to), words, "client")
+        elif world.way == w.REVERSE and part.back >= 0:
+            at = max(part.back, part.target_start)
+            if at < len(part.target):
+                copied = part._replace(back=at + 1, source=(*part.source, part.target[at]))
+                words = f"the reverse mirror copies record {part.target[at]} to the source"
+                yield moved(world, number, copied, words, "client")
 
     def operator(self, world: World) -> Iterator[Move]:
         """Return what an operator may do next, and kills."""
@@ -155,30 +194,6 @@ def _heals(world: World) -> Iterator[Move]:
         if (reads := _stray_reads(world)) is not None:
             yield Move("the stray member reads the target and commits there", reads, "client")
         yield Move("the stray member leaves", world._replace(stray=0), "client")
-
-
-def _mirror(world: World, number: int, part: Part) -> Iterator[Move]:
-    if world.mirror != w.RUNS or world.away:
-        return
-    if world.way == w.FORWARD:
-        at = max(part.copied, part.source_start)
-        if at > len(part.source):  # of a topic that was created again: MirrorMaker 2 begins at its start
-            yield moved(world, number, part._replace(copied=0), "the mirror begins at the start of the log", "client")
-        if at < len(part.source):
-            copied = part._replace(copied=at + 1, target=(*part.target, part.source[at]))
-            yield moved(world, number, copied, f"the mirror copies record {part.source[at]} to the target", "client")
-        if world.translates and not w.active_on_target(world):
-            best = w.translated(part)
-            for to, how in ((best, ""), (best - 1, ", one record early")):
-                if to > part.offset and to >= 0:
-                    words = f"the mirror translates the group's offset to {to}{how}"
-                    yield moved(world, number, part._replace(offset=to), words, "client")
-    elif world.way == w.REVERSE and part.back >= 0:
-        at = max(part.back, part.target_start)
-        if at < len(part.target):
-            copied = part._replace(back=at + 1, source=(*part.source, part.target[at]))
-            words = f"the reverse mirror copies record {part.target[at]} to the source"
-            yield moved(world, number, copied, words, "client")
 
 
 def _stray_reads(world: World) -> World | None:

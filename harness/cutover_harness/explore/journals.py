@@ -22,10 +22,12 @@ from cutover_harness.plan.path import PathStep
 from cutover_harness.procedure.entries import Entry, Kind
 from cutover_harness.procedure.mirror_turn import REVERSED
 from cutover_harness.procedure.names import StepName
-from cutover_harness.procedure.state import RouteState
+from cutover_harness.procedure.state import RouteState, role_of
+from cutover_harness.procedure.steps import step_of
+from cutover_harness.types import Role
 
-_READ_AGAIN = frozenset({"doing", "done", "back", "cut", "topics", "gone", "found", "end"})
-_ONCE = frozenset({"topics", "gone", "found", "done"})
+_READ_AGAIN = frozenset({"doing", "done", "back", "cut", "topics", "gone", "found", "end", "ask"})
+_ONCE = frozenset({"topics", "gone", "found", "done", "ask"})
 """Kinds of which a repeated entry changes nothing."""
 _Row = tuple[str, int, str, str]
 
@@ -72,6 +74,8 @@ class Stands:
     """Whether a broken mirror closes gates, as `JournalledGates` has it."""
     were_on_target: bool
     reversed_once: bool
+    requested: frozenset[Role]
+    """Roles of which the clients that are restarted were requested to follow the last move."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,9 @@ class JournalReader:
         mirroring = state.has_task and not state.reverse and state.producers != "target"
         left = remaining(entries, self.case.path)
         reversed_once = any(entry.kind == "cut" and entry.name == REVERSED for entry in entries)
-        return Stands(state, back, left, mirroring and not turned, were_on_target(entries), reversed_once)
+        return Stands(
+            state, back, left, mirroring and not turned, were_on_target(entries), reversed_once, requested(entries)
+        )
 
     def before(self, journal: int, number: int) -> tuple[RouteState, bool, bool]:
         """Return the state before a step, whether consumers resume, and whether the step was begun."""
@@ -106,3 +112,13 @@ class JournalReader:
         entries, locations = self.journals.entries(journal), Locations(LOCATIONS[producers], LOCATIONS[consumers])
         steps = steps_back(entries, locations)
         return None if steps is None else (steps, without_effect(entries, locations))
+
+
+def requested(entries: Sequence[Entry]) -> frozenset[Role]:
+    """Return the roles of which the last step that moves them has requested that clients are restarted."""
+    last: dict[Role, int] = {}
+    for entry in entries:
+        if entry.kind == "doing" and (moves := step_of(entry.name).moves) is not None:
+            last[role_of(moves)] = entry.step
+    asked = {entry.step for entry in entries if entry.kind == "ask"}
+    return frozenset(role for role, step in last.items() if step in asked)

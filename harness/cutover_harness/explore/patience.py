@@ -21,6 +21,7 @@ def urgent(case: Case, world: World) -> bool:
             return True
         if copies and part.copied < len(part.source):
             return True
-        if copies and world.translates and not w.active_on_target(world) and part.offset < w.translated(part) - 1:
+        reads_there = w.active_on_target(world, case.groups[case.group_of(number)])
+        if copies and world.translates and not reads_there and part.offset < w.translated(part) - 1:
             return True
     return False

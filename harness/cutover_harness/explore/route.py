@@ -9,7 +9,7 @@ from cutover_harness.procedure.context import RouteClients
 from cutover_harness.procedure.restarted import RestartedClient
 from cutover_harness.types import Location, Role
 
-TOPIC, GROUP, ROUTE = "t", "g", "r"
+TOPIC, ROUTE = "t", "r"
 LOCATIONS: tuple[Location, ...] = ("source", "hold", "target")
 ROLES: tuple[Role, ...] = ("producer", "consumer")
 
@@ -29,9 +29,9 @@ def route_of(case: Case) -> RouteClients:
         f"{role}-{number}": role for role in ROLES for number in range(count) if not case.restarted(role, number)
     }
     restarts = []
-    if case.fleet in ("restarted-producer", "restarted"):
-        restarts.append(RestartedClient("app", "producer", None, 60.0, hooked=False))
-    if case.fleet in ("restarted-group", "restarted"):
-        restarts.append(RestartedClient(GROUP, "consumer", 1, 60.0, hooked=False))
-    members = {GROUP: count} if case.fleet == "restart" else None
-    return RouteClients(ROUTE, [GROUP], {} if members else clients, members, restarts)
+    if case.fleet in ("restarted-producer", "restarted", "mixed"):
+        restarts.append(RestartedClient("app", "producer", None, 60.0, hooked=case.requests))
+    if case.fleet in ("restarted-group", "restarted", "mixed"):
+        restarts.append(RestartedClient(case.group_of(0), "consumer", 1, 60.0, hooked=case.requests))
+    members = dict.fromkeys(case.groups, count) if case.fleet == "restart" else None
+    return RouteClients(ROUTE, list(case.groups), {} if members else clients, members, restarts)

@@ -16,7 +16,7 @@ from cutover_harness.explore import world as w
 from cutover_harness.explore.case import BROKEN, GENERATION, LEASE, Case
 from cutover_harness.explore.journals import Journals
 from cutover_harness.explore.patience import BARS
-from cutover_harness.explore.route import GROUP, LOCATIONS, ROUTE, TOPIC, Locations
+from cutover_harness.explore.route import LOCATIONS, ROUTE, TOPIC, Locations
 from cutover_harness.explore.rows import Lag, Progress, Resumes, Skip
 from cutover_harness.explore.world import Part, World
 from cutover_harness.procedure.client_status import ClientStatus, StatusWatch
@@ -56,6 +56,11 @@ class Box:
     def set(self, **fields: Any) -> None:
         """Change fields of the world."""
         self.world = self.world._replace(**fields)
+
+    def parts_of(self, *groups: str) -> list[tuple[int, Part]]:
+        """Return the partitions that these groups read, with their numbers."""
+        numbers = sorted(n for group in groups for n in self.case.groups[group])
+        return [(n, self.world.parts[n]) for n in numbers]
 
     def each_part(self, change: dict[int, Part]) -> None:
         """Replace parts by number."""
@@ -138,7 +143,7 @@ class MirrorView:
         self.box.answers(w.SOURCE_AWAY, w.TARGET_AWAY)
         return [
             Progress(TOPIC, n, p.committed, None if p.offset < 0 else p.offset, p.offset == w.exact(p))
-            for n, p in enumerate(self.box.world.parts)
+            for n, p in self.box.parts_of(group)
             if p.committed >= 0
         ]
 
@@ -149,7 +154,7 @@ class MirrorView:
         self.box.answers(w.SOURCE_AWAY, w.TARGET_AWAY)
         return [
             Skip(f"the group would skip {counted(len(found), 'record')} of {TOPIC}-{n}")
-            for n, p in enumerate(self.box.world.parts)
+            for n, p in self.box.parts_of(*groups)
             if (found := w.skips(p, offsets=offsets))
         ]
 
@@ -157,7 +162,7 @@ class MirrorView:
         self.box.set(translates=0)
 
     def set_exact_offsets(self, group: str) -> tuple[bool, str]:
-        waiting = self._set(self.box.world.parts)
+        waiting = self._set(group, self.box.parts_of(group))
         if waiting:
             return False, f"{waiting} partitions wait for the mirror"
         self.stop_translating()
@@ -166,27 +171,25 @@ class MirrorView:
     def resumes(self, group: str) -> Sequence[Resumes]:
         return [
             Resumes(TOPIC, n, p.committed, p.offset, proved=True)
-            for n, p in enumerate(self.box.world.parts)
+            for n, p in self.box.parts_of(group)
             if p.committed >= 0
         ]
 
     def set_absent_offsets(self, group: str, partitions: Collection[PartitionId]) -> str | None:
         wanted = {n for _, n in partitions}
-        waiting = self._set([p for n, p in enumerate(self.box.world.parts) if n in wanted])
+        waiting = self._set(group, [(n, p) for n, p in self.box.parts_of(group) if n in wanted])
         return f"{waiting} not proved" if waiting else None
 
-    def _set(self, parts: Sequence[Part]) -> int:
+    def _set(self, group: str, parts: Sequence[tuple[int, Part]]) -> int:
         """Set the exact offset of each of these parts, or of none; return how many wait for the mirror."""
         self.box.answers(w.SOURCE_AWAY, w.TARGET_AWAY)
-        wanted = [p for p in parts if p.committed >= 0]
-        if waiting := sum(w.exact(p) is None for p in wanted):
+        wanted = {n: p for n, p in parts if p.committed >= 0}
+        if waiting := sum(w.exact(p) is None for p in wanted.values()):
             return waiting
         self.box.fence()
-        if w.active_on_target(self.box.world):
+        if w.active_on_target(self.box.world, self.box.case.groups[group]):
             raise UsageError("the group has members on the target: stop them")
-        self.box.each_part(
-            {n: p._replace(offset=w.exact(p) or 0) for n, p in enumerate(self.box.world.parts) if p in wanted}
-        )
+        self.box.each_part({n: p._replace(offset=w.exact(p) or 0) for n, p in wanted.items()})
         return 0
 
     def drained(self) -> tuple[bool, str]:
@@ -248,14 +251,15 @@ class ClusterView:
         return {(TOPIC, n): len(p.source if self.at == w.SOURCE else p.target) for n, p in enumerate(self._parts())}
 
     def committed(self, group: str, topics: Sequence[str]) -> Mapping[PartitionId, int]:
-        offsets = [p.committed if self.at == w.SOURCE else p.offset for p in self._parts()]
-        return {(TOPIC, n): at for n, at in enumerate(offsets) if at >= 0}
+        self._parts()
+        offsets = {n: p.committed if self.at == w.SOURCE else p.offset for n, p in self.box.parts_of(group)}
+        return {(TOPIC, n): at for n, at in offsets.items() if at >= 0}
 
     def active(self, group: str) -> int:
-        parts = self._parts()
+        self._parts()
         if self.at == w.TARGET:
-            return w.active_on_target(self.box.world)
-        return sum(p.member_at == w.SOURCE and p.member_up for p in parts)
+            return w.active_on_target(self.box.world, self.box.case.groups[group])
+        return sum(p.member_at == w.SOURCE and p.member_up for _, p in self.box.parts_of(group))
 
     def member_names(self, group: str) -> Sequence[str]:
         return [f"member {n}" for n in range(self.active(group))]
@@ -366,7 +370,7 @@ def statuses(box: Box) -> Mapping[str, ClientStatus]:
                 found[name] = ClientStatus(
                     instance=name,
                     role="producer" if role == "producer" else "consumer",
-                    group=GROUP if role == "consumer" else None,
+                    group=box.case.group_of(n) if role == "consumer" else None,
                     updated=0.0,
                     generation=1 if fresh else 0,
                     desired=location,

@@ -6,6 +6,7 @@ the group that reads it are one `Part`: parts that differ only in their number a
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 SOURCE, HOLD, TARGET = 0, 1, 2
@@ -134,9 +135,10 @@ def translated(part: Part) -> int:
     return max(ends, default=0)
 
 
-def active_on_target(world: World) -> int:
-    """Return how many members the group has on the target."""
-    return world.stray + sum(p.over + (p.member_at == TARGET and p.member_up) for p in world.parts)
+def active_on_target(world: World, numbers: Collection[int] | None = None) -> int:
+    """Return how many members the group that reads these partitions has on the target; None: all of them."""
+    parts = world.parts if numbers is None else [world.parts[n] for n in numbers]
+    return world.stray + sum(p.over + (p.member_at == TARGET and p.member_up) for p in parts)
 
 
 def skips(part: Part, *, offsets: bool) -> list[int]:

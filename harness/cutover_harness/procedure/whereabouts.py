@@ -34,13 +34,14 @@ class Whereabouts:
     """Where the clients of a route must not be. A role that is being moved is left out.
 
     copies_to: the cluster to which the mirror copies. cut: where the target's logs ended when the forward mirror was
-    stopped, empty if it was not.
+    stopped, empty if it was not. moving: the roles that are being moved: where their clients are is not known.
     """
 
     state: RouteState
     away: tuple[Away, ...]
     copies_to: ClusterName | None
     cut: Mapping[PartitionId, int] = field(default_factory=dict)
+    moving: frozenset[Role] = frozenset()
 
 
 def allowed(state: RouteState, role: Role) -> frozenset[Location]:
@@ -122,7 +123,8 @@ class _Walk:
         copies_to: ClusterName | None = None
         if self.state.has_task:
             copies_to = ("source" if self.turned else None) if reverse else "target"
-        return Whereabouts(self.state, away, copies_to, _offsets(self.cut) if reverse else {})
+        cut = _offsets(self.cut) if reverse else {}
+        return Whereabouts(self.state, away, copies_to, cut, frozenset(self.moving))
 
     @property
     def _was_cut(self) -> bool:

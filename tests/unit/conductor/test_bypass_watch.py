@@ -230,6 +230,18 @@ def test_it_counts_only_while_every_client_attests_where_it_is(bench: Bench) -> 
     assert [each["count"] for each in bench.found()] == [3]
 
 
+@pytest.mark.parametrize("step", ["stop-consumers", "stop-producers"])
+def test_clients_that_are_being_moved_may_be_on_either_side_of_the_step(bench: Bench, step: str) -> None:
+    """A conductor that was killed right after it had begun a step: they have not followed what it has not written."""
+    bench.moved() if step == "stop-consumers" else bench.do("create-task")
+    bench.begin(step)
+    for _ in range(3):
+        why = bench.look(1)
+    assert why is None
+    bench.status(*(("p", "producer") if step == "stop-consumers" else ("c", "consumer")), "elsewhere")
+    assert "not every client attests where it is" in str(bench.look(1))
+
+
 def test_a_look_during_which_the_conductor_has_moved_on_counts_nothing(bench: Bench) -> None:
     bench.moved()
     bench.source.end = 103
