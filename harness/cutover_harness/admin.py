@@ -26,6 +26,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 from cutover_shim.codes import REFUSED, SILENCE
 
+from cutover_harness.answer import answer_of
+from cutover_harness.renewable import Renewable
 from cutover_harness.stale_metadata import COORDINATOR_COMES, LEADER_COMES, RETRY_S, repeated, sound
 from cutover_harness.topic_creation import create, taken
 from cutover_harness.types import PartitionId
@@ -82,7 +84,8 @@ def _renewing(method: Callable[Concatenate[Admin, P], T]) -> Callable[Concatenat
     @functools.wraps(method)
     def call(self: Admin, /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return method(self, *args, **kwargs)
+            with self._clients.in_use():
+                return method(self, *args, **kwargs)
         except KafkaException as error:
             if error.args[0].code() in SILENCE:
                 self.renew()
@@ -100,11 +103,15 @@ class Admin:
     def __init__(self, config: Mapping[str, str], *, timeout_s: float = TIMEOUT_S) -> None:
         self.config = config
         self._timeout_s = timeout_s
-        self.renew()
+        self._clients = Renewable(lambda: AdminClient({**CLIENT_DEFAULTS, **config}))
+
+    @property
+    def _client(self) -> AdminClient:
+        return self._clients.client
 
     def renew(self) -> None:
-        """Replace the client by a new one."""
-        self._client = AdminClient({**CLIENT_DEFAULTS, **self.config})
+        """Replace the client by a new one; calls of other threads are answered by the one that they began with."""
+        self._clients.renew()
 
     @_renewing
     def create_topics(
@@ -136,7 +143,7 @@ class Admin:
         """Increase the partition counts of topics. Return when the brokers' metadata has them."""
         new = [NewPartitions(name, count) for name, count in counts.items()]
         for future in self._client.create_partitions(new, operation_timeout=self._timeout_s).values():
-            future.result()
+            answer_of(future, self._timeout_s)
         self._await(lambda: self.partitions(counts) == dict(counts))
 
     @_renewing
@@ -144,7 +151,7 @@ class Admin:
         """Delete topics; one that does not exist is an error. Return when their names are free again."""
         names = list(topics)
         for future in self._client.delete_topics(names, operation_timeout=self._timeout_s).values():
-            future.result()
+            answer_of(future, self._timeout_s)
         self._await(lambda: not self.partitions(names) and not taken(self._client, names, self._timeout_s))
 
     @_renewing
@@ -182,7 +189,7 @@ class Admin:
         futures = self._client.describe_topics(TopicCollection(names), request_timeout=self._timeout_s)
         for name, future in futures.items():
             try:
-                found = str(future.result().topic_id)
+                found = str(answer_of(future, self._timeout_s).topic_id)
             except KafkaException as error:  # deleted since
                 if error.args[0].code() not in LEADER_COMES:
                     raise
@@ -196,18 +203,19 @@ class Admin:
         """Return id and partition count of one topic, without asking for the others; None if it does not exist."""
         future = self._client.describe_topics(TopicCollection([topic]), request_timeout=self._timeout_s)[topic]
         try:
-            return str(future.result().topic_id), len(future.result().partitions)
+            found = answer_of(future, self._timeout_s)
         except KafkaException as error:
             if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 return None
             raise
+        return str(found.topic_id), len(found.partitions)
 
     @_renewing
     def delete_records(self, before: Mapping[PartitionId, int]) -> None:
         """Remove the records below these offsets, as retention does."""
         offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in before.items()]
         for future in self._client.delete_records(offsets, request_timeout=self._timeout_s).values():
-            future.result()
+            answer_of(future, self._timeout_s)
 
     @_renewing
     def end_offsets(self, topics: Iterable[str]) -> dict[PartitionId, int]:
@@ -238,9 +246,10 @@ class Admin:
         if not asked:
             return {}
         futures = self._client.describe_configs(asked, request_timeout=self._timeout_s)
+        answers = {resource.name: answer_of(future, self._timeout_s) for resource, future in futures.items()}
         return {
-            resource.name: {name: entry for name, entry in future.result().items() if entry.value is not None}
-            for resource, future in futures.items()
+            topic: {name: entry for name, entry in entries.items() if entry.value is not None}
+            for topic, entries in answers.items()
         }
 
     @_renewing
@@ -249,7 +258,8 @@ class Admin:
         brokers = self._client.list_topics(timeout=self._timeout_s).brokers
         resource = ConfigResource(ConfigResource.Type.BROKER, str(min(brokers)))
         try:
-            entries = self._client.describe_configs([resource], request_timeout=self._timeout_s)[resource].result()
+            future = self._client.describe_configs([resource], request_timeout=self._timeout_s)[resource]
+            entries = answer_of(future, self._timeout_s)
         except KafkaException as error:
             if error.args[0].code() in SILENCE:
                 raise
@@ -267,7 +277,7 @@ class Admin:
         new = NewTopic(name, num_partitions=partitions, replication_factor=-1, config=dict(config))
         future = self._client.create_topics([new], operation_timeout=self._timeout_s, validate_only=only_check)[name]
         try:
-            future.result()
+            answer_of(future, self._timeout_s)
         except KafkaException as error:
             refused: KafkaError = error.args[0]
             if refused.code() in SILENCE:
@@ -284,7 +294,7 @@ class Admin:
         entries = [ConfigEntry(name, value, incremental_operation=to_set) for name, value in config.items()]
         asked = [ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)]
         for future in self._client.incremental_alter_configs(asked, request_timeout=self._timeout_s).values():
-            future.result()
+            answer_of(future, self._timeout_s)
 
     @_renewing
     def committed(self, group: str, topics: Iterable[str] | None = None) -> dict[PartitionId, int]:
@@ -296,7 +306,7 @@ class Admin:
             self._describe(group)
             request = [ConsumerGroupTopicPartitions(group)]
             future = self._client.list_consumer_group_offsets(request, request_timeout=self._timeout_s)[group]
-            return sound(future.result().topic_partitions or [])
+            return sound(answer_of(future, self._timeout_s).topic_partitions or [])
 
         answer = self._of_coordinator(ask)
         found = {(p.topic, p.partition): p.offset for p in answer if p.offset >= 0}
@@ -336,7 +346,7 @@ class Admin:
             positions = [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
             request = [ConsumerGroupTopicPartitions(group, positions)]
             future = self._client.alter_consumer_group_offsets(request, request_timeout=self._timeout_s)[group]
-            return sound(future.result().topic_partitions or [])
+            return sound(answer_of(future, self._timeout_s).topic_partitions or [])
 
         self._of_coordinator(ask)
 
@@ -356,7 +366,8 @@ class Admin:
     def _describe(self, group: str) -> Any:
         """Return the description of a group, None if it does not exist."""
         try:
-            return self._client.describe_consumer_groups([group], request_timeout=self._timeout_s)[group].result()
+            future = self._client.describe_consumer_groups([group], request_timeout=self._timeout_s)[group]
+            return answer_of(future, self._timeout_s)
         except KafkaException as error:
             if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
                 return None
@@ -388,7 +399,8 @@ class Admin:
             if not wanted:
                 return {}
             futures = self._client.list_offsets(wanted, isolation_level=isolation, request_timeout=self._timeout_s)
-            found = {(p.topic, p.partition): future.result().offset for p, future in futures.items()}
+            answers = {(p.topic, p.partition): answer_of(future, self._timeout_s) for p, future in futures.items()}
+            found = {partition: answer.offset for partition, answer in answers.items()}
             if none := [partition for partition, offset in found.items() if offset < 0]:
                 # Without an error: what librdkafka 2.16.1 returns for partitions whose leader is gone (-1001).
                 words = f"no offset of {none[0][0]}-{none[0][1]}"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.cimpl import NewTopic
+
+from cutover_harness.answer import GRACE_S, answer_of
 
 _AGAIN_S = 0.2
 
@@ -23,7 +25,7 @@ def create(client: Any, topics: Sequence[NewTopic], timeout_s: float) -> None:
     left = list(topics)
     while left:
         answers = client.create_topics(left, operation_timeout=timeout_s)
-        left = [topic for topic in left if _refused_for_now(answers[topic.topic], deadline)]
+        left = [topic for topic in left if _refused_for_now(answers[topic.topic], timeout_s, deadline)]
         if left:
             time.sleep(_AGAIN_S)
 
@@ -35,13 +37,15 @@ def taken(client: Any, names: Sequence[str], timeout_s: float) -> bool:
     """
     new = [NewTopic(name, num_partitions=1, replication_factor=-1) for name in names]
     answers = client.create_topics(new, operation_timeout=timeout_s, validate_only=True).values()
+    if wait(answers, timeout_s + GRACE_S).not_done:
+        return True  # it is not known that they are free
     why = [error.args[0] for answer in answers if isinstance(error := answer.exception(), KafkaException)]
     return any(error.code() == KafkaError.TOPIC_ALREADY_EXISTS for error in why)
 
 
-def _refused_for_now(answer: Future[None], deadline: float) -> bool:
+def _refused_for_now(answer: Future[None], timeout_s: float, deadline: float) -> bool:
     try:
-        answer.result()
+        answer_of(answer, timeout_s)
     except KafkaException as why:
         error = why.args[0]
         fenced = error.code() == KafkaError.INVALID_REPLICATION_FACTOR and "fenced" in error.str()

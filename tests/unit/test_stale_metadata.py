@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +23,7 @@ from cutover_harness.mirror.lag import LagEstimator
 from cutover_harness.mirror.log_reader import LogReader
 from cutover_harness.mirror.spec import Batch
 from cutover_harness.rehearsal.drain import prove
+from cutover_harness.renewable import Renewable
 from cutover_harness.stale_metadata import COORDINATOR_COMES, LEADER_COMES, repeated, sound
 from cutover_harness.types import PartitionId
 
@@ -52,7 +54,7 @@ class Client:
     def _next(self) -> Any:
         self.asked += 1
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        return SimpleNamespace(result=lambda: _raised(answer))
+        return _future(answer)
 
     def list_topics(self, timeout: float) -> Any:
         topic = SimpleNamespace(partitions={0: None}, error=None)
@@ -69,16 +71,18 @@ class Client:
         return {groups[0]: self._next()}
 
 
-def _raised(answer: Any) -> Any:
+def _future(answer: Any) -> Future[Any]:
+    future = Future[Any]()
     if isinstance(answer, int) and not isinstance(answer, bool):
-        raise KafkaException(KafkaError(answer))
-    return answer
+        future.set_exception(KafkaException(KafkaError(answer)))
+    else:
+        future.set_result(answer)
+    return future
 
 
 def admin(*answers: Any, timeout_s: float = 5.0) -> tuple[Admin, Client]:
     made, client = Admin({"bootstrap.servers": "127.0.0.1:1"}, timeout_s=timeout_s), Client(*answers)
-    made.renew = lambda: setattr(made, "_client", client)  # type: ignore[method-assign]
-    made.renew()
+    made._clients = Renewable(lambda: client)  # type: ignore[arg-type, return-value]
     return made, client
 
 

@@ -1,0 +1,82 @@
+"""Answers of a cluster that never come: no call waits for ever, and none is lost because its client was replaced."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from cutover_harness import answer
+from cutover_harness.admin import Admin
+from cutover_harness.answer import answer_of
+from cutover_harness.renewable import Renewable
+
+from tests.waiting import wait_until
+
+NOBODY = {"bootstrap.servers": "127.0.0.1:1", "log_level": "0"}
+
+
+class Slow(AdminClient):
+    """A client whose caller is held after the request was sent."""
+
+    asked, released = threading.Event(), threading.Event()
+
+    def describe_consumer_groups(self, *args: Any, **options: Any) -> Any:
+        futures = super().describe_consumer_groups(*args, **options)
+        self.asked.set()
+        self.released.wait(30)
+        return futures
+
+
+def test_a_call_that_its_client_never_completes_is_timed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answer, "GRACE_S", 0.01)
+    with pytest.raises(KafkaException) as error:
+        answer_of(Future[int](), 0.01)
+    assert error.value.args[0].code() == KafkaError._TIMED_OUT
+
+
+def test_an_answer_and_an_error_are_passed_on() -> None:
+    done, failed = Future[int](), Future[int]()
+    done.set_result(7)
+    failed.set_exception(TimeoutError("of the answer itself"))
+    assert answer_of(done, 1) == 7
+    with pytest.raises(TimeoutError, match="of the answer itself"):
+        answer_of(failed, 1)
+
+
+def test_a_client_that_is_replaced_completes_the_calls_of_other_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when a group's coordinator moves: one thread renews the client while others wait for their answers."""
+    monkeypatch.setattr(answer, "GRACE_S", 60.0)  # so that only the client's own timeout ends the wait
+    admin, errors = Admin(NOBODY, timeout_s=0.5), list[KafkaException]()
+    admin._clients = Renewable(lambda: Slow({**NOBODY}))
+
+    def ask() -> None:
+        try:
+            admin.member_ids("g")
+        except KafkaException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    assert Slow.asked.wait(30)
+    admin.renew()
+    admin.renew()
+    Slow.released.set()
+    wait_until(lambda: not thread.is_alive(), 30)
+    assert [error.args[0].code() for error in errors] == [KafkaError._TIMED_OUT]
+
+
+def test_replaced_clients_are_kept_while_a_call_is_in_progress_and_no_longer() -> None:
+    made: list[list[int]] = []
+    clients = Renewable(lambda: made.append([len(made)]) or made[-1])  # type: ignore[func-returns-value]
+    with clients.in_use():
+        clients.renew()
+        with clients.in_use():
+            clients.renew()
+        assert clients._replaced == [[0], [1]]
+    assert clients._replaced == []
+    clients.renew()
+    assert (clients._replaced, clients.client) == ([], [3])
