@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from confluent_kafka import (
     ConsumerGroupState,
@@ -27,13 +26,12 @@ from confluent_kafka.cimpl import NewPartitions, NewTopic
 from cutover_shim.codes import REFUSED, SILENCE
 
 from cutover_harness.answer import answer_of
-from cutover_harness.renewable import Renewable
+from cutover_harness.renewable import Renewable, renewing
 from cutover_harness.stale_metadata import COORDINATOR_COMES, LEADER_COMES, RETRY_S, repeated, sound
 from cutover_harness.topic_creation import create, taken
 from cutover_harness.types import PartitionId
 from cutover_harness.waits import wait_until
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 TIMEOUT_S = 10.0
@@ -74,26 +72,6 @@ def connect(config: Mapping[str, Any], *, timeout_s: float = TIMEOUT_S) -> Admin
             return client
 
 
-def _renewing(method: Callable[Concatenate[Admin, P], T]) -> Callable[Concatenate[Admin, P], T]:
-    """Renew the client after a call without an answer.
-
-    A fenced broker, for example after it was frozen, briefly returns empty metadata. A client that accepts them has no
-    broker left and, without rebootstrapping, never sends a request again (seen in librdkafka 2.16.0).
-    """
-
-    @functools.wraps(method)
-    def call(self: Admin, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            with self._clients.in_use():
-                return method(self, *args, **kwargs)
-        except KafkaException as error:
-            if error.args[0].code() in SILENCE:
-                self.renew()
-            raise
-
-    return call
-
-
 class Admin:
     """Administrative calls to one cluster; `config` are librdkafka properties, passed on as they are.
 
@@ -103,17 +81,17 @@ class Admin:
     def __init__(self, config: Mapping[str, str], *, timeout_s: float = TIMEOUT_S) -> None:
         self.config = config
         self._timeout_s = timeout_s
-        self._clients = Renewable(lambda: AdminClient({**CLIENT_DEFAULTS, **config}))
+        self.clients = Renewable[AdminClient](lambda: AdminClient({**CLIENT_DEFAULTS, **config}))
 
     @property
     def _client(self) -> AdminClient:
-        return self._clients.client
+        return self.clients.client
 
     def renew(self) -> None:
         """Replace the client by a new one; calls of other threads are answered by the one that they began with."""
-        self._clients.renew()
+        self.clients.renew()
 
-    @_renewing
+    @renewing
     def create_topics(
         self, topics: Mapping[str, int], config: Mapping[str, str] | None = None, *, replication: int = -1
     ) -> None:
@@ -133,12 +111,12 @@ class Admin:
         """Return why the cluster would not create such a topic, None if it would; nothing is created."""
         return self.try_topic(topic, partitions, config, only_check=True)
 
-    @_renewing
+    @renewing
     def brokers(self) -> int:
         """Return the number of brokers."""
         return len(self._metadata().brokers)
 
-    @_renewing
+    @renewing
     def add_partitions(self, counts: Mapping[str, int]) -> None:
         """Increase the partition counts of topics. Return when the brokers' metadata has them."""
         new = [NewPartitions(name, count) for name, count in counts.items()]
@@ -146,7 +124,7 @@ class Admin:
             answer_of(future, self._timeout_s)
         self._await(lambda: self.partitions(counts) == dict(counts))
 
-    @_renewing
+    @renewing
     def delete_topics(self, topics: Iterable[str]) -> None:
         """Delete topics; one that does not exist is an error. Return when their names are free again."""
         names = list(topics)
@@ -154,7 +132,7 @@ class Admin:
             answer_of(future, self._timeout_s)
         self._await(lambda: not self.partitions(names) and not taken(self._client, names, self._timeout_s))
 
-    @_renewing
+    @renewing
     def partitions(self, topics: Iterable[str] | None = None) -> dict[str, int]:
         """Return the partition count of each of `topics` that exists, of all topics if None."""
         wanted = None if topics is None else list(topics)
@@ -170,13 +148,13 @@ class Admin:
 
         return repeated(ask, LEADER_COMES, self._timeout_s)
 
-    @_renewing
+    @renewing
     def cluster_id(self) -> str | None:
         """Return the id of the cluster; None if it has none."""
         found = self._client.list_topics(timeout=self._timeout_s).cluster_id
         return None if found is None else str(found)
 
-    @_renewing
+    @renewing
     def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
         """Return the id of each of `topics` that exists, which changes if a topic is recreated (KIP-516).
 
@@ -198,7 +176,7 @@ class Admin:
                 ids[name] = found
         return ids
 
-    @_renewing
+    @renewing
     def describe_topic(self, topic: str) -> tuple[str, int] | None:
         """Return id and partition count of one topic, without asking for the others; None if it does not exist."""
         future = self._client.describe_topics(TopicCollection([topic]), request_timeout=self._timeout_s)[topic]
@@ -210,24 +188,24 @@ class Admin:
             raise
         return str(found.topic_id), len(found.partitions)
 
-    @_renewing
+    @renewing
     def delete_records(self, before: Mapping[PartitionId, int]) -> None:
         """Remove the records below these offsets, as retention does."""
         offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in before.items()]
         for future in self._client.delete_records(offsets, request_timeout=self._timeout_s).values():
             answer_of(future, self._timeout_s)
 
-    @_renewing
+    @renewing
     def end_offsets(self, topics: Iterable[str]) -> dict[PartitionId, int]:
         """Return the offset of each partition's next record; topics that do not exist are left out."""
         return self._offsets(topics, OffsetSpec.latest())  # type: ignore[no-untyped-call]
 
-    @_renewing
+    @renewing
     def stable_offsets(self, topics: Iterable[str]) -> dict[PartitionId, int]:
         """Return the end of each partition's readable part: its end, or the start of the first open transaction."""
         return self._offsets(topics, OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)  # type: ignore[no-untyped-call]
 
-    @_renewing
+    @renewing
     def start_offsets(self, topics: Iterable[str]) -> dict[PartitionId, int]:
         """Return the first offset of each partition's log: retention may have removed earlier records."""
         return self._offsets(topics, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
@@ -239,7 +217,7 @@ class Admin:
             for topic, entries in self.topic_entries(topics).items()
         }
 
-    @_renewing
+    @renewing
     def topic_entries(self, topics: Iterable[str]) -> dict[str, dict[str, ConfigEntry]]:
         """Return each topic's effective configuration with the source of each value; a missing topic is an error."""
         asked = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in topics]
@@ -252,7 +230,7 @@ class Admin:
             for topic, entries in answers.items()
         }
 
-    @_renewing
+    @renewing
     def broker_config(self) -> dict[str, str]:
         """Return the configuration of one broker; empty if it must not be read."""
         brokers = self._client.list_topics(timeout=self._timeout_s).brokers
@@ -266,7 +244,7 @@ class Admin:
             return {}
         return {name: entry.value for name, entry in entries.items() if entry.value is not None}
 
-    @_renewing
+    @renewing
     def try_topic(
         self, name: str, partitions: int, config: Mapping[str, str], *, only_check: bool = False
     ) -> KafkaError | None:
@@ -287,7 +265,7 @@ class Admin:
             self._await(lambda: self.partitions([name]) == {name: partitions})
         return None
 
-    @_renewing
+    @renewing
     def set_topic_config(self, topic: str, config: Mapping[str, str]) -> None:
         """Set these properties of a topic, and leave its others as they are."""
         to_set = AlterConfigOpType.SET
@@ -296,7 +274,7 @@ class Admin:
         for future in self._client.incremental_alter_configs(asked, request_timeout=self._timeout_s).values():
             answer_of(future, self._timeout_s)
 
-    @_renewing
+    @renewing
     def committed(self, group: str, topics: Iterable[str] | None = None) -> dict[PartitionId, int]:
         """Return the group's committed offsets (the next record to read), of these topics or of all."""
 
@@ -315,7 +293,7 @@ class Admin:
         wanted = set(topics)
         return {key: offset for key, offset in found.items() if key[0] in wanted}
 
-    @_renewing
+    @renewing
     def members(self, group: str) -> int:
         """Return how many members the group has, 0 while it rebalances or if it does not exist."""
         found = self._of_coordinator(lambda: self._describe(group))
@@ -329,14 +307,14 @@ class Admin:
         """Return `client id at host` of each member that the group has in any state; empty if it does not exist."""
         return sorted(self.member_ids(group).values())
 
-    @_renewing
+    @renewing
     def member_ids(self, group: str) -> dict[str, str]:
         """Return `client id at host` of each member that the group has in any state, by member id."""
         found = self._of_coordinator(lambda: self._describe(group))
         members = [] if found is None else found.members
         return {each.member_id: f"{each.client_id} at {each.host.lstrip('/')}" for each in members}
 
-    @_renewing
+    @renewing
     def set_committed(self, group: str, offsets: Mapping[PartitionId, int]) -> None:
         """Set committed offsets of a group that has no members; with members the cluster refuses it."""
         if not offsets:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Generic, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
+
+from confluent_kafka import KafkaException
+from cutover_shim.codes import SILENCE
 
 C = TypeVar("C")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Renewable(Generic[C]):
@@ -50,3 +56,32 @@ class Renewable(Generic[C]):
             return []
         unused, self._replaced = self._replaced, []
         return unused
+
+
+class Renews(Protocol):
+    """An object whose calls go through a client that can be replaced."""
+
+    clients: Renewable[Any]
+
+
+R = TypeVar("R", bound=Renews)
+
+
+def renewing(method: Callable[Concatenate[R, P], T]) -> Callable[Concatenate[R, P], T]:
+    """Renew the client after a call without an answer.
+
+    A fenced broker, for example after it was frozen, briefly returns empty metadata. A client that accepts them has no
+    broker left and, without rebootstrapping, never sends a request again (seen in librdkafka 2.16.0).
+    """
+
+    @functools.wraps(method)
+    def call(self: R, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            with self.clients.in_use():
+                return method(self, *args, **kwargs)
+        except KafkaException as error:
+            if error.args[0].code() in SILENCE:
+                self.clients.renew()
+            raise
+
+    return call

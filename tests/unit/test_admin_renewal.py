@@ -92,7 +92,7 @@ def test_without_a_new_client_it_would_never_answer_again(
     broker: FencedBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     admin = Admin({"bootstrap.servers": broker.address}, timeout_s=0.5)
-    monkeypatch.setattr(admin, "renew", lambda: None)
+    monkeypatch.setattr(admin.clients, "renew", lambda: None)
     fence(broker, admin)
     assert not any(answers(admin) for _ in range(5))
 

@@ -51,7 +51,7 @@ def test_a_client_that_is_replaced_completes_the_calls_of_other_threads(monkeypa
     """As when a group's coordinator moves: one thread renews the client while others wait for their answers."""
     monkeypatch.setattr(answer, "GRACE_S", 60.0)  # so that only the client's own timeout ends the wait
     admin, errors = Admin(NOBODY, timeout_s=0.5), list[KafkaException]()
-    admin._clients = Renewable(lambda: Slow({**NOBODY}))
+    admin.clients = Renewable(lambda: Slow({**NOBODY}))
 
     def ask() -> None:
         try:

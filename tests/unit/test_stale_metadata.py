@@ -82,7 +82,7 @@ def _future(answer: Any) -> Future[Any]:
 
 def admin(*answers: Any, timeout_s: float = 5.0) -> tuple[Admin, Client]:
     made, client = Admin({"bootstrap.servers": "127.0.0.1:1"}, timeout_s=timeout_s), Client(*answers)
-    made._clients = Renewable(lambda: client)  # type: ignore[arg-type, return-value]
+    made.clients = Renewable(lambda: client)  # type: ignore[arg-type, return-value]
     return made, client
 
 

@@ -27,7 +27,6 @@ from cutover_harness.procedure.names import EXACT_OFFSETS, PROGRESS, StepName
 from cutover_harness.procedure.state import RouteState, role_of
 from cutover_harness.procedure.step import Step
 from cutover_harness.procedure.steps import step_of
-from cutover_harness.types import Role
 
 REPEATS = 99
 """The gate of a conductor that is at a step's action, whatever its gates."""
@@ -155,7 +154,7 @@ class Conductors:
         """Whether the mirror was turned around."""
         return self._read_journal(world.journal).reversed_once
 
-    def requested(self, world: World) -> frozenset[Role]:
+    def requested(self, world: World) -> frozenset[str]:
         """Return the roles of which the clients that are restarted were requested to follow the last move."""
         return self._read_journal(world.journal).requested
 
