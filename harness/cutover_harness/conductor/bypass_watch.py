@@ -15,7 +15,7 @@ from cutover_harness.conductor.bypass_look import Baseline, CopiesLike, Cursor, 
 from cutover_harness.conductor.bypass_records import Side
 from cutover_harness.conductor.journal import Entry, Journal
 from cutover_harness.conductor.statuses import StatusSource, read_statuses
-from cutover_harness.errors import UsageError
+from cutover_harness.errors import UsageError, in_one_line
 from cutover_harness.procedure.bypass import Activity, Bypass, Bypasses, of_detail
 from cutover_harness.procedure.client_status import StatusWatch, joined_later, missing
 from cutover_harness.procedure.context import RouteClients
@@ -108,6 +108,13 @@ class BypassWatch:
     # -- in the thread -------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        try:
+            self._look_until_the_end()
+        except Exception as why:  # noqa: BLE001 - the gate stays closed, and says why
+            ended = f"the look for bypasses has ended: {type(why).__name__}: {in_one_line(why)}"
+            self._looked = self.clock(), "", ended
+
+    def _look_until_the_end(self) -> None:
         with closing(Journal(self.journal)) as journal, ExitStack() as stack:
             statuses: StatusSource | None = None
             while not self._ending:

@@ -183,7 +183,10 @@ class _Sender:
 
     def _work(self) -> None:
         while (message := self._waiting.get()) is not None:
-            self.post(message)
+            try:
+                self.post(message)
+            except Exception as why:  # noqa: BLE001 - the messages after it must not be lost with this thread
+                self._failed(self, message, f"{type(why).__name__}: {in_one_line(why)}")
 
 
 class _RetryableError(Exception):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cutover_harness.conductor import bypass_watch
 from cutover_harness.conductor.bypass_records import Side, Written, sample
 from cutover_harness.conductor.bypass_watch import BypassWatch
 from cutover_harness.conductor.journal import Journal
@@ -170,6 +171,19 @@ def test_without_a_straggler_nothing_is_found(bench: Bench) -> None:
         assert bench.look(after=5) is None
     assert bench.found() == []
     assert bench.watch.closing() is None
+
+
+def test_a_look_that_cannot_even_begin_keeps_the_gate_closed_and_says_why(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_path: Path) -> Journal:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(bypass_watch, "Journal", full)
+    gate = bench.watch.gate(1.0)
+    with bench.watch.running():
+        wait_until(lambda: "has ended: OSError: No space left on device" in gate.read().waits_for)
+    assert not gate.read().open
 
 
 def test_a_straggler_on_the_source_is_named_without_key_value_or_header(bench: Bench) -> None:

@@ -13,6 +13,7 @@ from cutover_harness.cli.approving import answer
 from cutover_harness.cli.reporting import note_end, webhooks_if_readable, webhooks_of
 from cutover_harness.conductor.journal import Entry, Journal
 from cutover_harness.conductor.journalled_gates import unapproved
+from cutover_harness.cutover import webhooks
 from cutover_harness.cutover.audit import Audit
 from cutover_harness.cutover.audit_entries import line_of
 from cutover_harness.cutover.webhook_messages import Approval, Message, approval_in, body, event_of
@@ -104,6 +105,24 @@ def test_a_name_that_is_no_utf8_ends_no_messages(service: Service, tmp_path: Pat
     sender.close()
     assert service.events() == ["gate-missed", "end"]
     assert service.got[0]["why"] == "/var/\udcff.log: cannot be read"
+
+
+def test_a_message_that_cannot_be_sent_at_all_does_not_hold_up_the_others(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(message: Message, form: str) -> Any:
+        if message.event == "step":
+            raise TypeError("not serializable")
+        return body(message, form)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(webhooks, "body", broken)
+    sender = hooks(tmp_path)
+    sender.send("step", step="create-task")
+    sender.send("end", result="completed")
+    sender.close()
+    assert service.events() == ["end"]
+    (line,) = lines(tmp_path)
+    assert (line["message"], line["why"]) == ("step", "TypeError: not serializable")
 
 
 def test_a_service_that_fails_for_a_moment_gets_the_message(service: Service, tmp_path: Path) -> None:
