@@ -38,9 +38,24 @@ class ProducerSwitch:
         route = self._route
         with route.cond:
             route.driver = native.get_ident()
-        while self._step():
+        while self._continues():
+            pass
+
+    def _continues(self) -> bool:
+        """Take a step, and return whether another one has to follow."""
+        route = self._route
+        try:
+            more = self._step()
             route.changed()
-        route.changed()
+        except Exception as error:  # noqa: BLE001 - a thread that ended here would hold the producer for ever
+            text = str(error) if route.file is None else route.file.redact(str(error))
+            log.warning("cutover shim: route %s: retrying after %s: %s", route.name, type(error).__name__, text)
+            with route.cond:
+                if route.driver != native.get_ident():  # the route is where it has to be, or another thread moves it
+                    return False
+                route.cond.wait(RETRY_S)
+            return True
+        return more
 
     def drop(self) -> None:
         """Release the next client. The caller holds the route's `cond`; a thread that still runs closes it itself."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 from cutover_shim import Producer, prepare
+from cutover_shim.producer_switch import ProducerSwitch
 
 from .conftest import Switch, until
 
@@ -64,6 +65,31 @@ def test_switches_through_hold_and_back(switch: Switch, topic: str) -> None:
     assert status["role"] == "producer"
     app.producer.close()
     assert switch.read_status()["closed"] is True
+    check(app, switch)
+
+
+def test_an_unexpected_error_does_not_end_the_switch(
+    switch: Switch, topic: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    original, failed = ProducerSwitch._step, 0
+
+    def step(self: ProducerSwitch) -> bool:
+        nonlocal failed
+        failed += 1
+        if failed % 2:
+            raise RuntimeError("broken")
+        return original(self)
+
+    app = App(switch, topic)
+    app.step(50)
+    monkeypatch.setattr(ProducerSwitch, "_step", step)
+    for place in ("hold", "target"):
+        switch.until_attested(switch.write(producers=place), app.step)
+    assert failed > 1
+    assert any("retrying after RuntimeError: broken" in line for line in caplog.messages)
+    app.step(10)
+    assert app.producer.flush(10) == 0
+    app.producer.close()
     check(app, switch)
 
 
