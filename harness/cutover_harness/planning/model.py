@@ -6,9 +6,10 @@ those of scenario files.
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from cutover_harness.channels.document import REFERENCE
 from cutover_harness.channels.opening import only_references
@@ -30,7 +31,15 @@ Client = Annotated[str, Field(pattern=r"^[^\p{C}]+$", max_length=249)]
 """An application by its `cutover.app`, or a producer by its `client.id`."""
 Principal = Annotated[str, Field(pattern=r"^[^\s:]+:[^\p{C}]+$", max_length=1024), AfterValidator(_one_principal)]
 """A principal of ACLs: its type, a colon, and its name."""
-ConnectorName = Annotated[str, Field(pattern=r"^[^\p{Cc}]*[^\p{Cc}\s][^\p{Cc}]*$")]
+
+
+def _named(name: object) -> object:
+    if isinstance(name, str) and (not name.strip() or any(unicodedata.category(sign) == "Cc" for sign in name)):
+        raise ValueError("a connector's name is not empty, and has no line break or other control character")
+    return name
+
+
+ConnectorName = Annotated[str, Field(pattern=r"^[^\p{Cc}]*[^\p{Cc}\s][^\p{Cc}]*$"), BeforeValidator(_named)]
 """Connect refuses a name of blanks only, and one with control characters."""
 FileName = Annotated[str, Field(min_length=1, max_length=4096)]
 """A file, relative to the folder of the plan; `${NAME}` stands for a variable of the environment."""
