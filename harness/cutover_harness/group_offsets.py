@@ -8,6 +8,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 
+from cutover_harness.answer import answer_of
 from cutover_harness.stale_metadata import sound
 from cutover_harness.types import PartitionId
 
@@ -19,12 +20,10 @@ def committed_in(futures: Mapping[str, Future[Any]], group: str, timeout_s: floa
     cut off, or if it has an error for a partition.
     """
     try:
-        partitions = sound(futures[group].result(timeout_s).topic_partitions or [])
+        partitions = sound(answer_of(futures[group], timeout_s).topic_partitions or [])
         return {(each.topic, each.partition): each.offset for each in partitions if each.offset >= 0}
     except KafkaException:
         raise
-    except TimeoutError as why:
-        raise _error(KafkaError._TIMED_OUT, f"no answer within {timeout_s:g} s") from why  # noqa: SLF001
     except Exception as why:
         raise _error(KafkaError._BAD_MSG, "the answer cannot be used, look at the broker's log") from why  # noqa: SLF001
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import threading
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
+import cutover_harness
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -16,6 +19,7 @@ from cutover_harness.renewable import Renewable
 
 from tests.waiting import wait_until
 
+HARNESS = Path(cutover_harness.__file__).parent
 NOBODY = {"bootstrap.servers": "127.0.0.1:1", "log_level": "0"}
 
 
@@ -80,3 +84,15 @@ def test_replaced_clients_are_kept_while_a_call_is_in_progress_and_no_longer() -
     assert clients._replaced == []
     clients.renew()
     assert (clients._replaced, clients.client) == ([], [3])
+
+
+def test_every_answer_of_a_cluster_is_waited_for_in_one_place() -> None:
+    """Otherwise a wait without a bound, or an error that nobody catches, comes back with the next call."""
+    waits = [
+        f"{path.relative_to(HARNESS)}:{node.lineno}"
+        for path in HARNESS.rglob("*.py")
+        if "confluent_kafka.admin" in (text := path.read_text())
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "result"
+    ]
+    assert waits == []

@@ -17,6 +17,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, ConfigResource, ConfigSource, OffsetSpec, ResourceType  # type: ignore[attr-defined]
 
 from cutover_harness.admin import NO_ID, connect
+from cutover_harness.answer import answer_of
 from cutover_harness.capture.changes import Layout
 from cutover_harness.capture.format import CaptureError, GroupOffsets, TopicInfo
 from cutover_harness.globs import is_glob, matches
@@ -86,7 +87,7 @@ class ClusterView:
         out = {}
         for name, future in self.admin.describe_topics(TopicCollection(names), request_timeout=TIMEOUT_S).items():
             try:
-                found = str(future.result().topic_id)
+                found = str(answer_of(future, TIMEOUT_S).topic_id)
             except KafkaException:  # just deleted, or no permission: a topic without id is followed by its log ends
                 continue
             if found not in NO_ID:
@@ -101,7 +102,7 @@ class ClusterView:
         out = {}
         for resource, future in asked.items():
             try:
-                entries = future.result(TIMEOUT_S)
+                entries = answer_of(future, TIMEOUT_S)
             except KafkaException as why:
                 self.notes["topic configs"] = f"not read: {why.args[0].str()}"
                 continue
@@ -116,7 +117,7 @@ class ClusterView:
         """Return the groups that have committed offsets in `topics`, and those offsets."""
         wanted = set(topics)
         try:
-            listed = self.admin.list_consumer_groups(request_timeout=TIMEOUT_S).result(TIMEOUT_S)
+            listed = answer_of(self.admin.list_consumer_groups(request_timeout=TIMEOUT_S), TIMEOUT_S)
             for error in listed.errors or ():
                 self.notes["groups"] = f"not all were read: {error.args[0].str()}"
             names = sorted(g.group_id for g in listed.valid or ())
@@ -163,7 +164,7 @@ class ClusterView:
             asked, isolation_level=level, request_timeout=TIMEOUT_S
         ).items():
             try:
-                out[partition.topic, partition.partition] = future.result(TIMEOUT_S).offset
+                out[partition.topic, partition.partition] = answer_of(future, TIMEOUT_S).offset
             except KafkaException as why:
                 name = f"{partition.topic}-{partition.partition}"
                 raise CaptureError(f"cluster {self.where}: no offsets of {name} ({why.args[0].str()})") from why

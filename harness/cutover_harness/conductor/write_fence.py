@@ -18,6 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from cutover_harness.admin import CLIENT_DEFAULTS, TIMEOUT_S
+from cutover_harness.answer import answer_of
 from cutover_harness.conductor.journal import Journal
 from cutover_harness.errors import UsageError
 from cutover_harness.preflight.planned.principals import principal_of
@@ -82,7 +83,7 @@ class Denials:
 
     @staticmethod
     def _get(future: Future[Any]) -> Any:
-        return future.result(TIMEOUT_S + 5)
+        return answer_of(future, TIMEOUT_S)
 
 
 class WriteFence:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AclOperation  # type: ignore[attr-defined]
 
+from cutover_harness.answer import answer_of
 from cutover_harness.inventory.broker_calls import BrokerCallError, BrokerCalls
 from cutover_harness.inventory.calls import TIMEOUT_S, Calls
 from cutover_harness.inventory.model import Acl, Quota
@@ -64,8 +65,8 @@ def _describes(calls: Calls) -> bool | None:
     calls.wait()
     asked = calls.client.describe_cluster(include_authorized_operations=True, request_timeout=TIMEOUT_S)
     try:
-        granted = asked.result(TIMEOUT_S + 5).authorized_operations
-    except (KafkaException, TimeoutError):
+        granted = answer_of(asked, TIMEOUT_S).authorized_operations
+    except KafkaException:
         return None
     # The client has no list both for no right and for a broker that does not report rights.
     return None if granted is None else bool({AclOperation.DESCRIBE, AclOperation.ALL} & set(granted))

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from cutover_harness.answer import answer_of
 from cutover_harness.inventory.completeness import Gaps, kind_of, reason_of
 from cutover_harness.token_bucket import TokenBucket
 from cutover_harness.types import ClusterName
@@ -64,7 +65,7 @@ class Calls:
         """Return what succeeded of the calls; what failed becomes a gap about `what`."""
         for key, future in futures.items():
             try:
-                yield key, future.result(TIMEOUT_S + 5)
+                yield key, answer_of(future, TIMEOUT_S)
             except _FAILED as error:
                 self.failed(what, error, [name(key)], remedy)
 
@@ -72,7 +73,7 @@ class Calls:
         """Return the result of one call, None if it failed, which becomes a gap about `what`."""
         self.wait()
         try:
-            return call().result(TIMEOUT_S + 5)
+            return answer_of(call(), TIMEOUT_S)
         except _FAILED as error:
             self.failed(what, error, remedy=remedy)
             return None

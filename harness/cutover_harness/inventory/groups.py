@@ -76,7 +76,7 @@ def read_committed(calls: Calls, groups: Iterable[str], doing: str) -> dict[str,
             futures |= calls.client.list_consumer_group_offsets(asked, request_timeout=TIMEOUT_S)
         for name in part:
             try:
-                committed[name] = committed_in(futures, name, TIMEOUT_S + 5)
+                committed[name] = committed_in(futures, name, TIMEOUT_S)
             except KafkaException as error:
                 calls.failed("committed offsets of groups", error, [name], _REMEDY)
     return committed

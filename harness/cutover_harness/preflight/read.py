@@ -18,6 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from cutover_harness.admin import TIMEOUT_S, Admin, connect
+from cutover_harness.answer import answer_of
 from cutover_harness.errors import UsageError
 from cutover_harness.features import finalized_features
 from cutover_harness.globs import matches
@@ -131,7 +132,7 @@ def _wanted(topic: str, globs: Sequence[str]) -> bool:
 def _topic_entries(client: AdminClient, topics: Iterable[str]) -> dict[str, dict[str, ConfigEntry]]:
     asked = [ConfigResource(ConfigResource.Type.TOPIC, topic) for topic in topics]
     futures = client.describe_configs(asked, request_timeout=TIMEOUT_S) if asked else {}
-    return {resource.name: future.result() for resource, future in futures.items()}
+    return {resource.name: answer_of(future, TIMEOUT_S) for resource, future in futures.items()}
 
 
 def _records(admin: Admin, topics: Sequence[str]) -> dict[str, int]:
@@ -147,7 +148,7 @@ def _broker_config(client: AdminClient, broker: int) -> dict[str, str]:
     """Return a broker's configuration, empty without permission to read it: rules report it as unknown."""
     resource = ConfigResource(ConfigResource.Type.BROKER, str(broker))
     try:
-        entries = client.describe_configs([resource], request_timeout=TIMEOUT_S)[resource].result()
+        entries = answer_of(client.describe_configs([resource], request_timeout=TIMEOUT_S)[resource], TIMEOUT_S)
     except KafkaException:
         return {}
     return {name: entry.value for name, entry in entries.items() if entry.value is not None and not entry.is_sensitive}
@@ -161,7 +162,7 @@ def kafka_version(broker: Mapping[str, str]) -> Version | None:
 
 
 def _groups(client: AdminClient) -> dict[str, Group]:
-    listed = client.list_consumer_groups(request_timeout=TIMEOUT_S).result()
+    listed = answer_of(client.list_consumer_groups(request_timeout=TIMEOUT_S), TIMEOUT_S)
     for error in listed.errors or ():
         raise error
     groups = listed.valid or []

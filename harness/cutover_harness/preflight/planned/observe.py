@@ -18,6 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
+from cutover_harness.answer import answer_of
 from cutover_harness.inventory.broker_calls import BrokerCallError, BrokerCalls
 from cutover_harness.inventory.calls import TIMEOUT_S, Calls
 from cutover_harness.inventory.completeness import kind_of
@@ -183,8 +184,8 @@ def _note(calls: Calls, operation: Operation, futures: Mapping[Any, Future[Any]]
 
 def _outcome(future: Future[Any]) -> tuple[Any, BaseException | None]:
     try:
-        return future.result(TIMEOUT_S + 5), None
-    except (KafkaException, TimeoutError) as error:
+        return answer_of(future, TIMEOUT_S), None
+    except KafkaException as error:
         return None, error
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.cimpl import NewTopic
 
+from cutover_harness.answer import answer_of
 from cutover_harness.inventory.calls import TIMEOUT_S, Calls
 from cutover_harness.inventory.completeness import kind_of, reason_of
 from cutover_harness.mirror.topic_settings import wanted
@@ -50,9 +51,7 @@ def _ask(calls: Calls, wanted_: Sequence[tuple[str, int, Mapping[str, str]]]) ->
         futures: Mapping[str, Any] = calls.client.create_topics(new, operation_timeout=TIMEOUT_S, validate_only=True)
         for name, future in futures.items():
             try:
-                future.result(TIMEOUT_S + 5)
-            except TimeoutError as error:
-                calls.failed(VALIDATED, error, [name])
+                answer_of(future, TIMEOUT_S)
             except KafkaException as error:
                 if error.args[0].code() < 0 or error.args[0].code() == KafkaError.REQUEST_TIMED_OUT:
                     calls.failed(VALIDATED, error, [name])

@@ -11,6 +11,7 @@ from confluent_kafka.admin import AclOperation  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewTopic
 
 from cutover_harness.admin import CLIENT_DEFAULTS, connect
+from cutover_harness.answer import answer_of
 from cutover_harness.closing import close_client
 from cutover_harness.errors import in_one_line
 from cutover_harness.periodic import Periodic
@@ -108,8 +109,10 @@ class Claim:
     def _group(self, name: ClusterName, client: Any) -> None:
         group = claim_of(self._prefix)
         try:
-            asked = client.describe_consumer_groups([group], include_authorized_operations=True)
-            allowed = _names(asked[group].result().authorized_operations)
+            asked = client.describe_consumer_groups(
+                [group], include_authorized_operations=True, request_timeout=TIMEOUT_S
+            )
+            allowed = _names(answer_of(asked[group], TIMEOUT_S).authorized_operations)
         except KafkaException as why:
             if why.args[0].code() != KafkaError.GROUP_AUTHORIZATION_FAILED:
                 raise self._error(name, f"group {group} cannot be described: {why.args[0].str()}") from None
@@ -132,9 +135,11 @@ def _allowed(client: Any, topic: str) -> list[str]:
     """Return what the user may do with a topic; brokers hear of a new one a moment after the controller has it."""
     deadline = time.monotonic() + TIMEOUT_S
     while True:
-        asked = client.describe_topics(TopicCollection([topic]), include_authorized_operations=True)
+        asked = client.describe_topics(
+            TopicCollection([topic]), include_authorized_operations=True, request_timeout=TIMEOUT_S
+        )
         try:
-            return _names(asked[topic].result().authorized_operations)
+            return _names(answer_of(asked[topic], TIMEOUT_S).authorized_operations)
         except KafkaException as why:
             if why.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > deadline:
                 raise

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from confluent_kafka import KafkaError, KafkaException
 
 from cutover_harness.admin import CLIENT_DEFAULTS, connect
+from cutover_harness.answer import answer_of
 from cutover_harness.errors import UsageError, in_one_line
 from cutover_harness.mirror.connect_rest import Connect
 from cutover_harness.mirror.connectors import is_in
@@ -137,14 +138,14 @@ class Finder:
         self.connect.delete(name)
 
     def _remove_topic(self, cluster: ClusterName, name: str) -> None:
-        self._admin(cluster).delete_topics([name], operation_timeout=TIMEOUT_S)[name].result()
+        answer_of(self._admin(cluster).delete_topics([name], operation_timeout=TIMEOUT_S)[name], TIMEOUT_S)
 
     def _remove_group(self, cluster: ClusterName, name: str) -> None:
         admin = self._admin(cluster)
         deadline, told = time.monotonic() + MEMBERS_LEAVE_S, False
         while True:
             try:
-                admin.delete_consumer_groups([name], request_timeout=TIMEOUT_S)[name].result()
+                answer_of(admin.delete_consumer_groups([name], request_timeout=TIMEOUT_S)[name], TIMEOUT_S)
             except KafkaException as why:
                 if why.args[0].code() != KafkaError.NON_EMPTY_GROUP or time.monotonic() > deadline:
                     raise
@@ -165,7 +166,7 @@ class Finder:
 
 
 def _groups(admin: Any) -> list[str]:
-    listed = admin.list_consumer_groups(request_timeout=TIMEOUT_S).result()
+    listed = answer_of(admin.list_consumer_groups(request_timeout=TIMEOUT_S), TIMEOUT_S)
     if listed.errors:
         raise listed.errors[0]
     return sorted(group.group_id for group in listed.valid)
@@ -179,7 +180,8 @@ def claim_of(prefix: str) -> str:
 def members(admin: Any, group: str) -> int:
     """Return how many members a group has; 0 if it does not exist."""
     try:
-        return len(admin.describe_consumer_groups([group], request_timeout=TIMEOUT_S)[group].result().members)
+        asked = admin.describe_consumer_groups([group], request_timeout=TIMEOUT_S)[group]
+        return len(answer_of(asked, TIMEOUT_S).members)
     except KafkaException as why:
         if why.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
             return 0
