@@ -142,7 +142,7 @@ def test_addresses_of_this_machine(host: str, local: bool) -> None:
 def test_a_secret_that_is_missing_or_short_is_one_line_without_it(tmp_path: Path) -> None:
     short = tmp_path / "short"
     short.write_text("hunter2", encoding="utf-8")
-    with pytest.raises(UsageError, match="7 bytes are too few") as error:
+    with pytest.raises(UsageError, match="7 bytes, too few: use 16 or more") as error:
         read_secret(str(short))
     assert "hunter2" not in str(error.value)
     for bad in (tmp_path, tmp_path / "none"):
