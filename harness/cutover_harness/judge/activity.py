@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from cutover_harness.judge.record_index import run_heads
+from cutover_harness.judge.runs import run_heads
 from cutover_harness.ledger.columns import Array, Int64, Mask
 
 _FINEST_NS = 1_000_000
@@ -40,40 +40,48 @@ class Activity:
     last: Int64
 
     @classmethod
-    def of(cls, times: Int64) -> "Activity | None":
-        """Sort events into buckets; None without events."""
-        if not len(times):
+    def of(cls, *times: Int64) -> "Activity | None":
+        """Sort events into buckets; None without events. times: some arrays, each of which should rather ascend."""
+        times = tuple(each for each in times if len(each))
+        if not times:
             return None
-        low, high = int(times.min()), int(times.max())
+        ascend = [bool((each[1:] >= each[:-1]).all()) for each in times]
+        bounds = [
+            (int(each[0]), int(each[-1])) if ascends else (int(each.min()), int(each.max()))
+            for each, ascends in zip(times, ascend, strict=True)
+        ]
+        low, high = min(low for low, _ in bounds), max(high for _, high in bounds)
         width = bucket_width(low, high, _FINEST_NS)
-        ascending = bool((times[1:] >= times[:-1]).all())
-        if ascending and high // width - low // width < len(times) // _MANY:
-            return cls._of_ascending(times, width, low // width, high // width)
-        bucket = times // width
-        bucket -= low // width
+        found = cls.empty(width, low // width, high // width - low // width + 1)
+        for each, ascends, (first, last) in zip(times, ascend, bounds, strict=True):
+            if ascends and last // width - first // width < len(each) // _MANY:
+                found._add_ascending(each, first // width, last // width)
+            else:
+                found._add(each, ascends=ascends)
+        return found
+
+    def _add(self, times: Int64, *, ascends: bool) -> None:
+        bucket = times // self.width_ns
+        bucket -= self.start
         head = run_heads(bucket)
         place = bucket[head]
-        empty = Activity.empty(width, low // width, high // width - low // width + 1)
-        np.add.at(empty.count, place, np.diff(head, append=len(times)))
-        if ascending:
+        np.add.at(self.count, place, np.diff(head, append=len(times)))
+        if ascends:
             first, last = times[head], times[np.append(head[1:], len(times)) - 1]
         else:
             first, last = np.minimum.reduceat(times, head), np.maximum.reduceat(times, head)
-        np.minimum.at(empty.first, place, first)
-        np.maximum.at(empty.last, place, last)
-        return empty
+        np.minimum.at(self.first, place, first)
+        np.maximum.at(self.last, place, last)
 
-    @classmethod
-    def _of_ascending(cls, times: Int64, width: int, start: int, end: int) -> "Activity":
-        """Sort ascending times into the buckets [start, end] by searching their edges: many fall into each."""
-        found = cls.empty(width, start, end - start + 1)
-        edges = np.searchsorted(times, np.arange(start, end + 1) * width)
+    def _add_ascending(self, times: Int64, start: int, end: int) -> None:
+        """Add ascending times, which are in the buckets [start, end], by searching their edges."""
+        edges = np.searchsorted(times, np.arange(start, end + 1) * self.width_ns)
         sizes = np.diff(edges, append=len(times))
         filled = np.flatnonzero(sizes)
-        found.count[:] = sizes
-        found.first[filled] = times[edges[filled]]
-        found.last[filled] = times[edges[filled] + sizes[filled] - 1]
-        return found
+        self.count[start - self.start : end + 1 - self.start] += sizes
+        place, begin = filled + (start - self.start), edges[filled]
+        self.first[place] = np.minimum(self.first[place], times[begin])
+        self.last[place] = np.maximum(self.last[place], times[begin + sizes[filled] - 1])
 
     @classmethod
     def empty(cls, width: int, start: int, buckets: int) -> "Activity":

@@ -20,7 +20,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cutover_harness.judge.record_index import RecordIndex, run_heads
+from cutover_harness.judge.record_index import RecordIndex
+from cutover_harness.judge.runs import run_heads
 from cutover_harness.judge.sequence import in_order
 from cutover_harness.ledger.columns import Columns
 from cutover_harness.ledger.fingerprint import LIMIT

@@ -1,18 +1,19 @@
 """The first records that violate a measure, described for a person who looks for them."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cutover_harness.judge.delivered import Delivered
-from cutover_harness.judge.measures import BY_NAME, CAUSES
+from cutover_harness.judge.measures import BY_NAME
 from cutover_harness.judge.model import Offender
 from cutover_harness.judge.partial import MAX_OFFENDERS
 from cutover_harness.judge.produced import Produced
-from cutover_harness.judge.record_index import Places
-from cutover_harness.ledger.columns import Array, Columns, Int64, Mask
-from cutover_harness.ledger.format import ACKED, CLUSTER_NAMES
+from cutover_harness.judge.rows import Rows
+from cutover_harness.judge.runs import edges
+from cutover_harness.ledger.columns import Columns, Int64
+from cutover_harness.ledger.format import CLUSTER_NAMES
 
 
 @dataclass(frozen=True)
@@ -20,26 +21,32 @@ class Scene:
     """The context to describe a record of a shard."""
 
     produced: Produced
-    places: Places
     topics: tuple[str, ...]
     labels: list[str]
 
 
-def of_deliveries(scene: Scene, group: str, got: Delivered, chosen: dict[str, Mask]) -> dict[str, list[Offender]]:
-    """Describe the first ten of each kind's chosen deliveries; masks have shape (deliveries,)."""
-    picked = {kind: pick(got.rows, mask) for kind, mask in chosen.items() if mask.any()}
+def of_deliveries(scene: Scene, group: str, got: Delivered, chosen: Mapping[str, Int64]) -> dict[str, list[Offender]]:
+    """Describe the first ten of each kind's chosen deliveries."""
+    picked = {kind: pick(got.rows, rows) for kind, rows in chosen.items() if len(rows)}
     rows = np.unique(np.concatenate([*picked.values(), np.empty(0, np.int64)]))
-    seen = _seen_by(scene, got, got.ids[rows[got.is_known[rows]]])
-    overtaker = dict(zip(np.flatnonzero(got.is_reordered).tolist(), got.overtaker.tolist(), strict=True))
+    ids = _ids_of(scene, got.rows.take(rows))
+    record = dict(zip(rows.tolist(), ids.tolist(), strict=True))
+    seen = _seen_by(scene, got, np.unique(ids[ids >= 0]))
+    overtaker = dict(zip(got.reordered.tolist(), got.overtakers.tolist(), strict=True))
     found: dict[str, list[Offender]] = {}
     for kind, numbers in picked.items():
+        labels = [scene.labels[number] for number in got.rows.instance(numbers).tolist()]
         found[kind] = [
             replace(
-                _of_delivery(scene, kind, group, got, int(row)),
-                seen_by=seen.get(int(got.ids[row]), []) if got.is_known[row] else [scene.labels[got.instance[row]]],
-                detail=_detail(scene, kind, overtaker.get(int(row))),
+                each,
+                kind=kind,
+                group=group,
+                seen_by=seen[record[row]] if record[row] >= 0 else [label],
+                detail=_detail(scene, kind, overtaker.get(row)),
             )
-            for row in numbers
+            for each, row, label in zip(
+                _described(scene, got.rows.take(numbers)), numbers.tolist(), labels, strict=True
+            )
         ]
     return found
 
@@ -51,52 +58,53 @@ def of_records(
     produced = scene.produced
     wanted = np.zeros(produced.record_index.size, np.bool_)
     wanted[ids] = True
-    acked = wanted[produced.row_ids] & (produced.rows.event == ACKED)
-    rows = pick(produced.rows, acked, latest=latest)
-    seen = _seen_by(scene, got, produced.row_ids[rows])
+    rows = pick(produced.acks, produced.ack_runs.within(*edges(wanted)).rows(), latest=latest)
+    acks = produced.acks.take(rows)
+    records = _ids_of(scene, acks)
+    seen = _seen_by(scene, got, np.unique(records))
     return [
-        Offender(
-            kind=kind,
-            group=group,
-            topic=scene.topics[produced.rows.topic[row]],
-            partition=int(produced.rows.partition[row]),
-            offset=int(produced.rows.offset[row]),
-            cluster=CLUSTER_NAMES.get(int(produced.rows.cluster[row]), "unknown"),
-            stream=int(produced.rows.stream[row]),
-            sequence=int(produced.rows.sequence[row]),
-            time_ns=int(produced.rows.time_ns[row]),
-            seen_by=seen.get(int(produced.row_ids[row]), []),
-            detail=BY_NAME[kind].detail,
-        )
-        for row in rows.tolist()
+        replace(each, kind=kind, group=group, seen_by=seen[record], detail=BY_NAME[kind].detail)
+        for each, record in zip(_described(scene, acks), records.tolist(), strict=True)
     ]
 
 
-def pick(rows: Columns, chosen: Mask, *, latest: bool = False) -> Int64:
-    """Return the first (or the latest) ten of the chosen rows by time, stream, sequence and offset."""
-    found = np.flatnonzero(chosen)
-    times = rows.time_ns[found]
-    if len(found) > MAX_OFFENDERS:
-        nth = len(found) - MAX_OFFENDERS if latest else MAX_OFFENDERS - 1
+def pick(rows: Rows, chosen: Int64, *, latest: bool = False) -> Int64:
+    """Return the first (or the latest) ten of the chosen rows by time, stream, sequence, offset and cluster."""
+    if len(chosen) > MAX_OFFENDERS:
+        times = rows.times(chosen)
+        nth = len(chosen) - MAX_OFFENDERS if latest else MAX_OFFENDERS - 1
         limit = np.partition(times, nth)[nth]
-        found = found[times >= limit if latest else times <= limit]
-    keys = (rows.cluster, rows.offset, rows.sequence, rows.stream, rows.time_ns)
-    found = found[np.lexsort([key[found] for key in keys])]
+        chosen = chosen[times >= limit if latest else times <= limit]
+    of = rows.take(chosen)
+    found = chosen[np.lexsort((of.cluster, of.offset, of.sequence, of.stream, of.time_ns))]
     return found[-MAX_OFFENDERS:] if latest else found[:MAX_OFFENDERS]
 
 
-def _of_delivery(scene: Scene, kind: str, group: str, got: Delivered, row: int) -> Offender:
-    return Offender(
-        kind=kind,
-        group=group,
-        topic=scene.topics[got.rows.topic[row]],
-        partition=int(got.rows.partition[row]),
-        offset=int(got.rows.offset[row]),
-        cluster=CLUSTER_NAMES.get(int(got.rows.cluster[row]), "unknown"),
-        stream=int(got.rows.stream[row]),
-        sequence=int(got.rows.sequence[row]),
-        time_ns=int(got.rows.time_ns[row]),
-    )
+def _ids_of(scene: Scene, rows: Columns) -> Int64:
+    """Return the ids of the known records that some rows are about, -1 for others."""
+    produced = scene.produced
+    index = produced.record_index.places(rows.stream)
+    ids, known = produced.record_index.ids(index, rows.sequence)
+    if produced.record_index.size:
+        known &= produced.is_known[ids]
+    return np.where(known, ids, -1)
+
+
+def _described(scene: Scene, rows: Columns) -> list[Offender]:
+    return [
+        Offender(
+            kind="",
+            group=None,
+            topic=scene.topics[rows.topic[row]],
+            partition=int(rows.partition[row]),
+            offset=int(rows.offset[row]),
+            cluster=CLUSTER_NAMES.get(int(rows.cluster[row]), "unknown"),
+            stream=int(rows.stream[row]),
+            sequence=int(rows.sequence[row]),
+            time_ns=int(rows.time_ns[row]),
+        )
+        for row in range(len(rows))
+    ]
 
 
 def _detail(scene: Scene, kind: str, overtaker: int | None) -> str:
@@ -107,24 +115,11 @@ def _detail(scene: Scene, kind: str, overtaker: int | None) -> str:
 
 def _seen_by(scene: Scene, got: Delivered | None, ids: Int64) -> dict[int, list[str]]:
     """Return by record the ledgers that contain it, those of its producers first, then the group's by time."""
-    if not len(ids):
-        return {}
-    wanted = np.zeros(scene.produced.record_index.size, np.bool_)
-    wanted[ids] = True
-    seen: dict[int, dict[str, None]] = {}
-    for record, instance in _hits(wanted, scene.produced.row_ids, scene.produced.row_instance, None):
-        seen.setdefault(record, {})[scene.labels[instance]] = None
+    seen: dict[int, dict[str, None]] = {record: {} for record in ids.tolist()}
+    for record, instance in scene.produced.seen_by(ids):
+        seen[record][scene.labels[instance]] = None
     if got is not None:
-        for record, instance in _hits(wanted, got.ids, got.instance, got.is_known):
-            seen.setdefault(record, {})[scene.labels[instance]] = None
+        its = got.runs.within(ids, ids + 1)
+        for record, instance in zip(its.first.tolist(), got.rows.instance(its.row).tolist(), strict=True):
+            seen[record][scene.labels[instance]] = None
     return {record: list(labels) for record, labels in seen.items()}
-
-
-def _hits(wanted: Mask, ids: Int64, instance: Array, known: Mask | None) -> Iterable[tuple[int, int]]:
-    rows = np.flatnonzero(wanted[ids] if known is None else wanted[ids] & known)
-    return zip(ids[rows].tolist(), instance[rows].tolist(), strict=True)
-
-
-def cause_masks(got: Delivered) -> dict[str, Mask]:
-    """Return which deliveries are duplicates, by cause."""
-    return {name: got.cause == number for number, name in enumerate(CAUSES)}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from cutover_harness.judge.record_index import run_heads
+from cutover_harness.judge.runs import run_heads
 from cutover_harness.ledger.columns import Array, Int64, Mask
 
 CHUNK = 1 << 18

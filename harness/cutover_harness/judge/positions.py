@@ -4,7 +4,7 @@ import numpy as np
 
 from cutover_harness.judge.measures import BY_NAME
 from cutover_harness.judge.model import Offender
-from cutover_harness.judge.record_index import run_heads
+from cutover_harness.judge.runs import run_heads
 from cutover_harness.ledger.columns import Array, Int64
 from cutover_harness.ledger.format import CLUSTER_NAMES, COMMITTED
 from cutover_harness.ledger.reader import Ledgers

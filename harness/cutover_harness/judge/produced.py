@@ -1,27 +1,62 @@
 """Outcome of every record that the producers sent: one pass over their rows, then one value for each record."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from cutover_harness.judge.duplicates import cluster_bit
-from cutover_harness.judge.record_index import Places, RecordIndex, run_heads
-from cutover_harness.judge.sequence import steady
-from cutover_harness.ledger.columns import Array, Columns, Int64, Mask, constant, take
+from cutover_harness.judge.record_index import Places, RecordIndex
+from cutover_harness.judge.rows import Rows, log_heads
+from cutover_harness.judge.runs import Runs, edges, joined_heads, run_heads
+from cutover_harness.judge.sequence import Clock
+from cutover_harness.ledger.columns import Array, Columns, Int64, Mask, constant
 from cutover_harness.ledger.format import ABORTED, ACKED, FAILED, SENT, SOURCE, TARGET, UNKNOWN
 
 CLUSTERS = (SOURCE, TARGET, UNKNOWN)
 _CLUSTER_BITS, _ACKED_SHIFT, _FAILED, _ABORTED = 0b111, 3, 1 << 6, 1 << 7
 
 
+@dataclass(frozen=True)
+class Logged:
+    """Some rows of one producer's ledger, each in the ledger's order.
+
+    acks: ACKED. others: SENT, FAILED and ABORTED, without their times, and without offsets unless some are ABORTED.
+    ended: ACKED and ABORTED, with times that do not go back within a stream in the whole ledger.
+    """
+
+    number: int
+    acks: Columns
+    others: Columns
+    ended: Columns
+
+    @classmethod
+    def of(cls, number: int, rows: Columns, clock: Clock) -> "Logged":
+        """Split some rows of the ledger with this number; its clock is as it was after the rows before."""
+        is_acked = rows.event == ACKED
+        acked = np.flatnonzero(is_acked)
+        acks = rows.take(acked)
+        other = np.flatnonzero(~is_acked)
+        size = len(rows)
+        timeless = replace(rows, time_ns=constant(0, size, np.int64))
+        times = clock.steady(rows)
+        aborted = rows.event == ABORTED
+        if aborted.any():
+            ended = replace(rows, time_ns=times).take(np.flatnonzero(is_acked | aborted))
+            return cls(number, acks, timeless.take(other), ended)
+        others = replace(timeless, offset=constant(-1, size, np.int64)).take(other)
+        return cls(number, acks, others, acks if times is rows.time_ns else replace(acks, time_ns=times[acked]))
+
+
 @dataclass
 class Produced:
-    """The producers' rows of some streams, and their facts about each record (by its id in `record_index`).
+    """The facts about each record that the producers logged (by its id in `record_index`).
 
-    rows, row_ids, row_place, row_instance: rows, their record, topic and partition, and the number of the ledger;
-        without SENT rows of records that were acknowledged later.
+    acks, ack_runs: the ACKED rows, and their records as runs of ids.
+    other_runs, other_event, other_instance: the other rows as runs, with the event and the number of the ledger of
+        each run. aborted: the ABORTED rows.
     flags: sent to the clusters in bits 0-2 (as `cluster_bit`), acknowledged by those in bits 3-5, failed, aborted.
     place: topic and partition, those of the acknowledgement if there is one, -1 for an id without a record.
     offsets: by cluster, the offset that it acknowledged, -1 if it did not. Only clusters that acknowledged any.
@@ -29,10 +64,12 @@ class Produced:
     """
 
     record_index: RecordIndex
-    rows: Columns
-    row_ids: Int64
-    row_place: Int64
-    row_instance: Array
+    acks: Rows
+    ack_runs: Runs
+    other_runs: Runs
+    other_event: Array
+    other_instance: Array
+    aborted: list[Columns]
     flags: npt.NDArray[np.uint8]
     place: npt.NDArray[np.int32]
     offsets: dict[int, Int64]
@@ -49,6 +86,31 @@ class Produced:
     def all_known(self) -> bool:
         """Whether every id is of a record that a producer logged."""
         return bool(self.is_known.all())
+
+    def without_unknown(self, runs: Runs) -> tuple[Runs, Int64]:
+        """Take the number from rows whose id is of no record; return the runs, and the run that each was in before."""
+        if self.all_known or not len(runs):
+            return runs, np.arange(len(runs))
+        has_id = np.flatnonzero(runs.first >= 0)
+        pieces, origin = runs.take(has_id).cut(np.sort(np.concatenate(edges(self.is_known))))
+        pieces = replace(pieces, first=np.where(self.is_known[pieces.first], pieces.first, -1))
+        nameless = np.flatnonzero(runs.first < 0)
+        found, origin = Runs.concat([pieces, runs.take(nameless)]), np.concatenate([has_id[origin], nameless])
+        order = np.argsort(found.row)
+        return found.take(order), origin[order]
+
+    def seen_by(self, ids: Int64) -> Iterator[tuple[int, int]]:
+        """Yield the record and the number of the ledger for the rows about some ascending ids, by ledger.
+
+        An acknowledged record's SENT rows are left out.
+        """
+        acked = self.ack_runs.within(ids, ids + 1)
+        other, run = self.other_runs.cut(np.union1d(ids, ids + 1))
+        about = np.isin(other.first, ids) & ((self.other_event[run] != SENT) | ~self.is_acked[other.first])
+        record = np.concatenate([acked.first, other.first[about]])
+        instance = np.concatenate([self.acks.instance(acked.row), self.other_instance[run[about]]])
+        order = np.argsort(instance, kind="stable")
+        yield from zip(record[order].tolist(), instance[order].tolist(), strict=True)
 
     @property
     def is_failed(self) -> Mask:
@@ -97,63 +159,93 @@ class Produced:
         return cluster, offset
 
 
-def gather(parts: list[Columns], instances: list[int], places: Places) -> Produced:
-    """Combine the rows of the producers' ledgers; each part is sorted by stream, instances number them."""
-    filled = [(part, number) for part, number in zip(parts, instances, strict=True) if len(part)]
-    parts = [part for part, _ in filled]
-    record_index = RecordIndex.of(parts)
-    place = _joined([places.of(part) for part in parts])
-    ids = _joined([record_index.ids(record_index.stream_numbers(part.stream), part.sequence)[0] for part in parts])
-    rows = Columns.concat(parts)
-    flags = _flags(rows, ids, record_index.size)
-    where = np.full(record_index.size, -1, np.int32)
-    where[ids] = place
-    acked = rows.event == ACKED
-    where[ids[acked]] = place[acked]
-    offsets = {}
-    for cluster in CLUSTERS:
-        chosen = acked & (rows.cluster == cluster)
-        if chosen.any():
-            offsets[cluster] = np.full(record_index.size, -1, np.int64)
-            offsets[cluster][ids[chosen]] = rows.offset[chosen]
+def gather(ledgers: list[Logged], places: Places) -> Produced:
+    """Combine the rows of the producers' ledgers, which are in the order of their numbers and of streams."""
+    kinds = [part for logged in ledgers for part in (logged.acks, logged.others) if len(part)]
+    record_index = RecordIndex.of(kinds)
+    size = record_index.size
+    flags, where = np.zeros(size, np.uint8), np.full(size, -1, np.int32)
+    offsets: dict[int, Int64] = {}
+    others, events, owners = [], [], []
+    for logged in ledgers:
+        part = logged.others
+        runs = record_index.runs(part, joined_heads([log_heads(part), run_heads(part.event)]))
+        _set_flags(flags, runs, _bits(part, runs.row))
+        runs.assign(where, places.of(part, runs.row))
+        others.append(runs)
+        events.append(part.event[runs.row])
+        owners.append(np.full(len(runs), logged.number, np.int16))
+    acks = Rows.of([logged.acks for logged in ledgers], [logged.number for logged in ledgers])
+    acked = [record_index.runs(part, log_heads(part)) for part in acks.parts]
+    for part, runs in zip(acks.parts, acked, strict=True):
+        _set_flags(flags, runs, _bits(part, runs.row))
+        runs.assign(where, places.of(part, runs.row))
+        for cluster in np.unique(part.cluster[runs.row]).tolist():
+            if cluster not in offsets:
+                offsets[cluster] = np.full(size, -1, np.int64)
+            runs.take(part.cluster[runs.row] == cluster).copy(part.offset, offsets[cluster])
     is_acked = flags & (_CLUSTER_BITS << _ACKED_SHIFT) != 0
     is_aborted = flags & _ABORTED != 0
     contested = is_acked & is_aborted
     if contested.any():
-        # Within a ledger its order counts, also when the clock was set back.
-        last_aborted = _aborted_last(rows, np.concatenate([steady(part) for part in parts]), ids, contested)
+        last_aborted = _aborted_last(record_index, [logged.ended for logged in ledgers], contested)
         is_acked &= ~last_aborted
         is_aborted &= ~contested | last_aborted
-    instance = _joined([constant(number, len(part), np.int16) for part, number in filled])
-    # The flags contain what was sent; only the ACKED row is needed to describe an acknowledged record.
-    keep = np.flatnonzero((rows.event != SENT) | ~is_acked[ids])
-    rows, ids, place, instance = rows.take(keep), ids[keep], take(place, keep), take(instance, keep)
-    return Produced(record_index, rows, ids, place, instance, flags, where, offsets, is_acked, is_aborted)
+    return Produced(
+        record_index,
+        acks,
+        Runs.concat([runs.shifted(start) for runs, start in zip(acked, acks.bounds.tolist(), strict=False)]),
+        Runs.concat(others),
+        np.concatenate([_NO_EVENT, *events]),
+        np.concatenate([_NO_OWNER, *owners]),
+        [each.others.take(each.others.event == ABORTED) for each in ledgers if each.ended is not each.acks],
+        flags,
+        where,
+        {cluster: offsets[cluster] for cluster in CLUSTERS if cluster in offsets},
+        is_acked,
+        is_aborted,
+    )
 
 
-def _joined(parts: list[Array]) -> Array:
-    return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.int64), *parts])
+_NO_EVENT, _NO_OWNER = np.empty(0, np.uint8), np.empty(0, np.int16)
 
 
-def _flags(rows: Columns, ids: Int64, size: int) -> npt.NDArray[np.uint8]:
-    flags = np.zeros(size, np.uint8)
+def _bits(rows: Columns, heads: Int64) -> Array:
+    """Return the flags that follow from some rows."""
     shift, extra = np.zeros((2, 256), np.uint8)
     shift[ACKED] = _ACKED_SHIFT
     # FAILED and ABORTED name the cluster too, for a process that learns the cluster only at the end.
     extra[[FAILED, ABORTED]] = _FAILED, _ABORTED
-    bit = cluster_bit(rows.cluster) << shift[rows.event]
-    bit |= extra[rows.event]
-    for value in np.unique(bit):
-        flags[ids[bit == value]] |= value
-    return flags
+    event = rows.event[heads]
+    bits: Array = (cluster_bit(rows.cluster[heads]) << shift[event]) | extra[event]
+    return bits
 
 
-def _aborted_last(rows: Columns, times: Int64, ids: Int64, contested: Mask) -> Mask:
-    """Return which of the contested records were aborted after their last acknowledgement."""
-    chosen = contested[ids] & ((rows.event == ACKED) | (rows.event == ABORTED))
-    order = np.lexsort((times[chosen], ids[chosen]))
-    record = ids[chosen][order]
+def _set_flags(flags: npt.NDArray[np.uint8], runs: Runs, bits: Array) -> None:
+    for value in np.unique(bits):
+        its = runs.take(bits == value)
+        if its.are_long:
+            for _, first, size in its.listed():
+                flags[first : first + size] |= value
+        else:
+            flags[its.numbers()] |= value
+
+
+def _aborted_last(record_index: RecordIndex, ledgers: Iterable[Columns], contested: Mask) -> Mask:
+    """Return which of the contested records were aborted after their last acknowledgement.
+
+    Between ledgers, time decides. Within one, its order counts, also when the clock was set back.
+    """
+    chosen, records = [], []
+    for rows in ledgers:
+        ids = record_index.ids(record_index.stream_numbers(rows.stream), rows.sequence)[0]
+        about = np.flatnonzero(contested[ids])
+        chosen.append(rows.take(about))
+        records.append(ids[about])
+    together, ids = Columns.concat(chosen), np.concatenate(records)
+    order = np.lexsort((together.time_ns, ids))
+    record = ids[order]
     last = np.append(record[1:] != record[:-1], True)
     result = np.zeros_like(contested)
-    result[record[last]] = rows.event[chosen][order][last] == ABORTED
+    result[record[last]] = together.event[order][last] == ABORTED
     return result

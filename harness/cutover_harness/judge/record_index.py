@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cutover_harness.judge.runs import Runs, ascents, joined_heads, run_heads
 from cutover_harness.ledger.columns import Array, Columns, Int64, Mask, UInt64, is_constant
 
 # Beyond this many places per row, sequences are not consecutive enough for an array that is indexed by them.
 _SPARSE = 4
 _ALWAYS_DENSE = 1 << 16
+_FEW_HEADS = 1 << 8
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,15 @@ class RecordIndex:
     def stream_numbers(self, stream: UInt64) -> Int64:
         """Return the place of each row's stream in `streams`, len(streams) for an unknown one. Rows come in runs."""
         head = run_heads(stream)
-        values = stream[head]
-        place = np.searchsorted(self.streams, values)
+        return repeat(self.places(stream[head]), head, len(stream))
+
+    def places(self, streams: UInt64) -> Int64:
+        """Return the place of each of some streams in `streams`, len(streams) for an unknown one."""
+        place = np.searchsorted(self.streams, streams)
         known = place < len(self.streams)
-        known[known] = self.streams[place[known]] == values[known]
+        known[known] = self.streams[place[known]] == streams[known]
         place[~known] = len(self.streams)
-        return repeat(place, head, len(stream))
+        return place
 
     def ids(self, index: Int64, sequence: Int64) -> tuple[Int64, Mask]:
         """Return each row's id and whether it has one (0 if it has none)."""
@@ -87,6 +92,34 @@ class RecordIndex:
             ids = np.where(known, ids, 0)
         return ids, known
 
+    def runs(self, part: Columns, heads: Int64) -> Runs:
+        """Return the ids of a ledger's rows as runs, -1 for rows that have none.
+
+        heads: rows at which a run begins in any case. The rows are in the order of streams.
+        """
+        size = len(part)
+        if not size:
+            return Runs(_NO_ROWS, _NO_ROWS, _NO_ROWS)
+        streams = run_heads(part.stream)
+        if self.pairs is not None or not self.size:
+            ids, known = self.ids(self.stream_numbers(part.stream), part.sequence)
+            row = joined_heads([heads, streams, ascents(ids), run_heads(known)])
+            return Runs(row, np.where(known[row], ids[row], -1), np.diff(row, append=size))
+        length = np.append(np.diff(self.base), 0)
+        row = joined_heads([heads, streams, ascents(part.sequence)])
+        stream = self.places(part.stream[streams])
+        its = stream if len(streams) == 1 else stream[np.searchsorted(streams, row, "right") - 1]
+        first, count = part.sequence[row], np.diff(row, append=size)
+        # A run may begin before a stream's first record, or end after its last. The difference cannot overflow.
+        inside = np.clip(length[its] - first, 0, count)
+        if first.min() < 0 or (inside < count).any():
+            row = np.unique(np.concatenate([row, row + np.clip(-first, 0, count), row + inside]))
+            row = row[row < size]
+            its = stream if len(streams) == 1 else stream[np.searchsorted(streams, row, "right") - 1]
+            first, count = part.sequence[row], np.diff(row, append=size)
+        known = (first >= 0) & (first < length[its])
+        return Runs(row, np.where(known, first + self.base[its], -1), count)
+
     def stream_of(self, ids: Int64) -> Int64:
         """Return the place in `streams` of each id's stream."""
         return np.searchsorted(self.base, ids, side="right") - 1
@@ -107,15 +140,7 @@ class RecordIndex:
 
 
 _NO_STREAM = np.empty(0, np.uint64)
-
-
-def run_heads(values: Array) -> Int64:
-    """Return the indices at which a new run of equal values begins; shape (runs,), empty for no values."""
-    if not len(values):
-        return np.empty(0, np.int64)
-    if is_constant(values):
-        return np.zeros(1, np.int64)
-    return np.concatenate([[0], np.flatnonzero(values[1:] != values[:-1]) + 1])
+_NO_ROWS = np.empty(0, np.int64)
 
 
 def repeat(values: Int64, head: Int64, size: int) -> Int64:
@@ -135,14 +160,12 @@ class Places:
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def of(self, columns: Columns) -> Int64:
-        """Return each row's number; rows of one place come in runs."""
-        topic, partition = columns.topic, columns.partition
-        head = np.union1d(run_heads(topic), run_heads(partition))
-        code = (topic[head].astype(np.int64) << 32) | (partition[head].astype(np.int64) & 0xFFFF_FFFF)
+    def of(self, columns: Columns, rows: Int64) -> Int64:
+        """Return the numbers of some rows."""
+        topic, partition = columns.topic[rows], columns.partition[rows]
+        code = (topic.astype(np.int64) << 32) | (partition.astype(np.int64) & 0xFFFF_FFFF)
         values, inverse = np.unique(code, return_inverse=True)
-        numbers = np.array([self._get(int(value)) for value in values], np.int64)
-        return repeat(numbers[inverse], head, len(topic))
+        return np.array([self._get(int(value)) for value in values], np.int64)[inverse]
 
     def _get(self, code: int) -> int:
         number = self._number.get(code)
@@ -151,3 +174,23 @@ class Places:
             partition = code & 0xFFFF_FFFF
             self.pairs.append((code >> 32, partition - (1 << 32) if partition >> 31 else partition))
         return number
+
+
+class ByPlace:
+    """Counts of records by their place, of which the records of a stream have few."""
+
+    def __init__(self, place: Array, size: int) -> None:
+        """place: shape (ids,), -1 for none; size: number of places."""
+        self._place, self._size = place, size
+        self._heads = run_heads(place)
+
+    def count(self, chosen: Mask) -> Int64:
+        """Count the chosen records, all of which have a place; shape (places,)."""
+        if len(self._heads) > _FEW_HEADS:
+            return np.bincount(self._place[np.flatnonzero(chosen)], minlength=self._size)
+        counts = np.zeros(self._size, np.int64)
+        ends = [*self._heads[1:].tolist(), len(chosen)]
+        for place, start, end in zip(self._place[self._heads].tolist(), self._heads.tolist(), ends, strict=False):
+            if place >= 0:
+                counts[place] += np.count_nonzero(chosen[start:end])
+        return counts

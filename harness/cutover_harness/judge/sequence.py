@@ -2,26 +2,34 @@
 
 import numpy as np
 
-from cutover_harness.judge.record_index import run_heads
-from cutover_harness.ledger.columns import Array, Columns, Int64, Mask
-
-_FEW_RUNS = 1 << 10
+from cutover_harness.judge.rows import Rows
+from cutover_harness.judge.runs import Runs, expanded, run_heads
+from cutover_harness.ledger.columns import Array, Columns, Int64, Mask, UInt64
 
 
 def in_order(parts: list[Columns], instances: list[int]) -> tuple[Columns, Array]:
-    """Return all rows by stream and in each by time, and the number of the ledger that each is from.
+    """Return all rows by stream and in each by time, and the number of the ledger that each is from."""
+    rows, pieces = arranged(parts, instances)
+    if pieces is None:
+        return (rows.parts[0], rows.instances[0]) if rows.parts else (Columns.empty(), np.empty(0, np.int16))
+    order = expanded(pieces[0], pieces[1])
+    return rows.take(order), rows.instance(order)
 
-    Each part is one process's rows, sorted by stream. In a process the ledger's order counts and not the clock's;
-    between processes time decides, and at the same time the process that comes first in `parts`.
+
+def arranged(parts: list[Columns], instances: list[int]) -> tuple[Rows, tuple[Int64, Int64] | None]:
+    """Return all rows, and the order of pieces of them: by stream, and in each by time.
+
+    Each part is of one process, sorted by stream; those of one process follow one another. In a process the ledger's order counts and not the clock's;
+    between processes time decides, and at the same time the process that comes first in `parts`. The pieces are their
+    first rows and their lengths; None: the rows are in order already.
     """
-    filled = [(part, number) for part, number in zip(parts, instances, strict=True) if len(part)]
-    if not filled:
-        return Columns.empty(), np.empty(0, np.int16)
-    parts = [part for part, _ in filled]
-    numbers = [np.broadcast_to(np.int16(number), (len(part),)) for part, number in filled]
-    if len(parts) == 1:
-        return parts[0], numbers[0]
-    times = [steady(part) for part in parts]
+    rows = Rows.of(parts, instances)
+    parts = rows.parts
+    if len(parts) < 2:
+        return rows, None
+    if len(set(instances)) == 1:
+        return rows, None
+    times = steady_times(parts, [int(numbers[0]) for numbers in rows.instances])
     heads = [run_heads(part.stream) for part in parts]
     part_of = np.repeat(np.arange(len(parts)), [len(head) for head in heads])
     start = np.concatenate(heads)
@@ -29,15 +37,21 @@ def in_order(parts: list[Columns], instances: list[int]) -> tuple[Columns, Array
     stream = np.concatenate([part.stream[head] for part, head in zip(parts, heads, strict=True)])
     first = np.concatenate([time[head] for time, head in zip(times, heads, strict=True)])
     last = np.concatenate([time[np.append(head[1:], len(time)) - 1] for time, head in zip(times, heads, strict=True)])
-    runs = np.lexsort((part_of, first, stream))
-    if not _overlap(stream[runs], first[runs], last[runs], part_of[runs]):
-        # Members took over from each other: whole runs follow one another, and no row needs to be compared.
-        begin = np.cumsum([0, *map(len, parts)])[part_of]
-        return _by_runs(parts, numbers, (start + begin)[runs], (end + begin)[runs])
+    pieces = np.lexsort((part_of, first, stream))
+    if not _overlap(stream[pieces], first[pieces], last[pieces], part_of[pieces]):
+        # Members took over from each other: whole pieces follow one another, and no row needs to be compared.
+        return rows, ((start + rows.bounds[part_of])[pieces], (end - start)[pieces])
     together = Columns.concat(parts)
     order = np.argsort(np.concatenate(times), kind="stable")
     order = order[np.argsort(together.stream[order], kind="stable")]
-    return together.take(order), np.concatenate(numbers)[order]
+    return Rows([together.take(order)], [np.concatenate(rows.instances)[order]]), None
+
+
+def sorted_runs(runs: Runs, pieces: tuple[Int64, Int64]) -> Int64:
+    """Return the order of runs, none of which is in two pieces, that follows from the order of the pieces."""
+    by_row = np.argsort(pieces[0])  # the pieces' places in their order, by row
+    piece = by_row[np.searchsorted(pieces[0][by_row], runs.row, side="right") - 1]
+    return np.argsort(piece, kind="stable")
 
 
 def _overlap(stream: Array, first: Int64, last: Int64, part: Int64) -> bool:
@@ -47,34 +61,43 @@ def _overlap(stream: Array, first: Int64, last: Int64, part: Int64) -> bool:
     return bool(mixed.any())
 
 
-def _by_runs(parts: list[Columns], numbers: list[Array], start: Int64, end: Int64) -> tuple[Columns, Array]:
-    bounds = np.cumsum([0, *map(len, parts)])
-    if len(start) <= _FEW_RUNS:
-        owner = np.searchsorted(bounds, start, side="right") - 1
-        pieces = [
-            (int(p), slice(int(s - bounds[p]), int(e - bounds[p]))) for p, s, e in zip(owner, start, end, strict=True)
-        ]
-        return Columns.concat(parts[p].take(rows) for p, rows in pieces), np.concatenate(
-            [numbers[p][rows] for p, rows in pieces]
-        )
-    size = end - start
-    order = np.arange(int(size.sum())) + np.repeat(start - (np.cumsum(size) - size), size)
-    return Columns.concat(parts).take(order), np.concatenate(numbers)[order]
+def steady_times(parts: list[Columns], instances: list[int]) -> list[Int64]:
+    """Return times that do not go back within a stream of a ledger, for each part."""
+    clocks: dict[int, Clock] = {}
+    return [
+        clocks.setdefault(number, Clock()).steady(part) for part, number in zip(parts, instances, strict=True)
+    ]
 
 
-def steady(part: Columns) -> Int64:
-    """Return times that do not go back within a stream."""
-    times = part.time_ns
+class Clock:
+    """The clock of a process, as its ledger shows it part by part: where it was set back, it stands."""
+
+    def __init__(self) -> None:
+        self._stream: int | None = None
+        self._time = 0
+
+    def steady(self, part: Columns) -> Int64:
+        """Return times that do not go back within a stream, also not behind the part before; parts have rows."""
+        times = part.time_ns
+        if self._stream == int(part.stream[0]) and times[0] < self._time:
+            times = times.copy()
+            times[0] = self._time
+        times = _steady(times, part.stream)
+        self._stream, self._time = int(part.stream[-1]), int(times[-1])
+        return times
+
+
+def _steady(times: Int64, stream: UInt64) -> Int64:
     back = times[1:] < times[:-1]
     if not back.any():
         return times
-    heads = run_heads(part.stream)
+    heads = run_heads(stream)
     edges = np.append(heads, len(times))
     back[heads[1:] - 1] = False  # from one stream to the next
     if not back.any():
         return times
     times = times.copy()
     for run in np.unique(np.searchsorted(heads, np.flatnonzero(back), side="right") - 1):
-        stream = slice(int(edges[run]), int(edges[run + 1]))
-        times[stream] = np.maximum.accumulate(times[stream])
+        rows = slice(int(edges[run]), int(edges[run + 1]))
+        times[rows] = np.maximum.accumulate(times[rows])
     return times

@@ -1,6 +1,6 @@
 """Judge one shard of the streams: from the rows of all ledgers to a Partial."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,14 +11,17 @@ from cutover_harness.judge.delivered import Delivered, deliver
 from cutover_harness.judge.destroyed import destroyed
 from cutover_harness.judge.measures import CAUSES
 from cutover_harness.judge.model import Destroyed, RunFacts
-from cutover_harness.judge.offenders import Scene, cause_masks, of_deliveries, of_records
+from cutover_harness.judge.offenders import Scene, of_deliveries, of_records
 from cutover_harness.judge.order import NOWHERE, log_reordered
 from cutover_harness.judge.partial import GROUP_COUNTS, LOG_COUNTS, Log, Partial
-from cutover_harness.judge.produced import Produced, gather
-from cutover_harness.judge.record_index import Places, run_heads
+from cutover_harness.judge.produced import Logged, Produced, gather
+from cutover_harness.judge.record_index import ByPlace, Places
+from cutover_harness.judge.rows import by_log
+from cutover_harness.judge.runs import run_heads
+from cutover_harness.judge.sequence import Clock
 from cutover_harness.judge.window import OddTimes, Window, time_window
 from cutover_harness.ledger.columns import Array, Columns, Int64, Mask, is_constant
-from cutover_harness.ledger.format import ABORTED, ACKED, CLUSTER_NAMES, DELIVERED, SOURCE, TARGET, UNKNOWN
+from cutover_harness.ledger.format import CLUSTER_NAMES, DELIVERED, SOURCE, TARGET, UNKNOWN
 from cutover_harness.ledger.reader import Ledgers
 
 OTHER = {SOURCE: TARGET, TARGET: SOURCE}
@@ -82,10 +85,11 @@ class _Shard:
         self.places = Places()
         self.resolved: dict[int, Columns] = {}
         if any(instance.meta.identity == "fingerprint" for instance in self.ledgers.instances):
-            everything = {number: self._rows(number) for number in range(len(self.ledgers.instances))}
+            numbers = range(len(self.ledgers.instances))
+            everything = {number: Columns.concat(self._rows(number)) for number in numbers}
             self.resolved, self.partial.ambiguous = resolve(everything)
         self.produced = self._produced()
-        self.scene = Scene(self.produced, self.places, self.ledgers.topics, [i.label for i in self.ledgers.instances])
+        self.scene = Scene(self.produced, self.ledgers.topics, [i.label for i in self.ledgers.instances])
         size = self.produced.record_index.size
         self.on_target = np.full(size, NOWHERE)
         self.seen_on = {OTHER[cluster]: np.zeros(size, np.bool_) for cluster in question.ever_left}
@@ -102,120 +106,127 @@ class _Shard:
             self._left_behind(cluster)
         return self.partial
 
-    def _rows(self, number: int) -> Columns:
+    def _rows(self, number: int) -> Iterator[Columns]:
+        """Yield the rows of a ledger some at a time, by stream."""
         if number in self.resolved:
-            return self.resolved[number]
+            yield self.resolved[number]
+            return
         instance = self.ledgers.instances[number]
-        rows = instance.rows.records(*self.bounds)
-        if self.question.keep_streams:
-            self.partial.add_streams(rows.stream[run_heads(rows.stream)])
-        return replace(rows, topic=self.ledgers.renumber(instance, rows.topic))
+        for rows in instance.rows.pieces(*self.bounds):
+            if self.question.keep_streams:
+                self.partial.add_streams(rows.stream[run_heads(rows.stream)])
+            yield replace(rows, topic=self.ledgers.renumber(instance, rows.topic))
+
+    def _of_role(self, number: int, wrong: Callable[[Columns], Mask]) -> Iterator[Columns]:
+        """Yield the rows of a ledger without those that are wrong for its role, and keep odd times."""
+        odd = []
+        for rows in self._rows(number):
+            others = wrong(rows)
+            found = rows.take(~others) if others.any() else rows
+            outside = self.question.window.outside(found.time_ns)
+            if outside is not None:
+                odd.append(found.take(outside))
+            if len(found):
+                yield found
+        if odd:
+            label, topics = self.ledgers.instances[number].label, self.ledgers.topics
+            self.partial.add_odd_times(label, OddTimes.of(Columns.concat(odd), topics))
 
     def _produced(self) -> Produced:
-        parts, numbers = [], []
+        ledgers: list[Logged] = []
         for number, instance in enumerate(self.ledgers.instances):
             if instance.meta.role == "producer":
-                rows = _without(self._rows(number), lambda r: (r.event == DELIVERED) | (r.sequence < 0))
-                acked = self._timely(instance.label, rows, rows.event == ACKED)
-                self._activity(Source("acks", instance.label, UNKNOWN), rows, acked)
+                clock, wrong = Clock(), lambda r: (r.event == DELIVERED) | (r.sequence < 0)
+                mine = [Logged.of(number, rows, clock) for rows in self._of_role(number, wrong)]
+                ledgers += mine
+                acks = [each.acks for each in mine]
+                self._activity(Source("acks", instance.label, UNKNOWN), acks)
                 for route, topics in self.question.routes.items():
-                    its = acked & np.array([topic in topics for topic in self.ledgers.topics] or [False])[rows.topic]
-                    self._activity(Source("route-acks", instance.label, UNKNOWN, route), rows, its)
-                parts.append(rows)
-                numbers.append(number)
-        produced = gather(parts, numbers, self.places)
+                    its = np.array([topic in topics for topic in self.ledgers.topics] or [False])
+                    of_route = [rows.take(its[rows.topic]) for rows in acks]
+                    self._activity(Source("route-acks", instance.label, UNKNOWN, route), of_route)
+        produced = gather(ledgers, self.places)
         known, since = self.ledgers.topics, self.question.window.low
-        self.is_destroyed = destroyed(self.question.destroyed, parts, produced, known, since)
+        acked = [logged.acks for logged in ledgers]
+        self.is_destroyed = destroyed(self.question.destroyed, acked, produced, known, since)
         return produced
 
-    def _timely(self, label: str, rows: Columns, chosen: Mask) -> Mask:
-        """Return which of the chosen rows have a time within the run, and keep the first of all that have not."""
-        outside = self.question.window.outside(rows.time_ns)
-        if outside is None:
-            return chosen
-        self.partial.add_odd_times(label, OddTimes.of(rows.take(outside), self.ledgers.topics))
-        return chosen & ~outside
-
-    def _activity(self, source: Source, rows: Columns, chosen: Mask) -> None:
-        """Keep the times of the chosen rows, by cluster."""
-        clusters = [int(rows.cluster[0])] if is_constant(rows.cluster) else [SOURCE, TARGET, UNKNOWN]
-        for cluster in clusters:
-            here = chosen if len(clusters) == 1 else chosen & (rows.cluster == cluster)
-            if here.any():
-                found = Activity.of(rows.time_ns if here.all() else rows.time_ns[here])
-                self.partial.add_activity(source._replace(cluster=cluster), found)
+    def _activity(self, source: Source, parts: Sequence[Columns]) -> None:
+        """Keep the times of some rows that are within the run, by cluster."""
+        times: dict[int, list[Int64]] = {SOURCE: [], TARGET: [], UNKNOWN: []}
+        for rows in parts:
+            outside = self.question.window.outside(rows.time_ns)
+            its = rows if outside is None else rows.take(~outside)
+            if is_constant(its.cluster):
+                times[int(its.cluster[0])].append(its.time_ns)
+                continue
+            for cluster, found in times.items():
+                found.append(its.time_ns[np.flatnonzero(its.cluster == cluster)])
+        for cluster, found in times.items():
+            self.partial.add_activity(source._replace(cluster=cluster), Activity.of(*found))
 
     def _group(self, group: str, topics: frozenset[str]) -> None:
-        parts, numbers, committed_only = [], [], True
+        parts: list[Columns] = []
+        numbers: list[int] = []
+        committed_only = True
         for number, instance in enumerate(self.ledgers.instances):
             if instance.meta.role == "consumer" and instance.meta.group == group:
-                rows = _without(self._rows(number), lambda r: r.event != DELIVERED)
-                timely = self._timely(instance.label, rows, np.ones(len(rows.event), np.bool_))
-                self._activity(Source("deliveries", group, UNKNOWN), rows, timely)
-                parts.append(rows)
-                numbers.append(number)
+                mine = list(self._of_role(number, lambda r: r.event != DELIVERED))
+                self._activity(Source("deliveries", group, UNKNOWN), mine)
+                parts += mine
+                numbers += [number] * len(mine)
                 committed_only &= instance.meta.isolation == "read_committed"
         produced = self.produced
         got = deliver(parts, numbers, produced, self.places)
-        del parts  # their rows are in `got` now, in another order
-        known = got.ids if got.is_known.all() else got.ids[got.is_known]
         seen = np.zeros(produced.record_index.size, np.bool_)
-        seen[known] = True
+        got.runs.mark(seen)
         # An id without a record has place -1, for which the last entry answers.
         wanted = np.array([self.ledgers.topics[topic] in topics for topic, _ in self.places.pairs] + [False])
         should = wanted[produced.place]
         absent = should & produced.is_acked & ~seen
         missing = absent & ~self.is_destroyed
-        aborted = np.zeros(len(got.ids), np.bool_)
-        if committed_only and len(known):
-            aborted = got.is_first & got.is_known & produced.is_aborted[got.ids]
+        aborted = got.first_of(produced.is_aborted) if committed_only else np.empty(0, np.int64)
         self._seen(got)
         self._count(group, got, should, absent, aborted)
         self._offsets(group, got, missing)
-        kinds = {"phantom": ~got.is_known & got.is_first, "aborted_read": aborted, "reordered": got.is_reordered}
-        for kind, found in of_deliveries(self.scene, group, got, kinds | cause_masks(got)).items():
+        kinds = {"phantom": got.phantoms, "aborted_read": aborted, "reordered": got.reordered}
+        causes = {name: got.repeats[number] for number, name in enumerate(CAUSES)}
+        for kind, found in of_deliveries(self.scene, group, got, kinds | causes).items():
             self.partial.add_offenders(kind, group, found)
         if missing.any():
             found = of_records(self.scene, "missing", group, np.flatnonzero(missing), got)
             self.partial.add_offenders("missing", group, found)
 
     def _seen(self, got: Delivered) -> None:
-        on_target = got.is_known & (got.rows.cluster == TARGET) & (got.rows.offset >= 0)
-        if on_target.any():
-            first = on_target & got.is_first
-            ids = got.ids[first]
-            self.on_target[ids] = np.minimum(self.on_target[ids], got.rows.offset[first])
-            again = on_target & ~got.is_first
-            np.minimum.at(self.on_target, got.ids[again], got.rows.offset[again])
+        got.lower(self.on_target, TARGET)
         for cluster, seen in self.seen_on.items():
-            seen[got.ids[got.is_known & (got.rows.cluster == cluster)]] = True
+            got.on(cluster).mark(seen)
 
-    def _count(self, group: str, got: Delivered, should: Mask, absent: Mask, aborted: Mask) -> None:
+    def _count(self, group: str, got: Delivered, should: Mask, absent: Mask, aborted: Int64) -> None:
         produced, size = self.produced, len(self.places)
-        again = np.flatnonzero(~got.is_first)
-        place, cause = got.place[again], got.cause[again]
+        by_place = ByPlace(produced.place, size)
+        lists = {"phantom": got.phantoms, "aborted_read": aborted, "reordered": got.reordered} | {
+            name: got.repeats[number] for number, name in enumerate(CAUSES)
+        }
         columns = {
-            "sent": _tally_of(produced.place, should & produced.is_known, size),
-            "acked": _tally_of(produced.place, should & produced.is_acked, size),
-            "missing": _tally_of(produced.place, absent & ~self.is_destroyed, size),
-            "destroyed": _tally_of(produced.place, absent & self.is_destroyed, size),
-            "delivered": _tally(got.place, size),
-            "phantom": _tally_of(got.place, ~got.is_known & got.is_first, size),
-            "aborted_read": _tally_of(got.place, aborted, size),
-            "reordered": _tally_of(got.place, got.is_reordered, size),
-        } | {name: _tally(place[cause == number], size) for number, name in enumerate(CAUSES)}
-        columns["distinct"] = columns["delivered"] - _tally(place, size)
+            "sent": by_place.count(should & produced.is_known),
+            "acked": by_place.count(should & produced.is_acked),
+            "missing": by_place.count(absent & ~self.is_destroyed),
+            "destroyed": by_place.count(absent & self.is_destroyed),
+            "delivered": got.by_place(size),
+        } | {name: np.bincount(got.place_of(rows), minlength=size) for name, rows in lists.items()}
+        columns["distinct"] = columns["delivered"] - sum(columns[name] for name in CAUSES)
         table = np.stack([columns[name] for name in GROUP_COUNTS], axis=1)
         for number, (topic, partition) in enumerate(self.places.pairs):
             if table[number].any():
                 self.partial.groups[group, self.ledgers.topics[topic], partition] += table[number]
 
     def _offsets(self, group: str, got: Delivered, missing: Mask) -> None:
-        for log, chosen in self._by_log(got.place, got.rows.cluster):
-            self.partial.delivered[group, log].add(got.rows.offset[chosen])
+        for cluster, topic, partition, offsets in got.rows.logs():
+            self.partial.delivered[group, (cluster, self.ledgers.topics[topic], partition)].add(offsets)
         ids = np.flatnonzero(missing)
-        cluster, offset = self.produced.acked_at(ids)
-        for log, chosen in self._by_log(self.produced.place[ids], cluster):
+        clusters, offset = self.produced.acked_at(ids)
+        for log, chosen in self._by_log(self.produced.place[ids], clusters):
             self.partial.missing[group, log].add(offset[chosen])
 
     def _by_log(self, place: Array, cluster: Array) -> Iterator[tuple[Log, Array | slice]]:
@@ -235,15 +246,16 @@ class _Shard:
 
     def _logs(self) -> None:
         produced, size = self.produced, len(self.places)
+        by_place = ByPlace(produced.place, size)
         late = log_reordered(produced, self.on_target)
         undone = produced.is_known & ~produced.is_acked & ~produced.is_aborted
         columns = {
-            "sent": _tally_of(produced.place, produced.is_known, size),
-            "acked": _tally_of(produced.place, produced.is_acked, size),
-            "failed": _tally_of(produced.place, produced.is_failed, size),
-            "aborted": _tally_of(produced.place, produced.is_aborted, size),
-            "in_doubt": _tally_of(produced.place, undone & ~produced.is_failed, size),
-            "log_order": _tally(produced.place[late], size),
+            "sent": by_place.count(produced.is_known),
+            "acked": by_place.count(produced.is_acked),
+            "failed": by_place.count(produced.is_failed),
+            "aborted": by_place.count(produced.is_aborted),
+            "in_doubt": by_place.count(undone & ~produced.is_failed),
+            "log_order": np.bincount(produced.place[late], minlength=size),
             "left_unplaced": np.zeros(size, np.int64),
         }
         table = np.stack([columns[name] for name in LOG_COUNTS], axis=1)
@@ -254,11 +266,9 @@ class _Shard:
             self.partial.add_offenders("log_order", None, of_records(self.scene, "log_order", None, late))
         if not self.resolved:
             self.partial.add_unlogged(*produced.unlogged())
-        rows = produced.rows
-        in_log = np.flatnonzero(((rows.event == ACKED) | (rows.event == ABORTED)) & (rows.offset >= 0))
-        place = produced.row_place[in_log]
-        for log, chosen in self._by_log(place, rows.cluster[in_log]):
-            self.partial.held[log].add(rows.offset[in_log][chosen])
+        for part in (*produced.acks.parts, *produced.aborted):
+            for cluster, topic, partition, offsets in by_log(part):
+                self.partial.held[cluster, self.ledgers.topics[topic], partition].add(offsets)
 
     def _left_behind(self, cluster: int) -> None:
         """Keep records that may be stranded there: whether the mirror had passed them needs all streams."""
@@ -288,21 +298,3 @@ class _Shard:
         left = [cluster in question.topic_left.get(topics[t], question.left) for t, _ in self.places.pairs] + [False]
         return np.array(left)[self.produced.place]
 
-
-def _without(rows: Columns, odd: Callable[[Columns], Mask]) -> Columns:
-    """Leave out rows that are not of the ledger's role."""
-    wrong = odd(rows)
-    return rows.take(~wrong) if wrong.any() else rows
-
-
-def _tally_of(place: Array, chosen: Mask, size: int) -> Int64:
-    """Count the chosen rows or records by place; those that are chosen have one."""
-    if size == 1:
-        return np.array([np.count_nonzero(chosen)])
-    return _tally(place[chosen], size) if chosen.any() else np.zeros(size, np.int64)
-
-
-def _tally(place: Array, size: int) -> Int64:
-    if is_constant(place):
-        return np.bincount(place[:1], minlength=size) * len(place)
-    return np.bincount(place, minlength=size)

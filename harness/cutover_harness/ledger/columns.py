@@ -43,6 +43,10 @@ class Columns:
         size = int(np.count_nonzero(chosen)) if isinstance(chosen, np.ndarray) and chosen.dtype == np.bool_ else None
         return type(self)(*(take(getattr(self, f.name), chosen, size) for f in fields(self)))
 
+    def copied(self) -> Self:
+        """Return the rows in memory of their own."""
+        return type(self)(*(v if is_constant(v) else v.copy() for v in (getattr(self, f.name) for f in fields(self))))
+
     @classmethod
     def of_rows(cls, rows: Array) -> Self:
         """Copy rows of the journal's dtype into columns."""

@@ -56,6 +56,10 @@ class MemoryRows:
         chosen = ~is_control(self.columns.event) & in_range(self.columns.stream, low, high)
         return by_stream(self.columns.take(chosen))
 
+    def pieces(self, low: int, high: int) -> Iterator[Columns]:
+        """Return the rows of `records`, all of them at a time."""
+        yield self.records(low, high)
+
     def control(self) -> Columns:
         """Return the rows of commits and assignments in the ledger's order."""
         return self.columns.take(is_control(self.columns.event))

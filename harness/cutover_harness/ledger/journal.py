@@ -71,6 +71,10 @@ class JournalRows:
                 parts.append(Columns.of_rows(rows[chosen]))
         return by_stream(Columns.concat(parts))
 
+    def pieces(self, low: int, high: int) -> Iterator[Columns]:
+        """Return the rows of `records`, all of them at a time."""
+        yield self.records(low, high)
+
     def control(self) -> Columns:
         """Return the rows of commits and assignments in the ledger's order."""
         parts = []

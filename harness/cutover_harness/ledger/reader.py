@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +37,9 @@ class Rows(Protocol):
 
     def records(self, low: int, high: int) -> Columns:
         """Return the rows of records in the streams [low, high], by stream, each in the ledger's order."""
+
+    def pieces(self, low: int, high: int) -> Iterator[Columns]:
+        """Return the rows of `records` some at a time, in its order."""
 
     def control(self) -> Columns:
         """Return the rows of commits and assignments in the ledger's order."""

@@ -4,7 +4,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -95,14 +95,35 @@ class ParquetRows:
 
     def records(self, low: int, high: int) -> Columns:
         """Return the rows of records in the streams [low, high], by stream, each in the ledger's order."""
-        wanted = [
+        wanted = self._wanted(low, high)
+        parts = (self._chosen(columns, low, high) for columns in self._read(wanted))
+        # Copied one by one: a decoded row group is freed before the next one.
+        return by_stream(Columns.collect(parts, sum(self._sizes[i] for i in wanted)))
+
+    def pieces(self, low: int, high: int) -> Iterator[Columns]:
+        """Return the rows of `records` some at a time, in its order: of a row group at a time if the file is sorted."""
+        wanted = self._wanted(low, high)
+        bounds = [self._bounds[group] for group in wanted]
+        if not self.sorted or any(first < last for (_, last), (first, _) in pairwise(bounds)):
+            yield self.records(low, high)
+            return
+        before = 0
+        for group, columns in zip(wanted, self._read(wanted), strict=True):
+            chosen = self._chosen(columns, low, high)
+            if not len(chosen):
+                continue
+            if int(chosen.stream[0]) < before:
+                raise LedgerError(f"{self.path}: damaged: marked as sorted by stream, but is not")
+            before = int(chosen.stream[-1])
+            # A few rows must not keep a whole row group in memory.
+            yield chosen.copied() if len(chosen) * 2 < self._sizes[group] else chosen
+
+    def _wanted(self, low: int, high: int) -> list[int]:
+        return [
             i
             for i, (first, last) in enumerate(self._bounds)
             if not self._is_control[i] and first <= high and last >= low
         ]
-        parts = (self._chosen(columns, low, high) for columns in self._read(wanted))
-        # Copied one by one: a decoded row group is freed before the next one.
-        return by_stream(Columns.collect(parts, sum(self._sizes[i] for i in wanted)))
 
     def control(self) -> Columns:
         """Return the rows of commits and assignments in the ledger's order."""
@@ -365,7 +386,9 @@ def _columns(table: pa.Table, known: Mapping[str, Any], size: int, number: dict[
             value = number[known["topic"]] if field.name == "topic" else known[field.name]
             values[field.name] = constant(value, size, ROW_DTYPE[field.name])
             continue
-        column = table[field.name].combine_chunks()
+        column = table[field.name]
+        if column.num_chunks != 1:  # Arrow would copy a single chunk, too
+            column = column.combine_chunks()
         chunk = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
         if chunk.null_count:
             raise pa.ArrowInvalid(f"column {field.name!r} has {chunk.null_count} empty values")
