@@ -55,12 +55,13 @@ class Activity:
         found = cls.empty(width, low // width, high // width - low // width + 1)
         for each, ascends, (first, last) in zip(times, ascend, bounds, strict=True):
             if ascends and last // width - first // width < len(each) // _MANY:
-                found._add_ascending(each, first // width, last // width)
+                found.add_ascending(each, first // width, last // width)
             else:
-                found._add(each, ascends=ascends)
+                found.add(each, ascends=ascends)
         return found
 
-    def _add(self, times: Int64, *, ascends: bool) -> None:
+    def add(self, times: Int64, *, ascends: bool) -> None:
+        """Add times, which are in the buckets. ascends: whether they do."""
         bucket = times // self.width_ns
         bucket -= self.start
         head = run_heads(bucket)
@@ -73,7 +74,7 @@ class Activity:
         np.minimum.at(self.first, place, first)
         np.maximum.at(self.last, place, last)
 
-    def _add_ascending(self, times: Int64, start: int, end: int) -> None:
+    def add_ascending(self, times: Int64, start: int, end: int) -> None:
         """Add ascending times, which are in the buckets [start, end], by searching their edges."""
         edges = np.searchsorted(times, np.arange(start, end + 1) * self.width_ns)
         sizes = np.diff(edges, append=len(times))

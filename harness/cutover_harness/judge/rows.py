@@ -46,7 +46,9 @@ class Rows:
         if len(self.parts) == 1:
             return take(self.parts[0].time_ns, rows)
         order, shares = self._shares(rows)
-        return np.concatenate([np.empty(0, np.int64), *(self.parts[number].time_ns[its] for number, its in shares)])[order]
+        return np.concatenate([np.empty(0, np.int64), *(self.parts[number].time_ns[its] for number, its in shares)])[
+            order
+        ]
 
     def instance(self, rows: Int64) -> Array:
         """Return the number of the ledger of some rows."""

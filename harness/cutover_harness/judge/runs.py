@@ -124,8 +124,8 @@ class Runs:
         before, after = np.searchsorted(high, self.first, "right"), np.searchsorted(low, self.end, "left")
         count = np.maximum(after - before, 0)
         run, interval = np.repeat(np.arange(len(self)), count), expanded(before, count)
-        first = np.maximum(low[interval], self.first[run])
-        end = np.minimum(high[interval], self.end[run])
+        first: Int64 = np.maximum(low[interval], self.first[run])
+        end: Int64 = np.minimum(high[interval], self.end[run])
         return type(self)(self.row[run] + (first - self.first[run]), first, end - first)
 
     def cut(self, bounds: Int64) -> tuple[Self, Int64]:
@@ -146,7 +146,7 @@ class Runs:
         """Return the parts of the runs that come after a greater number, and the greatest number before each."""
         if not len(self):
             return self, _NONE
-        latest = np.maximum.accumulate(self.end)[:-1] - 1
+        latest: Int64 = np.maximum.accumulate(self.end)[:-1] - 1
         later = self.take(slice(1, None))
         size = np.minimum(latest, later.end) - later.first
         late = np.flatnonzero(size > 0)
@@ -159,13 +159,16 @@ _NONE = np.empty(0, np.int64)
 def expanded(start: Int64, size: Int64) -> Int64:
     """Return `start`, `start + 1`, ... of each pair, `size` of them."""
     total = int(size.sum())
-    return np.arange(total) + np.repeat(start - (np.cumsum(size) - size), size)
+    numbers: Int64 = np.arange(total) + np.repeat(start - (np.cumsum(size) - size), size)
+    return numbers
 
 
 def edges(mask: Mask) -> tuple[Int64, Int64]:
     """Return the beginnings and ends [low, high) of the stretches in which a mask is set."""
     change = np.flatnonzero(mask[1:] != mask[:-1]) + 1
-    bounds = np.concatenate([[0] if len(mask) and mask[0] else [], change, [len(mask)] if len(mask) and mask[-1] else []])
+    bounds = np.concatenate(
+        [[0] if len(mask) and mask[0] else [], change, [len(mask)] if len(mask) and mask[-1] else []]
+    )
     return bounds[::2].astype(np.int64), bounds[1::2].astype(np.int64)
 
 

@@ -19,9 +19,9 @@ def in_order(parts: list[Columns], instances: list[int]) -> tuple[Columns, Array
 def arranged(parts: list[Columns], instances: list[int]) -> tuple[Rows, tuple[Int64, Int64] | None]:
     """Return all rows, and the order of pieces of them: by stream, and in each by time.
 
-    Each part is of one process, sorted by stream; those of one process follow one another. In a process the ledger's order counts and not the clock's;
-    between processes time decides, and at the same time the process that comes first in `parts`. The pieces are their
-    first rows and their lengths; None: the rows are in order already.
+    Each part is of one process, sorted by stream; those of a process follow one another. In a process the ledger's
+    order counts and not the clock's; between processes time decides, and at the same time the process that comes first
+    in `parts`. The pieces are their first rows and their lengths; None: the rows are in order already.
     """
     rows = Rows.of(parts, instances)
     parts = rows.parts
@@ -64,9 +64,7 @@ def _overlap(stream: Array, first: Int64, last: Int64, part: Int64) -> bool:
 def steady_times(parts: list[Columns], instances: list[int]) -> list[Int64]:
     """Return times that do not go back within a stream of a ledger, for each part."""
     clocks: dict[int, Clock] = {}
-    return [
-        clocks.setdefault(number, Clock()).steady(part) for part, number in zip(parts, instances, strict=True)
-    ]
+    return [clocks.setdefault(number, Clock()).steady(part) for part, number in zip(parts, instances, strict=True)]
 
 
 class Clock:

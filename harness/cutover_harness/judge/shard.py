@@ -297,4 +297,3 @@ class _Shard:
         # An id without a record has place -1, for which the last entry answers.
         left = [cluster in question.topic_left.get(topics[t], question.left) for t, _ in self.places.pairs] + [False]
         return np.array(left)[self.produced.place]
-

@@ -96,12 +96,14 @@ class _Collected:
         self.array[at : at + len(part)] = part
 
     def result(self, size: int) -> Array:
-        return np.broadcast_to(self.value, (size,)) if self.array is None else self.array[:size]
+        return constant(self.value, size, self.value.dtype) if self.array is None else self.array[:size]
 
 
 def constant(value: object, size: int, dtype: npt.DTypeLike) -> Array:
     """Return `size` equal values in the memory of one."""
-    return np.broadcast_to(np.array(value, dtype), (size,))
+    kind = np.dtype(dtype)
+    # Several times as fast as `broadcast_to`, which counts: a row group has five such columns.
+    return np.ndarray((size,), kind, np.array(value, kind).tobytes(), strides=(0,))
 
 
 def is_constant(values: Array) -> bool:
@@ -113,12 +115,12 @@ def take(values: Array, chosen: Array | slice, size: int | None = None) -> Array
     """Return the chosen values; for equal ones `size`, or one per row number."""
     if isinstance(chosen, slice) or not is_constant(values):
         return values[chosen]
-    return np.broadcast_to(values[0], (len(chosen) if size is None else size,))
+    return constant(values[0], len(chosen) if size is None else size, values.dtype)
 
 
 def _concat(parts: list[Array]) -> Array:
     if all(is_constant(part) and part[0] == parts[0][0] for part in parts):
-        return np.broadcast_to(parts[0][0], (sum(map(len, parts)),))
+        return constant(parts[0][0], sum(map(len, parts)), parts[0].dtype)
     return np.concatenate(parts)
 
 

@@ -2,8 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, cast
@@ -12,14 +11,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cutover_harness.ledger.arrow import (
+    DECODING_ERRORS,
+    SCHEMA,
+    check_values,
+    decoding,
+    one_line,
+    to_columns,
+    whole_numbers,
+)
 from cutover_harness.ledger.columns import (
     ALL_STREAMS,
-    Array,
     Columns,
     Int64,
     UInt64,
     by_stream,
-    constant,
     in_range,
     is_constant,
     is_control,
@@ -27,11 +33,7 @@ from cutover_harness.ledger.columns import (
 from cutover_harness.ledger.errors import LedgerError
 from cutover_harness.ledger.files import parse_json, reading, require_file
 from cutover_harness.ledger.format import (
-    CLUSTER_NAMES,
-    EVENTS,
     MAX_TOPICS,
-    RANGES,
-    ROW_DTYPE,
     VERSION,
     is_topic,
 )
@@ -51,19 +53,6 @@ _BLOCK = 1 << 20
 #: Rows in a row group, which is decoded as a whole: 640 MiB.
 MOST_IN_GROUP = 1 << 24
 
-SCHEMA = pa.schema(
-    [
-        ("event", pa.uint8()),
-        ("cluster", pa.uint8()),
-        ("topic", pa.dictionary(pa.int32(), pa.string())),
-        ("partition", pa.int32()),
-        ("offset", pa.int64()),
-        ("stream", pa.uint64()),
-        ("sequence", pa.int64()),
-        ("time_ns", pa.int64()),
-    ]
-)
-
 
 class ParquetRows:
     """Rows of a sealed ledger; reads only the row groups with the wanted streams.
@@ -74,7 +63,7 @@ class ParquetRows:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with _open(path) as file, _decoding(path):
+        with _open(path) as file, decoding(path):
             _check_columns(path, file.schema_arrow)
             self._metadata = metadata = file.metadata
             self.count: int = metadata.num_rows
@@ -142,7 +131,7 @@ class ParquetRows:
         """Return the streams of up to about `size` records, evenly spread over the ledger."""
         parts = []
         step = max(1, self.count // size)
-        with _open(self.path, self._metadata) as file, _decoding(self.path):
+        with _open(self.path, self._metadata) as file, decoding(self.path):
             for group, control in enumerate(self._is_control):
                 if not control:
                     first, last = self._bounds[group]
@@ -150,16 +139,16 @@ class ParquetRows:
                         parts.append(np.full(max(1, self._sizes[group] // step), first, np.uint64))
                     else:
                         table = file.read_row_group(group, ["stream"], use_threads=False)
-                        parts.append(_column(table, "stream", pa.uint64())[::step].copy())
+                        parts.append(whole_numbers(table, "stream", pa.uint64())[::step].copy())
         return np.concatenate(parts) if parts else np.empty(0, np.uint64)
 
     def times(self, size: int) -> Int64:
         """Return the times of up to about `size` events, from a few row groups that are evenly spread."""
         groups = range(len(self._sizes))[:: max(1, len(self._sizes) // _TIMED_GROUPS)]
         step = max(1, sum(self._sizes[group] for group in groups) // size)
-        with _open(self.path, self._metadata) as file, _decoding(self.path):
+        with _open(self.path, self._metadata) as file, decoding(self.path):
             tables = (file.read_row_group(group, ["time_ns"], use_threads=False) for group in groups)
-            parts = [_column(table, "time_ns", pa.int64())[::step].copy() for table in tables]
+            parts = [whole_numbers(table, "time_ns", pa.int64())[::step].copy() for table in tables]
         return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
     def _chosen(self, columns: Columns, low: int, high: int) -> Columns:
@@ -179,15 +168,15 @@ class ParquetRows:
             return
         with _open(self.path, self._metadata) as file:
             for group in groups:
-                with _decoding(self.path):
+                with decoding(self.path):
                     known = self._constants[group]
                     names = [name for name in SCHEMA.names if name not in known]
                     table = file.read_row_group(group, names, use_threads=False)
                     if table.num_rows != self._sizes[group]:
                         raise LedgerError(f"{self.path}: damaged: a row group has {table.num_rows} rows and says "
                                           f"{self._sizes[group]}")  # fmt: skip
-                    columns = _columns(table, known, self._sizes[group], number)
-                    _check_values(self.path, columns)
+                    columns = to_columns(table, known, self._sizes[group], number)
+                    check_values(self.path, columns)
                 yield columns
 
 
@@ -257,29 +246,8 @@ def _open(path: Path, metadata: pq.FileMetaData | None = None) -> pq.ParquetFile
     require_file(path)
     try:
         return pq.ParquetFile(path, memory_map=True, metadata=metadata)
-    except _DECODING_ERRORS as error:
-        raise LedgerError(f"{path}: truncated or not Parquet: {_line(error)}") from error
-
-
-# Arrow raises various errors for damaged bytes, also in the statistics.
-_DECODING_ERRORS = (
-    pa.ArrowException,
-    OSError,
-    ValueError,
-    TypeError,
-    LookupError,
-    OverflowError,
-    MemoryError,
-    NotImplementedError,
-)
-
-
-@contextmanager
-def _decoding(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except _DECODING_ERRORS as error:
-        raise LedgerError(f"{path}: damaged: {_line(error) or type(error).__name__}") from error
+    except DECODING_ERRORS as error:
+        raise LedgerError(f"{path}: truncated or not Parquet: {one_line(error)}") from error
 
 
 def _check_columns(path: Path, schema: pa.Schema) -> None:
@@ -294,7 +262,7 @@ def _check_columns(path: Path, schema: pa.Schema) -> None:
         fits = _is_text(kind) if field.name == "topic" else pa.types.is_integer(kind)
         if not fits:
             expected = "text" if field.name == "topic" else f"{field.type} or another whole number"
-            raise LedgerError(f"{path}: column {field.name!r} is {_line(kind):.80}; expected {expected}")
+            raise LedgerError(f"{path}: column {field.name!r} is {one_line(kind):.80}; expected {expected}")
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -307,29 +275,6 @@ def _check_sizes(path: Path, sizes: Sequence[int]) -> None:
     """Raise LedgerError for a row group that takes too much memory: a value can repeat in a few bytes."""
     if max(sizes, default=0) > MOST_IN_GROUP:
         raise LedgerError(f"{path}: a row group of {max(sizes)} rows; the most is {MOST_IN_GROUP}: write smaller ones")
-
-
-def _check_values(path: Path, columns: Columns) -> None:
-    """Raise LedgerError for numbers that are invalid in the format."""
-    for name in ("partition", "offset", "sequence"):
-        values = _different(getattr(columns, name))
-        low = RANGES[name][0]
-        if len(values) and values.min() < low:
-            raise LedgerError(f"{path}: column {name!r}: found {values.min()}; the least is {low}")
-    known = np.zeros(256, np.bool_)
-    known[list(CLUSTER_NAMES)] = True
-    cluster, event = _different(columns.cluster), _different(columns.event)
-    if not known[cluster].all():
-        wrong = cluster[~known[cluster]][0]
-        raise LedgerError(f"{path}: column 'cluster': found {wrong}; it is one of {', '.join(map(str, CLUSTER_NAMES))}")
-    if len(event) and not (event.min() >= 1 and event.max() <= len(EVENTS)):
-        wrong = event[(event < 1) | (event > len(EVENTS))][0]
-        raise LedgerError(f"{path}: column 'event': found {wrong}; it is from 1 to {len(EVENTS)}")
-
-
-def _different(values: Array) -> Array:
-    """Return the values, of equal ones only the first."""
-    return values[:1] if is_constant(values) else values
 
 
 def _named_topics(path: Path, note: bytes) -> tuple[str, ...]:
@@ -347,10 +292,6 @@ def _checked_topics(path: Path, names: Iterable[object]) -> tuple[str, ...]:
     if len(topics) > MAX_TOPICS:
         raise LedgerError(f"{path}: column 'topic': more than {MAX_TOPICS} topics in one ledger")
     return cast("tuple[str, ...]", topics)
-
-
-def _line(error: object) -> str:
-    return " ".join(str(error).split())
 
 
 def _bounds(column: Any) -> tuple[int, int]:
@@ -377,46 +318,3 @@ def _topics(path: Path, file: pq.ParquetFile) -> tuple[str, ...]:
         for value in file.read_row_group(group, ["topic"], use_threads=False)["topic"].unique().to_pylist():
             found[value] = None
     return _checked_topics(path, found)
-
-
-def _columns(table: pa.Table, known: Mapping[str, Any], size: int, number: dict[str, int]) -> Columns:
-    values = {}
-    for field in SCHEMA:
-        if field.name in known:
-            value = number[known["topic"]] if field.name == "topic" else known[field.name]
-            values[field.name] = constant(value, size, ROW_DTYPE[field.name])
-            continue
-        column = table[field.name]
-        if column.num_chunks != 1:  # Arrow would copy a single chunk, too
-            column = column.combine_chunks()
-        chunk = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
-        if chunk.null_count:
-            raise pa.ArrowInvalid(f"column {field.name!r} has {chunk.null_count} empty values")
-        if field.name == "topic":
-            chunk = chunk if pa.types.is_dictionary(chunk.type) else chunk.dictionary_encode()
-            names = chunk.dictionary.to_pylist()
-            if unknown := [name for name in names if name not in number]:
-                raise pa.ArrowInvalid(f"topic {unknown[0]!r:.60} is not in its list of topics")
-            codes = np.array([number[name] for name in names], np.uint16)
-            one = len(codes) == 1
-            values["topic"] = constant(codes[0], size, np.uint16) if one else codes[_numbers(chunk.indices)]
-        else:
-            values[field.name] = _numbers(chunk if chunk.type == field.type else chunk.cast(field.type))
-    return Columns(**values)
-
-
-def _numbers(array: pa.Array) -> Array:
-    """Return whole numbers, none of them null, without a copy. Arrow's `to_numpy` imports pandas: 0.3 s and 50 MB."""
-    kind = f"{'i' if pa.types.is_signed_integer(array.type) else 'u'}{array.type.bit_width // 8}"
-    if not len(array):
-        return np.empty(0, kind)
-    return np.frombuffer(array.buffers()[1], kind, len(array), array.offset * np.dtype(kind).itemsize)
-
-
-def _column(table: pa.Table, name: str, kind: pa.DataType) -> Array:
-    """Return a table's column of whole numbers. Raises ArrowInvalid for an empty value."""
-    column = table[name]
-    if column.null_count:
-        raise pa.ArrowInvalid(f"column {name!r} has {column.null_count} empty values")
-    chunks = [_numbers(chunk if chunk.type == kind else chunk.cast(kind)) for chunk in column.chunks]
-    return chunks[0] if len(chunks) == 1 else np.concatenate([_numbers(pa.array([], kind)), *chunks])
