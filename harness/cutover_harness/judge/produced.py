@@ -37,7 +37,7 @@ class Logged:
         """Split some rows of the ledger with this number; its clock is as it was after the rows before."""
         is_acked = rows.event == ACKED
         acked = np.flatnonzero(is_acked)
-        acks = rows.take(acked)
+        acks = replace(rows, event=constant(ACKED, len(rows), np.uint8)).take(acked)
         other = np.flatnonzero(~is_acked)
         size = len(rows)
         timeless = replace(rows, time_ns=constant(0, size, np.int64))

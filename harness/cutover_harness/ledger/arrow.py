@@ -12,16 +12,20 @@ from cutover_harness.ledger.columns import Array, Columns, constant, is_constant
 from cutover_harness.ledger.errors import LedgerError
 from cutover_harness.ledger.format import CLUSTER_NAMES, EVENTS, RANGES, ROW_DTYPE
 
+#: No value is ever missing: columns that cannot be empty are decoded in less time.
 SCHEMA = pa.schema(
     [
-        ("event", pa.uint8()),
-        ("cluster", pa.uint8()),
-        ("topic", pa.dictionary(pa.int32(), pa.string())),
-        ("partition", pa.int32()),
-        ("offset", pa.int64()),
-        ("stream", pa.uint64()),
-        ("sequence", pa.int64()),
-        ("time_ns", pa.int64()),
+        pa.field(name, kind, nullable=False)
+        for name, kind in (
+            ("event", pa.uint8()),
+            ("cluster", pa.uint8()),
+            ("topic", pa.dictionary(pa.int32(), pa.string())),
+            ("partition", pa.int32()),
+            ("offset", pa.int64()),
+            ("stream", pa.uint64()),
+            ("sequence", pa.int64()),
+            ("time_ns", pa.int64()),
+        )
     ]
 )
 

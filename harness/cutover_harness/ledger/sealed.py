@@ -49,6 +49,8 @@ _OFTEN_CONSTANT = ("event", "cluster", "topic", "partition", "stream")
 _ROW_GROUP = 1 << 16
 _SEAL_AT_ONCE = 1 << 22
 _TIMED_GROUPS = 8
+#: Rows that are decoded together, if they are in several row groups.
+_ROWS_AT_ONCE = 1 << 18
 _BLOCK = 1 << 20
 #: Rows in a row group, which is decoded as a whole: 640 MiB.
 MOST_IN_GROUP = 1 << 24
@@ -97,15 +99,15 @@ class ParquetRows:
             yield self.records(low, high)
             return
         before = 0
-        for group, columns in zip(wanted, self._read(wanted), strict=True):
+        for columns in self._read(wanted, at_once=_ROWS_AT_ONCE):
             chosen = self._chosen(columns, low, high)
             if not len(chosen):
                 continue
             if int(chosen.stream[0]) < before:
                 raise LedgerError(f"{self.path}: damaged: marked as sorted by stream, but is not")
             before = int(chosen.stream[-1])
-            # A few rows must not keep a whole row group in memory.
-            yield chosen.copied() if len(chosen) * 2 < self._sizes[group] else chosen
+            # A few rows must not keep whole row groups in memory.
+            yield chosen.copied() if len(chosen) * 2 < len(columns) else chosen
 
     def _wanted(self, low: int, high: int) -> list[int]:
         return [
@@ -162,22 +164,36 @@ class ParquetRows:
         end = int(np.searchsorted(columns.stream, np.uint64(high), side="right"))
         return columns.take(slice(start, end))
 
-    def _read(self, groups: Sequence[int]) -> Iterator[Columns]:
+    def _read(self, groups: Sequence[int], at_once: int = 1) -> Iterator[Columns]:
+        """Yield the rows of some row groups, of several together as long as these have no more rows than `at_once`."""
         number = {name: i for i, name in enumerate(self.topics)}
         if not groups:
             return
         with _open(self.path, self._metadata) as file:
-            for group in groups:
+            for together in self._together(groups, at_once):
                 with decoding(self.path):
-                    known = self._constants[group]
+                    known, size = self._constants[together[0]], sum(self._sizes[group] for group in together)
                     names = [name for name in SCHEMA.names if name not in known]
-                    table = file.read_row_group(group, names, use_threads=False)
-                    if table.num_rows != self._sizes[group]:
-                        raise LedgerError(f"{self.path}: damaged: a row group has {table.num_rows} rows and says "
-                                          f"{self._sizes[group]}")  # fmt: skip
-                    columns = to_columns(table, known, self._sizes[group], number)
+                    table = file.read_row_groups(together, names, use_threads=False)
+                    if table.num_rows != size:
+                        raise LedgerError(
+                            f"{self.path}: damaged: a row group has {table.num_rows} rows and says {size}"
+                        )
+                    columns = to_columns(table, known, size, number)
                     check_values(self.path, columns)
                 yield columns
+
+    def _together(self, groups: Sequence[int], at_once: int) -> Iterator[list[int]]:
+        """Split row groups into those that are read together: one, or some in which the same columns are constant."""
+        found: list[int] = []
+        size = 0
+        for group in groups:
+            size += self._sizes[group]
+            if found and (size > at_once or self._constants[group] != self._constants[found[0]]):
+                yield found
+                found, size = [], self._sizes[group]
+            found.append(group)
+        yield found
 
 
 def sealed_parts(rows: JournalRows) -> Iterator[Columns]:
