@@ -33,6 +33,12 @@ class Logged:
     ended: Columns
 
     @classmethod
+    def split(cls, number: int, parts: Iterable[Columns]) -> "list[Logged]":
+        """Split the rows of the ledger with this number, which are by stream, part by part."""
+        clock = Clock()
+        return [cls.of(number, rows, clock) for rows in parts]
+
+    @classmethod
     def of(cls, number: int, rows: Columns, clock: Clock) -> "Logged":
         """Split some rows of the ledger with this number; its clock is as it was after the rows before."""
         is_acked = rows.event == ACKED

@@ -18,7 +18,6 @@ from cutover_harness.judge.produced import Logged, Produced, gather
 from cutover_harness.judge.record_index import ByPlace, Places
 from cutover_harness.judge.rows import by_log
 from cutover_harness.judge.runs import run_heads
-from cutover_harness.judge.sequence import Clock
 from cutover_harness.judge.window import OddTimes, Window, time_window
 from cutover_harness.ledger.columns import Array, Columns, Int64, Mask, is_constant
 from cutover_harness.ledger.format import CLUSTER_NAMES, DELIVERED, SOURCE, TARGET, UNKNOWN
@@ -136,14 +135,14 @@ class _Shard:
         ledgers: list[Logged] = []
         for number, instance in enumerate(self.ledgers.instances):
             if instance.meta.role == "producer":
-                clock, wrong = Clock(), lambda r: (r.event == DELIVERED) | (r.sequence < 0)
-                mine = [Logged.of(number, rows, clock) for rows in self._of_role(number, wrong)]
+                rows = self._of_role(number, lambda r: (r.event == DELIVERED) | (r.sequence < 0))
+                mine = Logged.split(number, rows)
                 ledgers += mine
                 acks = [each.acks for each in mine]
                 self._activity(Source("acks", instance.label, UNKNOWN), acks)
                 for route, topics in self.question.routes.items():
                     its = np.array([topic in topics for topic in self.ledgers.topics] or [False])
-                    of_route = [rows.take(its[rows.topic]) for rows in acks]
+                    of_route = [each.take(its[each.topic]) for each in acks]
                     self._activity(Source("route-acks", instance.label, UNKNOWN, route), of_route)
         produced = gather(ledgers, self.places)
         known, since = self.ledgers.topics, self.question.window.low
