@@ -65,8 +65,9 @@ def test_what_is_no_answer_is_an_error_of_kafka(what: str) -> None:
 def test_a_group_without_any_answer() -> None:
     with pytest.raises(KafkaException, match="cannot be used"):
         committed_in({}, "g", 1)
-    with pytest.raises(KafkaException, match=r"no answer within 0\.01 s"):
+    with pytest.raises(KafkaException) as late:
         committed_in({"g": Future()}, "g", 0.01)
+    assert late.value.args[0].code() == KafkaError._TIMED_OUT
 
 
 class Client:
