@@ -21,7 +21,7 @@ def answer_of(future: Future[T], timeout_s: float) -> T:
     try:
         return future.result(timeout_s + GRACE_S)
     except TimeoutError:
-        if future.done():  # the error is the answer's own
-            raise
+        if future.done():  # the error is the answer's own, or the answer came a moment ago
+            return future.result()
         why = KafkaError(KafkaError._TIMED_OUT, "the client has not completed the call")  # noqa: SLF001
         raise KafkaException(why) from None

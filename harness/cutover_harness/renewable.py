@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
@@ -17,23 +18,28 @@ T = TypeVar("T")
 
 
 class Renewable(Generic[C]):
-    """Holds a client that `new` makes. Replaced ones are kept until no call is in progress.
+    """Holds a client that `new` makes. Replaced ones are kept until the calls that may use them are over.
 
-    A client that nobody holds any more closes, and never completes the calls that are in progress.
+    A client that nobody holds any more closes, and never completes the calls that are in progress. A call uses the
+    client with which it began, or one that replaced that one since. Those before it are closed while it is in progress:
+    where calls of several threads follow each other without a gap, there would be more and more of them.
     """
 
     def __init__(self, new: Callable[[], C]) -> None:
         self._new = new
         self._lock = threading.Lock()
-        self._calls = 0
-        self._replaced: list[C] = []
+        self._number = 0
+        self._calls = Counter[int]()
+        """Calls in progress, by the number of the client with which they began."""
+        self._replaced: dict[int, C] = {}
         self.client = new()
 
     def renew(self) -> None:
         """Replace the client by a new one."""
         client = self._new()
         with self._lock:
-            self._replaced.append(self.client)
+            self._replaced[self._number] = self.client
+            self._number += 1
             self.client = client
             unused = self._unused()
         unused.clear()  # outside of the lock: a client takes a moment to close
@@ -42,20 +48,20 @@ class Renewable(Generic[C]):
     def in_use(self) -> Iterator[None]:
         """Keep the present client, and all that replace it, until the context ends."""
         with self._lock:
-            self._calls += 1
+            began = self._number
+            self._calls[began] += 1
         try:
             yield
         finally:
             with self._lock:
-                self._calls -= 1
+                self._calls[began] -= 1
                 unused = self._unused()
             unused.clear()
 
     def _unused(self) -> list[C]:
-        if self._calls:
-            return []
-        unused, self._replaced = self._replaced, []
-        return unused
+        self._calls = +self._calls
+        first = min(self._calls, default=self._number)
+        return [self._replaced.pop(number) for number in [*self._replaced] if number < first]
 
 
 class Renews(Protocol):

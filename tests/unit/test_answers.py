@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import threading
 from concurrent.futures import Future
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,17 @@ def test_an_answer_and_an_error_are_passed_on() -> None:
         answer_of(failed, 1)
 
 
+def test_an_answer_that_comes_when_the_time_is_over_counts() -> None:
+    class Late(Future[int]):
+        def result(self, timeout: float | None = None) -> int:
+            if not self.done():
+                self.set_result(7)
+                raise TimeoutError
+            return super().result(timeout)
+
+    assert answer_of(Late(), 1) == 7
+
+
 def test_a_client_that_is_replaced_completes_the_calls_of_other_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """As when a group's coordinator moves: one thread renews the client while others wait for their answers."""
     monkeypatch.setattr(answer, "GRACE_S", 60.0)  # so that only the client's own timeout ends the wait
@@ -80,10 +92,25 @@ def test_replaced_clients_are_kept_while_a_call_is_in_progress_and_no_longer() -
         clients.renew()
         with clients.in_use():
             clients.renew()
-        assert clients._replaced == [[0], [1]]
-    assert clients._replaced == []
+        assert [*clients._replaced.values()] == [[0], [1]]
+    assert not clients._replaced
     clients.renew()
-    assert (clients._replaced, clients.client) == ([], [3])
+    assert (clients._replaced, clients.client) == ({}, [3])
+
+
+def test_calls_that_overlap_without_a_gap_do_not_keep_clients_that_none_of_them_uses() -> None:
+    """As while a cluster is away: each call ends without an answer, and another thread's is always in progress."""
+    clients = Renewable[object](object)
+    with ExitStack() as last:
+        last.enter_context(clients.in_use())
+        for _ in range(20):
+            with ExitStack() as following:
+                following.enter_context(clients.in_use())
+                clients.renew()
+                last.close()
+                last.push(following.pop_all())
+        assert len(clients._replaced) == 1
+    assert not clients._replaced
 
 
 def test_every_answer_of_a_cluster_is_waited_for_in_one_place() -> None:
