@@ -176,7 +176,7 @@ class Conductor:
         asked = self.journal.find("ask", context.number, f"move {step.name}") is not None
         if asked or (step.name, "move") not in self.asks:
             return None
-        return context.of_restarted(step.moves)
+        return context.of_restarted(step.moves, step.destination)
 
     @property
     def _gates(self) -> JournalledGates:

@@ -235,7 +235,7 @@ class Conductors:
         if not step.has_effect(context):
             return context
         asked = self._journal.find("ask", context.number, f"move {step.name}") is not None
-        return context.of_restarted(step.moves) if self.case.requests and not asked else None
+        return context.of_restarted(step.moves, step.destination) if self.case.requests and not asked else None
 
     def _units(self, step: Step, context: StepContext, planned: PathStep, pc: Pc) -> list[Gate | Action]:
         """Return the gates and actions before or after the step's action, without those that are left out."""

@@ -19,7 +19,7 @@ from cutover_harness.procedure.protocols import (
     MirrorLike,
 )
 from cutover_harness.procedure.restarted import RestartedClient
-from cutover_harness.procedure.state import Moved, RouteState
+from cutover_harness.procedure.state import Moved, RouteState, role_of
 from cutover_harness.procedure.target_state import TargetState
 from cutover_harness.types import Location, Role
 
@@ -103,18 +103,20 @@ class StepContext:
         """The gates on the target's state."""
         return TargetState(self.route.groups, self.journal, self.mirror, self.source, self.target)
 
-    def of_restarted(self, who: Moved | None) -> StepContext | None:
+    def of_restarted(self, who: Moved | None, destination: Location | None) -> StepContext | None:
         """Return the context for those clients that are restarted, once those on the shim have followed the step.
 
         The gates before a step look at the groups, so that they concern no group that reads where it should. None if
-        nothing is left that they could prevent. That holds of producers: those that are restarted were quiet when the
-        step began, and what the gates before it prove (the mirror is at zero) stays true while nobody writes.
+        nothing is left that they could prevent. That holds of producers that are released: those that are restarted
+        were quiet when the step began, and what the gates before it prove (the mirror is at zero) stays true while
+        nobody writes. Producers that are to be held still write, and would be held in vain.
         """
         if self.route.members is not None:
             return self
-        groups = [each.name for each in self.route.restarted("consumer")]
-        if who == "producers" or not groups:
+        restarted = self.route.restarted(role_of(who)) if who is not None else []
+        if not restarted or (who == "producers" and destination != "hold"):
             return None
+        groups = [each.name for each in self.route.restarted("consumer")]
         return replace(self, route=replace(self.route, groups=groups))
 
     def location(self, who: Moved) -> Location:

@@ -107,6 +107,18 @@ def test_producers_on_the_shim_that_were_released_do_not_have_to_be_on_hold(
     assert conductor.run(), timeline_of(conductor).failure
 
 
+def test_producers_that_still_write_are_not_stopped_in_vain(tmp_path: Path) -> None:
+    """Those on the shim are held, the others were not asked: the step is guarded again, and only once."""
+    app = RestartedClient("app", "producer", None, 0.02, True)
+    route = RouteClients("r", ["g"], {"p": "producer", "c": "consumer"}, None, [app])
+    path = steps(*FORWARD[: FORWARD.index(StepName.STOP_PRODUCERS) + 1])
+    killed_at(tmp_path, path, StepName.STOP_PRODUCERS, route)
+    conductor = conductor_of(tmp_path, MixedWorld(gone=[GONE]), path, route=route)
+    assert not conductor.run()
+    assert GONE in str(timeline_of(conductor).failure)
+    assert conductor.journal.find("ask", len(path) - 1, f"move {StepName.STOP_PRODUCERS}") is None
+
+
 def test_a_step_whose_clients_are_all_on_the_shim_is_not_guarded_again(tmp_path: Path) -> None:
     """Commands of the other role alone are no reason to wait for what cannot come."""
     app = RestartedClient("app", "producer", None, 0.02, True)

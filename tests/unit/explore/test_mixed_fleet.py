@@ -20,7 +20,7 @@ def test_each_kind_of_client_is_where_it_has_to_be() -> None:
 
 def test_gates_that_look_at_groups_which_have_moved_wait_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
     """As it once was: after a kill, all gates before the step were asked again, of the groups on the target, too."""
-    monkeypatch.setattr(StepContext, "of_restarted", lambda self, _: self)
+    monkeypatch.setattr(StepContext, "of_restarted", lambda self, *_: self)
     violation = Search(CASE).run().violation
     assert violation is not None
     assert violation.damage.kind == "waits-in-vain"
