@@ -121,9 +121,10 @@ def read_again(
                 by_step[entry.step, group] = _on_target(group, rows, exact)
                 resumed[group] = {(row[0], row[1]): row[3] for row in rows if row[3] is not None}
     found = list(by_step.values())
-    for snapshot in snapshots:
-        if snapshot.step == StepName.CONSUMERS_TO_SOURCE:
-            found += [_on_source(group, snapshot.of("target", group), its) for group, its in resumed.items()]
+    back = [each for each in snapshots if each.step == StepName.CONSUMERS_TO_SOURCE]
+    if back:  # several if a conductor was killed: groups may have read on until the last one
+        last = max(back, key=lambda each: each.at)
+        found += [_on_source(group, last.of("target", group), its) for group, its in resumed.items()]
     return found
 
 
