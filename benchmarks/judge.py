@@ -5,7 +5,8 @@
 All three count lost, repeated and reordered records per group (the judge determines its other measures, too), each in a
 process of its own; every count is checked against the planted one. They alternate. Measured are time by the clock and
 of processors, and the peak of anonymous memory (mapped files are in the page cache). Exits with 1 if a bar is missed or
-a count is wrong: 10 s and 400 MB at 100 million deliveries on two processors.
+a count is wrong: a tenth of DuckDB's time and 300 MB at 100 million deliveries on two processors, and DuckDB's time at
+a million, most of which is start-up: compiled modules are cached, as they are after an installation.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from pathlib import Path
 from benchmarks.figures import Figure, at_most, conclude, ratio
 from benchmarks.judge_data import GROUPS, Planted, generate
 
-SECONDS, PEAK_MB = 10.0, 400.0
-LARGE = 100_000_000
-"""Deliveries for which these bars hold."""
+PEAK_MB = 300.0
+SMALL, LARGE = 1_000_000, 100_000_000
+TIMES_AS_FAST = {SMALL: 1.0, LARGE: 10.0}
+"""DuckDB's time to the judge's at least, by deliveries."""
 
 
 @dataclass
@@ -40,11 +42,18 @@ def main(deliveries: int = LARGE, compared: int = 10_000_000, times: int = 1) ->
     figures: list[Figure] = []
     wrong: list[str] = []
     with tempfile.TemporaryDirectory(prefix="judge-benchmark-") as folder:
-        for size, contestants in ((compared, ("judge", "duckdb", "pandas")), (deliveries, ("judge", "duckdb"))):
-            where = Path(folder) / str(size)
+        for size, contestants, rounds in (
+            (SMALL, ("judge", "duckdb"), 5 * times),
+            (compared, ("judge", "duckdb", "pandas"), times),
+            (deliveries, ("judge", "duckdb"), times),
+        ):
+            where, compiled = Path(folder) / str(size), Path(folder) / "compiled"
             planted = generate(where, size)
+            if size == SMALL:
+                for name in contestants:  # the first run compiles
+                    _run(name, where, compiled, planted, Measured())
             found = {name: Measured() for name in contestants}
-            right = {(name, _run(name, where, planted, found[name])) for name in contestants * times}
+            right = {(name, _run(name, where, compiled, planted, found[name])) for name in contestants * rounds}
             wrong += [f"{name}: wrong counts of {size:,} deliveries" for name, counted in sorted(right) if not counted]
             figures += _figures(size, found)
     return conclude(figures, wrong)
@@ -53,21 +62,24 @@ def main(deliveries: int = LARGE, compared: int = 10_000_000, times: int = 1) ->
 def _figures(size: int, found: dict[str, Measured]) -> list[Figure]:
     """Return the judge's figures, and how many times as long DuckDB took."""
     judge, duckdb = found["judge"], found["duckdb"]
-    what, large = f"{size:,} deliveries", size == LARGE
+    what, bar = f"{size:,} deliveries", TIMES_AS_FAST.get(size)
     return [
-        at_most(f"judge, {what}", judge.seconds, "s", SECONDS if large else None),
+        at_most(f"judge, {what}", judge.seconds, "s"),
         at_most(f"judge, {what}, processor time", judge.processor_seconds, "s"),
-        at_most(f"judge, {what}, memory", judge.peak_mb, "MB", PEAK_MB if large else None),
-        ratio(f"DuckDB's time to the judge's, {what}", duckdb.seconds, judge.seconds),
+        at_most(f"judge, {what}, memory", judge.peak_mb, "MB", PEAK_MB if size == LARGE else None),
+        ratio(f"DuckDB's time to the judge's, {what}", duckdb.seconds, judge.seconds, bar),
         ratio(f"DuckDB's processor time to the judge's, {what}", duckdb.processor_seconds, judge.processor_seconds),
         *(at_most(f"{name}, {what}, memory", its.peak_mb, "MB") for name, its in found.items() if name != "judge"),
     ]
 
 
-def _run(name: str, where: Path, planted: Planted, measured: Measured) -> bool:
-    """Run one contestant; return whether its counts are right."""
+def _run(name: str, where: Path, compiled: Path, planted: Planted, measured: Measured) -> bool:
+    """Run one contestant, with a folder for compiled modules; return whether its counts are right."""
+    environment = {each: value for each, value in os.environ.items() if each != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPYCACHEPREFIX"] = str(compiled)
+    command = [sys.executable, "-c", CONTESTANTS[name], str(where)]
     begin, before = time.perf_counter(), os.times()
-    with subprocess.Popen([sys.executable, "-c", CONTESTANTS[name], str(where)], stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout is not None
         peak = 0
         while process.poll() is None:

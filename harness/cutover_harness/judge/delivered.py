@@ -9,7 +9,7 @@ from cutover_harness.judge.measures import CAUSES
 from cutover_harness.judge.produced import Produced
 from cutover_harness.judge.record_index import Places
 from cutover_harness.judge.rows import Rows, log_heads
-from cutover_harness.judge.runs import Runs, edges
+from cutover_harness.judge.runs import Runs, among, edges
 from cutover_harness.judge.sequence import arranged, sorted_runs
 from cutover_harness.ledger.columns import Array, Columns, Int64, Mask
 
@@ -70,8 +70,8 @@ class Delivered:
 
 
 def without(rows: Int64, others: Int64) -> Int64:
-    """Return the rows that are not among some others."""
-    return rows[~np.isin(rows, others)] if len(others) and len(rows) else rows
+    """Return the rows that are not among some others, which ascend."""
+    return rows[~among(rows, others)] if len(others) else rows
 
 
 def deliver(parts: list[Columns], instances: list[int], produced: Produced, places: Places) -> Delivered:
@@ -97,7 +97,7 @@ def deliver(parts: list[Columns], instances: list[int], produced: Produced, plac
     _find_repeats(got, unknown, produced)
     late, latest = runs.behind()
     before = late.rows()
-    kept = ~np.isin(before, got.repeated)
+    kept = ~among(before, got.repeated)
     got.reordered, got.overtakers = before[kept], np.repeat(latest, late.size)[kept]
     return got
 

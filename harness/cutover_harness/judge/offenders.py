@@ -11,7 +11,7 @@ from cutover_harness.judge.model import Offender
 from cutover_harness.judge.partial import MAX_OFFENDERS
 from cutover_harness.judge.produced import Produced
 from cutover_harness.judge.rows import Rows
-from cutover_harness.judge.runs import edges
+from cutover_harness.judge.runs import distinct, edges
 from cutover_harness.ledger.columns import Columns, Int64
 from cutover_harness.ledger.format import CLUSTER_NAMES
 
@@ -28,10 +28,10 @@ class Scene:
 def of_deliveries(scene: Scene, group: str, got: Delivered, chosen: Mapping[str, Int64]) -> dict[str, list[Offender]]:
     """Describe the first ten of each kind's chosen deliveries."""
     picked = {kind: pick(got.rows, rows) for kind, rows in chosen.items() if len(rows)}
-    rows = np.unique(np.concatenate([*picked.values(), np.empty(0, np.int64)]))
+    rows = distinct(np.concatenate([*picked.values(), np.empty(0, np.int64)]))
     ids = _ids_of(scene, got.rows.take(rows))
     record = dict(zip(rows.tolist(), ids.tolist(), strict=True))
-    seen = _seen_by(scene, got, np.unique(ids[ids >= 0]))
+    seen = _seen_by(scene, got, distinct(ids[ids >= 0]))
     overtaker = dict(zip(got.reordered.tolist(), got.overtakers.tolist(), strict=True))
     found: dict[str, list[Offender]] = {}
     for kind, numbers in picked.items():
@@ -61,7 +61,7 @@ def of_records(
     rows = pick(produced.acks, produced.ack_runs.within(*edges(wanted)).rows(), latest=latest)
     acks = produced.acks.take(rows)
     records = _ids_of(scene, acks)
-    seen = _seen_by(scene, got, np.unique(records))
+    seen = _seen_by(scene, got, distinct(records))
     return [
         replace(each, kind=kind, group=group, seen_by=seen[record], detail=BY_NAME[kind].detail)
         for each, record in zip(_described(scene, acks), records.tolist(), strict=True)

@@ -134,7 +134,7 @@ class OffsetSet:
         if len(low):
             at = np.searchsorted(low, offsets, side="right") - 1
             found = (at >= 0) & (offsets <= high[at])
-        for number in np.unique(offsets // CHUNK).tolist():
+        for number in (offsets // CHUNK)[run_heads(offsets // CHUNK)].tolist():
             if number in self.chunks:
                 start, end = np.searchsorted(offsets, (number * CHUNK, (number + 1) * CHUNK)).tolist()
                 found[start:end] |= np.unpackbits(self.chunks[number])[offsets[start:end] % CHUNK].astype(np.bool_)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from cutover_harness.judge.produced import Produced
+from cutover_harness.judge.runs import among, distinct
 from cutover_harness.ledger.columns import Int64, Mask
 from cutover_harness.ledger.format import SOURCE
 
@@ -31,10 +32,10 @@ def _behind(produced: Produced, ids: Int64, offset: Int64) -> Mask:
     result = np.zeros(len(ids), np.bool_)
     drop = np.flatnonzero(offset[1:] < offset[:-1])
     stream_of = produced.record_index.stream_of
-    touched = np.unique(stream_of(ids[drop])[stream_of(ids[drop]) == stream_of(ids[drop + 1])])
+    touched = distinct(stream_of(ids[drop])[stream_of(ids[drop]) == stream_of(ids[drop + 1])])
     if not len(touched):
         return result
-    chosen = np.flatnonzero(np.isin(stream_of(ids), touched))
+    chosen = np.flatnonzero(among(stream_of(ids), touched))
     ids, offset = ids[chosen], offset[chosen]
     stream = stream_of(ids)
     place = produced.place[ids]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from cutover_harness.judge.duplicates import cluster_bit
 from cutover_harness.judge.record_index import Places, RecordIndex
 from cutover_harness.judge.rows import Rows, log_heads
-from cutover_harness.judge.runs import Runs, edges, joined_heads, run_heads
+from cutover_harness.judge.runs import Runs, among, distinct, edges, joined_heads, run_heads
 from cutover_harness.judge.sequence import Clock
 from cutover_harness.ledger.columns import Array, Columns, Int64, Mask, constant
 from cutover_harness.ledger.format import ABORTED, ACKED, FAILED, SENT, SOURCE, TARGET, UNKNOWN
@@ -111,8 +111,8 @@ class Produced:
         An acknowledged record's SENT rows are left out.
         """
         acked = self.ack_runs.within(ids, ids + 1)
-        other, run = self.other_runs.cut(np.union1d(ids, ids + 1))
-        about = np.isin(other.first, ids) & ((self.other_event[run] != SENT) | ~self.is_acked[other.first])
+        other, run = self.other_runs.cut(distinct(np.concatenate([ids, ids + 1])))
+        about = among(other.first, ids) & ((self.other_event[run] != SENT) | ~self.is_acked[other.first])
         record = np.concatenate([acked.first, other.first[about]])
         instance = np.concatenate([self.acks.instance(acked.row), self.other_instance[run[about]]])
         order = np.argsort(instance, kind="stable")
@@ -186,7 +186,7 @@ def gather(ledgers: list[Logged], places: Places) -> Produced:
     for part, runs in zip(acks.parts, acked, strict=True):
         _set_flags(flags, runs, _bits(part, runs.row))
         runs.assign(where, places.of(part, runs.row))
-        for cluster in np.unique(part.cluster[runs.row]).tolist():
+        for cluster in distinct(part.cluster[runs.row]).tolist():
             if cluster not in offsets:
                 offsets[cluster] = np.full(size, -1, np.int64)
             runs.take(part.cluster[runs.row] == cluster).copy(part.offset, offsets[cluster])
@@ -228,7 +228,7 @@ def _bits(rows: Columns, heads: Int64) -> Array:
 
 
 def _set_flags(flags: npt.NDArray[np.uint8], runs: Runs, bits: Array) -> None:
-    for value in np.unique(bits):
+    for value in distinct(bits):
         its = runs.take(bits == value)
         if its.are_long:
             for _, first, size in its.listed():

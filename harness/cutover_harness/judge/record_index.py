@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cutover_harness.judge.runs import Runs, ascents, joined_heads, run_heads
+from cutover_harness.judge.runs import Runs, ascents, distinct, joined_heads, run_heads
 from cutover_harness.ledger.columns import Array, Columns, Int64, Mask, UInt64, is_constant
 
 # Beyond this many places per row, sequences are not consecutive enough for an array that is indexed by them.
@@ -32,7 +32,7 @@ class RecordIndex:
     def of(cls, parts: list[Columns]) -> "RecordIndex":
         """Number the records of some ledgers' rows; each part is sorted by stream."""
         heads = [run_heads(part.stream) for part in parts]
-        streams = np.unique(np.concatenate([p.stream[h] for p, h in zip(parts, heads, strict=True)] or [_NO_STREAM]))
+        streams = distinct(np.concatenate([p.stream[h] for p, h in zip(parts, heads, strict=True)] or [_NO_STREAM]))
         last = np.full(len(streams), -1, np.int64)
         for part, head in zip(parts, heads, strict=True):
             if len(part):
@@ -48,10 +48,10 @@ class RecordIndex:
 
     @classmethod
     def _sparse(cls, streams: UInt64, parts: list[Columns]) -> "RecordIndex":
-        sequences = np.unique(np.concatenate([part.sequence for part in parts]))
+        sequences = distinct(np.concatenate([part.sequence for part in parts]))
         index = np.concatenate([np.searchsorted(streams, part.stream) for part in parts])
         rank = np.concatenate([np.searchsorted(sequences, part.sequence) for part in parts])
-        pairs = np.unique(index * len(sequences) + rank)
+        pairs = distinct(index * len(sequences) + rank)
         base = np.searchsorted(pairs, np.arange(len(streams) + 1) * len(sequences))
         return cls(streams, len(pairs), base, sequences, pairs)
 
@@ -113,7 +113,7 @@ class RecordIndex:
         # A run may begin before a stream's first record, or end after its last. The difference cannot overflow.
         inside = np.clip(length[its] - first, 0, count)
         if first.min() < 0 or (inside < count).any():
-            row = np.unique(np.concatenate([row, row + np.clip(-first, 0, count), row + inside]))
+            row = distinct(np.concatenate([row, row + np.clip(-first, 0, count), row + inside]))
             row = row[row < size]
             its = stream if len(streams) == 1 else stream[np.searchsorted(streams, row, "right") - 1]
             first, count = part.sequence[row], np.diff(row, append=size)
@@ -164,8 +164,9 @@ class Places:
         """Return the numbers of some rows."""
         topic, partition = columns.topic[rows], columns.partition[rows]
         code = (topic.astype(np.int64) << 32) | (partition.astype(np.int64) & 0xFFFF_FFFF)
-        values, inverse = np.unique(code, return_inverse=True)
-        return np.array([self._get(int(value)) for value in values], np.int64)[inverse]
+        values = distinct(code)
+        numbers = np.array([self._get(int(value)) for value in values], np.int64)
+        return numbers[np.searchsorted(values, code)]
 
     def _get(self, code: int) -> int:
         number = self._number.get(code)

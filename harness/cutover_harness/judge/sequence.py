@@ -3,7 +3,7 @@
 import numpy as np
 
 from cutover_harness.judge.rows import Rows
-from cutover_harness.judge.runs import Runs, expanded, run_heads
+from cutover_harness.judge.runs import Runs, distinct, expanded, run_heads
 from cutover_harness.ledger.columns import Array, Columns, Int64, Mask, UInt64
 
 
@@ -95,7 +95,7 @@ def _steady(times: Int64, stream: UInt64) -> Int64:
     if not back.any():
         return times
     times = times.copy()
-    for run in np.unique(np.searchsorted(heads, np.flatnonzero(back), side="right") - 1):
+    for run in distinct(np.searchsorted(heads, np.flatnonzero(back), side="right") - 1):
         rows = slice(int(edges[run]), int(edges[run + 1]))
         times[rows] = np.maximum.accumulate(times[rows])
     return times

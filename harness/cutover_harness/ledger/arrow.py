@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from cutover_harness.ledger.columns import Array, Columns, constant, is_constant
 from cutover_harness.ledger.errors import LedgerError
-from cutover_harness.ledger.format import CLUSTER_NAMES, EVENTS, RANGES, ROW_DTYPE
+from cutover_harness.ledger.format import CLUSTER_NAMES, EVENTS, RANGES
 
 #: No value is ever missing: columns that cannot be empty are decoded in less time.
 SCHEMA = pa.schema(
@@ -56,16 +56,15 @@ def one_line(error: object) -> str:
     return " ".join(str(error).split())
 
 
-def to_columns(table: pa.Table, known: Mapping[str, Any], size: int, number: Mapping[str, int]) -> Columns:
+def to_columns(table: pa.Table, known: Mapping[str, Array], size: int, number: Mapping[str, int]) -> Columns:
     """Return a row group as columns, without a copy. Raises ArrowInvalid for an empty value or an unknown topic.
 
-    known: values of the columns that are not in the table, because all of their values are equal. number: of topics.
+    known: the columns that are not in the table. number: of topics.
     """
-    values = {}
+    values: dict[str, Any] = {}
     for field in SCHEMA:
         if field.name in known:
-            value = number[known["topic"]] if field.name == "topic" else known[field.name]
-            values[field.name] = constant(value, size, ROW_DTYPE[field.name])
+            values[field.name] = known[field.name]
             continue
         column = table[field.name]
         if column.num_chunks != 1:  # Arrow would copy a single chunk, too

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, cast
@@ -22,10 +22,12 @@ from cutover_harness.ledger.arrow import (
 )
 from cutover_harness.ledger.columns import (
     ALL_STREAMS,
+    Array,
     Columns,
     Int64,
     UInt64,
     by_stream,
+    constant,
     in_range,
     is_constant,
     is_control,
@@ -34,6 +36,7 @@ from cutover_harness.ledger.errors import LedgerError
 from cutover_harness.ledger.files import parse_json, reading, require_file
 from cutover_harness.ledger.format import (
     MAX_TOPICS,
+    ROW_DTYPE,
     VERSION,
     is_topic,
 )
@@ -51,6 +54,8 @@ _SEAL_AT_ONCE = 1 << 22
 _TIMED_GROUPS = 8
 #: Rows that are decoded together, if they are in several row groups.
 _ROWS_AT_ONCE = 1 << 18
+#: Row groups of so many rows are decoded together also if they are of different streams.
+_SMALL = 1 << 14
 _BLOCK = 1 << 20
 #: Rows in a row group, which is decoded as a whole: 640 MiB.
 MOST_IN_GROUP = 1 << 24
@@ -172,7 +177,7 @@ class ParquetRows:
         with _open(self.path, self._metadata) as file:
             for together in self._together(groups, at_once):
                 with decoding(self.path):
-                    known, size = self._constants[together[0]], sum(self._sizes[group] for group in together)
+                    known, size = self._known(together, number), sum(self._sizes[group] for group in together)
                     names = [name for name in SCHEMA.names if name not in known]
                     table = file.read_row_groups(together, names, use_threads=False)
                     if table.num_rows != size:
@@ -184,16 +189,30 @@ class ParquetRows:
                 yield columns
 
     def _together(self, groups: Sequence[int], at_once: int) -> Iterator[list[int]]:
-        """Split row groups into those that are read together: one, or some in which the same columns are constant."""
+        """Split row groups into those that are read together: one, or several with equal constants, or small ones."""
         found: list[int] = []
-        size = 0
+        size = largest = 0
         for group in groups:
-            size += self._sizes[group]
-            if found and (size > at_once or self._constants[group] != self._constants[found[0]]):
+            its = self._sizes[group]
+            alike = not found or self._constants[group] == self._constants[found[0]]
+            if found and (size + its > at_once or not (alike or max(largest, its) <= _SMALL)):
                 yield found
-                found, size = [], self._sizes[group]
+                found, size, largest = [], 0, 0
             found.append(group)
+            size, largest = size + its, max(largest, its)
         yield found
+
+    def _known(self, groups: Sequence[int], number: Mapping[str, int]) -> dict[str, Array]:
+        """Return the columns of some row groups that are constant in each of them."""
+        known = {}
+        for name in _OFTEN_CONSTANT:
+            if all(name in self._constants[group] for group in groups):
+                values = [self._constants[group][name] for group in groups]
+                codes = np.array([number[v] for v in values] if name == "topic" else values, ROW_DTYPE[name])
+                sizes = [self._sizes[group] for group in groups]
+                same = bool((codes == codes[0]).all())
+                known[name] = constant(codes[0], sum(sizes), codes.dtype) if same else np.repeat(codes, sizes)
+        return known
 
 
 def sealed_parts(rows: JournalRows) -> Iterator[Columns]:
@@ -245,8 +264,8 @@ def stream_ranges(sample: UInt64, count: int, at_once: int) -> list[tuple[int, i
     if pieces < 2 or not len(sample):
         return [(low, high)]
     ordered = np.sort(sample)
-    edges = np.unique(ordered[[len(ordered) * i // pieces for i in range(1, pieces)]])
-    firsts = [low, *(int(edge) for edge in edges if int(edge) > low)]
+    edges = {int(ordered[len(ordered) * i // pieces]) for i in range(1, pieces)}
+    firsts = [low, *sorted(edge for edge in edges if edge > low)]
     return list(zip(firsts, [*(first - 1 for first in firsts[1:]), high], strict=True))
 
 

@@ -1,15 +1,20 @@
 """What the judge keeps in memory follows from how many rows there are, not from the numbers in them."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from cutover_harness.judge.judging import judge
 from cutover_harness.judge.model import RunFacts
 from cutover_harness.judge.offsets import CHUNK, DENSE, OffsetSet
 from cutover_harness.judge.record_index import RecordIndex
 from cutover_harness.judge.window import time_window
-from cutover_harness.ledger.columns import Columns
-from cutover_harness.ledger.format import ROW_DTYPE
+from cutover_harness.ledger.columns import Columns, Int64
+from cutover_harness.ledger.format import ACKED, DELIVERED, ROW_DTYPE, SENT
+from cutover_harness.ledger.imports import MemoryRows
+from cutover_harness.ledger.meta import Meta
+from cutover_harness.ledger.reader import InstanceLedger, Ledgers
 
 from .histories import MS, T0, Event, History
 from .test_definitions import clean
@@ -146,3 +151,53 @@ def test_sets_of_offsets_against_pythons() -> None:
         assert [n in one for n in probes] == [n in sets[0] for n in probes]
         one.merge(other)
         assert (list(one), len(one)) == (sorted(sets[0] | sets[1]), len(sets[0] | sets[1]))
+
+
+def traced_peak(sequences: Int64, delivered: Int64) -> int:
+    """Return the bytes that the judge takes at most for records of one stream, each sent and acknowledged."""
+    size = len(sequences)
+    produced, got = np.zeros(2 * size, ROW_DTYPE), np.zeros(len(delivered), ROW_DTYPE)
+    produced["sequence"], produced["event"] = np.repeat(sequences, 2), np.tile([SENT, ACKED], size)
+    got["sequence"], got["event"] = delivered, DELIVERED
+    for rows in (produced, got):
+        rows["offset"] = np.arange(len(rows)) * 7
+        rows["time_ns"] = T0 + np.arange(len(rows)) * 1000
+    ledgers = Ledgers(
+        tuple(
+            InstanceLedger(name, Meta(name, role, group, 7), MemoryRows(Columns.of_rows(rows), ("orders",)))
+            for name, role, group, rows in (("g-1", "consumer", "g", got), ("p1", "producer", None, produced))
+        )
+    )
+    tracemalloc.start()
+    judge(ledgers, RunFacts(7, "x"), workers=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+BYTES_A_ROW = 250
+"""The bound of docs/judge.md: of rows of one stream, whatever is in them."""
+
+
+@pytest.mark.parametrize("kind", ["in order", "huge", "any order", "twice", "holes", "sparse"])
+def test_the_judge_takes_a_bounded_number_of_bytes_a_row(kind: str) -> None:
+    random, size = np.random.default_rng(1), 50_000
+    sequences = np.arange(size)
+    if kind == "huge":
+        sequences[-1] = 2**63 - 1
+    elif kind == "holes":
+        sequences *= 4
+    elif kind == "sparse":
+        sequences = np.sort(random.integers(0, 2**62, size))
+    delivered = sequences if kind in ("in order", "huge") else random.permutation(sequences)
+    if kind == "twice":
+        delivered = np.repeat(delivered, 2)
+    rows = 2 * size + len(delivered)
+    assert traced_peak(sequences, delivered) < rows * BYTES_A_ROW + (1 << 22)
+
+
+def test_an_array_as_long_as_a_sequence_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cutover_harness.judge.record_index._SPARSE", 1 << 20)
+    sequences = np.arange(10_000)
+    sequences[-1] = 1 << 25
+    assert traced_peak(sequences, sequences) > 30_000 * BYTES_A_ROW + (1 << 22)
