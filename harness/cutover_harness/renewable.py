@@ -42,7 +42,7 @@ class Renewable(Generic[C]):
             self._number += 1
             self.client = client
             unused = self._unused()
-        unused.clear()  # outside of the lock: a client takes a moment to close
+        _close(unused)
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -56,12 +56,22 @@ class Renewable(Generic[C]):
             with self._lock:
                 self._calls[began] -= 1
                 unused = self._unused()
-            unused.clear()
+            _close(unused)
 
     def _unused(self) -> list[C]:
         self._calls = +self._calls
         first = min(self._calls, default=self._number)
         return [self._replaced.pop(number) for number in [*self._replaced] if number < first]
+
+
+def _close(unused: list[Any]) -> None:
+    """Let go of these clients in a thread of its own, which is not waited for.
+
+    A client closes when nobody holds it any more, and may do so for ever while its broker is away
+    (confluentinc/librdkafka#4519): it is then left behind with its threads.
+    """
+    if unused:
+        threading.Thread(target=unused.clear, name="client-close", daemon=True).start()
 
 
 class Renews(Protocol):

@@ -113,6 +113,24 @@ def test_calls_that_overlap_without_a_gap_do_not_keep_clients_that_none_of_them_
     assert not clients._replaced
 
 
+def test_nobody_waits_for_a_replaced_client_that_does_not_close() -> None:
+    closing, released = threading.Event(), threading.Event()
+
+    class Hanging:
+        def __del__(self) -> None:
+            closing.set()
+            released.wait(60)
+
+    clients = Renewable(Hanging)
+    thread = threading.Thread(target=clients.renew, daemon=True)
+    thread.start()
+    try:
+        assert closing.wait(30)
+        wait_until(lambda: not thread.is_alive(), 30)
+    finally:
+        released.set()
+
+
 def test_every_answer_of_a_cluster_is_waited_for_in_one_place() -> None:
     """Otherwise a wait without a bound, or an error that nobody catches, comes back with the next call."""
     waits = [
