@@ -136,7 +136,7 @@ class Conductor:
             self.journal.write("doing", number, step.name)
         self._gates.get(number, step.name, lambda: step.do(context))
         self._gates.pass_all(number, step.before_commands(context), safety=planned.safety)
-        self._gates.ask(number, step.name, "move")
+        self._gates.ask(number, step.name, "move", safety=planned.safety)
         self._gates.ask(number, step.name, "after")
         self._gates.pass_all(number, step.gates_after(context), safety=planned.safety)
         self._done_here = step.name

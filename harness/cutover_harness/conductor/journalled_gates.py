@@ -45,11 +45,17 @@ class JournalledGates:
     closing: Callable[[], str | None] = lambda: None
     """Returns what closes every gate besides its own condition; not on the way back."""
 
-    def ask(self, number: int, name: StepName, when: When) -> None:
-        """Ask the process that watches the journal to do its part, and wait for its answer."""
+    def ask(self, number: int, name: StepName, when: When, *, safety: bool = False) -> None:
+        """Ask the process that watches the journal to do its part, and wait for its answer.
+
+        With `safety` not while the mirror is broken, nor while something closes every gate: a conductor that resumes
+        the step may not have waited for its gates again. Raises GateMissedError.
+        """
         if (name, when) not in self.asks:
             return
         request = f"{when} {name}"
+        if safety:
+            self._wait(number, self._guarded(Gate(request, lambda: Reading(open=True), self.deadline_s)))
         if not self.journal.find("ask", number, request) or not answered(self.journal.read(), number, request, when):
             # Also if a conductor that was killed has asked already: who watched that one may be gone.
             self.journal.write("ask", number, request, act=name, when=when)
@@ -97,12 +103,16 @@ class JournalledGates:
 
     def pass_one(self, number: int, gate: Gate, *, safety: bool = True) -> None:
         """Pass a gate. With `safety` a broken mirror closes it for good. Raises GateMissedError."""
-        if safety and self._needs_mirror:
-            gate = self.conditions.unless_broken(gate)
-        if safety and not turned_back(self.journal.read()):
-            gate = replace(gate, read=unless(self.closing, gate.read))
-        passed = self._wait(number, gate)
+        passed = self._wait(number, self._guarded(gate) if safety else gate)
         self.journal.write("gate", number, passed.name, evidence=passed.evidence, from_ns=passed.from_ns)
+
+    def _guarded(self, gate: Gate) -> Gate:
+        """Return a gate that a broken mirror closes for good, and that is closed while anything closes every gate."""
+        if self._needs_mirror:
+            gate = self.conditions.unless_broken(gate)
+        if not turned_back(self.journal.read()):
+            gate = replace(gate, read=unless(self.closing, gate.read))
+        return gate
 
     def _wait(self, number: int, gate: Gate) -> Passed:
         """Wait for a gate, and note in the journal for how long, so that its deadline survives this process."""

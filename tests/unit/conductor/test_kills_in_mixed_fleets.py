@@ -42,10 +42,15 @@ class MixedWorld(World):
 
 
 def conductor_of(
-    tmp_path: Path, world: World, path: Sequence[PathStep], killed: StepName | None = None, route: RouteClients = ROUTE
+    tmp_path: Path,
+    world: World,
+    path: Sequence[PathStep],
+    killed: StepName | None = None,
+    route: RouteClients = ROUTE,
+    **options: Any,
 ) -> Conductor:
     """Return a conductor whose requests are answered at once, or that is killed before it asks to move apps."""
-    conductor = new_conductor(tmp_path, world, list(path), asks=ASKS, route=route)
+    conductor = new_conductor(tmp_path, world, list(path), asks=ASKS, route=route, **options)
     write = conductor.journal.write
 
     def answering(kind: Kind, step: int, name: str, **detail: Any) -> int:
@@ -136,3 +141,27 @@ def test_where_all_apps_are_restarted_everything_is_guarded_again(tmp_path: Path
     conductor = conductor_of(tmp_path, MixedWorld(gone=[GONE]), steps(*FORWARD), route=route)
     assert not conductor.run()
     assert GONE in str(timeline_of(conductor).failure)
+
+
+@pytest.mark.parametrize(
+    ("step", "options", "world", "why"),
+    [
+        (StepName.PRODUCERS_TO_TARGET, {"closing": lambda: "a straggler"}, MixedWorld(), "a straggler"),
+        (StepName.CONSUMERS_TO_TARGET, {}, MixedWorld(is_broken="a task FAILED"), "a task FAILED"),
+    ],
+    ids=["bypass", "broken"],
+)
+def test_nothing_is_restarted_while_something_closes_every_gate(
+    tmp_path: Path, step: StepName, options: dict[str, Any], world: World, why: str
+) -> None:
+    """Of producers that were released, no gate before the step is asked again; nor once a request was written."""
+    killed_at(tmp_path, steps(*FORWARD), step)
+    if step == StepName.CONSUMERS_TO_TARGET:  # and the commands had not ended
+        journal = new_conductor(tmp_path, MixedWorld(), steps(*FORWARD)).journal
+        journal.write("ask", FORWARD.index(step), f"move {step}", act=step, when="move")
+    before = len(new_conductor(tmp_path, MixedWorld(), steps(*FORWARD)).journal.read())
+    conductor = conductor_of(tmp_path, world, steps(*FORWARD), **options)
+    assert not conductor.run()
+    new = conductor.journal.read()[before:]
+    assert why in str(timeline_of(conductor).failure)
+    assert not [entry for entry in new if entry.kind == "ask"]
