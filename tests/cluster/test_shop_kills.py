@@ -10,15 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cutover_harness.admin import Admin
-from cutover_harness.conductor.cutover_file_writer import CutoverFileWriter, RouteLocations
 from cutover_harness.testbed import ProcessTestbed
 
-from tests.cluster.shop.client import PARTITIONS
 from tests.cluster.shop.fleet import Clients, Fleet
 from tests.cluster.shop.kills import MOMENTS, Kill
 from tests.cluster.shop.ledgers import Difference, difference
-from tests.cluster.shop.shop import AT_THE_END, PATH, STEPS, Shop
+from tests.cluster.shop.plain_shop import plain_fleet, plain_shop
+from tests.cluster.shop.shop import AT_THE_END, STEPS, Shop
 from tests.cluster.test_run_plan import reported
 
 ALL = bool(os.environ.get("CUTOVER_SHOWS"))
@@ -45,32 +43,14 @@ MISBEHAVE = {
 
 @pytest.fixture
 def shop(testbed: ProcessTestbed, tmp_path: Path) -> Shop:
-    made = Shop(testbed, tmp_path, {})
-    Admin(testbed.source.client_config()).create_topics(dict.fromkeys(CLIENTS.topics, PARTITIONS))
-    (tmp_path / "statuses").mkdir()
-    endpoints = {str(cluster.name): cluster.client_config() for cluster in (testbed.source, testbed.target)}
-    for name, properties in endpoints.items():
-        (tmp_path / f"{name}.properties").write_text("".join(f"{k}={v}\n" for k, v in properties.items()))
-    file = tmp_path / "cutover.toml"
-    CutoverFileWriter(file, endpoints, {"other": RouteLocations(["no.such.topic"], [])}).write()
     hooks = {"within_s": 8, "on_stop": ["./service", "stop"], "on_start": ["./service", "start"]}
-    batch = {"name": CLIENTS.batch, "path": PATH, "topics": ["kills.*"], "gates": {"quiet_s": 2}}
-    made.write_plan([batch | CLIENTS.movers(hooks)], reach=[{"file": file.name}], statuses="statuses")
-    return made
+    return plain_shop(testbed, tmp_path, CLIENTS, hooks)
 
 
 @pytest.fixture
 def fleet(shop: Shop) -> Iterator[Fleet]:
-    def login(cluster: str) -> dict[str, str]:
-        return (shop.bed.source if cluster == "source" else shop.bed.target).client_config()
-
-    follow = {"cutover.file": str(shop.folder / "cutover.toml"), "cutover.status": str(shop.folder / "statuses")}
-    made = Fleet(CLIENTS, shop.folder, login, follow)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.stop()
+    with plain_fleet(shop, CLIENTS) as fleet:
+        yield fleet
 
 
 def test_a_batch_with_lying_hooks_whose_conductor_is_killed_ends_as_an_undisturbed_one(
