@@ -42,12 +42,13 @@ def main(deliveries: int = LARGE, compared: int = 10_000_000, times: int = 1) ->
     figures: list[Figure] = []
     wrong: list[str] = []
     with tempfile.TemporaryDirectory(prefix="judge-benchmark-") as folder:
-        for size, contestants, rounds in (
+        compared_sizes = (
             (SMALL, ("judge", "duckdb"), 5 * times),
             (compared, ("judge", "duckdb", "pandas"), times),
             (deliveries, ("judge", "duckdb"), times),
-        ):
-            where, compiled = Path(folder) / str(size), Path(folder) / "compiled"
+        )
+        for number, (size, contestants, rounds) in enumerate(compared_sizes):
+            where, compiled = Path(folder) / str(number), Path(folder) / "compiled"
             planted = generate(where, size)
             if size == SMALL:
                 for name in contestants:  # the first run compiles

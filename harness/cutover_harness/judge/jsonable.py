@@ -1,16 +1,14 @@
-"""JSON for frozen dataclasses, both ways, checked field by field.
-
-Not by pydantic, which is used for the files that people write: importing it and building the schema of `RunFacts` takes
-longer than judging a million deliveries.
-"""
+"""JSON for frozen dataclasses, both ways, checked field by field."""
 
 import json
-from collections.abc import Callable
-from dataclasses import MISSING, asdict, fields, is_dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, ClassVar, Literal, Self, cast, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Self, cast, get_args, get_type_hints
+
+from pydantic import ConfigDict, GetCoreSchemaHandler, TypeAdapter, ValidationError
+from pydantic_core import CoreSchema
 
 from cutover_harness.errors import UsageError
 from cutover_harness.files import write_atomic
@@ -18,8 +16,16 @@ from cutover_harness.ledger.files import is_there, parse_json, read_text
 
 Json = dict[str, Any]
 
-#: Where a value is, such as `RunFacts.marks[0]`, and the value.
-_Read = Callable[[str, Any], Any]
+_EXPECTED = {
+    "bool_type": "bool",
+    "dataclass_type": "dict",
+    "dict_type": "dict",
+    "float_type": "float",
+    "int_type": "int",
+    "list_type": "list",
+    "string_type": "str",
+    "tuple_type": "list",
+}
 
 
 class Jsonable:
@@ -28,6 +34,17 @@ class Jsonable:
     __slots__ = ()
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
+    # Strict: "7" is no number, and neither is true.
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Accept JSON's forms, which strictness refuses: a dict for a dataclass and a list for a tuple."""
+        schema = handler(source)
+        for part in _parts(handler.resolve_ref_schema(schema)):
+            if part["type"] in ("dataclass", "tuple"):
+                part["strict"] = False
+        return schema
 
     def to_json(self) -> Json:
         """Return a dict of JSON types; nested dataclasses become dicts."""
@@ -37,10 +54,13 @@ class Jsonable:
     def from_json(cls, data: object) -> Self:
         """Return the object from which `to_json` made `data`. Fields with a default may be missing.
 
-        Raises UsageError naming the field for an unknown or missing field or a value of the wrong type: "7" is no
-        number, and neither is true.
+        Raises UsageError naming the field for an unknown or missing field or a value of the wrong type.
         """
-        return cast("Self", _reader(cast("Any", cls))(cls.__name__, data))
+        try:
+            value: Self = _adapter(cast("Any", cls)).validate_python(data)
+        except ValidationError as why:
+            raise UsageError(_refusal(cls, why)) from None
+        return value
 
     def save(self, path: Path) -> None:
         """Write as JSON, replacing the file in one step."""
@@ -59,93 +79,51 @@ class Jsonable:
 
 
 @cache
-def _reader(kind: Any) -> _Read:
-    """Return the function that checks a value of a field's type and returns it."""
-    if is_dataclass(kind):
-        return _object_reader(cast("type", kind))
-    origin, inner = get_origin(kind), get_args(kind)
-    if origin is UnionType:
-        (some,) = (each for each in inner if each is not NoneType)
-        read_some = _reader(some)
-        return lambda place, value: None if value is None else read_some(place, value)
-    if origin is Literal:
-        return _literal_reader(inner)
-    if origin is dict:
-        return _dict_reader(inner[1])
-    if origin in (list, tuple):
-        read_list = _list_reader(inner[0])
-        return read_list if origin is list else lambda place, value: tuple(read_list(place, value))
-    return (lambda _, value: value) if kind is Any else _plain_reader(kind)
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
-def _plain_reader(kind: type) -> _Read:
-    def read(place: str, value: Any) -> Any:
-        if type(value) is kind:
-            return value
-        if kind is float and type(value) is int and abs(value) < 2**1023:
-            return float(value)
-        raise _unexpected(place, kind.__name__, value)
-
-    return read
-
-
-def _literal_reader(values: tuple[Any, ...]) -> _Read:
-    *others, last = map(repr, values)
-    known = f"{', '.join(others)} or {last}" if others else last
-
-    def read(place: str, value: Any) -> Any:
-        if isinstance(value, str) and value in values:
-            return value
-        raise UsageError(f"{place}: is {value!r:.60}; it is one of {known}")
-
-    return read
+def _parts(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield every schema below a schema, itself included."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("type"), str):
+            yield schema
+        for name, inner in schema.items():
+            if name not in ("default", "metadata"):
+                yield from _parts(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
+            yield from _parts(inner)
 
 
-def _list_reader(kind: Any) -> _Read:
-    read_one = _reader(kind)
-
-    def read(place: str, value: Any) -> Any:
-        if not isinstance(value, list):
-            raise _unexpected(place, "list", value)
-        if kind in (int, str) and {*map(type, value)} <= {kind}:
-            return value.copy()
-        return [read_one(f"{place}[{i}]", each) for i, each in enumerate(value)]
-
-    return read
-
-
-def _dict_reader(kind: Any) -> _Read:
-    read_one = _reader(kind)
-
-    def read(place: str, value: Any) -> Any:
-        if not isinstance(value, dict):
-            raise _unexpected(place, "dict", value)
-        return {name: read_one(f"{place}.{name}", each) for name, each in value.items()}
-
-    return read
+def _refusal(kind: type, why: ValidationError) -> str:
+    """Return the first error in one line that names the field."""
+    first = why.errors(include_url=False)[0]
+    *holder, last = first["loc"] or ("",)
+    match first["type"]:
+        case "missing":
+            return f"{_place(kind, holder)}: field {last!r} is missing"
+        case "unexpected_keyword_argument":
+            known = ", ".join(field.name for field in fields(_class_at(kind, holder)))
+            return f"{_place(kind, holder)}: unknown field {last!r}; known are {known}"
+        case "literal_error":
+            said = f"is {first['input']!r:.60}; it is one of {first['ctx']['expected']}"
+        case refused if refused in _EXPECTED:
+            said = f"expected {_EXPECTED[refused]}, found {first['input']!r:.60}"
+        case _:
+            said = " ".join(first["msg"].split())
+    return f"{_place(kind, first['loc'])}: {said}"
 
 
-def _object_reader(kind: type) -> _Read:
-    hints = get_type_hints(kind)
-    readers = {field.name: _reader(hints[field.name]) for field in fields(kind)}
-    needed = {f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING}
-
-    def read(place: str, value: Any) -> Any:
-        if not isinstance(value, dict):
-            raise _unexpected(place, "dict", value)
-        found = {}
-        for name, read_field in readers.items():
-            if name in value:
-                found[name] = read_field(f"{place}.{name}", value[name])
-            elif name in needed:
-                raise UsageError(f"{place}: field {name!r} is missing")
-        for name in value:
-            if name not in readers:
-                raise UsageError(f"{place}: unknown field {name!r}; known are {', '.join(readers)}")
-        return kind(**found)
-
-    return read
+def _place(kind: type, location: Sequence[str | int]) -> str:
+    return kind.__name__ + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
 
 
-def _unexpected(place: str, expected: str, value: Any) -> UsageError:
-    return UsageError(f"{place}: expected {expected}, found {value!r:.60}")
+def _class_at(kind: Any, location: Sequence[str | int]) -> Any:
+    """Return the dataclass of the object at `location`: what the fields on the way to it are declared as."""
+    for part in location:
+        if isinstance(part, str):
+            kind = get_type_hints(kind)[part]
+            while not is_dataclass(kind):
+                kind = get_args(kind)[0]
+    return kind

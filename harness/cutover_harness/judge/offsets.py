@@ -136,7 +136,8 @@ class OffsetSet:
             found = (at >= 0) & (offsets <= high[at])
         for number in (offsets // CHUNK)[run_heads(offsets // CHUNK)].tolist():
             if number in self.chunks:
-                start, end = np.searchsorted(offsets, (number * CHUNK, (number + 1) * CHUNK)).tolist()
+                start = int(np.searchsorted(offsets, number * CHUNK))
+                end = int(np.searchsorted(offsets, number * CHUNK + (CHUNK - 1), side="right"))
                 found[start:end] |= np.unpackbits(self.chunks[number])[offsets[start:end] % CHUNK].astype(np.bool_)
         return found
 

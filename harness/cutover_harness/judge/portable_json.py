@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from cutover_harness.judge.activity import Activity, Source, bucket_width
+from cutover_harness.judge.destroyed import Recreated
 from cutover_harness.judge.model import Destroyed, Offender, RunFacts
 from cutover_harness.judge.offsets import CHUNK, OffsetSet
 from cutover_harness.judge.partial import GROUP_COUNTS, LOG_COUNTS, Log, Partial
@@ -46,7 +47,7 @@ def encode(portable: Portable, arrays: list[Array]) -> dict[str, Any]:
             "topic_left": {topic: sorted(left) for topic, left in question.topic_left.items()},
             "routes": {route: sorted(topics) for route, topics in question.routes.items()},
             "window": [question.window.low, question.window.high],
-            "destroyed": [each.to_json() for each in question.destroyed],
+            "destroyed": [each.fault.to_json() for each in question.recreated],
             "keep_streams": question.keep_streams,
         },
         "groups": [[*key, counts.tolist()] for key, counts in partial.groups.items()],
@@ -85,7 +86,7 @@ def decode(data: Mapping[str, Any], arrays: Sequence[Array], *, most: int) -> Po
         {_text(topic): frozenset(map(_cluster, left)) for topic, left in asked["topic_left"].items()},
         {_text(route): _texts(topics) for route, topics in asked["routes"].items()},
         Window(low, high),
-        tuple(Destroyed.from_json(each) for each in asked["destroyed"]),
+        tuple(Recreated(Destroyed.from_json(each), {}) for each in asked["destroyed"]),
         bool(asked["keep_streams"]),
     )
     number, of = map(_whole, data["host"])

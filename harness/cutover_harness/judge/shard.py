@@ -8,9 +8,9 @@ import numpy as np
 from cutover_harness.judge.activity import Activity, Source
 from cutover_harness.judge.contents import resolve
 from cutover_harness.judge.delivered import Delivered, deliver
-from cutover_harness.judge.destroyed import destroyed
+from cutover_harness.judge.destroyed import Recreated, destroyed
 from cutover_harness.judge.measures import CAUSES
-from cutover_harness.judge.model import Destroyed, RunFacts
+from cutover_harness.judge.model import RunFacts
 from cutover_harness.judge.offenders import Scene, of_deliveries, of_records
 from cutover_harness.judge.order import NOWHERE, log_reordered
 from cutover_harness.judge.partial import GROUP_COUNTS, LOG_COUNTS, Log, Partial
@@ -36,7 +36,7 @@ class Question:
     topic_left: Mapping[str, frozenset[int]]
     routes: Mapping[str, frozenset[str]]
     window: Window
-    destroyed: tuple[Destroyed, ...] = ()
+    recreated: tuple[Recreated, ...] = ()
     keep_streams: bool = False
 
     @classmethod
@@ -60,7 +60,7 @@ class Question:
             {topic: frozenset(number[name] for name in left) for topic, left in facts.topic_left.items()},
             {route: frozenset(topics) for route, topics in facts.routes.items()},
             time_window(ledgers, facts),
-            tuple(facts.destroyed),
+            tuple(Recreated.of(fault, ledgers) for fault in facts.destroyed),
             keep_streams,
         )
 
@@ -146,8 +146,7 @@ class _Shard:
                     self._activity(Source("route-acks", instance.label, UNKNOWN, route), of_route)
         produced = gather(ledgers, self.places)
         known, since = self.ledgers.topics, self.question.window.low
-        acked = [logged.acks for logged in ledgers]
-        self.is_destroyed = destroyed(self.question.destroyed, acked, produced, known, since)
+        self.is_destroyed = destroyed(self.question.recreated, ledgers, produced, known, since)
         return produced
 
     def _activity(self, source: Source, parts: Sequence[Columns]) -> None:
@@ -267,7 +266,8 @@ class _Shard:
             self.partial.add_unlogged(*produced.unlogged())
         for part in (*produced.acks.parts, *produced.aborted):
             for cluster, topic, partition, offsets in by_log(part):
-                self.partial.held[cluster, self.ledgers.topics[topic], partition].add(offsets)
+                if (offsets >= 0).any():
+                    self.partial.held[cluster, self.ledgers.topics[topic], partition].add(offsets)
 
     def _left_behind(self, cluster: int) -> None:
         """Keep records that may be stranded there: whether the mirror had passed them needs all streams."""

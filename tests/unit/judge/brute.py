@@ -4,7 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import groupby
 
-from .histories import Event
+from cutover_harness.judge.model import Destroyed
+
+from .histories import MS, T0, Event
 
 Record = tuple[int, int]
 CLUSTERS = ("source", "target", "unknown")
@@ -83,9 +85,9 @@ def cause(event: Event, before: list[Event], produced_on: set[str]) -> str:
 
 
 def brute_group(
-    events: list[Event], producers: Producers, group: str, topics: set[str], *, drained: bool
+    events: list[Event], producers: Producers, group: str, topics: set[str], gone: set[Record], *, drained: bool
 ) -> dict[str, object]:
-    """Return a group's measures, and the offending deliveries by kind."""
+    """Return a group's measures, and the offending deliveries by kind. gone: the records that a fault destroyed."""
     counts, offenders, seen = brute_deliveries(deliveries(events, group), producers)
     read: dict[tuple[str, str, int], set[int]] = defaultdict(set)
     for event in events:
@@ -97,7 +99,9 @@ def brute_group(
         acked = producers.outcome(record) == "ACKED"
         counts["sent"] += topic in topics
         counts["acked"] += topic in topics and acked
-        if topic in topics and acked and record not in seen:
+        if topic in topics and acked and record not in seen and record in gone:
+            counts["destroyed"] += 1
+        elif topic in topics and acked and record not in seen:
             counts["missing"] += 1
             cluster = next(c for c in ("target", "source", "unknown") if producers.ack(record, c) is not None)
             log, offset = (cluster, topic, partition), producers.ack(record, cluster)
@@ -105,6 +109,24 @@ def brute_group(
                 passed.add((log, offset))
     lost: int | None = counts["missing"] if drained or not counts["missing"] else len(passed) or None
     return {**counts, "lost": lost, "offenders": offenders}
+
+
+def brute_destroyed(events: Iterable[Event], faults: Iterable[Destroyed]) -> set[Record]:
+    """Return the records that were acknowledged before a fault, or after it before their producer had an offset."""
+    gone = set()
+    for fault in faults:
+        acks = [e for e in events if (e.event, e.cluster, e.topic) == ("ACKED", fault.cluster, fault.topic)]
+        until = (fault.until_ns - T0) / MS
+        first: dict[tuple[str, int], float] = {}
+        for e in acks:
+            if e.sequence >= 0 and e.time_ms >= until and e.offset >= 0:
+                place = e.instance, e.partition
+                first[place] = min(e.time_ms, first.get(place, e.time_ms))
+        for e in acks:
+            unplaced = e.offset < 0 and e.time_ms <= first.get((e.instance, e.partition), -1)
+            if e.sequence >= 0 and (e.time_ms < until or unplaced):
+                gone.add((e.stream, e.sequence))
+    return gone
 
 
 def brute_deliveries(

@@ -1,5 +1,6 @@
 """Histories written by hand, one line an event, as ledgers in memory."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -83,12 +84,13 @@ class History:
         role = "producer" if producer else "consumer"
         self.metas[instance] = Meta(**{"instance": instance, "role": role, "group": group, "run": 7} | more)  # type: ignore[arg-type]
 
-    def ledgers(self) -> Ledgers:
+    def ledgers(self, piece: int | None = None) -> Ledgers:
+        """Return the ledgers, of which the judge gets `piece` rows at a time."""
         for name in {event.instance for event in self.events} - self.metas.keys():
             self.meta(name)
         return Ledgers(
             tuple(
-                InstanceLedger(name, meta, rows([e for e in self.events if e.instance == name]))
+                InstanceLedger(name, meta, rows([e for e in self.events if e.instance == name], piece))
                 for name, meta in sorted(self.metas.items())
             )
         )
@@ -102,7 +104,19 @@ class History:
         return judge(ledgers, RunFacts(**settings))  # type: ignore[arg-type]
 
 
-def rows(events: list[Event]) -> MemoryRows:
+@dataclass
+class InPieces(MemoryRows):
+    """Rows that come a few at a time, as from a file with many row groups."""
+
+    piece: int = 1
+
+    def pieces(self, low: int, high: int) -> Iterator[Columns]:
+        found = self.records(low, high)
+        for start in range(0, len(found), self.piece):
+            yield found.take(slice(start, start + self.piece))
+
+
+def rows(events: list[Event], piece: int | None = None) -> MemoryRows:
     topics: dict[str, int] = {}
     names = {e.stream: StreamName(e.topic, e.key.encode(), e.partition) for e in events if e.key is not None}
     table = [
@@ -118,4 +132,5 @@ def rows(events: list[Event]) -> MemoryRows:
         )
         for e in events
     ]
-    return MemoryRows(Columns.of_rows(np.array(table, ROW_DTYPE)), tuple(topics), names)
+    found = MemoryRows(Columns.of_rows(np.array(table, ROW_DTYPE)), tuple(topics), names)
+    return found if piece is None else InPieces(found.columns, found.topics, found.names, piece)

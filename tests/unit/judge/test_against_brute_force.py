@@ -11,7 +11,7 @@ import pytest
 from cutover_harness.judge.conclude import conclude
 from cutover_harness.judge.judging import judge, measure, plan
 from cutover_harness.judge.measures import CAUSES
-from cutover_harness.judge.model import DrainProof, Judgement, RunFacts
+from cutover_harness.judge.model import Destroyed, DrainProof, Judgement, RunFacts
 from cutover_harness.judge.partial import Partial
 from cutover_harness.judge.shard import Question, judge_shard
 from cutover_harness.ledger.format import CLUSTER_NAMES, EVENTS
@@ -19,11 +19,12 @@ from cutover_harness.ledger.reader import Ledgers
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from .brute import Producers, brute_gaps, brute_group, brute_log_order, brute_stranded
+from .brute import Producers, brute_destroyed, brute_gaps, brute_group, brute_log_order, brute_stranded
 from .histories import MS, T0, Event, History
 
 INSTANCES = ("p1", "p2", "g-1", "g-2", "h-1")
 TOPICS = ("orders", "audit")
+MEASURES = ("sent", "acked", "delivered", "distinct", "missing", "destroyed", "phantom", "aborted_read", "reordered")
 
 
 def seeded(seed: int) -> random.Random:
@@ -49,18 +50,19 @@ def any_event(instance: str) -> st.SearchStrategy[Event]:
 any_history = st.lists(st.sampled_from(INSTANCES).flatmap(any_event), min_size=1, max_size=60)
 
 
-def facts(left: list[str], drained: set[str]) -> RunFacts:
+def facts(left: list[str], drained: set[str], destroyed: list[Destroyed] | None = None) -> RunFacts:
     return RunFacts(
         7,
         "x",
         groups={"g": ["orders"], "h": ["orders", "audit"]},
         drain=[DrainProof(g, True, "") for g in sorted(drained)],
         cluster_left=left,
+        destroyed=destroyed or [],
     )
 
 
-def ledgers_of(events: list[Event]) -> Ledgers:
-    return History(events=events).ledgers()
+def ledgers_of(events: list[Event], piece: int | None = None) -> Ledgers:
+    return History(events=events).ledgers(piece)
 
 
 def check(events: list[Event], judgement: Judgement, asked: RunFacts) -> None:
@@ -68,11 +70,12 @@ def check(events: list[Event], judgement: Judgement, asked: RunFacts) -> None:
     producers = Producers(e for e in events if e.instance.startswith("p"))
     late = brute_log_order(events, producers)
     stranded, unknown = brute_stranded(events, producers, set(asked.cluster_left))
+    gone = brute_destroyed(events, asked.destroyed)
     for group, topics in asked.groups.items():
         drained = any(proof.group == group for proof in asked.drain)
-        expected = brute_group(events, producers, group, set(topics), drained=drained)
+        expected = brute_group(events, producers, group, set(topics), gone, drained=drained)
         got = judgement.group(group)
-        for name in ("sent", "acked", "delivered", "distinct", "missing", "phantom", "aborted_read", "reordered"):
+        for name in MEASURES:
             assert getattr(got, name) == expected.get(name, 0), name
         assert got.lost == expected["lost"]
         for name in CAUSES:
@@ -106,6 +109,16 @@ def check(events: list[Event], judgement: Judgement, asked: RunFacts) -> None:
 
 LEFT = st.sampled_from(([], ["source"], ["target"]))
 DRAINED = st.sets(st.sampled_from(("g", "h")))
+DESTROYED = st.lists(
+    st.builds(
+        Destroyed,
+        cluster=st.sampled_from(("source", "target")),
+        topic=st.sampled_from(TOPICS),
+        until_ns=st.integers(0, 31).map(lambda at: T0 + at * MS),
+        fault=st.just("recreate topics"),
+    ),
+    max_size=2,
+)
 
 
 ACKED_WHERE_ANOTHER_WAS_READ = [
@@ -116,11 +129,13 @@ ACKED_WHERE_ANOTHER_WAS_READ = [
 
 
 @settings(max_examples=400, deadline=None)
-@given(any_history, LEFT, DRAINED)
-@example(ACKED_WHERE_ANOTHER_WAS_READ, [], set())
-def test_same_measures_on_any_history(events: list[Event], left: list[str], drained: set[str]) -> None:
-    asked = facts(left, drained)
-    check(events, judge(ledgers_of(events), asked), asked)
+@given(any_history, LEFT, DRAINED, DESTROYED, st.sampled_from((None, 1, 3)))
+@example(ACKED_WHERE_ANOTHER_WAS_READ, [], set(), [], None)
+def test_same_measures_on_any_history(
+    events: list[Event], left: list[str], drained: set[str], destroyed: list[Destroyed], piece: int | None
+) -> None:
+    asked = facts(left, drained, destroyed)
+    check(events, judge(ledgers_of(events, piece), asked), asked)
 
 
 def clean_run(random_: random.Random) -> list[Event]:
@@ -274,12 +289,17 @@ def test_every_mutation_of_a_clean_history_is_found(seed: int) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(any_history, LEFT, DRAINED, st.randoms(use_true_random=False), st.integers(1, 9))
+@given(any_history, LEFT, DRAINED, DESTROYED, st.randoms(use_true_random=False), st.integers(1, 9))
 def test_shards_merge_in_any_order(
-    events: list[Event], left: list[str], drained: set[str], random_: random.Random, at_once: int
+    events: list[Event],
+    left: list[str],
+    drained: set[str],
+    destroyed: list[Destroyed],
+    random_: random.Random,
+    at_once: int,
 ) -> None:
     """Whole, by shares in any order, and by shares merged in any grouping: the same judgement."""
-    asked = facts(left, drained)
+    asked = facts(left, drained, destroyed)
     question = Question.of(ledgers_of(events), asked)
     whole = judge(question.ledgers, asked)
     ranges = plan(question.ledgers, at_once)
