@@ -133,7 +133,7 @@ def test_many_logs_with_an_offset_each_are_small() -> None:
 
 def test_the_greatest_offsets_are_found_among_bits() -> None:
     found = OffsetSet()
-    found.add(np.arange(2**63 - 2 * 6000, 2**63 - 1, 2, np.int64))
+    found.add(np.arange(2**63 - 2 * 6000, 2**63 - 1, 2, dtype=np.int64))
     assert found.chunks
     assert found.holds(np.array([2**63 - 3, 2**63 - 2, 2**63 - 1], np.int64)).tolist() == [False, True, False]
 
