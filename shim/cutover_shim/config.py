@@ -21,7 +21,7 @@ ADDRESS = frozenset({"bootstrap.servers", "metadata.broker.list"})
 # Properties that the client refuses, or fails with, if the cluster's login or group protocol is another one.
 _TOKENS = ("oauth_cb", "sasl.oauthbearer.", "enable.sasl.oauthbearer.")
 _CLASSIC = ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy", "group.protocol.type")
-HEARTBEAT_MS = 500
+HEARTBEAT_MS = 250
 """Heartbeat interval of a consumer that has switched cluster, unless the application or the cluster sets one."""
 _CONNECTION = re.compile(
     r"bootstrap\.|metadata\.broker\.|broker\.address\.|client\.|socket\.|security\.|sasl\.|oauth_cb|(enable\.)?s(sl|asl)\."

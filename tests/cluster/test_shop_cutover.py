@@ -1,11 +1,12 @@
 """The whole cutover of a shop, on clusters with TLS, logins and ACLs, under live traffic.
 
-Inventory, plan, preflight, a batch of which a part is restarted, and a batch that is rolled back in the middle and then
-moved. With CUTOVER_SHOWS=1: it takes some minutes.
+Inventory, plan, preflight, the rehearsal of this plan, a batch of which a part is restarted, and a batch that is rolled
+back in the middle and then moved. With CUTOVER_SHOWS=1: it takes some minutes.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -122,6 +123,19 @@ def granted(shop: Shop, bed: ShopTestbed) -> None:
     raise AssertionError(json.dumps([blockers, found["grants"]], indent=1))
 
 
+def rehearsed(shop: Shop) -> None:
+    """Rehearse the plan on a testbed of its own: both batches alone, and in their order."""
+    shop.call("rehearse", "--plan", shop.plan.name, "--out", "rehearsal", "--seed", "5", code=None, within_s=900)
+    out = shop.folder / "rehearsal"
+    outcomes = {
+        name: json.loads((out / name / "verdict.json").read_text())["verdict"]["outcome"]
+        for name in ("orders", "stock", "batches-in-order")
+    }
+    assert set(outcomes.values()) == {"PASS"}, outcomes
+    digest = hashlib.sha256(shop.plan.read_bytes()).hexdigest()
+    assert json.loads((out / "stock" / "run.json").read_text())["plan"]["sha256"] == digest
+
+
 def asked(shop: Shop, *command: str) -> Any:
     """Return the JSON of a command; it is repeated while a cluster of a busy machine does not answer."""
     return printed(wait_until(lambda: said if "\n{\n" in (said := shop.call(*command, code=None)) else "", 240))
@@ -162,6 +176,7 @@ def test_the_cutover_of_a_shop(shop: Shop, bed: ShopTestbed, fleets: tuple[Fleet
     orders, stock = fleets
     planned(shop)
     granted(shop, bed)
+    rehearsed(shop)
 
     shop.call("run", str(shop.plan), "--batch", "orders", "--yes-until", "end")
     assert shop.end_state(ORDERS) | {"read": True} == AT_THE_END  # its producers are writing
