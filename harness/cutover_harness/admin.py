@@ -26,6 +26,7 @@ from confluent_kafka.cimpl import NewPartitions, NewTopic
 from cutover_shim.codes import REFUSED, SILENCE
 
 from cutover_harness.answer import answer_of
+from cutover_harness.group_offsets import ask_committed, committed_in
 from cutover_harness.renewable import Renewable, renewing
 from cutover_harness.stale_metadata import COORDINATOR_COMES, LEADER_COMES, RETRY_S, repeated, sound
 from cutover_harness.topic_creation import create, taken
@@ -278,16 +279,10 @@ class Admin:
     def committed(self, group: str, topics: Iterable[str] | None = None) -> dict[PartitionId, int]:
         """Return the group's committed offsets (the next record to read), of these topics or of all."""
 
-        def ask() -> list[TopicPartition]:
-            # First, as an answer that its coordinator has moved ends the process here (librdkafka 2.16.1: OffsetFetch
-            # of a client without a group), and is an error there.
-            self._describe(group)
-            request = [ConsumerGroupTopicPartitions(group)]
-            future = self._client.list_consumer_group_offsets(request, request_timeout=self._timeout_s)[group]
-            return sound(answer_of(future, self._timeout_s).topic_partitions or [])
+        def ask() -> dict[PartitionId, int]:
+            return committed_in(ask_committed(self._client, [group], self._timeout_s), group, self._timeout_s)
 
-        answer = self._of_coordinator(ask)
-        found = {(p.topic, p.partition): p.offset for p in answer if p.offset >= 0}
+        found = self._of_coordinator(ask)
         if topics is None:
             return found
         wanted = set(topics)

@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
 
 from cutover_harness.answer import answer_of
 from cutover_harness.stale_metadata import sound
 from cutover_harness.types import PartitionId
+
+
+def ask_committed(client: AdminClient, groups: Iterable[str], timeout_s: float) -> dict[str, Future[Any]]:
+    """Ask for the committed offsets of some groups, at the same time; return the answers by group.
+
+    The groups are described first: an answer that a coordinator has moved ends the process if it is one to a question
+    about offsets (librdkafka 2.16.1: OffsetFetch of a client without a group), and is an error if it is one to this.
+    """
+    names = list(groups)
+    described = client.describe_consumer_groups(names, request_timeout=timeout_s) if names else {}
+    asked: dict[str, Future[Any]] = {}
+    for name in names:
+        try:
+            answer_of(described[name], timeout_s)
+        except KafkaException as why:
+            if why.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
+                asked[name] = Future()
+                asked[name].set_exception(why)
+                continue
+        asked |= client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(name)], request_timeout=timeout_s)
+    return asked
 
 
 def committed_in(futures: Mapping[str, Future[Any]], group: str, timeout_s: float) -> dict[PartitionId, int]:

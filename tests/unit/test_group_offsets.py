@@ -81,6 +81,9 @@ class Client:
         groups = [SimpleNamespace(group_id=each, state=ConsumerGroupState.STABLE, type=None) for each in self._answers]
         return answered(SimpleNamespace(valid=groups, errors=self.errors))
 
+    def describe_consumer_groups(self, groups: list[str], **_: Any) -> dict[str, Future[Any]]:
+        return {name: answered(SimpleNamespace(members=[])) for name in groups}
+
     def list_consumer_group_offsets(self, asked: Any, **_: Any) -> dict[str, Future[Any]]:
         answers = self._answers[asked[0].group_id]
         found = answers.pop(0) if len(answers) > 1 else answers[0]

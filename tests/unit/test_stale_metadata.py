@@ -11,12 +11,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cutover_harness
 import pytest
 from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
 from cutover_harness.admin import Admin
+from cutover_harness.group_offsets import ask_committed, committed_in
 from cutover_harness.mirror import lag, log_reader
 from cutover_harness.mirror.errors import MirrorError
 from cutover_harness.mirror.lag import LagEstimator
@@ -189,8 +193,24 @@ def test_a_coordinator_that_has_moved_does_not_end_the_process() -> None:
     assert Admin({"bootstrap.servers": f"127.0.0.1:{moved.port}"}).committed("g") == {PARTITION: 7}
 
 
+def test_it_is_an_error_of_the_group_for_who_asks_about_many() -> None:
+    moved = Coordinator(KafkaError.NOT_COORDINATOR)
+    client = AdminClient({"bootstrap.servers": f"127.0.0.1:{moved.port}"})
+    answers = ask_committed(client, ["g"], 5)
+    with pytest.raises(KafkaException) as refused:
+        committed_in(answers, "g", 5)
+    assert refused.value.args[0].code() == KafkaError.NOT_COORDINATOR
+    assert committed_in(ask_committed(client, ["g"], 5), "g", 5) == {PARTITION: 7}
+
+
+def test_offsets_are_asked_for_in_one_place() -> None:
+    sources = Path(cutover_harness.__file__).parent
+    asking = {file.name for file in sources.rglob("*.py") if ".list_consumer_group_offsets(" in file.read_text()}
+    assert asking == {"group_offsets.py"}
+
+
 def test_without_the_description_it_would() -> None:
-    """If this fails, a version of librdkafka heals it, and `Admin.committed` need not describe the group first."""
+    """If this fails, a version of librdkafka heals it, and `ask_committed` need not describe the groups first."""
     moved = Coordinator(KafkaError.NOT_COORDINATOR)
     done = subprocess.run([sys.executable, "-c", LIST, f"127.0.0.1:{moved.port}"], timeout=60, check=False)
     assert done.returncode == -signal.SIGSEGV

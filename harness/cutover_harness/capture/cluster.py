@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -21,7 +20,7 @@ from cutover_harness.answer import answer_of
 from cutover_harness.capture.changes import Layout
 from cutover_harness.capture.format import CaptureError, GroupOffsets, TopicInfo
 from cutover_harness.globs import is_glob, matches
-from cutover_harness.group_offsets import committed_in
+from cutover_harness.group_offsets import ask_committed, committed_in
 from cutover_harness.internal_topics import internal
 from cutover_harness.types import PartitionId
 
@@ -121,11 +120,7 @@ class ClusterView:
             for error in listed.errors or ():
                 self.notes["groups"] = f"not all were read: {error.args[0].str()}"
             names = sorted(g.group_id for g in listed.valid or ())
-            # In parallel, one request per group. The client fills the dictionaries that it returned.
-            asked = {
-                n: self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(n)], request_timeout=TIMEOUT_S)
-                for n in names
-            }
+            asked = ask_committed(self.admin, names, TIMEOUT_S)
         except KafkaException as why:
             self.notes["groups"] = f"not read: {why.args[0].str()}"
             return []
@@ -133,10 +128,10 @@ class ClusterView:
             self.notes["groups"] = f"not read: no answer within {TIMEOUT_S:g} s"
             return []
         out = []
-        for name, futures in asked.items():
+        for name in names:
             committed: dict[str, dict[int, int]] = {}
             try:
-                offsets = committed_in(futures, name, TIMEOUT_S)
+                offsets = committed_in(asked, name, TIMEOUT_S)
             except KafkaException as why:
                 self.notes[f"group {name}"] = f"not read: {why.args[0].str()}"
                 continue

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from concurrent.futures import Future
-from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
+from confluent_kafka import KafkaException
 
-from cutover_harness.group_offsets import committed_in
+from cutover_harness.group_offsets import ask_committed, committed_in
 from cutover_harness.inventory.calls import TIMEOUT_S, Calls
 from cutover_harness.inventory.model import GroupEntry, GroupTopic, Member
 from cutover_harness.inventory.writes import UNKNOWN, Offsets
@@ -69,11 +67,8 @@ def read_committed(calls: Calls, groups: Iterable[str], doing: str) -> dict[str,
     names = list(groups)
     committed: dict[str, Committed] = {}
     for part in calls.slices(names, _SLICE, doing, len(names)):
-        calls.wait(2 * len(part))
-        futures: dict[str, Future[Any]] = {}
-        for name in part:
-            asked = [ConsumerGroupTopicPartitions(name)]
-            futures |= calls.client.list_consumer_group_offsets(asked, request_timeout=TIMEOUT_S)
+        calls.wait(4 * len(part))  # the coordinator of each is looked up, twice
+        futures = ask_committed(calls.client, part, TIMEOUT_S)
         for name in part:
             try:
                 committed[name] = committed_in(futures, name, TIMEOUT_S)

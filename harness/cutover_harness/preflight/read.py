@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaError, KafkaException
+from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     ConfigEntry,
@@ -22,7 +22,7 @@ from cutover_harness.answer import answer_of
 from cutover_harness.errors import UsageError
 from cutover_harness.features import finalized_features
 from cutover_harness.globs import matches
-from cutover_harness.group_offsets import committed_in
+from cutover_harness.group_offsets import ask_committed, committed_in
 from cutover_harness.inputs import read_text_input
 from cutover_harness.internal_topics import OFFSET_SYNCS, internal
 from cutover_harness.preflight.model import Client, Cluster, Group, Topic, Version
@@ -167,10 +167,10 @@ def _groups(client: AdminClient) -> dict[str, Group]:
         raise error
     groups = listed.valid or []
     # All requests in parallel: a cluster may have thousands.
-    asked = {group.group_id: _ask(client, group.group_id) for group in groups}
+    asked = ask_committed(client, [group.group_id for group in groups], TIMEOUT_S)
     found = {}
     for group in groups:
-        offsets = _committed(client, group.group_id, asked[group.group_id])
+        offsets = _committed(client, group.group_id, asked)
         kind = getattr(getattr(group, "type", None), "name", "CLASSIC")
         found[group.group_id] = Group(
             tuple(sorted({topic for topic, _ in offsets})),
@@ -181,10 +181,6 @@ def _groups(client: AdminClient) -> dict[str, Group]:
     return found
 
 
-def _ask(client: AdminClient, group: str) -> dict[str, Future[Any]]:
-    return client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)], request_timeout=TIMEOUT_S)
-
-
 def _committed(client: AdminClient, group: str, first: dict[str, Future[Any]]) -> dict[PartitionId, int]:
     """Return a group's offsets, empty if they are not shown: a group without topics violates no rule.
 
@@ -193,7 +189,7 @@ def _committed(client: AdminClient, group: str, first: dict[str, Future[Any]]) -
     asked = [first]
     try:
         return repeated(
-            lambda: committed_in(asked.pop() if asked else _ask(client, group), group, TIMEOUT_S),
+            lambda: committed_in(asked.pop() if asked else ask_committed(client, [group], TIMEOUT_S), group, TIMEOUT_S),
             COORDINATOR_COMES,
             TIMEOUT_S,
         )
