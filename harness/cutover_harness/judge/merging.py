@@ -12,12 +12,13 @@ from cutover_harness.errors import UsageError
 from cutover_harness.judge.conclude import conclude
 from cutover_harness.judge.model import Judgement, RunFacts
 from cutover_harness.judge.partial import Partial
-from cutover_harness.judge.portable import Portable, Range, StoredRows, joined, shards_complete
+from cutover_harness.judge.portable import Part, Portable, Range, StoredRows, gaps_between, joined, shards_complete
 from cutover_harness.judge.shard import Question
 from cutover_harness.judge.window import Window
 from cutover_harness.ledger.columns import ALL_STREAMS
 from cutover_harness.ledger.names import StreamName
 from cutover_harness.ledger.reader import InstanceLedger, Ledgers
+from cutover_harness.words import listed
 
 _MOST = 10
 
@@ -88,7 +89,13 @@ def _require_shards(shards: Mapping[str, Portable]) -> None:
         try:
             joined((*part.ranges, *its.ranges))
         except ValueError:
-            raise UsageError(f"{one} and {other} contain measures of the same streams: give each shard once") from None
+            alike = part.shard.of == its.shard.of
+            what = (
+                "give each shard once"
+                if alike
+                else f"they are shards {part.shard} and {its.shard}: measure again with the same N in --shard I/N"
+            )
+            raise UsageError(f"{one} and {other} contain measures of the same streams: {what}") from None
 
 
 def _require_hosts_apart(parts: Mapping[str, Portable], hosts: Mapping[int, Mapping[str, Portable]]) -> None:
@@ -207,14 +214,16 @@ def _require_same_topics(parts: Mapping[str, Portable], question: Question) -> N
 def _missing(parts: Mapping[str, Portable], hosts: Mapping[int, Mapping[str, Portable]]) -> tuple[str, ...]:
     of = next(iter(parts.values())).host.of
     found = []
-    absent = [str(number) for number in range(1, of + 1) if number not in hosts]
+    absent = [str(Part(number, of)) for number in range(1, of + 1) if number not in hosts]
     if absent:
-        more = f" and {len(absent) - _MOST} more" if len(absent) > _MOST else ""
-        found.append(f"no partial of host {', '.join(absent[:_MOST])}{more} (of {of}) was given")
+        found.append(f"no partial of host {listed(absent, _MOST)} was given")
     for number, shards in sorted(hosts.items()):
-        if not shards_complete(list(shards.values())):
-            which = f"of host {number} " if of > 1 else ""
-            found.append(f"shards {which}are missing: {_share(list(shards.values())):.0%} of the streams were given")
+        its = list(shards.values())
+        if not shards_complete(its):
+            where = f" of host {Part(number, of)}" if of > 1 else ""
+            found.append(
+                f"no partial of {_missing_shards(its)}{where} was given: {_share(its):.0%} of the range of streams was measured"
+            )
     if of > 1:
         windows = {shards_part.question.window for shards_part in parts.values()}
         odd = sorted({label for part in parts.values() for label in part.partial.odd_times})
@@ -224,6 +233,19 @@ def _missing(parts: Mapping[str, Portable], hosts: Mapping[int, Mapping[str, Por
                 "together would take them for the run's is unknown: give started_ns and finished_ns in run.json"
             )
     return tuple(found)
+
+
+def _missing_shards(parts: Sequence[Portable]) -> str:
+    """Return which shards of a host are missing, in words; their streams, if the given ones do not say."""
+    given, counts = {part.shard.number for part in parts}, {part.shard.of for part in parts}
+    if len(counts) == 1:
+        (of,) = counts
+        # Ranges go to the shards in turn: if one has none, those after it have none either.
+        idle = min((part.shard.number for part in parts if not part.ranges), default=of + 1)
+        if absent := [str(Part(number, of)) for number in range(1, idle) if number not in given]:
+            return f"shard {listed(absent, _MOST)}"
+    gaps = [f"{low:016x}-{high:016x}" for low, high in gaps_between(each for part in parts for each in part.ranges)]
+    return f"streams {listed(gaps, _MOST)}"
 
 
 def _share(parts: Sequence[Portable]) -> float:

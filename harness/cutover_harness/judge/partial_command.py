@@ -8,8 +8,9 @@ from cutover_harness.errors import UsageError
 from cutover_harness.judge.command import open_folder, run_folders, show
 from cutover_harness.judge.merging import merge
 from cutover_harness.judge.model import Report
+from cutover_harness.judge.partial import GROUP_COUNTS, LOG_COUNTS
 from cutover_harness.judge.partial_file import read_partial, write_partial
-from cutover_harness.judge.portable import Part, measure_part
+from cutover_harness.judge.portable import Part, Portable, measure_part
 from cutover_harness.judge.verdicts import verdict
 from cutover_harness.words import counted
 
@@ -25,12 +26,20 @@ def partial_command(folder: Path, out: Path, *, host: Part, shard: Part) -> int:
     ledgers, facts = open_folder(folders[0])
     portable = measure_part(ledgers, facts, folders[0].name, host=host, shard=shard)
     size = write_partial(out, portable)
-    events = sum(instance.rows.count for instance in ledgers.instances)
     sys.stdout.write(
-        f"{out}: host {host.number} of {host.of}, shard {shard.number} of {shard.of}, "
-        f"{counted(len(ledgers.instances), 'ledger')} with {counted(events, 'event')}, {counted(size, 'byte')}\n"
+        f"{out}: host {host}, shard {shard} of {counted(len(ledgers.instances), 'ledger')}: {_measured(portable)}, "
+        f"{counted(size, 'byte')}\n"
     )
     return 0
+
+
+def _measured(portable: Portable) -> str:
+    """Return in words what was measured: of the shard alone, as the ledgers are the same for all shards."""
+    if not portable.ranges:
+        return "no stream (there are more shards than streams)"
+    sent = sum(int(counts[LOG_COUNTS.index("sent")]) for counts in portable.partial.logs.values())
+    delivered = sum(int(counts[GROUP_COUNTS.index("delivered")]) for counts in portable.partial.groups.values())
+    return f"{counted(sent, 'record')} and {counted(delivered, 'delivery', 'deliveries')}"
 
 
 def merge_command(files: Sequence[Path], *, as_json: bool) -> int:

@@ -33,6 +33,10 @@ class Part(NamedTuple):
             raise UsageError(f"{option} {text!r:.40}: expected I/N, such as 1/3: part 1 of 3")
         return cls(int(number), int(of))
 
+    def __str__(self) -> str:
+        """Return it as it is typed."""
+        return f"{self.number}/{self.of}"
+
 
 @dataclass
 class StoredRows(MemoryRows):
@@ -51,7 +55,8 @@ class Portable:
     """The measures of some streams of some ledgers, with what `conclude` needs to know about the ledgers.
 
     question: the ledgers have `StoredRows`. facts: as given; None without a run.json. name: of the run, without facts.
-    host: which of the machines that have ledgers of their own. ranges: the streams that were measured, [low, high].
+    host: which of the machines that have ledgers of their own. shard: which part of the host's streams. ranges: the
+    streams that were measured, [low, high]; none if the host has fewer ranges of streams than shards.
     ledgers_id: a digest of what all ledgers of the host are; equal for the shards of the same ledgers.
     """
 
@@ -60,6 +65,7 @@ class Portable:
     facts: RunFacts | None
     name: str
     host: Part
+    shard: Part
     ranges: tuple[Range, ...]
     ledgers_id: str
 
@@ -75,9 +81,8 @@ def measure_part(ledgers: Ledgers, facts: RunFacts | None, name: str, *, host: P
     question = Question.of(ledgers, facts or RunFacts(run=ledgers.run, scenario=name), keep_streams=host.of > 1)
     ranges = plan(ledgers, at_once, least=shard.of)[shard.number - 1 :: shard.of]
     partial = measure_ranges(question, ranges, workers=workers)
-    return Portable(
-        stored(question, partial), partial, facts, name, host, joined(ranges), ledgers_id(ledgers)
-    )  # fmt: skip
+    kept = stored(question, partial)
+    return Portable(kept, partial, facts, name, host, shard, joined(ranges), ledgers_id(ledgers))
 
 
 def joined(ranges: Iterable[Range]) -> tuple[Range, ...]:
@@ -90,6 +95,19 @@ def joined(ranges: Iterable[Range]) -> tuple[Range, ...]:
             found[-1] = found[-1][0], high
         else:
             found.append((low, high))
+    return tuple(found)
+
+
+def gaps_between(ranges: Iterable[Range]) -> tuple[Range, ...]:
+    """Return the streams that are in none of the ranges. Raises ValueError if two overlap."""
+    found: list[Range] = []
+    first = ALL_STREAMS[0]
+    for low, high in joined(ranges):
+        if first < low:
+            found.append((first, low - 1))
+        first = high + 1
+    if first <= ALL_STREAMS[1]:
+        found.append((first, ALL_STREAMS[1]))
     return tuple(found)
 
 

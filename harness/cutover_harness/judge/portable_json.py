@@ -37,6 +37,7 @@ def encode(portable: Portable, arrays: list[Array]) -> dict[str, Any]:
         "facts": None if portable.facts is None else portable.facts.to_json(),
         "name": portable.name,
         "host": list(portable.host),
+        "shard": list(portable.shard),
         "ranges": [list(each) for each in portable.ranges],
         "ledgers_id": portable.ledgers_id,
         "absent": list(question.ledgers.absent),
@@ -89,15 +90,20 @@ def decode(data: Mapping[str, Any], arrays: Sequence[Array], *, most: int) -> Po
         tuple(Recreated(Destroyed.from_json(each), {}) for each in asked["destroyed"]),
         bool(asked["keep_streams"]),
     )
-    number, of = map(_whole, data["host"])
-    if not 1 <= number <= of <= 1 << 16:
-        raise ValueError(f"host {number} of {of}")
+    host, shard = _part(data, "host"), _part(data, "shard")
     ranges = joined((_whole(first), _whole(last)) for first, last in data["ranges"])
     partial = _partial(data, reader)
     labels = {each.label for each in ledgers.instances}
     if unknown := set(partial.odd_times) - labels:
         raise ValueError(f"no ledger {min(unknown)!r}")
-    return Portable(question, partial, facts, _text(data["name"]), Part(number, of), ranges, _text(data["ledgers_id"]))
+    return Portable(question, partial, facts, _text(data["name"]), host, shard, ranges, _text(data["ledgers_id"]))
+
+
+def _part(data: Mapping[str, Any], name: str) -> Part:
+    number, of = map(_whole, data[name])
+    if not 1 <= number <= of <= 1 << 16:
+        raise ValueError(f"{name} {number} of {of}")
+    return Part(number, of)
 
 
 def _flat(key: Log | tuple[str, Log]) -> tuple[Any, ...]:

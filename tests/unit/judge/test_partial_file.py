@@ -1,6 +1,7 @@
 """Partials as files: equal to judging on one machine, refused if damaged, and never a PASS without all of them."""
 
 import json
+import re
 import stat
 import struct
 import zlib
@@ -103,10 +104,70 @@ def test_the_commands_give_the_verdict_of_all_and_inconclusive_without_one(
     capsys.readouterr()
     assert merge_command(files, as_json=False) == 0
     assert capsys.readouterr().out.startswith("PASS  stop-first")
-    for file in files:
+    for file, missing in zip(files, ("2/2", "1/2"), strict=True):
         assert merge_command([file], as_json=True) == 3
         reasons = json.loads(capsys.readouterr().out)["verdict"]["reasons"]
-        assert any("shards are missing" in reason for reason in reasons)
+        assert any(reason.startswith(f"no partial of shard {missing} was given: ") for reason in reasons)
+
+
+def test_a_partial_says_what_its_shard_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    two_shards(tmp_path)
+    said = capsys.readouterr().out
+    found = [int(count) for count in re.findall(r"of 2 ledgers: (\d+) records?", said)]
+    assert len(found) == 2
+    assert sum(found) == 10
+    assert "30 events" not in said
+    assert sum(map(int, re.findall(r" and (\d+) deliver", said))) == 10
+
+
+def test_a_shard_without_a_stream_is_a_partial_and_all_are_complete(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "ledger", list(range(10)))  # one stream
+    drained(tmp_path)
+    files = [tmp_path / f"{number}.partial" for number in range(1, 6)]
+    for number, file in enumerate(files, 1):
+        assert partial_command(tmp_path, file, host=Part(), shard=Part(number, 5)) == 0
+    assert capsys.readouterr().out.count("no stream (there are more shards than streams)") == 3
+    assert merge_command(files, as_json=False) == 0
+    for missing, words in ((0, "shard 1/5 was"), (1, "shard 2/5 was")):
+        capsys.readouterr()
+        assert merge_command(files[:missing] + files[missing + 1 :], as_json=False) == 3
+        assert f"no partial of {words} given" in capsys.readouterr().out
+    assert merge_command([files[0], files[2]], as_json=False) == 3
+    # Ranges go to the shards in turn: behind 3/5, which has none, there is nothing to be missing.
+    assert "no partial of shard 2/5 was given" in capsys.readouterr().out
+
+
+def test_a_missing_shard_of_a_host_is_named_with_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = []
+    for number in (1, 2):
+        history = History()
+        for n in range(10):
+            history.acked(f"k{number}-{n}", 0, n, by=f"p{number}")
+            history.deliver(f"g-{number}", f"k{number}-{n}", 0, n)
+        asked = RunFacts(7, "x", groups={"g": ["orders"]}, drain=[DrainProof("g", True, "read")])
+        for shard in (1, 2, 3):
+            files.append(tmp_path / f"{number}-{shard}.partial")
+            part = measure_part(history.ledgers(), asked, "x", host=Part(number, 2), shard=Part(shard, 3), at_once=3)
+            write_partial(files[-1], part)
+    merge_command([*files[:3], files[4]], as_json=False)
+    assert "no partial of shard 1/3, 3/3 of host 2/2 was given" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_streams_are_named_if_the_shards_have_different_numbers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "ledger", list(range(10)))
+    drained(tmp_path)
+    files = [tmp_path / "1.partial", tmp_path / "3.partial"]
+    partial_command(tmp_path, files[0], host=Part(), shard=Part(1, 2))
+    partial_command(tmp_path, files[1], host=Part(), shard=Part(3, 5))
+    low = read_partial(files[0]).ranges[0][1] + 1
+    assert merge_command(files, as_json=False) == 3
+    assert f"no partial of streams {low:016x}-ffffffffffffffff was given" in capsys.readouterr().out
+    partial_command(tmp_path, files[1], host=Part(), shard=Part(1, 5))
+    assert "they are shards 1/2 and 1/5: measure again with the same N in --shard I/N" in refused(files)
 
 
 def host_files(tmp_path: Path, *, of: int = 2) -> list[Path]:
@@ -129,10 +190,10 @@ def test_a_host_that_is_missing_is_no_pass(tmp_path: Path, capsys: pytest.Captur
     assert merge_command(files, as_json=False) == 0
     capsys.readouterr()
     assert merge_command(files[:1], as_json=False) == 3
-    assert "no partial of host 2 (of 2) was given" in capsys.readouterr().out
+    assert "no partial of host 2/2 was given" in capsys.readouterr().out
     files = host_files(tmp_path, of=3)
     assert merge_command(files, as_json=False) == 3
-    assert "no partial of host 3 (of 3) was given" in capsys.readouterr().out
+    assert "no partial of host 3/3 was given" in capsys.readouterr().out
 
 
 def test_producers_without_the_group_prove_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -247,6 +308,7 @@ def test_a_forged_file_is_one_line_and_takes_no_memory(tmp_path: Path) -> None:
     for change in (
         lambda d: d.clear(),
         lambda d: d.update(host=[0, 0]),
+        lambda d: d.update(shard=[3, 2]),
         lambda d: d.update(ranges=[[5, 3]]),
         lambda d: d["groups"][0].pop(),
         lambda d: d["ledgers"][0].update(label=7),
