@@ -10,9 +10,9 @@ from cutover_harness import __version__
 from cutover_harness.capture.changes import Change, Layout, What, compare
 from cutover_harness.capture.cluster import ClusterView
 from cutover_harness.capture.follow import removed, resumed
-from cutover_harness.capture.format import CaptureError, CaptureInfo
+from cutover_harness.capture.format import SHARD_NOTE, CaptureInfo
 from cutover_harness.capture.options import RecordOptions, Shard
-from cutover_harness.capture.parts import SHARD_NOTE, Progress, State
+from cutover_harness.capture.parts import Progress, State
 from cutover_harness.types import PartitionId
 from cutover_harness.words import counted
 
@@ -20,7 +20,7 @@ from cutover_harness.words import counted
 def begin(view: ClusterView, options: RecordOptions, earlier: State | None) -> State:
     """Return the initial state; `earlier`: the state of the previous sitting.
 
-    Raises CaptureError, also if a shard that begins has no partition: also a live one would record nothing.
+    Raises CaptureError.
     """
     before = {} if earlier is None else dict(CaptureInfo.from_json(earlier.info).topics)
     topics = view.partitions(options.topics, options.exclude, before)
@@ -30,9 +30,7 @@ def begin(view: ClusterView, options: RecordOptions, earlier: State | None) -> S
         known = Layout({name: each.partitions for name, each in before.items()}, state.ids)
         resumed(state, compare(known, Layout(topics, ids)))
     partitions = [(topic, p) for topic, count in topics.items() for p in range(count) if options.has((topic, p))]
-    if options.shard is not None and not partitions and earlier is None:
-        raise CaptureError(without_partition(options.shard, topics))
-    state.partitions = _progresses(view, options, state, partitions)
+    state.partitions = _progresses(view, options, state, partitions, resumes=earlier is not None)
     state.ids = {**state.ids, **ids}
     info = CaptureInfo(
         recorded=datetime.fromtimestamp(state.started, UTC).isoformat(timespec="seconds"),
@@ -49,24 +47,21 @@ def begin(view: ClusterView, options: RecordOptions, earlier: State | None) -> S
     return state
 
 
-def without_partition(shard: Shard, topics: Mapping[str, int]) -> str:
-    """Return in words that a shard has no partition, and how many shards can share these. topics: partition counts."""
+def without_partition(shard: Shard, topics: Mapping[str, int]) -> str | None:
+    """Return in words that a shard has no partition, None if it has one. topics: partition counts."""
     partitions = [(topic, number) for topic, count in topics.items() for number in range(count)]
-
-    def used(count: int) -> int:
-        return sum(any(Shard(n, count).has(each) for each in partitions) for n in range(1, count + 1))
-
-    fewer = next((count for count in range(min(shard.count, len(partitions)), 0, -1) if used(count) == count), 1)
-    again = f"with --shard I/{fewer}" if fewer > 1 else "without --shard"
+    if any(map(shard.has, partitions)):
+        return None
+    used = sum(any(Shard(n, shard.count).has(each) for each in partitions) for n in range(1, shard.count + 1))
     return (
-        f"--shard {shard}: this shard has no partition, nothing was recorded: {counted(len(topics), 'topic')} with "
-        f"{counted(len(partitions), 'partition')} are enough for {used(shard.count)} of {shard.count} shards: "
-        f"record all shards again {again}"
+        f"shard {shard} has no partition: {used} of the {counted(shard.count, 'shard')} record all "
+        f"{counted(len(partitions), 'partition')}. Its capture stays empty unless partitions are added; give it to "
+        "--merge all the same"
     )
 
 
 def _progresses(
-    view: ClusterView, options: RecordOptions, state: State, partitions: list[PartitionId]
+    view: ClusterView, options: RecordOptions, state: State, partitions: list[PartitionId], *, resumes: bool
 ) -> dict[str, dict[str, Progress]]:
     """Return the progress of each partition: that of the previous sitting, or its start.
 
@@ -74,8 +69,8 @@ def _progresses(
     """
     earlier = state.partitions
     ends, starts = _ends(view, options, partitions), view.earliest(partitions)
-    first = starts if earlier else _first(view, options, partitions)  # new partitions: from their start
-    latest = view.latest(partitions, read_committed=False) if earlier else {}
+    first = starts if resumes else _first(view, options, partitions)  # new partitions: from their start
+    latest = view.latest(partitions, read_committed=False) if resumes else {}
     out: dict[str, dict[str, Progress]] = {topic: dict(ps) for topic, ps in earlier.items()}
     for where in partitions:
         topic, number = where

@@ -153,6 +153,8 @@ class ClusterView:
         -1 if no record is at or after the timestamp.
         """
         asked = {TopicPartition(t, p): spec for t, p in partitions}
+        if not asked:  # of a shard without a partition
+            return {}
         level = IsolationLevel.READ_COMMITTED if read_committed else IsolationLevel.READ_UNCOMMITTED
         out = {}
         for partition, future in self.admin.list_offsets(

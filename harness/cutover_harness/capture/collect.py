@@ -178,6 +178,7 @@ class Collector:
         if topic not in self._codes:
             self._codes[topic] = len(self._codes)
             self._topics = pa.array(list(self._codes), pa.string())
+        self._live = True
         for number, offset in offsets.items():
             self.open[topic, number] = Progress(offset, None)
         known = state.partitions.get(topic, {})

@@ -250,6 +250,8 @@ def _summary(recorded: Recorded) -> str:
     lines += [f"note: {what}: {text}" for what, text in recorded.notes.items()]
     lines += [f"changed: {text}" for text in recorded.changed]
     lines += [f"missing: {text}" for text in recorded.missing]
+    if not recorded.records:
+        lines.append("note: a shard without records: give it to --merge with the others")
     if recorded.interrupted:
         lines.append("interrupted: a valid capture of the records so far; --resume continues it")
     return "\n".join(lines)

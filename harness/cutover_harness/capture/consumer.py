@@ -34,7 +34,7 @@ def _consumer_of(client: Mapping[str, Any], partitions: int, read_committed: boo
         "fetch.wait.max.ms": 100,
         "queued.max.messages.kbytes": 32_768,
         # Records of many partitions that arrive before any can be paused are buffered, too.
-        "fetch.message.max.bytes": max(_FETCH_LEAST, min(_FETCH_MOST, HIGH // partitions)),
+        "fetch.message.max.bytes": max(_FETCH_LEAST, min(_FETCH_MOST, HIGH // max(1, partitions))),
         "fetch.queue.backoff.ms": 5,  # a full queue is soon empty again; the default is a second
         **client,
         "group.id": f"kafka-cutover-record-{uuid.uuid4()}",  # the client requires one; assign() never joins it

@@ -21,6 +21,7 @@ from cutover_harness.errors import UsageError
 
 FORMAT = 1
 METADATA_KEY = b"kafka-cutover"
+SHARD_NOTE = "shard"
 MAGIC = b"PAR1"
 
 HEADERS = pa.list_(pa.struct([pa.field("name", pa.string(), nullable=False), pa.field("value", pa.binary())]))
@@ -112,16 +113,18 @@ class CaptureReader(Closing):
     """An open capture, validated; `batches()` may be called repeatedly. Use as a context manager, or `close()`.
 
     Raises CaptureError if the file is missing, empty, truncated, not Parquet, of another schema or without records.
+    `may_be_empty`: whether a shard without records is accepted.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, may_be_empty: bool = False) -> None:
         self.path = path
         self._file = _open(path)
         try:
             _check_schema(path, self._file.schema_arrow)
             self.info = _read_info(path, self._file)
             self.records: int = self._file.metadata.num_rows
-            _check_filled(path, self.records)
+            if not self.records and not (may_be_empty and SHARD_NOTE in self.info.notes):
+                raise _without_records(path, self.info)
         except CaptureError:
             self._file.close()
             raise
@@ -214,9 +217,13 @@ def _check_schema(path: Path, found: pa.Schema) -> None:
             raise CaptureError(f"capture {path}: column {wanted.name!r} is {kind}, expected {wanted.type}")
 
 
-def _check_filled(path: Path, records: int) -> None:
-    if records == 0:
-        raise CaptureError(f"capture {path}: contains no records; record for longer, or other topics")
+def _without_records(path: Path, info: CaptureInfo) -> CaptureError:
+    if (shard := info.notes.get(SHARD_NOTE)) is not None:
+        return CaptureError(
+            f"capture {path}: shard {shard} contains no records: merge all shards with `kafka-cutover record --merge`, "
+            "and use that capture"
+        )
+    return CaptureError(f"capture {path}: contains no records; record for longer, or other topics")
 
 
 def _same(found: pa.DataType, wanted: pa.DataType) -> bool:

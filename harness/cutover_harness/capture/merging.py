@@ -11,10 +11,10 @@ import pyarrow as pa
 
 from cutover_harness.capture.columns import DUE, row_groups
 from cutover_harness.capture.earlier import Earlier
-from cutover_harness.capture.format import CaptureError, CaptureInfo, CaptureReader, TopicInfo
+from cutover_harness.capture.format import SHARD_NOTE, CaptureError, CaptureInfo, CaptureReader, TopicInfo
 from cutover_harness.capture.options import Shard, in_words, shard_in
 from cutover_harness.capture.output import GROUP_BYTES, GROUP_ROWS
-from cutover_harness.capture.parts import INTERRUPTED_NOTE, SHARD_NOTE, STATE_NOTE, State
+from cutover_harness.capture.parts import INTERRUPTED_NOTE, STATE_NOTE, State
 from cutover_harness.capture.pool import Pool
 from cutover_harness.capture.writer import CaptureWriter
 from cutover_harness.types import PartitionId
@@ -50,13 +50,17 @@ def merge(files: Sequence[Path], out: Path) -> Merged:
     info = _of_all(list(infos.values()), lacking)
     with CaptureWriter(out) as writer:
         _merge(files, writer)
+        if not writer.records:
+            raise CaptureError(
+                f"record --merge: none of the {len(files)} captures contains a record: record for longer"
+            )
         writer.close(info)
     missing = info.notes.get("missing")
     return Merged(writer.records, () if missing is None else (missing,))
 
 
 def _info(file: Path) -> CaptureInfo:
-    with CaptureReader(file) as reader:
+    with CaptureReader(file, may_be_empty=True) as reader:
         return reader.info
 
 

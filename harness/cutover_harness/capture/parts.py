@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from cutover_harness.capture.clock import NEVER
-from cutover_harness.capture.format import CaptureError, CaptureInfo, CaptureReader
+from cutover_harness.capture.format import SHARD_NOTE, CaptureError, CaptureInfo, CaptureReader
 from cutover_harness.capture.writer import CaptureWriter, recover
 from cutover_harness.files import write_atomic
 
 STATE_NOTE = "resume"
-SHARD_NOTE = "shard"
 INTERRUPTED_NOTE = "interrupted"
 
 
@@ -76,6 +75,7 @@ class Parts:
         self.out = out
         self.folder = out.with_name(f".{out.name}.parts")
         self._state_file = self.folder / "state.json"
+        self._continues_capture = False
 
     @property
     def exist(self) -> bool:
@@ -94,25 +94,31 @@ class Parts:
         except OSError as why:
             raise CaptureError(f"capture {self.out}: cannot be written ({why.strerror})") from why
 
-    def reopen(self) -> State:
-        """Return the state to resume from: of the unfinished recording, or of a finished capture."""
+    def read(self) -> State:
+        """Return the state to resume from: of the unfinished recording, or of a finished capture. Changes nothing."""
+        self._continues_capture = False
         if not self.exist:
             return self._from_capture()
         try:
             state = State.from_json(self._state_file.read_text(encoding="utf-8"))
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as why:
             raise CaptureError(f"capture {self.out}: {self._state_file} cannot be used ({why!r})") from why
-        if state.length:
-            file = self._of_sitting(state.sitting)
-            if self.out.exists() and not file.exists():  # it was killed after the capture got its name
-                return self._from_capture()
-            recover(file, state.length, CaptureInfo.from_json(state.info))
-            self._sit_down_again(state)
-            self.save(state)
+        if state.length and self.out.exists() and not self._of_sitting(state.sitting).exists():
+            return self._from_capture()  # it was killed after the capture got its name
         return state
 
+    def reopen(self, state: State) -> None:
+        """Begin another sitting from the state that `read` returned. Raises CaptureError."""
+        if self._continues_capture:
+            self.create(state, self.out)
+            return
+        if state.length:
+            recover(self._of_sitting(state.sitting), state.length, CaptureInfo.from_json(state.info))
+            self._sit_down_again(state)
+        self.save(state)
+
     def _from_capture(self) -> State:
-        with CaptureReader(self.out) as reader:
+        with CaptureReader(self.out, may_be_empty=True) as reader:
             info = reader.info
             note = info.notes.get(STATE_NOTE)
         if note is None:
@@ -121,7 +127,7 @@ class Parts:
             state = replace(State.from_json(note), info=info.to_json())
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as why:
             raise CaptureError(f"capture {self.out}: invalid resume state ({why!r})") from why
-        self.create(state, self.out)
+        self._continues_capture = True
         return state
 
     @staticmethod
@@ -149,11 +155,12 @@ class Parts:
     def finish(self, state: State, writer: CaptureWriter) -> int:
         """Turn the written file into the capture, delete the folder, and return the number of records.
 
-        Raises CaptureError if there are none.
+        Raises CaptureError if there are none, except of a shard: the others may have records, and `record --merge`
+        wants all.
         """
-        if not writer.records:
+        if not writer.records and SHARD_NOTE not in state.asked:
             shutil.rmtree(self.folder)
-            why = state.missing[0] if state.missing else _without_records(state)
+            why = state.missing[0] if state.missing else "the topics have no records in the requested window"
             raise CaptureError(f"capture {self.out}: nothing was recorded; {why}")
         info = CaptureInfo.from_json(state.info)
         note = replace(state, info="", length=0, earlier=False).to_json()
@@ -165,12 +172,6 @@ class Parts:
 
     def _of_sitting(self, number: int) -> Path:
         return self.folder / f"{number:06}.parquet"
-
-
-def _without_records(state: State) -> str:
-    shard = state.asked.get("shard")
-    which = "the topics have" if shard is None else f"the partitions of shard {shard} have"
-    return f"{which} no records in the requested window"
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from cutover_harness.capture.beginning import begin
+from cutover_harness.capture.beginning import begin, without_partition
 from cutover_harness.capture.changes import Layout
 from cutover_harness.capture.cluster import ClusterView
 from cutover_harness.capture.collect import Collector
@@ -95,16 +95,18 @@ class Recorder:
             self._refuse_overwriting(parts)
         begun = time.monotonic()
         view = ClusterView.connect(self._client)
-        state = parts.reopen() if resume else None
-        if state is not None and (other := differences(state.asked, self._options.asked())):
+        earlier = parts.read() if resume else None
+        if earlier is not None and (other := differences(earlier.asked, self._options.asked())):
             raise CaptureError(
                 f"capture {self._out}: was begun with {'; '.join(other)}: repeat what it was begun with, or record "
                 "into another file"
             )
-        state = begin(view, self._options, state)
-        if not resume:
+        state = begin(view, self._options, earlier)
+        if resume:
+            parts.reopen(state)
+        else:
             parts.create(state)
-        parts.save(state)
+        self._report_idle(state)
         limits = self._options.max_records, self._options.max_bytes
         with few_collections(), Output(parts, state) as output:
             with Collector(parts, state, output, self._mask, *limits) as collector:
@@ -135,10 +137,17 @@ class Recorder:
         if not self._out.absolute().parent.is_dir():
             raise CaptureError(f"capture {self._out}: no such folder {self._out.absolute().parent}")
 
+    def _report_idle(self, state: State) -> None:
+        """Notify if this is a shard to which no partition belongs: with fewer shards all machines would record."""
+        if self._options.shard is not None:
+            topics = {name: each.partitions for name, each in CaptureInfo.from_json(state.info).topics.items()}
+            if (text := without_partition(self._options.shard, topics)) is not None:
+                self._notify(text)
+
     def _read(self, view: ClusterView, state: State, collector: Collector) -> bool:
         """Consume until every partition is at its end, or a limit; return False if stopped before."""
         options = self._options
-        if not collector.open:
+        if not collector.open and not self._waits(collector):
             return True
         topics = CaptureInfo.from_json(state.info).topics
         known = Layout({name: each.partitions for name, each in topics.items() if name not in state.closed}, state.ids)
@@ -152,12 +161,17 @@ class Recorder:
                 self._look_at_the_end(view, state, collector, follower, watch)
             return ended
 
+    def _waits(self, collector: Collector) -> bool:
+        """Whether this is a live recording of a shard without a partition, to which new ones can belong."""
+        return not collector.open and self._options.shard is not None and self._options.duration_s is not None
+
     def _consume(self, consumer: Consumer, collector: Collector, follower: Follower, watch: Watch) -> bool:
         options = self._options
         begun = shown = heard = time.monotonic()
         deadline = None if options.duration_s is None else begun + options.duration_s
         pace = Pace(options.rate_bytes)
-        while collector.open and not self._stopping and not collector.full:
+        waits = self._waits(collector)
+        while (collector.open or waits) and not self._stopping and not collector.full:
             now = time.monotonic()
             if deadline is not None and now >= deadline:
                 return True

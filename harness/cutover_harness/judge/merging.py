@@ -221,9 +221,8 @@ def _missing(parts: Mapping[str, Portable], hosts: Mapping[int, Mapping[str, Por
         its = list(shards.values())
         if not shards_complete(its):
             where = f" of host {Part(number, of)}" if of > 1 else ""
-            found.append(
-                f"no partial of {_missing_shards(its)}{where} was given: {_share(its):.0%} of the range of streams was measured"
-            )
+            measured = f"{_share(its):.0%} of the range of streams was measured"
+            found.append(f"no partial of {_missing_shards(its)}{where} was given: {measured}")
     if of > 1:
         windows = {shards_part.question.window for shards_part in parts.values()}
         odd = sorted({label for part in parts.values() for label in part.partial.odd_times})
