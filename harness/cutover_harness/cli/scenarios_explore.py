@@ -22,7 +22,9 @@ from cutover_harness.explore.search import Result, Search
 from cutover_harness.explore.workers import Note, cores, each
 from cutover_harness.words import counted
 
-Names = Annotated[list[str] | None, typer.Argument(help="Names in the catalogue, or scenario files.")]
+Names = Annotated[
+    list[str] | None, typer.Argument(help="Names in the catalogue or of an output line, or scenario files.")
+]
 
 
 def explore(
@@ -81,13 +83,14 @@ def explore(
     found = cases(names or (), bounds)
     run = partial(each, jobs=jobs or cores(), note=_note)
     if walks:
-        for case in found:
+        for number, case in enumerate(found, start=1):
+            _note(f"{case.name}: path {number} of {len(found)}")
             shown.walks(case, range(seed, seed + walks))
     elif every_gate:
         _necessity(found, run, shown)
     else:
         found = [case if without is None else _lacking(case, without) for case in found]
-        for _, result in run(search_of, found):
+        for _, result in run(search_of, found, what="path"):
             shown.result(result)
     return shown.end()
 
@@ -95,10 +98,10 @@ def explore(
 def _necessity(found: Sequence[Case], run: Callable[..., Iterator[Any]], shown: Shown) -> None:
     """Show what each gate prevents; for a result file search the paths as well, which say what holds with all gates."""
     if shown.writes:
-        for _, result in run(search_of, found):
+        for _, result in run(search_of, found, what="path"):
             shown.result(result)
-    gates = [pair for _, its in run(gates_with_case, found) for pair in its]
-    for (case, _), necessary in run(necessity_of, gates):
+    gates = [pair for _, its in run(gates_with_case, found, what="gate list") for pair in its]
+    for (case, _), necessary in run(necessity_of, gates, what="gate"):
         shown.necessity(case, necessary)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from cutover_harness.cli.scenarios_total import Total
 from cutover_harness.exit_codes import FAILED, UNPROVED
 from cutover_harness.explore.case import Case, Removed
 from cutover_harness.explore.counterexample import scenario_of
@@ -41,6 +42,7 @@ class Shown:
         self._file, self._out = file, out
         self._paths: dict[str, ExploredPath] = {}
         self._failed = self._open = False
+        self._total = Total()
 
     @property
     def writes(self) -> bool:
@@ -50,6 +52,7 @@ class Shown:
     def result(self, result: Result) -> None:
         """Show a search."""
         case = result.case
+        self._total.searched(result)
         self._open |= not result.complete and result.violation is None
         self._failed |= result.violation is not None
         self._paths[case.name] = with_result(self._entry(case), result)
@@ -62,9 +65,12 @@ class Shown:
     def walks(self, case: Case, seeds: Sequence[int]) -> None:
         """Show random walks."""
         search = Search(case)
+        self._total.paths += 1
         for number, seed in enumerate(seeds, start=1):
+            self._total.walks += 1
             if (violation := search.walk(seed)) is not None:
                 self._failed = True
+                self._total.violations += 1
                 self._paths[case.name] = with_walks(self._entry(case), number, violation)
                 self._say(f"{case.name}: walk {seed}: VIOLATION")
                 self._trace(case, None, violation)
@@ -76,10 +82,16 @@ class Shown:
     def necessity(self, case: Case, found: Necessity) -> None:
         """Show which damage a gate prevents."""
         violation = found.violation
+        self._total.left_out(case, found)
         self._failed |= violation is None and found.complete
         self._open |= violation is None and not found.complete
         self._paths[case.name] = with_gate(self._entry(case), found)
-        words = "NO counterexample in these worlds" if violation is None else violation.damage.words
+        if violation is not None:
+            words = violation.damage.words
+        elif found.complete:
+            words = "NO counterexample in these worlds"
+        else:
+            words = "bound reached, no counterexample until then"
         if violation is not None and found.together:
             words = f"repeats a gate of another step; without all of them: {words}"
         self._say(f"{case.name}: {found.gate}: {words} ({counted(found.states, 'state')})")
@@ -87,7 +99,8 @@ class Shown:
             self._trace(found.case, found.gate, violation)
 
     def end(self) -> int:
-        """Write the result file, if one is wanted, and return the exit code."""
+        """Print the totals, write the result file, if one is wanted, and return the exit code."""
+        self._say(self._total.line())
         if self._file == STANDARD_OUTPUT:
             typer.echo(written(list(self._paths.values())), nl=False)
         elif self._file is not None:

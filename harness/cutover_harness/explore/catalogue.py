@@ -15,26 +15,38 @@ IN_A_PLAN: tuple[Fleet, ...] = ("shim", "restarted-producer", "restarted-group")
 """Fleets of the run of a plan, of which a part is stopped and started."""
 MIXED = ("in-process", "rollback-from-6-reverse")
 """Paths that are explored with both kinds of clients in one step."""
+_PLANNED = " in a plan"
 
 
 def cases(names: Iterable[str], bounds: Bounds) -> list[Case]:
-    """Return the cases of scenarios, by name or file; without names those of the catalogue. Raises UsageError."""
-    scenarios = [find(name) for name in names]
-    if scenarios:
-        for scenario in scenarios:
-            if len(scenario.batches) > 1:
-                raise UsageError(f"{scenario.name}: batches: one batch is explored at a time: leave the others out")
-        return [_case(scenario, bounds) for scenario in scenarios]
+    """Return the cases with these names or of these scenario files; without names all. Raises UsageError."""
+    plans = {case.name: case for case in _in_plans(bounds)}
+    if given := [plans.get(name) or _named(name, plans, bounds) for name in names]:
+        return given
     found: dict[tuple[object, ...], Case] = {}
     for case in (_case(scenario, bounds) for scenario in load_all() if is_route(scenario)):
         steps = tuple((step.step, step.safety) for step in case.path)
         found.setdefault((case.fleet, *steps), case)  # several scenarios of the catalogue take the same path
+    return [*found.values(), *plans.values()]
+
+
+def _in_plans(bounds: Bounds) -> list[Case]:
+    """Return the paths of the run of a plan, whose names no scenario has."""
     path = find("in-process").path
-    plans = [Case(f"in-process in a plan, {fleet}", path, fleet, bounds, planned=True) for fleet in IN_A_PLAN]
+    plans = [Case(f"in-process{_PLANNED}, {fleet}", path, fleet, bounds, planned=True) for fleet in IN_A_PLAN]
     # Both kinds of clients in one step need two partitions, so that there is no room for faults as well.
     small = replace(bounds, partitions=2, records=1, faults=0)
-    mixed = [Case(f"{name} in a plan, mixed", find(name).path, "mixed", small, planned=True) for name in MIXED]
-    return [*found.values(), *plans, *mixed]
+    mixed = [Case(f"{name}{_PLANNED}, mixed", find(name).path, "mixed", small, planned=True) for name in MIXED]
+    return [*plans, *mixed]
+
+
+def _named(name: str, plans: Iterable[str], bounds: Bounds) -> Case:
+    if _PLANNED in name:
+        raise UsageError(f"{name}: no such path of a plan: give one of: {'; '.join(plans)}")
+    scenario = find(name)
+    if len(scenario.batches) > 1:
+        raise UsageError(f"{scenario.name}: batches: one batch is explored at a time: leave the others out")
+    return _case(scenario, bounds)
 
 
 def is_route(scenario: Scenario) -> bool:

@@ -55,7 +55,8 @@ def _which(case: Case, bounds: Bounds | None = None) -> _Which:
 
 
 def _gates_of(case: Case) -> list[Removed]:
-    search = Search(replace(case, bounds=replace(case.bounds, records=1, partitions=1, faults=0, crashes=True)))
+    # Small, and without a limit, at which gates would be left out that no line is about.
+    search = Search(replace(case, bounds=Bounds(records=1, faults=0, kinds=case.bounds.kinds)))
     found = list(search.run(waits=False).gates)
     planned = {step.step for step in case.path}
     order = [step.step for step in case.path]

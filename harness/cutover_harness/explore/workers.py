@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
 from cutover_harness.errors import UsageError
+from cutover_harness.words import counted
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -24,18 +25,21 @@ def cores() -> int:
 
 
 def each(
-    search: Callable[[Item, Note], Found], items: Sequence[Item], *, jobs: int, note: Note
+    search: Callable[[Item, Note], Found], items: Sequence[Item], *, jobs: int, note: Note, what: str
 ) -> Iterator[tuple[Item, Found]]:
     """Return what `search` finds for each item, in the items' order.
 
-    search: a function of a module, which is called with an item and a function for progress. note: gets the progress.
-    The items at the end are begun first, so that a long one does not come last. Raises what `search` raises.
+    search: a function of a module, which is called with an item and a function for progress. note: gets the progress,
+    and after each item how many are done. what: the items' name, such as `path`. The items at the end are begun first,
+    so that a long one does not come last. Raises what `search` raises.
     """
     if jobs < 2 or len(items) < 2:
-        for item in items:
-            yield item, search(item, note)
+        for done, item in enumerate(items, start=1):
+            result = search(item, note)
+            _report(done, len(items), what, note)
+            yield item, result
         return
-    left, given = list(range(len(items))), 0
+    left, given, done = list(range(len(items))), 0, 0
     found: dict[int, Found] = {}
     workers = [_Worker(search) for _ in range(min(jobs, len(items)))]
     try:
@@ -53,10 +57,17 @@ def each(
                     note(value)
                 else:
                     found[worker.at or 0] = value
+                    done += 1
+                    _report(done, len(items), what, note)
                     worker.give(items, left)
     finally:
         for worker in workers:
             worker.end()
+
+
+def _report(done: int, of: int, what: str, note: Note) -> None:
+    if of > 1:
+        note(f"{done} of {counted(of, what)} done")
 
 
 class _Worker:

@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 from cutover_harness import __version__
 from cutover_harness.cli.scenarios_explore import explore
+from cutover_harness.cli.scenarios_total import Total
 from cutover_harness.errors import UsageError
 from cutover_harness.explore.case import Bounds, Removed
 from cutover_harness.explore.catalogue import cases
 from cutover_harness.explore.counterexample import scenario_of
-from cutover_harness.explore.necessity import gates_of, necessity
+from cutover_harness.explore.invariants import Damage
+from cutover_harness.explore.necessity import Necessity, gates_of, necessity
+from cutover_harness.explore.search import Violation
 from cutover_harness.plan.load import parse
 from cutover_harness.procedure.names import StepName
 
@@ -67,6 +70,63 @@ def test_a_result_says_what_was_searched(capsys: pytest.CaptureFixture[str]) -> 
     assert (row["complete"], row["walks"]) == (False, 1)
     assert explore(["rollback-from-1"], faults=0, walks=1) == 3
     assert "1 walk, no violation" in capsys.readouterr().out
+
+
+def test_names_that_are_printed_are_accepted(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = [case.name for case in cases((), Bounds())]
+    assert cases(printed, Bounds()) == cases((), Bounds())
+    name = "in-process in a plan, restarted-group"
+    assert explore([name], faults=0, depth=3) == 3
+    assert f"{name} (restarted-group): " in capsys.readouterr().out
+    with pytest.raises(UsageError, match="no such path of a plan: give one of: in-process in a plan, shim; "):
+        cases(["in-process in a plan, none"], Bounds())
+
+
+def test_a_gate_whose_search_a_bound_ended_is_not_without_counterexample(capsys: pytest.CaptureFixture[str]) -> None:
+    (case,) = cases(["rollback-from-1"], Bounds())
+    gates = len(gates_of(case))
+    assert explore(["rollback-from-1"], every_gate=True, depth=2, jobs=1) == 3
+    *lines, total = capsys.readouterr().out.splitlines()
+    assert len(lines) == gates  # a bound leaves out no gate
+    assert all("bound reached, no counterexample until then" in line for line in lines)
+    assert total.startswith(f"total: {gates} gates of 1 path, ")
+    assert f": 0 necessary, 0 without a counterexample, {gates} ended by a bound; " in total
+
+
+def test_the_last_line_has_the_totals(capsys: pytest.CaptureFixture[str]) -> None:
+    assert explore(["rollback-from-1", "rollback-from-2"], records=1, faults=0, jobs=1) == 0
+    shown = capsys.readouterr()
+    *lines, total = shown.out.splitlines()
+    states = sum(int(line.split(": ")[1].split(" ")[0]) for line in lines)
+    assert total.startswith(f"total: 2 paths, {states} states, 0 violations; ")
+    assert [line for line in shown.err.splitlines() if "done" in line] == [
+        "  … 1 of 2 paths done",
+        "  … 2 of 2 paths done",
+    ]
+    assert explore(["in-process"], faults=0, depth=4) == 3
+    assert " 0 violations, 1 ended by a bound; " in capsys.readouterr().out.splitlines()[-1]
+    assert explore(["in-process", "stop-first"], faults=0, walks=2) == 3
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[-1].startswith("total: 2 paths, 4 walks, 0 violations; ")
+    assert "stop-first: path 2 of 2" in shown.err
+
+
+def test_gates_are_counted_by_what_they_prevent() -> None:
+    (case,) = cases(["in-process"], Bounds())
+    damage = Violation(Damage("lost", "records are lost"), ("records are lost",))
+    total = Total()
+    for violation, complete, together in (
+        (damage, True, False),
+        (damage, False, True),
+        (None, True, False),
+        (None, False, False),
+        (None, False, False),
+    ):
+        total.left_out(case, Necessity(Removed("a gate"), violation, case, 10, complete, together))
+    assert total.line().startswith(
+        "total: 5 gates of 1 path, 50 states: 2 necessary (1 together with the same gate of other steps), "
+        "1 without a counterexample, 2 ended by a bound; "
+    )
 
 
 def test_one_state_is_not_one_states(capsys: pytest.CaptureFixture[str]) -> None:
