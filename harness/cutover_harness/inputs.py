@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 
@@ -38,14 +37,3 @@ def read_text_input(path: Path, what: str, limit: int = LIMIT) -> str:
         return read_input(path, what, limit).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(f"{what} {path}: cannot be read: not UTF-8 text") from None
-
-
-def check_folder(path: Path, option: str) -> None:
-    """Raise UsageError if files cannot be created in the folder `path`, which is not created here."""
-    if path.exists() and not path.is_dir():
-        raise UsageError(f"{option} {path}: is a file: give a folder")
-    there = path
-    while not there.exists() and there != there.parent:
-        there = there.parent
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise UsageError(f"{option} {path}: cannot be made: {there} is no folder that may be written")

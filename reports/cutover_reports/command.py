@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cutover_harness import exit_codes
 from cutover_harness.errors import UsageError
+from cutover_harness.outputs import check_folder
 
 from cutover_reports.build import build
 from cutover_reports.compare import compare
@@ -58,13 +59,19 @@ def report_command(
         return _compare(folders, policy, json_output=json_output)
     if not folders:
         raise UsageError("no run folder given: name the folder that `rehearse --out` wrote")
-    target = out or folders[-1]
+    target = _target(out, folders[-1])
     report = write_merged(folders, target, policy, explored).report
     if json_output:
         sys.stdout.write(report.model_dump_json(indent=1) + "\n")
     else:
         sys.stdout.write(f"{report.decision}: {report.headline}\n{target / 'report.html'}\n")
     return EXIT_CODES[report.decision]
+
+
+def _target(out: Path | None, folder: Path) -> Path:
+    """Return the folder for the report. Raises UsageError if it cannot be written, before ledgers are read."""
+    check_folder(out or folder, "report" if out is None else "--out")
+    return out or folder
 
 
 def _compare(folders: Sequence[Path], policy: Path | None, *, json_output: bool) -> int:
@@ -98,7 +105,7 @@ def _performed(
         )
     if policy is not None:
         raise UsageError(f"--policy {policy}: belongs to rehearsals, and {run} is the folder of a run: leave it out")
-    target = out or run
+    target = _target(out, run)
     report = write_cutover(run, target, rehearsed)
     if json_output:
         sys.stdout.write(report.model_dump_json(indent=1) + "\n")

@@ -20,6 +20,7 @@ from cutover_harness.capture.recorder import Recorded, Recorder
 from cutover_harness.capture.units import moment_ms, size_bytes, span_s
 from cutover_harness.errors import UsageError
 from cutover_harness.inputs import read_input
+from cutover_harness.outputs import check_file
 from cutover_harness.properties_file import read_properties
 from cutover_harness.words import counted, did_you_mean, sized
 
@@ -75,6 +76,7 @@ def record(
         raise UsageError("record: no topics: give names or globs, such as orders 'payments.*'")
     if out is None:
         raise UsageError("record: --out FILE is missing")
+    check_file(out, "record: --out")
     if merge:
         _refuse_with_merge(
             {

@@ -9,6 +9,7 @@ import typer
 
 from cutover_harness.errors import UsageError
 from cutover_harness.judge.command import judge_command
+from cutover_harness.outputs import check_file
 
 
 def judge(
@@ -56,6 +57,7 @@ def judge(
         from cutover_harness.judge.partial_command import partial_command  # noqa: PLC0415
         from cutover_harness.judge.portable import Part  # noqa: PLC0415
 
+        check_file(partial, "--partial")
         return partial_command(
             Path(folders[0]), partial, host=Part.parse(host, "--host"), shard=Part.parse(shard, "--shard")
         )

@@ -21,6 +21,7 @@ from cutover_harness.cli.repeat_command import repeat_command
 from cutover_harness.cli.testbed_options import TestbedOptions
 from cutover_harness.errors import UsageError
 from cutover_harness.explore.explored import explored_in, read_explored
+from cutover_harness.outputs import check_folder
 from cutover_harness.rehearsal.folder import check_policy
 from cutover_harness.rehearsal.session import rehearse_all
 from cutover_harness.rehearsal.settings import Settings
@@ -87,6 +88,7 @@ def rehearse(
     of its inventory.
     """
     kind = on.kind()
+    check_folder(how.out, "--out")
     if how.speed is not None and how.speed <= 0:
         raise UsageError(f"--speed {how.speed}: must be above 0")
     planned = None

@@ -14,7 +14,6 @@ from cutover_harness.explore.counterexample import scenario_of
 from cutover_harness.explore.explored import (
     ExploredPath,
     begun,
-    check_output,
     with_gate,
     with_result,
     with_walks,
@@ -24,7 +23,7 @@ from cutover_harness.explore.explored import (
 from cutover_harness.explore.necessity import Necessity
 from cutover_harness.explore.search import Result, Search, Violation
 from cutover_harness.files import write_atomic
-from cutover_harness.inputs import check_folder
+from cutover_harness.outputs import check_file, check_folder
 from cutover_harness.words import counted
 
 STANDARD_OUTPUT = Path("-")
@@ -38,7 +37,7 @@ class Shown:
         if out is not None:
             check_folder(out, "--out")
         if file is not None and file != STANDARD_OUTPUT:
-            check_output(file)
+            check_file(file, "--json")
         self._file, self._out = file, out
         self._paths: dict[str, ExploredPath] = {}
         self._failed = self._open = False

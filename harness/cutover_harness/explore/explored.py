@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -198,14 +197,6 @@ def written(paths: Sequence[ExploredPath]) -> str:
     """Return the text of a result file."""
     explored = Explored(product=__version__, procedure=procedure_hash(), paths=list(paths))
     return json.dumps(explored.model_dump(mode="json"), indent=1, sort_keys=True) + "\n"
-
-
-def check_output(file: Path) -> None:
-    """Raise UsageError if a result file cannot be written, before the minutes that a search takes."""
-    if file.is_dir():
-        raise UsageError(f"--json {file}: is a folder: give a file")
-    if not file.absolute().parent.is_dir() or not os.access(file.absolute().parent, os.W_OK | os.X_OK):
-        raise UsageError(f"--json {file}: cannot be written: its folder is missing or not writable: give another file")
 
 
 def write_explored(file: Path, paths: Sequence[ExploredPath]) -> None:

@@ -15,12 +15,12 @@ from cutover_harness.conductor.statuses import place_of
 from cutover_harness.console import standard_output
 from cutover_harness.errors import UsageError
 from cutover_harness.files import PRIVATE, write_atomic
-from cutover_harness.inputs import check_folder
 from cutover_harness.inventory.collect import collect
 from cutover_harness.inventory.model import Listing
 from cutover_harness.inventory.options import Options
 from cutover_harness.inventory.page import html
 from cutover_harness.inventory.tables import print_listing
+from cutover_harness.outputs import check_file
 from cutover_harness.properties_file import read_properties, resolved
 from cutover_harness.types import ClusterName
 
@@ -76,11 +76,7 @@ def inventory(
     )
     for file, option in ((out, "-o"), (page, "--html")):
         if file is not None:
-            if file.is_dir():
-                raise UsageError(f"{option} {file}: is a folder: give a file")
-            check_folder(file.parent, option)
-            if not file.parent.is_dir():
-                raise UsageError(f"{option} {file}: its folder does not exist: create it")
+            check_file(file, option)
     clusters: dict[ClusterName, dict[str, str]] = {"source": read_properties(source)}
     if target is not None:
         clusters["target"] = read_properties(target)

@@ -13,13 +13,14 @@ from cutover_harness.capture.clock import clock_of
 from cutover_harness.capture.format import CaptureReader
 from cutover_harness.capture.units import span_s
 from cutover_harness.errors import UsageError
-from cutover_harness.inputs import check_folder, read_text_input
+from cutover_harness.inputs import read_text_input
 from cutover_harness.load.connection import Connection
 from cutover_harness.load.locust_process import own_port, run_locust
 from cutover_harness.load.passed_on import refuse_misspelled
 from cutover_harness.load.secret import check_open, read_secret
 from cutover_harness.load.settings import LoadSettings
 from cutover_harness.load.topics import check_topics
+from cutover_harness.outputs import check_file, check_folder
 from cutover_harness.properties_file import read_properties
 from cutover_harness.replay.config import ReplayOptions
 
@@ -78,6 +79,10 @@ def load(
     processes = any(each.split("=")[0] == "--processes" for each in context.args)
     if master or processes:
         check_open("--master-bind-host", master_bind_host, shared)
+    if report is not None:
+        check_file(report, "load: --report")
+    if (page := _value_of("--html", context.args)) is not None:
+        check_file(Path(page), "load: --html")
     settings = settings_of(
         capture=capture,
         cutover_file=cutover_file,
@@ -97,8 +102,6 @@ def load(
     )
     if not web and run_time is None and not once:
         raise UsageError("load: no duration: give --run-time 10m, --once, or --web")
-    if report is not None and (report.is_dir() or not report.absolute().parent.is_dir()):
-        raise UsageError(f"load: --report {report}: is a folder, or its folder does not exist")
     check_topics(settings)
     users = str(settings.producers + len(settings.members))
     arguments = ["--users", users, "--spawn-rate", users, "--stop-timeout", str(_STOP_TIMEOUT_S)]
@@ -204,6 +207,15 @@ def _members(text: str) -> tuple[str, int]:
     if not name or not count.isdigit() or not int(count):
         raise UsageError(f"load: --group {text}: expected NAME or NAME:MEMBERS, such as billing:2")
     return name, int(count)
+
+
+def _value_of(option: str, arguments: list[str]) -> str | None:
+    """Return the value of one of Locust's options."""
+    for number, each in enumerate(arguments):
+        name, equals, value = each.partition("=")
+        if name == option:
+            return value if equals else next(iter(arguments[number + 1 :]), None)
+    return None
 
 
 def _pair(text: str) -> tuple[str, str]:

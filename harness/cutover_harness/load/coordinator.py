@@ -14,6 +14,7 @@ from typing import Any
 import gevent
 
 from cutover_harness import exit_codes
+from cutover_harness.files import write_atomic
 from cutover_harness.load.connection import ConsumerPart, ProducerPart
 from cutover_harness.load.interruption import INTERRUPTIONS
 from cutover_harness.load.messages import COUNTS, PHASE, SLOT, SLOT_WANTED, SUMMARY
@@ -158,7 +159,7 @@ class Coordinator:
         if file is None:
             return
         try:
-            file.write_text(json.dumps(asdict(result), indent=1, default=str), encoding="utf-8")
+            write_atomic(file, json.dumps(asdict(result), indent=1, default=str))
         except OSError as why:
             print(f"kafka-cutover: --report {file}: cannot be written ({why.strerror})", file=sys.stderr, flush=True)
             self._environment.process_exit_code = exit_codes.REFUSED

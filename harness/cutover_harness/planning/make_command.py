@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from cutover_harness.capture.units import size_bytes
 from cutover_harness.errors import UsageError
-from cutover_harness.inputs import check_folder
 from cutover_harness.masking import masked, printable
+from cutover_harness.outputs import check_file
 from cutover_harness.plan.mistakes import first_mistake
 from cutover_harness.planning.explain import explain
 from cutover_harness.planning.keep import replanned
@@ -72,9 +72,7 @@ def make(
     if measured and mirror_rate is None:
         raise UsageError("--measured: give the rate with --mirror-rate")
     if out is not None:
-        check_folder(out.parent, "-o")
-        if not out.parent.is_dir():
-            raise UsageError(f"-o {out}: its folder does not exist: create it")
+        check_file(out, "-o")
     file = _DEFAULT if out is None and (inventory is None or about is not None) else out
     existing = read_plan(file) if file is not None and file.exists() else None
     folder = Path() if file is None else file.parent

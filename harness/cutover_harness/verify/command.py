@@ -14,8 +14,8 @@ from cutover_harness import exit_codes
 from cutover_harness.conductor.reach import refuse_unreachable
 from cutover_harness.errors import UsageError, in_one_line
 from cutover_harness.files import PRIVATE, write_atomic
-from cutover_harness.inputs import check_folder
 from cutover_harness.mirror.errors import MirrorError
+from cutover_harness.outputs import check_file
 from cutover_harness.planning.read import read_plan
 from cutover_harness.verify.batch import Wanted, verify_batch
 from cutover_harness.verify.model import Verification
@@ -65,11 +65,9 @@ def verify(
     if rate is not None and rate <= 0:
         raise UsageError(f"--rate {rate:g}: must be above 0")
     part = None if sample is None else Sample(share(sample), secrets.randbelow(2**31) if seed is None else seed)
-    asked = of_plan(read_plan(plan), batch, until_ends=until_ends)
     result_file = output or plan.with_name(f"{plan.stem}.verify-{batch}.json")
-    if result_file.is_dir():
-        raise UsageError(f"--output {result_file}: is a folder: give a file")
-    check_folder(result_file.parent, "--output")
+    check_file(result_file, "--output")
+    asked = of_plan(read_plan(plan), batch, until_ends=until_ends)
     state = result_file.with_name(result_file.name + ".state")
     if resume and not state.is_file():
         raise UsageError(f"--resume {state}: is not there: begin without --resume")

@@ -158,7 +158,7 @@ def test_fields_of_a_later_minor_version_are_ignored(written: str, tmp_path: Pat
 def test_a_file_that_cannot_be_written_is_refused_before_the_search(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is a folder"):
         explore(["in-process"], result_file=tmp_path)
-    with pytest.raises(UsageError, match="its folder is missing"):
+    with pytest.raises(UsageError, match="its folder does not exist"):
         explore(["in-process"], result_file=tmp_path / "missing" / "explored.json")
 
 
