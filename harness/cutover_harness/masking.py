@@ -16,6 +16,7 @@ _SECRET_PROPERTY = re.compile(
     re.IGNORECASE,
 )
 _VALUE = "***"
+_INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def printable(text: str) -> str:
@@ -24,9 +25,18 @@ def printable(text: str) -> str:
     Names of files and of unknown fields can have any character.
     """
     return "".join(
-        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") and c not in "\n\t" else c
-        for c in text
+        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in _INVISIBLE and c not in "\n\t" else c for c in text
     )
+
+
+def visible(text: str) -> str:
+    r"""Return the text in one line: a line break, and what else would change a terminal, as an escape such as `\n`.
+
+    Names of groups, keys and folders can have any character, and a line that is about one of them has to stay one line.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in _INVISIBLE else c for c in text)
 
 
 def is_secret(key: str) -> bool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from xml.etree import ElementTree
+
+from cutover_harness.masking import visible
 
 from cutover_reports import words
 from cutover_reports.model import Report, RouteReport, Scenario
@@ -55,10 +58,10 @@ def _decisions(root: ElementTree.Element, report: Report) -> None:
         case = ElementTree.SubElement(suite, "testcase", classname="decision", name=_clean(route.name), time="0.0")
         reasons = _clean("; ".join(route.reasons))
         if route.decision == "NO-GO":
-            ElementTree.SubElement(case, "failure", message=f"NO-GO: {reasons}").text = _clean("\n".join(route.reasons))
+            ElementTree.SubElement(case, "failure", message=f"NO-GO: {reasons}").text = _lines(route.reasons)
         elif route.decision == "INCONCLUSIVE":
             ElementTree.SubElement(case, "skipped", message=f"INCONCLUSIVE: {reasons}")
-        ElementTree.SubElement(case, "system-out").text = _clean("\n".join([route.decision, *_grounds(route)]))
+        ElementTree.SubElement(case, "system-out").text = _lines([route.decision, *_grounds(route)])
 
 
 def _grounds(route: RouteReport) -> list[str]:
@@ -75,11 +78,11 @@ def _case(suite: ElementTree.Element, scenario: Scenario) -> None:
     )
     reasons = _clean("; ".join(scenario.reasons)) or scenario.outcome
     if scenario.outcome == "FAIL":
-        ElementTree.SubElement(case, "failure", message=reasons).text = _clean(_summary(scenario))
+        ElementTree.SubElement(case, "failure", message=reasons).text = _summary(scenario)
     elif not scenario.conclusive:
         message = f"{scenario.outcome}: {reasons}"
-        ElementTree.SubElement(case, "error", message=message).text = _clean(_summary(scenario))
-    ElementTree.SubElement(case, "system-out").text = _clean(_summary(scenario))
+        ElementTree.SubElement(case, "error", message=message).text = _summary(scenario)
+    ElementTree.SubElement(case, "system-out").text = _summary(scenario)
 
 
 def _summary(scenario: Scenario) -> str:
@@ -93,8 +96,13 @@ def _summary(scenario: Scenario) -> str:
             for each in scenario.preconditions
         ),
     ]
-    return "\n".join(lines)
+    return _lines(lines)
 
 
 def _clean(text: str) -> str:
-    return FORBIDDEN.sub("\ufffd", text)
+    """Return a name or a sentence as XML can hold it, in one line."""
+    return FORBIDDEN.sub("\ufffd", visible(text))
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "\n".join(map(_clean, lines))

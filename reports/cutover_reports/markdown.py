@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from cutover_harness.markdown import table
+from cutover_harness.masking import visible
 
 from cutover_reports import plans, words
 from cutover_reports.model import Explored, PathReport, Report, Risk, RouteReport, Run, Scenario
@@ -52,7 +53,7 @@ def text(value: object) -> str:
 
 
 def _line(value: object) -> str:
-    return re.sub(r"[\x00-\x1f\x7f\u2028\u2029]+", " ", str(value)).strip()
+    return visible(re.sub(r"[\x00-\x1f\x7f\u2028\u2029]+", " ", str(value)).strip())
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from cutover_harness.capture.facts import BINS, CaptureFacts, TopicFacts, facts_of
 from cutover_harness.capture.format import CaptureInfo, CaptureReader
+from cutover_harness.masking import visible
 from cutover_harness.words import counted, sized
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -28,7 +29,7 @@ def describe(file: Path, console: Console | None = None) -> None:
     clock = facts.clock
     span = max(clock.span_s, 1.0)  # a shorter capture has no rate per second
     size = sum(topic.bytes for topic in facts.topics.values())
-    console.print(f"[bold]{escape(str(file))}[/], recorded {escape(info.recorded)}", soft_wrap=True)
+    console.print(f"[bold]{_shown(str(file))}[/], recorded {_shown(info.recorded)}", soft_wrap=True)
     console.print(
         f"{counted(facts.records, 'record')}, {sized(size)}, {_time(clock.first_ms)} to {_time(clock.last_ms)} "
         f"({_span(clock.span_s)})"
@@ -45,9 +46,13 @@ def describe(file: Path, console: Console | None = None) -> None:
     console.print(_charts(facts, info))
     for note, text in info.notes.items():
         if note != "resume":
-            console.print(escape(f"{note}: {text}"))
+            console.print(_shown(f"{note}: {text}"))
     if info.groups:
-        console.print(escape("groups: " + ", ".join(f"{g.group} ({', '.join(g.committed)})" for g in info.groups)))
+        console.print(_shown("groups: " + ", ".join(f"{g.group} ({', '.join(g.committed)})" for g in info.groups)))
+
+
+def _shown(text: str) -> str:
+    return escape(visible(text))
 
 
 def _figures(facts: CaptureFacts) -> Table:
@@ -58,7 +63,7 @@ def _figures(facts: CaptureFacts) -> Table:
     for name, topic in facts.topics.items():
         keys = topic.keys.count()
         table.add_row(
-            escape(name),
+            _shown(name),
             f"{topic.records:,}",
             sized(topic.bytes),
             sized(topic.bytes / topic.records),
@@ -78,7 +83,7 @@ def _charts(facts: CaptureFacts, info: CaptureInfo) -> Table:
     table.add_column("partitions, and the hottest", no_wrap=True)
     for name, topic in facts.topics.items():
         count = info.topics[name].partitions if name in info.topics else 0
-        table.add_row(escape(name), _sizes(topic.sizes), _partitions(topic, count))
+        table.add_row(_shown(name), _sizes(topic.sizes), _partitions(topic, count))
     return table
 
 

@@ -17,7 +17,7 @@ from cutover_harness.conductor.journalled_gates import unapproved
 from cutover_harness.cutover.batches import batch_folder
 from cutover_harness.errors import UsageError
 from cutover_harness.locks import FileLock, HeldError
-from cutover_harness.masking import printable
+from cutover_harness.masking import visible
 from cutover_harness.procedure.names import StepName
 
 
@@ -45,7 +45,7 @@ def advance(
     step = StepName(asked.detail["act"])
     source, target = config.clusters(config.peek(file_only=True).document(0))
     for line in figures(config, (Admin(source), Admin(target)), step).lines():
-        typer.echo(printable(line))
+        typer.echo(visible(line))
     if not decline and not yes:
         if not sys.stdin.isatty():
             raise UsageError(f"{folder}: no terminal to confirm {step}: give --yes; nothing was answered")

@@ -16,7 +16,7 @@ import typer
 from cutover_harness.conductor.journal import Entry, Journal
 from cutover_harness.conductor.journalled_gates import APPROVE, unapproved
 from cutover_harness.cutover.audit import who
-from cutover_harness.masking import printable
+from cutover_harness.masking import visible
 from cutover_harness.procedure.names import StepName
 
 _YES = ("y", "yes")
@@ -75,7 +75,7 @@ class Approver:
             self._pending = None
             done = "approved" if entry.detail.get("approved") else "declined"
             by = f"{entry.detail.get('by')} ({entry.detail.get('how')})"
-            typer.echo(printable(f"{entry.name}: {done} by {by}"), err=True)
+            typer.echo(visible(f"{entry.name}: {done} by {by}"), err=True)
             self.resume()
 
     def look(self) -> None:
@@ -91,7 +91,7 @@ class Approver:
         self.pause()
         figures = list(self.figures(asked))
         for line in figures:
-            typer.echo(printable(line), err=True)
+            typer.echo(visible(line), err=True)
         if step in self.given:
             answer(self.journal, asked, approved=True, how="--yes-until")
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 
+from cutover_harness.masking import visible
 from cutover_harness.preflight.model import Finding, Severity
 from cutover_harness.words import counted
 
@@ -28,7 +29,7 @@ def lines(findings: Sequence[Finding]) -> list[str]:
             f"         source of the rule: {found.source}",
             f"         what to do: {found.remedy}",
         ]
-    return out
+    return [visible(line) for line in out]
 
 
 def summary(numbers: dict[str, int]) -> str:

@@ -14,6 +14,7 @@ from cutover_harness.errors import UsageError
 from cutover_harness.judge.measures import WORDS
 from cutover_harness.judge.model import Report
 from cutover_harness.judge.totals import NOT_REHEARSED, Outcome, exit_code, in_words, totals
+from cutover_harness.masking import visible
 from cutover_harness.rehearsal.session import Rehearsed
 from cutover_harness.rehearsal.settings import PlanSettings, Settings
 from cutover_harness.words import counted
@@ -29,7 +30,7 @@ def show(names: list[str], done: Rehearsed, settings: Settings) -> None:
         if causes := ", ".join(f"{n:,} {WORDS[cause]}" for cause, n in found.duplicated.items() if n):
             typer.echo(f"{name}: duplicated: {causes}")
         for reason in report.verdict.reasons:
-            typer.echo(f"{name}: {reason}")
+            typer.echo(visible(f"{name}: {reason}"))
     if settings.jobs > 1 and done.reports:
         typer.echo(f"{settings.jobs} scenarios in parallel: counts are valid, blackouts are longer than with --jobs 1")
     if done.decision is not None:

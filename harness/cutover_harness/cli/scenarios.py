@@ -11,7 +11,7 @@ from rich.table import Table
 from cutover_harness import exit_codes
 from cutover_harness.cli.scenarios_explore import explore
 from cutover_harness.console import standard_output
-from cutover_harness.masking import printable
+from cutover_harness.masking import visible
 from cutover_harness.plan.catalogue import expanded
 from cutover_harness.plan.load import find, load_all, mistakes_in, parse, text_of
 from cutover_harness.plan.scenario import Scenario
@@ -68,7 +68,7 @@ def validate(
         mistakes = mistakes_in(word)
         wrong += bool(mistakes)
         for mistake in mistakes:
-            typer.echo(f"kafka-cutover: {printable(mistake)}", err=True)
+            typer.echo(f"kafka-cutover: {visible(mistake)}", err=True)
         if not mistakes:
             scenario = find(word)
             typer.echo(f"{word}: valid: {scenario.name}, {counted(len(scenario.path), 'step')}")

@@ -16,7 +16,7 @@ from cutover_harness.console import standard_output
 from cutover_harness.cutover.folder import RunFolder
 from cutover_harness.cutover.progress import BatchProgress
 from cutover_harness.errors import UsageError
-from cutover_harness.masking import masked, printable
+from cutover_harness.masking import masked, visible
 from cutover_harness.planning.read import read_plan
 from cutover_harness.watching.serving import Serve, serving
 from cutover_harness.watching.terminal import lines_of
@@ -74,7 +74,7 @@ def _table(batches: Sequence[BatchProgress]) -> Table:
     for batch in batches:
         stage = f"{batch.stage} {batch.stage_name}"
         table.add_row(
-            batch.name, batch.words, stage, batch.producers, batch.consumers, Text(printable(masked(now(batch))))
+            batch.name, batch.words, stage, batch.producers, batch.consumers, Text(visible(masked(now(batch))))
         )
     return table
 

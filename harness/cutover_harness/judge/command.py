@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rich import markup
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from cutover_harness.console import standard_output
@@ -20,6 +20,7 @@ from cutover_harness.judge.totals import exit_code
 from cutover_harness.judge.verdicts import verdict
 from cutover_harness.ledger.files import is_there
 from cutover_harness.ledger.reader import Ledgers, read_ledgers
+from cutover_harness.masking import visible
 
 RUN, LEDGER = "run.json", "ledger"
 
@@ -90,20 +91,24 @@ def summary(group: GroupMeasures) -> str:
     return ", ".join(found) or nothing
 
 
+def _shown(text: str) -> str:
+    return markup.escape(visible(text))
+
+
 def _print(console: Console, name: str, report: Report) -> None:
     found, judgement = report.verdict, report.judgement
     control = "  (negative control)" if found.control else ""
-    console.print(f"[{_STYLE[found.outcome]}]{found.outcome}[/]  [bold]{escape(name)}[/]{control}")
+    console.print(f"[{_STYLE[found.outcome]}]{found.outcome}[/]  [bold]{_shown(name)}[/]{control}")
     for group in judgement.groups:
-        console.print(f"  {escape(group.group)}: {summary(group)}")
+        console.print(f"  {_shown(group.group)}: {summary(group)}")
         console.print(
             f"    [dim]{group.delivered:,} deliveries of {group.distinct:,} records; "
-            f"{group.acked:,} acknowledged in {escape(', '.join(group.topics)) or 'no topic'}[/]"
+            f"{group.acked:,} acknowledged in {_shown(', '.join(group.topics)) or 'no topic'}[/]"
         )
     because = "caught" if found.control and found.outcome == "PASS" else "because"
     for label, lines in ((because, found.reasons), ("note", judgement.notes)):
         for line in lines:
-            console.print(f"  [dim]{label}[/] {escape(line)}")
+            console.print(f"  [dim]{label}[/] {_shown(line)}")
     if judgement.offenders:
         console.print(_table(judgement.offenders))
 
@@ -126,5 +131,5 @@ def _table(offenders: list[Offender]) -> Table:
             ", ".join(each.seen_by),
             each.detail,
         )
-        table.add_row(*map(escape, cells))
+        table.add_row(*map(_shown, cells))
     return table

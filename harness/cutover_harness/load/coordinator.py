@@ -20,6 +20,7 @@ from cutover_harness.load.interruption import INTERRUPTIONS
 from cutover_harness.load.messages import COUNTS, PHASE, SLOT, SLOT_WANTED, SUMMARY
 from cutover_harness.load.settings import LoadSettings
 from cutover_harness.load.summary import GroupResult, GroupSummary, ProducerSummary, compare
+from cutover_harness.masking import visible
 from cutover_harness.waits import wait_until
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class LoadResult:
                 f"{group.phantom:,} phantom, {group.reordered:,} reordered, delivered again: {again}"
             )
             out += [f"    lost: {example}" for example in group.examples]
-        return out + [f"  {reason}" for reason in self.reasons]
+        return [visible(line) for line in [*out, *(f"  {reason}" for reason in self.reasons)]]
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cutover_harness import exit_codes
-from cutover_harness.masking import printable
+from cutover_harness.masking import visible
 from cutover_harness.planning.check import check_plan
 from cutover_harness.words import counted
 
@@ -29,11 +29,11 @@ def check(
         typer.echo(json.dumps({"problems": problems, "unset": checked.unset}, indent=1))
         return exit_codes.REFUSED if problems else 0
     for problem in checked.problems:
-        typer.echo(printable(str(problem)))
+        typer.echo(visible(str(problem)))
     for line in checked.unset:
-        typer.echo(printable(f"not set: {line}"))
+        typer.echo(visible(f"not set: {line}"))
     if checked.problems:
-        typer.echo(f"{printable(str(plan))}: {counted(len(checked.problems), 'problem')}")
+        typer.echo(f"{visible(str(plan))}: {counted(len(checked.problems), 'problem')}")
         return exit_codes.REFUSED
-    typer.echo(f"{printable(str(plan))}: no problem")
+    typer.echo(f"{visible(str(plan))}: no problem")
     return 0

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from cutover_harness.console import LiveLines, standard_error
 from cutover_harness.markdown import table
+from cutover_harness.masking import visible
 from cutover_harness.verify.batch import Progress
 from cutover_harness.verify.model import Verification
 from cutover_harness.words import counted, sized
@@ -73,8 +74,8 @@ def text(its: Verification, *, all_rows: bool = False) -> str:
     lines = [
         f"{_HEADLINES[its.outcome]}",
         (
-            f"batch {its.batch}: {counted(total, 'record')} compared in {counted(len(its.partitions), 'partition')}, "
-            f"{its.seconds:g} s"
+            f"batch {visible(its.batch)}: {counted(total, 'record')} compared in "
+            f"{counted(len(its.partitions), 'partition')}, {its.seconds:g} s"
         ),
     ]
     if its.sample is not None:
@@ -82,10 +83,10 @@ def text(its: Verification, *, all_rows: bool = False) -> str:
             f"This is a sample of {its.sample.share:.3%} of the records (seed {its.sample.seed}): "
             "it proves nothing about the rest."
         )
-    lines += its.notes
+    lines += map(visible, its.notes)
     rows = [
         (
-            each.name,
+            visible(each.name),
             f"{each.compared:,}",
             *(f"{kind.count:,}" for kind in (each.missing, each.extra, each.reordered, each.altered, each.twice)),
             _other(each),
@@ -102,7 +103,7 @@ def text(its: Verification, *, all_rows: bool = False) -> str:
             f"{sum(each.proved for each in its.groups)} of {counted(len(its.groups), 'offset')} of groups proved",
         ]
     if its.reasons:
-        lines += ["", *(f"- {reason}" for reason in its.reasons[:_MOST_REASONS])]
+        lines += ["", *(f"- {visible(reason)}" for reason in its.reasons[:_MOST_REASONS])]
         if len(its.reasons) > _MOST_REASONS:
             lines.append(f"- and {len(its.reasons) - _MOST_REASONS} more, in the result file")
     return "\n".join(lines)
