@@ -20,13 +20,8 @@ _INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def printable(text: str) -> str:
-    """Return the text with a replacement character for what would change a terminal, or the order of what is shown.
-
-    Names of files and of unknown fields can have any character.
-    """
-    return "".join(
-        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in _INVISIBLE and c not in "\n\t" else c for c in text
-    )
+    """Return the text with what would change a terminal as in `visible`, but with its line breaks and tabs."""
+    return "".join(c if c in "\n\t" else visible(c) for c in text)
 
 
 def visible(text: str) -> str:

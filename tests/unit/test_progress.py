@@ -122,4 +122,4 @@ def test_names_of_clients_do_not_reach_the_terminal_as_they_are() -> None:
     progress, out = plain()
     with progress:
         progress.begin("first", 1, 1).waiting("attested", "waits for a\x1b[2J [/b] \u202e", 6.0, 30.0)
-    assert "waits for a\N{REPLACEMENT CHARACTER}[2J [/b] \N{REPLACEMENT CHARACTER}" in out.getvalue()
+    assert r"waits for a\x1b[2J [/b] \u202e" in out.getvalue()

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from cutover_harness import exit_codes
+from cutover_harness.masking import visible
 
 Standing = Literal["missing", "silent", "refuses", "behind", "attests", "ended"]
 ORDER: tuple[Standing, ...] = ("missing", "silent", "refuses", "behind", "attests", "ended")
@@ -351,7 +352,7 @@ def text(value: Any) -> str | None:
     """Return the value if it is a text, without what a terminal would obey; None for an empty one."""
     if not isinstance(value, str):
         return None
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value[:1000]).strip() or None
+    return visible(value[:1000]).strip() or None
 
 
 def iso(at: float | None) -> str | None:

@@ -21,8 +21,7 @@ from cutover_harness.cli.repeat_command import repeat_command
 from cutover_harness.cli.testbed_options import TestbedOptions
 from cutover_harness.errors import UsageError
 from cutover_harness.explore.explored import explored_in, read_explored
-from cutover_harness.outputs import check_folder
-from cutover_harness.rehearsal.folder import check_policy
+from cutover_harness.rehearsal.folder import check_out
 from cutover_harness.rehearsal.session import rehearse_all
 from cutover_harness.rehearsal.settings import Settings
 
@@ -88,7 +87,6 @@ def rehearse(
     of its inventory.
     """
     kind = on.kind()
-    check_folder(how.out, "--out")
     if how.speed is not None and how.speed <= 0:
         raise UsageError(f"--speed {how.speed}: must be above 0")
     planned = None
@@ -105,7 +103,7 @@ def rehearse(
     if existing is not None and how.keep:
         raise UsageError("--keep: what a run creates on existing clusters is always removed: leave it out")
     ports = on.fixed_ports()
-    check_policy(how.out, policy)
+    check_out(how.out, policy)
     if (searched := how.explored or explored_in(how.out)) is not None:
         read_explored(searched)
     seed = secrets.randbits(31) if how.seed is None else how.seed

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from cutover_harness.inventory.model import PARTIAL, ClusterListing, Gap, GroupEntry, Listing, TopicEntry
 from cutover_harness.inventory.words import date, flags, lag_of, number, rate, size, workers_of, writers_of
+from cutover_harness.masking import visible
 from cutover_harness.words import counted
 
 MOST_ROWS = 60
@@ -57,7 +58,7 @@ def gap_line(gap: Gap) -> str:
 
 def _plain(text: str) -> str:
     """Return a text of the cluster, where anybody may have named a group, without what a terminal would obey."""
-    return escape("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
+    return escape(visible(text))
 
 
 _TOPIC_COLUMNS = ("partitions", "size", "records/s", "last write", "properties", "written by", "read by", "stale")

@@ -21,7 +21,7 @@ from cutover_harness.explore.explored import NAME as EXPLORED
 from cutover_harness.files import write_atomic
 from cutover_harness.inputs import read_text_input
 from cutover_harness.plan.scenario import Scenario
-from cutover_harness.rehearsal.claim import APPLIED_POLICY, FACTS, claim
+from cutover_harness.rehearsal.claim import APPLIED_POLICY, FACTS, claim, refuse_unwritable
 from cutover_harness.rehearsal.replay_input import capture_facts
 from cutover_harness.rehearsal.settings import Settings
 
@@ -135,15 +135,16 @@ class Decision:
         return self.word == "NO-GO"
 
 
-def check_policy(out: Path, given: Path | None = None) -> None:
-    """Have the installed report package check the policy before anything starts: `given`, or the one in `out`.
+def check_out(out: Path, policy: Path | None = None) -> None:
+    """Check that `out` can be written, and have the report package check the policy: `policy`, or the one in `out`.
 
-    Raises UsageError.
+    Raises UsageError, before anything starts.
     """
+    refuse_unwritable(out)
     for entry in entry_points(group="kafka_cutover.report", name="default"):
         check = getattr(import_module(entry.module), "check_policy", None)
         if check is not None:
-            check(out, given)
+            check(out, policy)
 
 
 def write_report(out: Path) -> Decision | None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from cutover_harness.channels.leases import moment
-from cutover_harness.masking import masked
+from cutover_harness.masking import masked, visible
 from cutover_harness.procedure.denials import words
 from cutover_harness.watching.views import BatchView, BlackoutView, Snapshot, StepView
 from cutover_harness.words import counted
@@ -116,4 +116,4 @@ def sparkline(values: Sequence[int]) -> str:
 
 def _plain(line: str) -> str:
     """Return a line without secrets of addresses and what a terminal would obey: statuses can hold anything."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in masked(line))
+    return visible(masked(line))
