@@ -141,6 +141,17 @@ def test_each_problem_is_found(rule: str) -> None:
     assert text in f"{first.subject} {first.reason}"
 
 
+def test_a_group_that_stays_binds_no_batch() -> None:
+    two = [{"name": name, "path": "in-process", "topics": [name]} for name in ("orders", "stock")]
+    readers = {"both": Group(("orders", "stock")), "one, two": Group(("orders",))}
+    cluster = replace(SOURCE, topics={"orders": TOPIC, "stock": TOPIC}, groups=readers)
+    names = frozenset({"orders", "stock"})
+    rules = {"group-spans-batches", "untranslatable-group"}
+    assert rules <= found(facts(plan(batches=two), source={"cluster": cluster, "names": names})).keys()
+    staying = plan(batches=two, stays_groups=["both", "one, *"])
+    assert not rules & found(facts(staying, source={"cluster": cluster, "names": names})).keys()
+
+
 BATCH_RULES = sorted(PROBLEMS.keys() - {"unplanned-topics", "other-target", "not-checked", "disk-space", "quota"})
 
 

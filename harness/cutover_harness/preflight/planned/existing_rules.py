@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
+from cutover_harness.globs import matches
 from cutover_harness.preflight import clients, clusters, target, topics
 from cutover_harness.preflight.model import Cluster, Finding, Inventory, Plan, Version
 from cutover_harness.preflight.planned.facts import Facts
@@ -33,11 +34,21 @@ def _whole(facts: Facts) -> Inventory:
     plan = replace(
         _plan(facts, hours), batches=tuple(each.topics for each in batches), names=tuple(each.name for each in batches)
     )
-    return Inventory(facts.source.cluster, facts.target.cluster, facts.clients, plan)
+    return Inventory(_without_staying(facts), facts.target.cluster, facts.clients, plan)
+
+
+def _without_staying(facts: Facts) -> Cluster:
+    """Return the source without the groups that stay there on purpose: they move with no batch, and bind none."""
+    source, stays = facts.source.cluster, facts.scope.plan.stays_groups
+    moving = {name: group for name, group in source.groups.items() if not matches(name, stays)}
+    planned = {
+        name: source.groups[name] for each in facts.scope.batches for name in each.groups if name in source.groups
+    }
+    return replace(source, groups=moving | planned)
 
 
 def _of_batch(facts: Facts, batch: ScopedBatch) -> Inventory:
-    source = facts.source.cluster
+    source = _without_staying(facts)
     reading = [name for name, group in source.groups.items() if not batch.topic_set.isdisjoint(group.topics)]
     groups = {*batch.groups, *reading}
     its = _part(source, batch.topic_set, groups)
