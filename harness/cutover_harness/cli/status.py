@@ -74,7 +74,7 @@ def _table(batches: Sequence[BatchProgress]) -> Table:
     for batch in batches:
         stage = f"{batch.stage} {batch.stage_name}"
         table.add_row(
-            batch.name, batch.words, stage, batch.producers, batch.consumers, Text(visible(masked(now(batch))))
+            batch.name, batch.state, stage, batch.producers, batch.consumers, Text(visible(masked(now(batch))))
         )
     return table
 
@@ -92,5 +92,5 @@ def now(batch: BatchProgress) -> str:
         why = f": {batch.missed}" if batch.missed else ""
         return f"no conductor runs, {counted(len(batch.left), 'step')} left{why}"
     if batch.added:
-        return f"not moved: {listed(batch.added)}, in the plan since: put it into a batch of its own"
+        return f"not moved: {listed(batch.added)}, in the plan since: {batch.advice}"
     return ""

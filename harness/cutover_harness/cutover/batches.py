@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -37,23 +37,46 @@ def progress_of(entries: Sequence[Entry], config: ConductorConfig) -> Progress:
     return "back on the source" if turned_back(entries) else "completed"
 
 
-def added_since(planned: PlannedBatch, config: ConductorConfig) -> tuple[str, ...]:
-    """Return the topics and groups that the plan has in a batch now, and that its run did not move."""
-    return (
-        *(topic for topic in planned.topics if topic not in config.topics),
-        *(group for group in planned.groups if group not in config.groups),
-        *(topic for topic in config.exclude if topic not in planned.exclude),
+@dataclass(frozen=True)
+class Added:
+    """Topics and groups that the plan has in a batch now, and that its run did not move."""
+
+    topics: tuple[str, ...]
+    groups: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Topics, then groups."""
+        return (*self.topics, *self.groups)
+
+    @property
+    def advice(self) -> str:
+        """What a person can do, in words; empty if nothing was added. A batch needs topics, also for a group."""
+        for_topics = "put the topics into a batch of their own, with the groups that read nothing else"
+        for_groups = (
+            "a group moves only with its topics: put it into the batch of all topics that it reads, or, if some of "
+            "them have moved, start it on the target by hand and list it in stays_groups"
+        )
+        return "; ".join(words for names, words in ((self.topics, for_topics), (self.groups, for_groups)) if names)
+
+
+def added_since(planned: PlannedBatch, config: ConductorConfig) -> Added:
+    """Return what the plan has in a batch now, and its run did not move."""
+    return Added(
+        (
+            *(topic for topic in planned.topics if topic not in config.topics),
+            *(topic for topic in config.exclude if topic not in planned.exclude),
+        ),
+        tuple(group for group in planned.groups if group not in config.groups),
     )
 
 
 def _completed(run: RunFolder, batch: PlannedBatch) -> str:
     """Return, in words, that a batch is completed, or in part if the plan has more in it since it was moved."""
     added = added_since(batch, ConductorConfig.load(run.batch(batch.name) / CONFIG))
-    if not added:
+    if not added.names:
         return "completed"
-    return (
-        f"completed in part, without {listed(added)}, which the plan has in it since: put that into a batch of its own"
-    )
+    return f"completed in part, without {listed(added.names)}, which the plan has in it since: {added.advice}"
 
 
 def choose(plan: ReadPlan, run: RunFolder, wanted: str | None) -> PlannedBatch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from cutover_harness.conductor.config import ConductorConfig
 from cutover_harness.conductor.journal import Entry
@@ -15,6 +15,9 @@ from cutover_harness.cutover.bypassing import BypassSeen, bypasses_in
 from cutover_harness.locks import FileLock, HeldError
 from cutover_harness.procedure.denials import Denial, standing
 from cutover_harness.procedure.state import STAGES, RouteState
+
+
+State = Progress | Literal["completed in part"]
 
 
 @dataclass(frozen=True)
@@ -49,13 +52,15 @@ class BatchProgress:
     bypasses: tuple[BypassSeen, ...] = ()
     added: tuple[str, ...] = ()
     """Topics and groups that the plan has in a completed batch since, and that were not moved."""
+    advice: str = ""
+    """What a person can do about them."""
     fence: tuple[Denial, ...] = ()
     """ACLs of the run on the source that deny Write, also those that a killed run has left."""
 
     @property
-    def words(self) -> str:
-        """How far it is, in words: what the plan has in a completed batch since was not moved."""
-        return f"{self.progress} in part" if self.added else self.progress
+    def state(self) -> State:
+        """How far it is: what the plan has in a completed batch since was not moved."""
+        return "completed in part" if self.added else self.progress
 
     @property
     def stage_name(self) -> str:
@@ -64,7 +69,7 @@ class BatchProgress:
 
     def to_json(self) -> dict[str, Any]:
         """Return what docs/run.md describes."""
-        return {**asdict(self), "stage_name": self.stage_name}
+        return {**asdict(self), "progress": self.state, "stage_name": self.stage_name}
 
 
 def not_begun(name: str) -> BatchProgress:

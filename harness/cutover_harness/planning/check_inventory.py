@@ -106,11 +106,12 @@ class _Check:
                 places.setdefault(own, [])
             if len(places) > 1:
                 parts = [f"{listed(names)} of {self._place(n)[0]}" for n, names in sorted(places.items()) if names]
+                or_stay = ", or list the group in stays_groups if it is to stay on the source" if is_group else ""
                 where = f", and is in {self._place(own)[0]}" if own is not None and not places[own] else ""
                 yield self._text.problem(
                     at or ("batches", max(places)),
                     f"{link.title} {'reads' if is_group else 'uses'} {' and '.join(parts)}{where}: put all of it into "
-                    "one batch",
+                    f"one batch{or_stay}",
                 )
 
     def _own(self, link: Link) -> tuple[At | None, int | None]:
@@ -155,5 +156,6 @@ class _Check:
         groups = sorted(name for name in self._groups if name not in moving and not stays.match(name))
         if groups:
             yield self._text.problem(
-                ("batches",), f"groups in no batch: {listed(groups, 10)}: put them into a batch, or into stays_groups"
+                ("batches",),
+                f"groups in no batch: {listed(groups, 10)}: put each into the batch of its topics, or into stays_groups",
             )

@@ -57,8 +57,10 @@ class FollowedBatch:
                 self.lags.extend(lag_history(new))
                 self.entries = compacted([*self.entries, *new])
         found = batch_progress(name, self.entries, self.config)
-        done = found.progress == "completed"
-        return replace(found, added=added_since(self.planned, self.config)) if done else found
+        if found.progress != "completed":
+            return found
+        added = added_since(self.planned, self.config)
+        return replace(found, added=added.names, advice=added.advice)
 
     def _begin(self, file: tuple[int, int] | None) -> None:
         """Forget everything if this is another journal than before: the batch is moved again."""

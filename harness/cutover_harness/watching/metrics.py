@@ -11,7 +11,7 @@ from cutover_harness.cutover.bypassing import BypassSeen
 from cutover_harness.watching.views import BatchView, Snapshot
 
 PREFIX = "kafka_cutover_"
-PROGRESS = ("not begun", "begun", "completed", "back on the source")
+STATES = ("not begun", "begun", "completed", "completed in part", "back on the source")
 _BYPASS = ("kind", "role", "cluster")
 KINDS = (
     ("straggler", "producer", "source"),
@@ -84,8 +84,8 @@ class _Families:
 def _values(batch: BatchView, now: float) -> Iterator[Value]:
     progress = batch.progress
     yield "stage", (), progress.stage
-    for state in PROGRESS:
-        yield "run_state", (state,), progress.progress == state
+    for state in STATES:
+        yield "run_state", (state,), progress.state == state
     yield "conductor_running", (), progress.running
     yield "stopped", (), progress.progress == "begun" and not progress.running
     yield "steps_left", (), len(progress.left)

@@ -10,7 +10,7 @@ from cutover_harness.cli.app import app
 from cutover_harness.conductor.config import CONFIG, JOURNAL, ConductorConfig
 from cutover_harness.conductor.journal import Journal
 from cutover_harness.conductor.verification import verified_batch
-from cutover_harness.cutover.batches import batch_folder, choose, refuse_edited
+from cutover_harness.cutover.batches import Added, batch_folder, choose, refuse_edited
 from cutover_harness.cutover.folder import RunFolder
 from cutover_harness.cutover.preparation import check_new
 from cutover_harness.cutover.settings import config_of
@@ -161,6 +161,8 @@ def test_a_batch_that_is_completed_does_not_hide_what_the_plan_has_in_it_since(p
     with pytest.raises(UsageError, match=r"batch first is completed$"):
         choose(read, run, "first")
     assert "in part" not in CliRunner().invoke(app, ["status", str(plan)]).output
+    (first, _) = json.loads(CliRunner().invoke(app, ["status", str(plan), "--json"]).output)["batches"]
+    assert (first["progress"], first["added"], first["advice"]) == ("completed", [], "")
     plan.write_text(
         PLAN.replace("payments]", "payments, refunds]").replace("billing:", "audit: {moves: shim}, billing:")
     )
@@ -170,3 +172,19 @@ def test_a_batch_that_is_completed_does_not_hide_what_the_plan_has_in_it_since(p
     shown = " ".join(CliRunner().invoke(app, ["status", str(plan)]).output.split())
     assert "first completed in part 7" in shown
     assert "not moved: refunds, audit, in the plan since" in shown
+    (first, _) = json.loads(CliRunner().invoke(app, ["status", str(plan), "--json"]).output)["batches"]
+    assert (first["progress"], first["added"]) == ("completed in part", ["refunds", "audit"])
+    assert "a group moves only with its topics" in first["advice"]
+
+
+@pytest.mark.parametrize(
+    ("added", "has", "lacks"),
+    [
+        (Added(("refunds",), ()), "put the topics into a batch of their own", "group moves"),
+        (Added((), ("audit",)), "list it in stays_groups", "of their own"),
+        (Added((), ()), "", "put"),
+    ],
+)
+def test_a_group_is_not_sent_to_a_batch_without_its_topics(added: Added, has: str, lacks: str) -> None:
+    assert has in added.advice
+    assert lacks not in added.advice

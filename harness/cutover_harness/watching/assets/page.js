@@ -54,7 +54,8 @@ function word(kind, text) {
 }
 
 function standing(batch) {
-  if (batch.progress === "completed") return batch.added.length ? ["warn", "completed in part"] : ["go", "completed"];
+  if (batch.progress === "completed") return ["go", "completed"];
+  if (batch.progress === "completed in part") return ["warn", "completed in part"];
   if (batch.progress === "back on the source") return ["warn", "back on the source"];
   if (batch.progress === "not begun") return ["quiet", "not begun"];
   if (batch.asked) return ["warn", "waits for approval"];
@@ -233,7 +234,7 @@ function batch(one, at) {
     one.problems.length ? h("div", { class: "lost" }, h("p", {}, word("stop", `Not all can be read now; the figures of the clusters ${age}.`)), lines(one.problems)) : null,
     bypasses(one, at),
     fence(one),
-    one.added.length ? h("p", {}, word("warn", `Not moved: ${one.added.join(", ")}, in the plan since. Put it into a batch of its own.`)) : null,
+    one.added.length ? h("p", {}, word("warn", `Not moved: ${one.added.join(", ")}, in the plan since: ${one.advice}.`)) : null,
     ask(one, at),
     h("div", { class: "cards" }, clients(one), lag(one, at), blackouts(one), rollback(one, at)),
     one.steps.map((each) => step(each, at)),
