@@ -11,6 +11,7 @@ from cutover_harness.errors import UsageError
 from cutover_harness.judge.model import Reach, RunFacts
 from pydantic import ValidationError
 
+from cutover_reports.deciding import given
 from cutover_reports.explored import explored_file
 from cutover_reports.model import Report, Scenario
 from cutover_reports.policy import APPLIED_NAME, Policy, policy_in, read_policy
@@ -67,13 +68,14 @@ def build(folders: Sequence[Path], policy_file: Path | None = None, explored: Pa
                 rhythms[scenario.id] = found.rhythm
             points = max(60, min(POINTS_A_SERIES, POINTS // max(1, total * max(1, len(found.series)))))
             series[scenario.id] = {key: thin(values, points) for key, values in found.series.items()}
-    runs = [described(run, scenarios, index) for index, run in enumerate(read)]
+    options = given(policy_file, explored)
+    runs = [described(run, scenarios, index, options) for index, run in enumerate(read)]
     named = {batch: path for run in runs if run.plan is not None for batch, path in run.plan.paths.items()}
     scenarios = with_paths(_routed(scenarios), named)
     for line in policy.unused({scenario.route for scenario in scenarios}):
         log.warning("%s", line)
     searched = explored_file([run.folder for run in read], explored)
-    report = whole_report(runs, scenarios, policy, read, reached(scenarios, reaches), searched)
+    report = whole_report(runs, scenarios, policy, read, reached(scenarios, reaches), searched, options)
     return Built(report, series, rhythms)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from cutover_harness.plan.catalogue import catalogue
 
+from cutover_reports.deciding import Deciding
 from cutover_reports.model import Run, Scenario
 from cutover_reports.policy import POLICY_NAME
 
@@ -50,26 +51,43 @@ def recorded(command: str) -> Recorded | None:
         return None
     if "rehearse" not in words[1:2]:
         return None
-    options: list[tuple[str, ...]] = []
-    scenarios: list[str] = []
-    rest = words[2:]
+    parts = list(_parts(words[2:]))
+    options = tuple(part for part in parts if _is_option(part[0]))
+    return Recorded(options, tuple(part[0] for part in parts if not _is_option(part[0])))
+
+
+def _parts(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the arguments of `rehearse`, an option together with its value."""
+    rest = list(words)
     while rest:
         word = rest.pop(0)
-        if not word.startswith("-") or word == "-":
-            scenarios.append(word)
-        elif "=" in word or word in FLAGS or not rest:
-            options.append((word,))
-        else:
-            options.append((word, rest.pop(0)))
-    return Recorded(tuple(options), tuple(scenarios))
+        has_value = _is_option(word) and "=" not in word and word not in FLAGS and rest
+        yield (word, rest.pop(0)) if has_value else (word,)
 
 
-def repeating(command: str | None, seed: int | None) -> str:
-    """Return the command that repeats a run: with its seed, also if the recorded one lacks it."""
+def _is_option(word: str) -> bool:
+    return word.startswith("-") and word != "-"
+
+
+def repeating(command: str | None, seed: int | None, more: Sequence[str] = ()) -> str:
+    """Return the command that repeats a run: with its seed, also if the recorded one lacks it.
+
+    more: options of the report that decide on its verdict, instead of those of the run.
+    """
     parts = None if command is None else recorded(command)
-    if parts is None or seed is None or parts.value("--seed") is not None:
+    if parts is None:
         return command or NOT_RECORDED
-    return shlex.join([TOOL, "rehearse", "--seed", str(seed), *shlex.split(str(command))[2:]])
+    seeded = seed is None or parts.value("--seed") is not None
+    if seeded and not more:
+        return str(command)
+    first = [] if seeded else ["--seed", str(seed)]
+    kept = [
+        word
+        for part in _parts(shlex.split(str(command))[2:])
+        if part[0].partition("=")[0] not in more[::2]
+        for word in part
+    ]
+    return shlex.join([TOOL, "rehearse", *first, *more, *kept])
 
 
 @dataclass(frozen=True)
@@ -77,15 +95,15 @@ class Commands:
     """Commands that remove the conditions of one route.
 
     run: the newest run, whose options further rehearsals take over. outs: folders of all runs of the report.
-    several: whether the report has several routes, so that folders need the route's name. own_policy: whether the
-    report has a policy file.
+    several: whether the report has several routes, so that folders need the route's name. deciding: the policy file
+    and other files that decide on the report's verdict, so that every command keeps them.
     """
 
     run: Run | None
     route: str
     outs: Sequence[str]
     several: bool = False
-    own_policy: bool = False
+    deciding: Deciding = field(default_factory=Deciding)
 
     @property
     def _parts(self) -> Recorded:
@@ -105,6 +123,7 @@ class Commands:
     ) -> str:
         """Return the command that rehearses scenarios by name. more: further options, before those of the run."""
         out = f"{self._out}-{f'{self.route}-' if self.several else ''}{purpose}"
+        more = [*more, *self.deciding.options()]
         given = {option.partition("=")[0] for option in more}
         kept = [
             word for option in self._parts.options if option[0].partition("=")[0] not in OWN | given for word in option
@@ -121,9 +140,9 @@ class Commands:
 
     def policy(self, table: str, key: str, value: str) -> str:
         """Return the command that sets a key of the policy, and writes the report again."""
-        file = f"{self._out}/{POLICY_NAME}"
+        file = self.deciding.policy or f"{self._out}/{POLICY_NAME}"
         name = ".".join(part if part.isidentifier() else json.dumps(part) for part in table.split("/"))
-        if self.own_policy:
+        if self.deciding.policy is not None:
             # A second table of the same name is no valid TOML, so a file that exists is edited by a person.
             return f"${{EDITOR:-vi}} {shlex.quote(file)} && {self.report}  # [{name}] {key} = {value}"
         lines = f"{shlex.quote(f'[{name}]')} {shlex.quote(f'{key} = {value}')}"
@@ -137,7 +156,7 @@ class Commands:
     def report(self) -> str:
         """Return the command that writes the report again."""
         several = ["--out", f"{self._out}-merged"] if len(self.outs) > 1 else []
-        return shlex.join([TOOL, "report", *self.outs, *several])
+        return shlex.join([TOOL, "report", *self.outs, *self.deciding.options(of_folders=False), *several])
 
     def _name(self, scenario: Scenario) -> str:
         """Return a scenario as it is given on the command line: its file, if it is not of the catalogue."""
@@ -149,10 +168,10 @@ class Commands:
         return next(iter(stem), files[0] if len(files) == 1 else name)
 
 
-def joined(outs: Sequence[str], commands: Iterable[str]) -> str:
+def joined(outs: Sequence[str], commands: Iterable[str], deciding: Deciding) -> str:
     """Return the command that makes one report of the runs and of those that `commands` begin; empty without any."""
     further = [part.out for command in commands if (part := recorded(command)) is not None]
     if not further:
         return ""
     first = outs[0] if outs else DEFAULT_OUT
-    return shlex.join([TOOL, "report", *outs, *dict.fromkeys(further), "--out", f"{first}-all"])
+    return shlex.join([TOOL, "report", *outs, *dict.fromkeys(further), *deciding.options(), "--out", f"{first}-all"])

@@ -7,12 +7,16 @@ from typing import Any
 
 from cutover_reports import plans, words
 from cutover_reports.commands import repeating
+from cutover_reports.deciding import Deciding
 from cutover_reports.model import Run, Scenario
 from cutover_reports.reading import RunFolder
 
 
-def described(run: RunFolder, scenarios: Sequence[Scenario], index: int) -> Run:
-    """Return a run, the `index`th of the report, as its `rehearsal.json` describes it."""
+def described(run: RunFolder, scenarios: Sequence[Scenario], index: int, options: Deciding) -> Run:
+    """Return a run, the `index`th of the report, as its `rehearsal.json` describes it.
+
+    options: what the report was given on the command line, which the command that repeats the run keeps.
+    """
     rehearsal = run.rehearsal
     capture = _dict(rehearsal.get("capture"))
     seed = rehearsal.get("seed")
@@ -21,7 +25,7 @@ def described(run: RunFolder, scenarios: Sequence[Scenario], index: int) -> Run:
         folder=run.folder.resolve().name,
         started=_text(rehearsal.get("started")),
         finished=_text(rehearsal.get("finished")),
-        command=repeating(_text(rehearsal.get("command")), seed if isinstance(seed, int) else None),
+        command=repeating(_text(rehearsal.get("command")), seed if isinstance(seed, int) else None, options.options()),
         seed=seed if isinstance(seed, int) else None,
         target_kind=target if target in ("AutoMQ", "stand-in") else "unknown",
         environment=_texts(rehearsal.get("environment")) | _in_parallel(rehearsal.get("jobs")),

@@ -9,11 +9,12 @@ from cutover_harness.judge.totals import NOT_REHEARSED
 
 from cutover_reports import plans, words
 from cutover_reports.commands import Commands, joined, recorded
+from cutover_reports.deciding import Deciding, deciding
 from cutover_reports.explored import explored_section, with_violations
 from cutover_reports.key_figures import worst_of
 from cutover_reports.matrix import matrix, trend
 from cutover_reports.model import Decision, ReachedBy, Report, RouteReport, Run, Scenario
-from cutover_reports.policy import DEFAULTS, Policy
+from cutover_reports.policy import Policy
 from cutover_reports.reach import notes
 from cutover_reports.reading import RunFolder
 from cutover_reports.rollbacks import retention
@@ -28,18 +29,22 @@ def whole_report(
     policy: Policy,
     read: Sequence[RunFolder],
     reach: list[ReachedBy],
-    explored_file: Path | None = None,
+    explored_file: Path | None,
+    options: Deciding,
 ) -> Report:
-    """Return the report of these runs and their scenarios. Raises UsageError if `explored_file` is not valid."""
+    """Return the report of these runs and their scenarios. Raises UsageError if `explored_file` is not valid.
+
+    options: what the report was given on the command line.
+    """
     explored = explored_section(explored_file, runs, scenarios)
     routes, rollbacks = [], []
     names = list(dict.fromkeys(scenario.route for scenario in scenarios))
     outs = [_out(run, folder.folder) for run, folder in zip(runs, read, strict=True)]
     rehearsed_plans = [run.plan for run in runs if run.plan is not None]
+    rehearsed_with = [None if (parts := recorded(run.command)) is None else parts.value("--policy") for run in runs]
+    kept_files = deciding(options, [folder.folder for folder in read], outs, rehearsed_with)
     for name in names:
-        commands = Commands(
-            runs[-1] if runs else None, name, outs, several=len(names) > 1, own_policy=policy.name != DEFAULTS
-        )
+        commands = Commands(runs[-1] if runs else None, name, outs, several=len(names) > 1, deciding=kept_files)
         kept = retention(policy, rehearsed_plans, name)
         own = [scenario for scenario in scenarios if scenario.route == name]
         route, own_cards = judge_route(own, Grounds(name, runs, policy, kept, commands))
@@ -52,7 +57,7 @@ def whole_report(
         decision=decision,
         headline=_headline(decision, routes, scenarios),
         figures=worst_of([(route.name, route.figures) for route in routes]),
-        then=joined(outs, open_ones),
+        then=joined(outs, open_ones, kept_files),
         policy=policy.name,
         runs=runs,
         routes=routes,

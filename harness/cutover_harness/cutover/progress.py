@@ -16,7 +16,6 @@ from cutover_harness.locks import FileLock, HeldError
 from cutover_harness.procedure.denials import Denial, standing
 from cutover_harness.procedure.state import STAGES, RouteState
 
-
 State = Progress | Literal["completed in part"]
 
 

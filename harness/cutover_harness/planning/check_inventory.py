@@ -157,5 +157,5 @@ class _Check:
         if groups:
             yield self._text.problem(
                 ("batches",),
-                f"groups in no batch: {listed(groups, 10)}: put each into the batch of its topics, or into stays_groups",
+                f"groups in no batch: {listed(groups, 10)}: put each into the batch of its topics, or stays_groups",
             )

@@ -331,10 +331,7 @@ def test_clients_that_are_split(folder: Folder) -> None:
     folder.write(lambda text: text.replace("      - payments\n", "").replace("[report]", "[report, payments]"))
     billing, checkout = folder.check()[1]
     assert billing.startswith("plan.yaml:18: batches.orders.groups.billing: group billing reads ")
-    assert (
-        "orders.a of batch orders and report of batch reports: put all of it into one batch, or list the group in stays_groups"
-        in billing
-    )
+    assert "orders.a of batch orders and report of batch reports: put all of it into one batch, or list " in billing
     assert checkout.startswith("plan.yaml:20: batches.orders.producers.checkout: app checkout uses ")
     assert "orders.a, orders.b of batch orders and payments of batch reports: put" in checkout
 

@@ -11,11 +11,14 @@ from typing import Any
 import click
 import pytest
 from cutover_harness.cli.app import app
+from cutover_harness.explore.explored import write_explored
 from cutover_reports import write_report
 from cutover_reports.build import build
 from cutover_reports.commands import FLAGS, Commands, recorded, repeating
+from cutover_reports.deciding import Deciding, deciding
 from cutover_reports.html import DUE_NOTE, html, plot
 from cutover_reports.markdown import code, markdown
+from cutover_reports.model import Report
 from cutover_reports.write import write_merged
 from typer.main import get_command
 
@@ -82,6 +85,63 @@ def test_commands_name_a_folder_that_was_moved_since(tmp_path: Path) -> None:
     assert shlex.split(again)[-2:] == ["--out", f"{moved}-way-back"]
 
 
+def commands_of(report: Report) -> dict[str, list[str]]:
+    return {risk.id: shlex.split(risk.command) for risk in report.routes[0].risks}
+
+
+def test_commands_keep_the_options_with_which_the_report_was_made(tmp_path: Path) -> None:
+    write_run(out := tmp_path / "out", SMALL)
+    change(out, "rehearsal.json", command="kafka-cutover rehearse stop-first --seed 9 --policy old.toml --out out")
+    (strict := tmp_path / "strict.toml").write_text("[evidence]\nnegative_controls = 5\n")
+    write_explored(found := tmp_path / "found.json", [])
+    report = build([out], strict, found).report
+    kept = ["--policy", str(strict), "--explored", str(found)]
+    commands = commands_of(report)
+    for words in (commands["way-back"], commands["controls"], commands["stand-in"], shlex.split(report.then)):
+        assert [word for n, word in enumerate(words) if {word, words[n - 1]} & {"--policy", "--explored"}] == kept
+    assert shlex.split(report.runs[0].command) == [
+        "kafka-cutover", "rehearse", *kept, "stop-first", "--seed", "9", "--out", "out",
+    ]  # fmt: skip
+
+
+def test_commands_keep_the_policy_of_the_rehearsal_and_of_the_folder(tmp_path: Path) -> None:
+    write_run(out := tmp_path / "out", SMALL)
+    change(out, "rehearsal.json", command="kafka-cutover rehearse --seed 9 --out out")
+    (out / "policy.toml").write_text("")
+    write_explored(out / "explored.json", [])
+    report = build([out]).report
+    # A further rehearsal has a folder of its own, without these files.
+    assert commands_of(report)["way-back"][-6:] == [
+        "--policy", "out/policy.toml", "--explored", "out/explored.json", "--out", "out-way-back"
+    ]  # fmt: skip
+    assert report.runs[0].command == "kafka-cutover rehearse --seed 9 --out out"
+    # The copy of a file that the rehearsal was given: the file itself is edited, and kept.
+    change(out, "rehearsal.json", command="kafka-cutover rehearse --seed 9 --policy team.toml --out out")
+    (out / "applied-policy.toml").write_text("[limits]\nlag_records = 1\nproducer_blackout_ms = 'any'\n")
+    report = build([out]).report
+    assert "--policy out/policy.toml" not in report.then
+    assert "--policy team.toml" in report.then
+
+
+def test_a_key_of_the_policy_is_edited_where_the_report_reads_it(tmp_path: Path) -> None:
+    write_run(out := tmp_path / "out", SMALL)
+    folders, outs = [out], ["out"]
+    assert deciding(Deciding(), folders, outs, [None]) == Deciding()
+    (out / "policy.toml").write_text("")
+    found = deciding(Deciding(), folders, outs, [None])
+    assert Commands(None, "r", outs, deciding=found).report == "kafka-cutover report out"
+    assert "vi} out/policy.toml && " in Commands(None, "r", outs, deciding=found).policy("limits", "lost", "3")
+    (out / "applied-policy.toml").write_text("")  # takes precedence
+    found = deciding(Deciding(), folders, outs, [None])
+    assert "vi} out/applied-policy.toml && " in Commands(None, "r", outs, deciding=found).policy("limits", "lost", "3")
+    found = deciding(Deciding(), folders, outs, ["team.toml"])
+    assert (
+        Commands(None, "r", outs, deciding=found)
+        .policy("limits", "lost", "3")
+        .startswith("${EDITOR:-vi} team.toml && kafka-cutover report out --policy team.toml")
+    )
+
+
 def test_only_flags_of_rehearse_have_no_value() -> None:
     group: Any = get_command(app)  # loads its commands on demand
     rehearse = group.get_command(click.Context(group), "rehearse")
@@ -90,7 +150,10 @@ def test_only_flags_of_rehearse_have_no_value() -> None:
 
 
 def test_a_policy_that_exists_is_edited_by_a_person() -> None:
-    assert "EDITOR" in Commands(None, "r", ["out"], own_policy=True).policy("limits", "lost", "3")
+    own = Commands(None, "r", ["out"], deciding=Deciding("my policy.toml")).policy("limits", "lost", "3")
+    assert own == (
+        "${EDITOR:-vi} 'my policy.toml' && kafka-cutover report out --policy 'my policy.toml'  # [limits] lost = 3"
+    )
     assert "EDITOR" not in Commands(None, "r", ["out"]).policy("limits", "lost", "3")
 
 
