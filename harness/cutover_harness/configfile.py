@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from cutover_harness.errors import UsageError
 from cutover_harness.files import write_atomic
 from cutover_harness.inputs import read_input
+from cutover_harness.mistake_words import first_words
 
 _REFERENCE = re.compile(r"\$\{file:([^}]+)\}")
 Model = TypeVar("Model", bound=BaseModel)
@@ -49,9 +50,8 @@ class ConfigFile(BaseModel):
         try:
             return cls.model_validate_json(content)
         except ValidationError as why:
-            first = why.errors()[0]
-            field = ".".join(map(str, first["loc"])) or "file"
-            raise UsageError(f"{cls.what} {origin}: {field}: {' '.join(first['msg'].split())}") from why
+            field, words = first_words(why)
+            raise UsageError(f"{cls.what} {origin}: {field or 'file'}: {words}") from why
 
 
 def _relative(path: Path, folder: Path, run: Path) -> Path:

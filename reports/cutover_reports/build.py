@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cutover_harness.errors import UsageError
 from cutover_harness.judge.model import Reach, RunFacts
+from cutover_harness.mistake_words import first_words
 from pydantic import ValidationError
 
 from cutover_reports.deciding import given
@@ -108,8 +109,7 @@ def _figures(found: ScenarioFolder, run: int, ids: set[str], policy: Policy) -> 
 
 def _first_line(why: Exception) -> str:
     if isinstance(why, ValidationError):
-        first = why.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        return ": ".join(first_words(why))
     return " ".join(str(why).split())
 
 

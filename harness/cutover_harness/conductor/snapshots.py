@@ -18,6 +18,7 @@ from cutover_harness.errors import UsageError
 from cutover_harness.files import PRIVATE, write_atomic
 from cutover_harness.inputs import read_input
 from cutover_harness.mirror import Batch
+from cutover_harness.mistake_words import first_words
 from cutover_harness.procedure.protocols import ClusterLike
 from cutover_harness.types import ClusterName, PartitionId
 from cutover_harness.words import counted
@@ -95,9 +96,8 @@ def read_snapshot(file: Path, batch: Batch) -> Snapshot:
     try:
         found = Snapshot.model_validate_json(read_input(file, "snapshot"))
     except ValidationError as why:
-        first = why.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "file"
-        raise UsageError(f"snapshot {file}: {place}: {first['msg']}: give a file of the run's {FOLDER}/") from None
+        field, words = first_words(why)
+        raise UsageError(f"snapshot {file}: {field or 'file'}: {words}: give a file of the run's {FOLDER}/") from None
     for its in (found.source, found.target):
         for group, topics in its.items():
             for topic, partitions in topics.items():

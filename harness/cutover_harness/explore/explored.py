@@ -21,6 +21,7 @@ from cutover_harness.explore.necessity import Necessity
 from cutover_harness.explore.search import Result, Violation
 from cutover_harness.files import write_atomic
 from cutover_harness.inputs import read_text_input
+from cutover_harness.mistake_words import first_words
 
 FORMAT: Final = 1
 NAME = "explored.json"
@@ -221,9 +222,8 @@ def read_explored(file: Path) -> Explored:
     try:
         return Explored.model_validate_json(text)  # refuses lone surrogates, which not every output can show
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) + ": " if first["loc"] else ""
-        raise UsageError(f"{file}: {field}{first['msg'].removeprefix('Value error, ')}: {again}") from None
+        field, words = first_words(error)
+        raise UsageError(f"{file}: {f'{field}: ' if field else ''}{words}: {again}") from None
 
 
 def explored_in(folder: Path) -> Path | None:

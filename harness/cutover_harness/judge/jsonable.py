@@ -13,6 +13,7 @@ from pydantic_core import CoreSchema
 from cutover_harness.errors import UsageError
 from cutover_harness.files import write_atomic
 from cutover_harness.ledger.files import is_there, parse_json, read_text
+from cutover_harness.mistake_words import words_of
 
 Json = dict[str, Any]
 
@@ -111,7 +112,7 @@ def _refusal(kind: type, why: ValidationError) -> str:
         case refused if refused in _EXPECTED:
             said = f"expected {_EXPECTED[refused]}, found {first['input']!r:.60}"
         case _:
-            said = " ".join(first["msg"].split())
+            said = words_of(first)
     return f"{_place(kind, first['loc'])}: {said}"
 
 

@@ -20,6 +20,7 @@ from cutover_harness.load.passed_on import refuse_misspelled
 from cutover_harness.load.secret import check_open, read_secret
 from cutover_harness.load.settings import LoadSettings
 from cutover_harness.load.topics import check_topics
+from cutover_harness.mistake_words import first_words
 from cutover_harness.outputs import check_file, check_folder
 from cutover_harness.properties_file import read_properties
 from cutover_harness.replay.config import ReplayOptions
@@ -166,8 +167,7 @@ def settings_of(
             run_time_s=run_time_s,
         )
     except ValidationError as why:
-        first = why.errors()[0]
-        raise UsageError(f"load: {'.'.join(map(str, first['loc']))}: {first['msg']}") from why
+        raise UsageError(f"load: {': '.join(first_words(why))}") from why
     except ValueError as why:
         raise UsageError(f"load: --speed {speed}: expected a number or max") from why
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from cutover_harness.configfile import with_paths
 from cutover_harness.errors import UsageError
 from cutover_harness.mirror.connect_access import ConnectAccess
+from cutover_harness.mistake_words import first_words
 from cutover_harness.properties_file import property_lines
 
 
@@ -28,7 +29,5 @@ def read_connect_properties(file: Path) -> ConnectAccess:
     try:
         return with_paths(ConnectAccess.model_validate(found), lambda path: file.parent / path)
     except ValidationError as errors:
-        first = errors.errors(include_input=False, include_url=False)[0]
-        field = ".".join(map(str, first["loc"]))
-        said = first["msg"].removeprefix("Value error, ")
-        raise UsageError(f"{what} {file}: {field + ': ' if field else ''}{said}") from None
+        field, words = first_words(errors)
+        raise UsageError(f"{what} {file}: {field + ': ' if field else ''}{words}") from None

@@ -12,7 +12,7 @@ from cutover_harness.errors import UsageError
 from cutover_harness.inputs import read_text_input
 from cutover_harness.plan.catalogue import catalogue, is_file, named
 from cutover_harness.plan.earlier import EARLIER, renamed
-from cutover_harness.plan.mistakes import Mistake, errors_in, first_mistake, mistake_of
+from cutover_harness.plan.mistakes import Mistake, first_mistake, mistakes_of
 from cutover_harness.plan.scenario import Scenario
 from cutover_harness.plan.yaml_lines import line_of
 from cutover_harness.plan.yaml_tree import read_yaml
@@ -42,7 +42,7 @@ def parse(text: str, origin: str) -> Scenario:
     try:
         return Scenario.model_validate(data)
     except ValidationError as errors:
-        raise UsageError(_placed(origin, node, first_mistake(errors, Scenario))) from None
+        raise UsageError(_placed(origin, node, first_mistake(errors, Scenario, data))) from None
 
 
 def mistakes_in(word: str) -> list[str]:
@@ -55,7 +55,7 @@ def mistakes_in(word: str) -> list[str]:
     try:
         Scenario.model_validate(data)
     except ValidationError as errors:
-        return [_placed(origin, node, mistake_of(each, Scenario)) for each in errors_in(errors)]
+        return [_placed(origin, node, each) for each in mistakes_of(errors, Scenario, data)]
     return []
 
 

@@ -11,7 +11,7 @@ from cutover_harness.planning.links import Link, links_of
 from cutover_harness.planning.model import PlanFile
 from cutover_harness.planning.patterns import Patterns
 from cutover_harness.planning.problems import At, PlanText, Problem
-from cutover_harness.words import listed
+from cutover_harness.words import did_you_mean, listed
 
 _STAYS = -1
 """Stands for `stays` among the numbers of batches."""
@@ -136,11 +136,13 @@ class _Check:
 
     def _connectors(self) -> Iterable[Problem]:
         known = {each.name for connect in self._listing.connect for each in connect.connectors or ()}
-        hint = "correct it" if known else "take the inventory with --connect"
         for number, batch in enumerate(self._plan.batches):
             for kind in ("groups", "producers"):
                 for name, mover in getattr(batch, kind).items():
                     if mover.connector is not None and mover.connector not in known:
+                        hint = "take the inventory with --connect"
+                        if known:
+                            hint = did_you_mean(mover.connector, known) or "correct it"
                         at = ("batches", number, kind, name)
                         yield self._text.problem(at, f"the inventory has no connector {mover.connector}: {hint}")
 

@@ -71,7 +71,7 @@ def _estimated(data: dict[str, Any], file: Path, listing: Listing) -> dict[str, 
     try:
         plan = PlanFile.model_validate(data)
     except ValidationError as errors:
-        mistake = first_mistake(errors, PlanFile, secret=SECRET)
+        mistake = first_mistake(errors, PlanFile, data, secret=SECRET)
         raise UsageError(
             f"{file}: cannot be merged with the new plan: {mistake}: correct it, or write another file"
         ) from None

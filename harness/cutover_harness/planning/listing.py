@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from cutover_harness.errors import UsageError
 from cutover_harness.inputs import read_input
 from cutover_harness.inventory.model import PARTIAL, Gap, Listing
+from cutover_harness.mistake_words import first_words
 
 MOST_BYTES = 1 << 30
 """An inventory of 200,000 partitions has some tens of megabytes."""
@@ -21,10 +22,10 @@ def read_listing(path: Path) -> tuple[Listing, str]:
     try:
         return Listing.model_validate_json(content), hashlib.sha256(content).hexdigest()
     except ValidationError as why:
-        first = why.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the file"
+        field, words = first_words(why)
         raise UsageError(
-            f"inventory {path}: {field}: {first['msg']}: give a file that `kafka-cutover inventory -o` has written"
+            f"inventory {path}: {field or 'the file'}: {words}: "
+            "give a file that `kafka-cutover inventory -o` has written"
         ) from None
 
 

@@ -96,7 +96,7 @@ def make(
     try:
         made = make_plan(listing, listed, mapping, wanted, None if existing is None else existing.plan)
     except ValidationError as errors:  # Kafka allows any name of a group, and a person can edit an inventory
-        mistake = printable(str(first_mistake(errors, PlanFile)))
+        mistake = printable(str(first_mistake(errors, PlanFile, None)))
         raise UsageError(f"inventory {inventory}: a plan cannot contain this: {mistake}") from None
     if about is not None:
         typer.echo("\n".join(explain(made, listing, about, existing)))

@@ -124,8 +124,12 @@ class ReachedBy(PlanPart):
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if sum(value is not None for value in (self.file, self.kafka, self.configmap)) != 1:
-            raise ValueError("a channel is exactly one of file, kafka and configmap")
+        ways = {"file": self.file, "kafka": self.kafka, "configmap": self.configmap}
+        given = [name for name, value in ways.items() if value is not None]
+        if not given:
+            raise ValueError("has no channel: add one of file, kafka and configmap")
+        if len(given) > 1:
+            raise ValueError(f"has {' and '.join(given)}: make an entry of its own of each channel")
         return self
 
     @property
@@ -161,10 +165,14 @@ class Mover(PlanPart):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if (self.connector is not None) != (self.moves == "connector"):
-            raise ValueError("connector belongs to moves: connector, which needs it")
-        if self.connect is not None and self.connector is None:
-            raise ValueError("connect is for moves: connector")
+        if self.moves == "connector" and self.connector is None:
+            raise ValueError("moves: connector needs the connector's name: add connector: NAME, or move it otherwise")
+        if self.moves != "connector" and self.connector is not None:
+            raise ValueError(
+                f"connector is set, and moves is {self.moves}: write moves: connector, or leave connector out"
+            )
+        if self.moves != "connector" and self.connect is not None:
+            raise ValueError(f"connect is set, and moves is {self.moves}: write moves: connector, or leave connect out")
         if self.moves != "restart" and (self.on_stop or self.on_start):
             raise ValueError(
                 "on_stop and on_start are for moves: restart"

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from cutover_harness.plan.mistakes import errors_in, mistake_of
+from cutover_harness.plan.mistakes import mistakes_of
 from cutover_harness.plan.yaml_lines import line_of
 from cutover_harness.planning.model import SECRET, PlanFile
 
@@ -89,9 +89,10 @@ def shape_of(text: PlanText, data: dict[str, Any]) -> tuple[PlanFile | None, lis
         try:
             return PlanFile.model_validate(data), list(found.values())
         except ValidationError as errors:
-            mistakes = [(each["type"], mistake_of(each, PlanFile, secret=SECRET)) for each in errors_in(errors)]
+            mistakes = mistakes_of(errors, PlanFile, data, secret=SECRET)
         places = []
-        for kind, mistake in mistakes:
+        for mistake in mistakes:
+            kind = mistake.kind
             there = _existing(data, mistake.at)
             at = (*there, *mistake.at[len(there) :][:1]) if kind == "missing" else there
             if kind not in _OF_WHAT_IS_LACKING or text.place(at) not in incomplete:

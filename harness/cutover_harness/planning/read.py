@@ -58,6 +58,6 @@ def read_plan(path: Path) -> ReadPlan:
     try:
         plan = PlanFile.model_validate(data)
     except ValidationError as errors:
-        mistake = first_mistake(errors, PlanFile, secret=SECRET)
+        mistake = first_mistake(errors, PlanFile, data, secret=SECRET)
         raise UsageError(f"{path}:{line_of(node, mistake.at)}: {mistake}") from None
     return ReadPlan(path, plan, hashlib.sha256(content).hexdigest())

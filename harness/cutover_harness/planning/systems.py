@@ -65,7 +65,7 @@ def read_systems(path: Path) -> Systems:
     try:
         found = Systems.model_validate(data)
     except ValidationError as errors:
-        mistake = first_mistake(errors, Systems)
+        mistake = first_mistake(errors, Systems, data)
         raise UsageError(f"{path}:{line_of(node, mistake.at)}: {mistake}") from None
     for name, system in found.systems.items():
         at = ("systems", name)

@@ -24,7 +24,7 @@ def read_testbed_file(file: Path) -> ExistingClusters:
     try:
         described = ExistingClusters.model_validate(data)
     except ValidationError as errors:
-        mistake = first_mistake(errors, ExistingClusters, secret=("password", "url"))
+        mistake = first_mistake(errors, ExistingClusters, data, secret=("password", "url"))
         raise UsageError(f"{file}:{line_of(node, mistake.at)}: {mistake}") from None
     folder = file.absolute().parent
     return with_paths(described, lambda path: folder / path)

@@ -25,4 +25,4 @@ def scenario_of(given: Scenario | str | Path | Mapping[str, Any]) -> Scenario:
     try:
         return Scenario.model_validate(given)
     except ValidationError as errors:
-        raise UsageError(f"the scenario given to rehearse: {first_mistake(errors, Scenario)}") from None
+        raise UsageError(f"the scenario given to rehearse: {first_mistake(errors, Scenario, given)}") from None

@@ -14,6 +14,7 @@ from cutover_harness.conductor.journal import Entry
 from cutover_harness.conductor.snapshots import FOLDER, Snapshot
 from cutover_harness.cutover.folder import RunFolder
 from cutover_harness.errors import UsageError
+from cutover_harness.mistake_words import first_words
 from cutover_harness.planning.read import ReadPlan, read_plan
 from cutover_harness.verify.model import Verification
 from pydantic import ValidationError
@@ -170,6 +171,6 @@ def _short(text: str, root: Path) -> str:
 
 def _reason(why: Exception) -> str:
     if isinstance(why, ValidationError):
-        first = why.errors()[0]
-        return f"{'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']}"
+        field, words = first_words(why)
+        return f"{field or 'file'}: {words}"
     return str(why.strerror if isinstance(why, OSError) else " ".join(str(why).split()))

@@ -110,10 +110,10 @@ def test_the_gates_evidence_names_a_channel_that_lacks_the_generation(
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"channels": ["kafka:a b"]}, "channels: Value error, channel 'kafka:a b': 'a b' is no name of a topic"),
-        ({"channels": ["topic"]}, "channels: Value error, channel 'topic': is no channel"),
-        ({"key": "0123456789abcdef"}, "key: Value error, holds something that is no reference"),
-        ({"key": "${file:/key} 0123456789abcdef"}, "key: Value error, holds something that is no reference"),
+        ({"channels": ["kafka:a b"]}, "channels: channel 'kafka:a b': 'a b' is no name of a topic"),
+        ({"channels": ["topic"]}, "channels: channel 'topic': is no channel"),
+        ({"key": "0123456789abcdef"}, "key: holds something that is no reference"),
+        ({"key": "${file:/key} 0123456789abcdef"}, "key: holds something that is no reference"),
     ],
 )
 def test_a_configuration_with_wrong_channels_or_a_key_in_it_is_refused(

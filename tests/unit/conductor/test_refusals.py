@@ -211,7 +211,7 @@ def test_a_damaged_or_missing_configuration_is_refused(folder: Path, cli: Cli, n
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("colour", "red", "colour: Extra inputs"),
+        ("colour", "red", "colour: no such field"),
         ("route", 7, "route: "),
         ("route", "other", "has no route other"),
         ("steps", [{"act": "fly"}], "steps.0.step: "),

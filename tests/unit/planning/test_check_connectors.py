@@ -63,7 +63,11 @@ def test_a_good_plan(tmp_path: Path) -> None:
         ("etl.properties", "none.properties", "there is no file"),
         ("http://new-cdc:8083", "http://me:hunter2@new-cdc:8083", "has a password"),
         ("target: {url", "on_repoint: [x], target: {url", "target and on_repoint exclude each other"),
-        ("moves: connector, connector: s3, ", "moves: restart, ", "connect is for moves: connector"),
+        (
+            "moves: connector, connector: s3, ",
+            "moves: restart, ",
+            "connect is set, and moves is restart",
+        ),
         ("connector: s3, ", "connector: s3, on_stop: [x], ", "on_repoint of its Connect cluster moves a connector"),
     ],
 )

@@ -53,11 +53,11 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("source: source.properties\n", "", ":2: source: Field required"),
-        ("  kind: automq", "  kind: pulsar", ":6: target.kind: Input should be 'kafka' or 'automq', found 'pulsar'"),
+        ("source: source.properties\n", "", ":2: source: is missing: add it"),
+        ("  kind: automq", "  kind: pulsar", ":6: target.kind: expected 'kafka' or 'automq', found 'pulsar'"),
         ("  kind: automq", "  brokers: 3", ":6: target.brokers: no such field: there are "),
-        ("prefix: team-x-", "prefix: team x", ":2: prefix: String should match pattern"),
-        ("prefix: team-x-", "prefix: __team-", ":2: prefix: String should match pattern"),
+        ("prefix: team-x-", "prefix: team x", ":2: prefix: expected letters, digits"),
+        ("prefix: team-x-", "prefix: __team-", ":2: prefix: expected letters, digits"),
         ("${file:connect.password}", SECRET, ":12: connect.password: holds something that is no reference"),
         ("  user: rehearsal\n", "", ": connect: user and password belong together"),
         ("https://connect:8083", f"https://me:{SECRET}@connect", ":9: connect.url: contains a user or a password"),

@@ -171,7 +171,7 @@ def test_a_clean_result_changes_no_verdict(found: str, tmp_path: Path) -> None:
     with_file, without = report(tmp_path / "a", found), report(tmp_path / "b", None)
     same = with_file.model_copy(update={"explored": without.explored})
     # Commands name the folder that was read, and keep its result file.
-    kept = f" --explored {tmp_path / 'a' / 'run' / 'explored.json'}"
+    kept = f" --explored {tmp_path / 'a' / 'found.json'}"
     assert same.model_dump_json().replace(kept, "") == without.model_dump_json().replace(
         str(tmp_path / "b"), str(tmp_path / "a")
     )

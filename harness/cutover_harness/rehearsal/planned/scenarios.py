@@ -128,7 +128,7 @@ def _scenario(
     try:
         scenario = Scenario.model_validate(data)
     except ValidationError as why:
-        raise UsageError(f"{source.origin}: {name}: {first_mistake(why, Scenario)}") from None
+        raise UsageError(f"{source.origin}: {name}: {first_mistake(why, Scenario, data)}") from None
     planned = replace(
         source.about,
         route=parts[0].batch.name if len(parts) == 1 else WHOLE,
