@@ -21,7 +21,7 @@ from cutover_reports.reading import Frames, Rhythm, RunFolder, ScenarioFolder, r
 from cutover_reports.run_described import described
 from cutover_reports.scenarios import UNNAMED_ROUTE, figures, with_paths
 from cutover_reports.series import thin
-from cutover_reports.whole import whole_report
+from cutover_reports.whole import unapplied, whole_report
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def build(folders: Sequence[Path], policy_file: Path | None = None, explored: Pa
     runs = [described(run, scenarios, index, options) for index, run in enumerate(read)]
     named = {batch: path for run in runs if run.plan is not None for batch, path in run.plan.paths.items()}
     scenarios = with_paths(_routed(scenarios), named)
-    for line in policy.unused({scenario.route for scenario in scenarios}):
+    for line in unapplied(policy, scenarios):
         log.warning("%s", line)
     searched = explored_file([run.folder for run in read], explored)
     report = whole_report(runs, scenarios, policy, read, reached(scenarios, reaches), searched, options)

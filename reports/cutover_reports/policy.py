@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import tomllib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,16 +17,20 @@ from cutover_harness.errors import UsageError
 from cutover_harness.faults.union import FAULTS
 from cutover_harness.judge import earlier
 from cutover_harness.judge.measures import MEASURES
-from cutover_harness.plan.fields import fields_at
+from cutover_harness.plan.catalogue import catalogue
+from cutover_harness.plan.mistakes import At, Mistake, mistakes_of
 from cutover_harness.words import did_you_mean
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from cutover_reports.paths import known_paths
 from cutover_reports.survival import SETTINGS
+from cutover_reports.toml_lines import key_lines, line_at
 
 POLICY_NAME = "policy.toml"
 APPLIED_NAME = "applied-policy.toml"
 DEFAULTS = "built-in defaults"
 """The name of the policy of a report without a policy file."""
+_MOST_NAME = 200
 
 #: Limits by the name that an earlier version gave them.
 EARLIER = earlier.MEASURES | {"producer_pause_ms": "producer_blackout_ms", "consumer_pause_ms": "consumer_blackout_ms"}
@@ -40,7 +45,7 @@ FAULT_NAMES = tuple(f"{kind} {victim}" for kind, fault in FAULTS.items() for vic
 
 def _known(name: str, names: Collection[str], what: str) -> str:
     if name not in names:
-        raise ValueError(f"no such {what}, {did_you_mean(name, names) or 'there are ' + ', '.join(names)}")
+        raise ValueError(f"no {what} is called {name}, {did_you_mean(name, names) or 'there are ' + ', '.join(names)}")
     return name
 
 
@@ -129,7 +134,7 @@ class Policy(_Model):
     """A whole policy file."""
 
     format: Literal[1] = 1
-    name: str = Field(default=DEFAULTS, max_length=200)
+    name: str = Field(default=DEFAULTS, max_length=_MOST_NAME)
     path: PathText | None = Field(
         default=None,
         description="The path that the cutover takes, such as in-process: its verdict is the route's. Default: the "
@@ -179,41 +184,84 @@ def policy_in(folder: Path) -> Path | None:
 
 
 def check_policy(folder: Path, given: Path | None = None) -> None:
-    """Check the policy `given` to a rehearsal, else the one in its folder. Raises UsageError as `read_policy` does."""
+    """Check the policy `given` to a rehearsal, else the one in its folder. Raises UsageError as `read_policy` does.
+
+    Logs a warning for a path or a scenario that the catalogue lacks if it has a similar one: a misspelt name would make
+    the verdict of the whole rehearsal useless.
+    """
     own = folder / POLICY_NAME
     file = given or (own if own.exists() or own.is_symlink() else None)
     if file is not None:
-        read_policy(file)
+        for line, near in unknown_names(read_policy(file), ()):
+            if near:
+                log.warning("%s", line)
+
+
+def unknown_names(policy: Policy, scenarios: Collection[str]) -> list[tuple[str, str]]:
+    """Return the paths and scenarios that a policy names, and neither the catalogue nor `scenarios` has.
+
+    Each in words, and the names that it was probably meant to be, empty if none is similar.
+    """
+    named = [("path", policy.path), *((f"routes.{name}.path", its.path) for name, its in policy.routes.items())]
+    known = [*catalogue(), *scenarios]
+    found = []
+    for key, path in named:
+        if path is not None and path not in known:
+            near = did_you_mean(path, [*known_paths(), *scenarios])
+            what = "no path of the catalogue and no scenario of the report is called so"
+            found.append((f"{policy.name}: {key}: {path}: {what}{f', {near}' if near else ''}", near))
+    for pattern in policy.evidence.not_taken:
+        if not any(fnmatchcase(name, pattern) for name in known):
+            near = did_you_mean(pattern, known)
+            what = "no scenario of the catalogue or of the report has this name"
+            found.append((f"{policy.name}: evidence.not_taken: {pattern}: {what}{f', {near}' if near else ''}", near))
+    return found
 
 
 def read_policy(file: Path, name: str | None = None) -> Policy:
     """Read a policy file; `name`: of the file that it is a copy of.
 
-    Raises UsageError that names the file, the key, what was found and what is wanted.
+    Raises UsageError with a line for each mistake, which names file, line and key, what was found and what is expected.
     """
     if file.exists() and not file.is_file():
         raise UsageError(f"{file}: no regular file: give a policy file")
     try:
-        raw = tomllib.loads(file.read_text("utf-8"))
+        text = file.read_text("utf-8")
+        raw = tomllib.loads(text)
     except OSError as why:
         raise UsageError(f"{file}: cannot be read ({why.strerror or why}): give a readable policy file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as why:
         raise UsageError(f"{file}: not valid TOML: {why}") from None
-    raw.setdefault("name", name or file.name)
+    raw.setdefault("name", (name or file.name)[:_MOST_NAME])
     raw = _renamed(raw, file)
+    found = _mistakes_of_limits(raw)
     try:
         policy = Policy.model_validate(raw)
-        for route in policy.routes:
-            policy.limits_of(route)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = _key(raw, first["loc"])
-        says = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            near = did_you_mean(str(first["loc"][-1]), fields_at(Policy, first["loc"][:-1]))
-            says = f"no such field{f', {near}' if near else ''}"
-        raise UsageError(f"{file}: {key}: {says} (found {first['input']!r}); see docs/policy.md") from None
+    except ValidationError as errors:
+        found = {each.at: each for each in mistakes_of(errors, Policy, raw)} | found
+    if found:
+        lines = key_lines(text)
+        lines |= {tuple(EARLIER.get(str(part), part) for part in at): line for at, line in lines.items()} | lines
+        placed = sorted((line_at(lines, at), str(each)) for at, each in found.items())
+        raise UsageError("\n".join(f"{file}:{line}: {words}; see docs/policy.md" for line, words in placed))
     return policy
+
+
+def _mistakes_of_limits(raw: Mapping[str, Any]) -> dict[At, Mistake]:
+    """Return what is wrong with the limits of routes, by its place: the model of a route allows any name in them."""
+    found: dict[At, Mistake] = {}
+    routes = raw.get("routes")
+    for name, route in routes.items() if isinstance(routes, dict) else ():
+        limits = route.get("limits") if isinstance(route, dict) else None
+        if not isinstance(limits, dict):
+            continue
+        try:
+            Limits.model_validate(limits)
+        except ValidationError as errors:
+            for each in mistakes_of(errors, Limits, limits):
+                at = ("routes", name, "limits", *each.at)
+                found[at] = Mistake(at, each.message, each.kind)
+    return found
 
 
 def _renamed(raw: dict[str, Any], file: Path) -> dict[str, Any]:
@@ -242,15 +290,3 @@ def _renamed(raw: dict[str, Any], file: Path) -> dict[str, Any]:
         names = ", ".join(f"{old} (now {new})" for old, new in found.items())
         log.warning("%s: names of an earlier version: %s: rename them", file, names)
     return raw
-
-
-def _key(raw: object, location: Sequence[str | int]) -> str:
-    """Return the key of the file that an error is about; pydantic's location may continue into types that it tried."""
-    parts = []
-    for part in location:
-        inside = (isinstance(raw, dict) and part in raw) or (isinstance(raw, list) and isinstance(part, int))
-        if not inside:
-            break
-        parts.append(str(part))
-        raw = raw[part]  # type: ignore[index]
-    return ".".join(parts) or ".".join(str(part) for part in location)

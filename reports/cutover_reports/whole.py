@@ -14,7 +14,7 @@ from cutover_reports.explored import explored_section, with_violations
 from cutover_reports.key_figures import worst_of
 from cutover_reports.matrix import matrix, trend
 from cutover_reports.model import Decision, ReachedBy, Report, RouteReport, Run, Scenario
-from cutover_reports.policy import Policy
+from cutover_reports.policy import Policy, unknown_names
 from cutover_reports.reach import notes
 from cutover_reports.reading import RunFolder
 from cutover_reports.rollbacks import retention
@@ -70,9 +70,16 @@ def whole_report(
         unproved=unproved(runs, scenarios),
         trend=trend(scenarios, runs),
         explored=explored,
-        missing=[*policy.unused(names), *(line for run in read for line in run.missing)]
+        missing=[*unapplied(policy, scenarios), *(line for run in read for line in run.missing)]
         + [line for scenario in scenarios for line in scenario.missing],
     )
+
+
+def unapplied(policy: Policy, scenarios: Sequence[Scenario]) -> list[str]:
+    """Return in words what the policy names and the report does not have: it is applied to nothing."""
+    named = {name for scenario in scenarios for name in (scenario.name, scenario.of_path, scenario.route) if name}
+    unknown = [f"{line}." for line, _ in unknown_names(policy, named)]
+    return [*policy.unused({scenario.route for scenario in scenarios}), *unknown]
 
 
 def _out(run: Run, folder: Path) -> str:

@@ -131,7 +131,8 @@ def _mistake(found: _Found, model: type[BaseModel], secret: Sequence[str], words
     hidden = hidden or (bool(secret) and kind == "extra_forbidden")
     plain = isinstance(value, str | int | float | bool)
     container = not plain and message.startswith(_EXPECTED)
-    was = f", found {shown(value)}" if shown(value) and ((plain and not hidden) or container) else ""
+    named = kind == "value_error" and len(str(value)) > 1 and str(value) in message
+    was = f", found {shown(value)}" if shown(value) and not named and ((plain and not hidden) or container) else ""
     more = ""
     if kind in _CHOICES and was:
         more = did_you_mean(str(value), _QUOTED.findall(message))
@@ -140,7 +141,8 @@ def _mistake(found: _Found, model: type[BaseModel], secret: Sequence[str], words
         more = did_you_mean(str(at[-1]), known) or (f"there are {', '.join(known)}" if known else "leave it out")
     elif kind in ("string_type", "path_type") and plain:
         more = "put it into quotation marks"
-    return Mistake(at, f"{'name: ' if found.is_key else ''}{message}{was}{': ' if more else ''}{more}", kind)
+    key = "name: " if found.is_key and kind != "value_error" else ""
+    return Mistake(at, f"{key}{message}{was}{': ' if more else ''}{more}", kind)
 
 
 def _value(error: ErrorDetails) -> object:

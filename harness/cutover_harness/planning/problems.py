@@ -15,6 +15,8 @@ from cutover_harness.planning.model import SECRET, PlanFile
 
 At = tuple[str | int, ...]
 _ROUNDS = 30
+_LONGEST = 80
+"""A longer name is none of a batch, and its number is shown instead."""
 _OF_WHAT_IS_LACKING = ("missing", "too_short", "value_error")
 """Errors that can be due to a missing part; value_error: of fields that do not fit together."""
 
@@ -75,7 +77,7 @@ class PlanText:
             except (KeyError, IndexError, TypeError):
                 data = None
             name = data.get("name") if isinstance(part, int) and isinstance(data, dict) else None
-            parts.append(str(part if name is None else name))
+            parts.append(str(part if name is None or len(str(name)) > _LONGEST else name))
         return ".".join(parts)
 
 

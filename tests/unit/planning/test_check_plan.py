@@ -399,7 +399,7 @@ def test_a_list_of_batches_that_is_empty(folder: Folder) -> None:
     folder.write(lambda text: f"{text.partition('batches:')[0]}batches: []\n")
     (line,) = folder.check()[1]
     assert line.startswith("plan.yaml:11: batches: ")
-    assert "at least 1" in line
+    assert "is empty" in line
 
 
 def test_a_batch_after_one_that_cannot_be_read(folder: Folder) -> None:

@@ -122,5 +122,5 @@ def test_colliding_names_are_refused_when_the_capture_is_read(tmp_path: Path) ->
 
 def test_colliding_names_are_refused_when_the_scenario_is_read() -> None:
     text = "name: x\ntitle: x\npath: [create-task]\ntraffic: {orders.eu: {}, orders_eu: {}}\n"
-    with pytest.raises(UsageError, match=r"x\.yaml:1: scenario: traffic: orders.eu and orders_eu collide"):
+    with pytest.raises(UsageError, match=r"x\.yaml:1: traffic: orders.eu and orders_eu collide"):
         parse(text, "x.yaml")

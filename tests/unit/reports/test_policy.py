@@ -8,7 +8,7 @@ import pytest
 from cutover_harness.errors import UsageError
 from cutover_harness.plan.load import load_all
 from cutover_reports.build import build
-from cutover_reports.policy import Policy, read_policy
+from cutover_reports.policy import Policy, check_policy, read_policy
 from cutover_reports.survival import SETTINGS
 
 from tests.unit.reports.run_folders import SHAPES, write_run
@@ -45,7 +45,7 @@ def test_a_route_overrides_only_what_it_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("[limits]\nlosst = 0\n", "limits.losst: no such field, did you mean lost?"),
+        ("[limits]\nlosst = 0\n", "policy.toml:2: limits.losst: no such field, found 0: did you mean lost?"),
         ("[limits]\nlost = -1\n", "limits.lost"),
         ('[limits]\nlost = "none"\n', "limits.lost"),
         ("[evidence]\nreversible = [7]\n", "evidence.reversible.0"),
@@ -53,14 +53,17 @@ def test_a_route_overrides_only_what_it_names(tmp_path: Path) -> None:
         ("[clients.billing]\n'delivery.timeout.ms' = 'long'\n", "clients.billing.delivery.timeout.ms"),
         (
             '[evidence]\nfaults = ["kill connect", "kill conect"]\n',
-            "evidence.faults.1: no such fault, did you mean kill conn",
+            "evidence.faults.1: no fault is called kill conect, did you mean kill conn",
         ),
         (
             '[evidence]\nfaults = ["unplug everything"]\n',
-            "evidence.faults.0: no such fault, there are freeze connect, ",
+            "evidence.faults.0: no fault is called unplug everything, there are freeze connect, ",
         ),
-        ("[clients.billing]\n'delivery.timout.ms' = 1\n", "no such setting, did you mean delivery.timeout.ms?"),
-        ("[clients.billing]\n'linger.ms' = 5\n", "no such setting, there are delivery.timeout.ms, "),
+        (
+            "[clients.billing]\n'delivery.timout.ms' = 1\n",
+            "no setting is called delivery.timout.ms, did you mean delivery.time",
+        ),
+        ("[clients.billing]\n'linger.ms' = 5\n", "no setting is called linger.ms, there are delivery.timeout.ms, "),
         ("format = 2\n", "format"),
         ("[limits\n", "not valid TOML"),
     ],
@@ -72,6 +75,49 @@ def test_a_mistake_names_the_file_and_the_key(tmp_path: Path, text: str, named: 
     assert "policy.toml" in message
     assert named in message
     assert "\n" not in message
+
+
+def test_all_mistakes_are_shown_with_their_lines(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        policy(
+            tmp_path,
+            "# limits\n[limits]\nlosst = 0\nlag_ms = -1\ndisordered = 'x'\n\n"
+            "[evidence]\nreversible = [\n  1,\n  9,\n]\n"
+            "[routes.\"a b\"]\nlimits.lost = 'none'\nlimits.sth = 1\n",
+        )
+    lines = [line.removeprefix(f"{tmp_path}/") for line in str(caught.value).splitlines()]
+    assert [line.split(": ")[:2] for line in lines] == [
+        ["policy.toml:3", "limits.losst"],
+        ["policy.toml:4", "limits.lag_ms"],
+        ["policy.toml:5", "limits.reordered"],
+        ["policy.toml:8", "evidence.reversible.1"],
+        ["policy.toml:13", "routes.a b.limits.lost"],
+        ["policy.toml:14", "routes.a b.limits.sth"],
+    ]
+    assert "expected a whole number, or 'any', found 'none'" in lines[4]
+
+
+def test_a_name_that_neither_catalogue_nor_report_has_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_run(tmp_path / "run", [SHAPES[0]])
+    (folder / "policy.toml").write_text(
+        'path = "in-proces"\n[evidence]\nnot_taken = ["stop-frst", "rollback-*", "zz*"]\n'
+        '[routes.flights]\npath = "restrt"\n'
+    )
+    path = "no path of the catalogue and no scenario of the report is called so"
+    scenario = "evidence.not_taken: {}: no scenario of the catalogue or of the report has this name"
+    assert build([folder]).report.missing == [
+        f"policy.toml: path: in-proces: {path}, did you mean in-process?.",
+        f"policy.toml: routes.flights.path: restrt: {path}, did you mean restart?.",
+        f"policy.toml: {scenario.format('stop-frst')}, did you mean stop-first?.",
+        f"policy.toml: {scenario.format('zz*')}.",
+    ]
+    caplog.clear()
+    check_policy(folder)  # before a rehearsal, whose own scenarios are not known: only what is probably misspelt
+    assert len(caplog.messages) == 3
+    (folder / "policy.toml").write_text(f'path = "in-process"\n[evidence]\nnot_taken = ["{SHAPES[0].name}"]\n')
+    assert build([folder]).report.missing == []
 
 
 def test_every_fault_and_setting_can_be_named(tmp_path: Path) -> None:
