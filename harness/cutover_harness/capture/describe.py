@@ -9,11 +9,11 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from cutover_harness.capture.facts import BINS, CaptureFacts, TopicFacts, facts_of
 from cutover_harness.capture.format import CaptureInfo, CaptureReader
 from cutover_harness.masking import visible
+from cutover_harness.named_rows import print_rows
 from cutover_harness.words import counted, sized
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -42,8 +42,8 @@ def describe(file: Path, console: Console | None = None) -> None:
     console.print(f"{chart(facts.rate)}  records in each {_span(clock.span_s / BINS)}")
     if warning := clock.warning():
         console.print(f"warning: {escape(warning)}", soft_wrap=True)
-    console.print(_figures(facts))
-    console.print(_charts(facts, info))
+    _print_figures(facts, console)
+    _print_charts(facts, info, console)
     for note, text in info.notes.items():
         if note != "resume":
             console.print(_shown(f"{note}: {text}"))
@@ -55,15 +55,13 @@ def _shown(text: str) -> str:
     return escape(visible(text))
 
 
-def _figures(facts: CaptureFacts) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("topic", overflow="fold")
-    for name in ("records", "bytes", "mean", "largest", "keys", "no key", "tombstones", "headers"):
-        table.add_column(name, justify="right", no_wrap=True)
+def _print_figures(facts: CaptureFacts, console: Console) -> None:
+    columns = ("records", "bytes", "mean", "largest", "keys", "no key", "tombstones", "headers")
+    rows = []
     for name, topic in facts.topics.items():
         keys = topic.keys.count()
-        table.add_row(
-            _shown(name),
+        row = (
+            name,
             f"{topic.records:,}",
             sized(topic.bytes),
             sized(topic.bytes / topic.records),
@@ -73,18 +71,17 @@ def _figures(facts: CaptureFacts) -> Table:
             f"{topic.tombstones:,}",
             f"{topic.headers:,}",
         )
-    return table
+        rows.append(row)
+    print_rows(console, ("topic", *columns), rows, folded=("topic",), right=columns, header_style="bold")
 
 
-def _charts(facts: CaptureFacts, info: CaptureInfo) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("topic", overflow="fold")
-    table.add_column("sizes", no_wrap=True)
-    table.add_column("partitions, and the hottest", no_wrap=True)
+def _print_charts(facts: CaptureFacts, info: CaptureInfo, console: Console) -> None:
+    rows = []
     for name, topic in facts.topics.items():
         count = info.topics[name].partitions if name in info.topics else 0
-        table.add_row(_shown(name), _sizes(topic.sizes), _partitions(topic, count))
-    return table
+        rows.append((name, _sizes(topic.sizes), _partitions(topic, count)))
+    headings = ("topic", "sizes", "partitions, and the hottest")
+    print_rows(console, headings, rows, folded=("topic",), header_style="bold")
 
 
 def _sizes(sizes: Counter[int]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typer
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from cutover_harness import exit_codes
@@ -15,6 +15,7 @@ from cutover_harness.judge.measures import WORDS
 from cutover_harness.judge.model import Report
 from cutover_harness.judge.totals import NOT_REHEARSED, Outcome, exit_code, in_words, totals
 from cutover_harness.masking import visible
+from cutover_harness.named_rows import Cell, print_rows
 from cutover_harness.rehearsal.session import Rehearsed
 from cutover_harness.rehearsal.settings import PlanSettings, Settings
 from cutover_harness.words import counted
@@ -22,7 +23,7 @@ from cutover_harness.words import counted
 
 def show(names: list[str], done: Rehearsed, settings: Settings) -> None:
     """Print a table with all scenarios, then what is to be said about each, and where the report is."""
-    standard_output().print(_table(names, done.reports))
+    print_totals(names, done.reports, standard_output())
     for name, report in done.reports.items():
         found = totals(report.judgement)
         if found.destroyed:
@@ -61,19 +62,16 @@ def _show_left_out(plan: PlanSettings) -> None:
         )
 
 
-def _table(names: list[str], reports: dict[str, Report]) -> Table:
-    """Return a row for every requested scenario."""
-    table = Table(box=None, pad_edge=False)
-    table.add_column("scenario", overflow="fold")
-    table.add_column("verdict", no_wrap=True)
-    for heading in ("acked", "lost", "reordered", "duplicated", "blackout"):
-        table.add_column(heading, justify="right", no_wrap=True)
+def print_totals(names: list[str], reports: dict[str, Report], console: Console) -> None:
+    """Print a row for every requested scenario."""
+    figures = ("acked", "lost", "reordered", "duplicated", "blackout")
+    rows: list[tuple[Cell, ...]] = []
     for name in names:
         if name not in reports:
-            table.add_row(name, NOT_REHEARSED, *["-"] * 5)
+            rows.append((name, NOT_REHEARSED, *["-"] * len(figures)))
             continue
         found = totals(reports[name].judgement)
-        table.add_row(
+        row = (
             name,
             Text(in_words(reports[name].verdict), style=OUTCOMES.get(reports[name].verdict.outcome, "")),
             f"{found.acked:,}",
@@ -82,7 +80,8 @@ def _table(names: list[str], reports: dict[str, Report]) -> Table:
             f"{found.duplicated_total:,}",
             "-" if found.blackout_ms is None else f"{found.blackout_ms / 1000:.1f} s",
         )
-    return table
+        rows.append(row)
+    print_rows(console, ("scenario", "verdict", *figures), rows, folded=("scenario",), right=figures)
 
 
 def code_of(done: Rehearsed) -> int:

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
+from rich.console import Console
 
 from cutover_harness.console import standard_output
 from cutover_harness.cutover.folder import RunFolder
 from cutover_harness.cutover.progress import BatchProgress
 from cutover_harness.errors import UsageError
-from cutover_harness.masking import masked, visible
+from cutover_harness.masking import masked
+from cutover_harness.named_rows import print_rows
 from cutover_harness.planning.read import read_plan
 from cutover_harness.watching.serving import Serve, serving
 from cutover_harness.watching.terminal import lines_of
@@ -62,21 +62,26 @@ def _show(found: Snapshot, run: RunFolder, *, as_json: bool, watch: bool) -> Non
     console = standard_output(highlight=False)
     if watch:
         console.clear()
-    console.print(_table([batch.progress for batch in found.batches]))
+    print_batches([batch.progress for batch in found.batches], console)
     for line in lines_of(found):
         console.print(line, markup=False, soft_wrap=True)
 
 
-def _table(batches: Sequence[BatchProgress]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for column in ("batch", "", "stage", "producers", "consumers", "now"):
-        table.add_column(column, no_wrap=column != "now")
-    for batch in batches:
-        stage = f"{batch.stage} {batch.stage_name}"
-        table.add_row(
-            batch.name, batch.state, stage, batch.producers, batch.consumers, Text(visible(masked(now(batch))))
-        )
-    return table
+def print_batches(batches: Sequence[BatchProgress], console: Console) -> None:
+    """Print where each batch is."""
+    rows = [
+        [
+            batch.name,
+            batch.state,
+            f"{batch.stage} {batch.stage_name}",
+            batch.producers,
+            batch.consumers,
+            masked(now(batch)),
+        ]
+        for batch in batches
+    ]
+    headings = ("batch", "", "stage", "producers", "consumers", "now")
+    print_rows(console, headings, rows, folded=("batch", "now"))
 
 
 def now(batch: BatchProgress) -> str:

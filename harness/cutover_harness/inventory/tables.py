@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from cutover_harness.inventory.model import PARTIAL, ClusterListing, Gap, GroupEntry, Listing, TopicEntry
 from cutover_harness.inventory.words import date, flags, lag_of, number, rate, size, workers_of, writers_of
 from cutover_harness.masking import visible
+from cutover_harness.named_rows import print_rows
 from cutover_harness.words import counted
 
 MOST_ROWS = 60
@@ -62,6 +62,7 @@ def _plain(text: str) -> str:
 
 
 _TOPIC_COLUMNS = ("partitions", "size", "records/s", "last write", "properties", "written by", "read by", "stale")
+_FOLDED = ("properties", "written by", "read by", "group", "topics", "last commit")
 _GROUP_COLUMNS = ("state", "members", "topics", "lag", "last commit", "stale")
 
 
@@ -109,12 +110,6 @@ def _rows(
 ) -> None:
     if not rows:
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(first, overflow="fold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows[:most]:
-        table.add_row(*map(_plain, row))
-    console.print(table)
+    print_rows(console, (first, *columns), rows[:most], folded=(first, *_FOLDED), header_style="bold")
     if most is not None and len(rows) > most:
         console.print(f"… and {len(rows) - most:,} more; -o, --html or --all shows all")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from rich import markup
 from rich.console import Console
-from rich.table import Table
 
 from cutover_harness.console import standard_output
 from cutover_harness.errors import UsageError
@@ -21,6 +20,7 @@ from cutover_harness.judge.verdicts import verdict
 from cutover_harness.ledger.files import is_there
 from cutover_harness.ledger.reader import Ledgers, read_ledgers
 from cutover_harness.masking import visible
+from cutover_harness.named_rows import print_rows
 
 RUN, LEDGER = "run.json", "ledger"
 
@@ -110,13 +110,12 @@ def _print(console: Console, name: str, report: Report) -> None:
         for line in lines:
             console.print(f"  [dim]{label}[/] {_shown(line)}")
     if judgement.offenders:
-        console.print(_table(judgement.offenders))
+        _print_offenders(judgement.offenders, console)
 
 
-def _table(offenders: list[Offender]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in ("what", "group", "record", "cluster", "key", "sequence", "when (UTC)", "seen by", "why"):
-        table.add_column(heading, overflow="fold", justify="right" if heading == "sequence" else "left")
+def _print_offenders(offenders: list[Offender], console: Console) -> None:
+    headings = ("what", "group", "record", "cluster", "key", "sequence", "when (UTC)", "seen by", "why")
+    rows = []
     worst_first = list(WORDS)
     for each in sorted(offenders, key=lambda o: (worst_first.index(o.kind), o.group or "")):
         when = datetime.fromtimestamp(each.time_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
@@ -131,5 +130,6 @@ def _table(offenders: list[Offender]) -> Table:
             ", ".join(each.seen_by),
             each.detail,
         )
-        table.add_row(*map(_shown, cells))
-    return table
+        rows.append(cells)
+    folded = ("what", "group", "record", "key", "seen by", "why")
+    print_rows(console, headings, rows, folded=folded, right=("sequence",), header_style="bold")

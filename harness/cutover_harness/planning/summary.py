@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from cutover_harness.inventory.words import size
+from cutover_harness.named_rows import print_rows
 from cutover_harness.planning.model import PlanFile, PlannedBatch
 from cutover_harness.words import counted
 
@@ -17,13 +17,9 @@ _COLUMNS = ("topics", "groups", "producers", "path", "to mirror", "minutes", "ex
 
 def print_plan(plan: PlanFile, counts: Mapping[str, int], console: Console) -> None:
     """Print the batches and their notes. counts: topics by batch."""
-    table = Table(box=None, pad_edge=False)
-    table.add_column("batch", no_wrap=True)
-    for name in _COLUMNS:
-        table.add_column(name, justify="left" if name == "path" else "right", no_wrap=True)
-    for batch in plan.batches:
-        table.add_row(*(escape(cell) for cell in _row(batch, counts.get(batch.name, 0))))
-    console.print(table)
+    rows = [_row(batch, counts.get(batch.name, 0)) for batch in plan.batches]
+    right = [name for name in _COLUMNS if name != "path"]
+    print_rows(console, ("batch", *_COLUMNS), rows, folded=("batch",), right=right)
     measured = "measured" if plan.mirror_rate_measured else "assumed"
     console.print(f"minutes at {size(plan.mirror_rate)}/s ({measured})")
     topics = counted(len(plan.stays), "name or glob", "names or globs")
