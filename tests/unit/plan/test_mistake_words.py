@@ -63,7 +63,10 @@ POLICY = (
 
 
 def plan(file: Path) -> list[str]:
-    found = [str(each) for each in check_plan(file, None).problems if "there is no file" not in each.text]
+    try:
+        found = [str(each) for each in check_plan(file, None).problems if "there is no file" not in each.text]
+    except UsageError as why:
+        return [str(why)]
     if found:
         try:
             read_plan(file)

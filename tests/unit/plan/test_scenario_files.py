@@ -94,9 +94,9 @@ def test_a_bad_file_names_line_and_field(change: tuple[str, str], says: str) -> 
         ),
         (
             ("freeze", "conductor", ""),
-            "11: faults.0.of: freeze cannot happen to conductor, .*; conductor can have kill, found",
+            "11: faults.0.of: freeze cannot happen to conductor, .*; conductor can have kill",
         ),
-        (("kill", "group", ""), "11: faults.0.of: kill cannot happen to group, .*; group can have join, found"),
+        (("kill", "group", ""), "11: faults.0.of: kill cannot happen to group, .*; group can have join"),
         (
             ("kill", "topics", ""),
             "11: faults.0.of: kill cannot happen to topics, .*; topics can have expire, recreate, compact",
