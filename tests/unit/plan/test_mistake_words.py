@@ -20,7 +20,6 @@ from cutover_harness.rehearsal.testbed_file import read_testbed_file
 from cutover_harness.testbed.existing.description import ExistingClusters
 from cutover_reports.policy import Policy, read_policy
 from pydantic import BaseModel
-from pydantic_core import ErrorDetails
 from pydantic_core._pydantic_core import list_all_errors
 
 PHRASES = re.compile(
@@ -166,9 +165,8 @@ def test_a_mistake_has_its_line_its_field_what_was_found_and_what_is_expected(
 
 def test_every_kind_of_error_has_words() -> None:
     for each in list_all_errors():
-        context = each["example_context"] or {}
-        error: Any = {"type": each["type"], "loc": ("x",), "msg": each["example_message_python"], "input": object()}
-        words = words_of(ErrorDetails(**error, ctx=context))
+        error: Any = {"type": each["type"], "loc": ("x",), "ctx": each["example_context"] or {}, "input": object()}
+        words = words_of(error)
         assert words
         assert PHRASES.search(words) is None, words
     assert shown("x" * 5000).endswith("(5,002 characters)")
