@@ -59,7 +59,7 @@ BAD_SCENARIO = "name: mine\ntitle: x\npath: [create-task, fly]\n"
         (["rehearse", "no-such-scenario"], "no scenario is called 'no-such-scenario'"),
         (["rehearse", "--capture", "none.parquet"], "none.parquet: no such file"),
         (["rehearse", "--capture", "bad.yaml"], "not a Parquet file"),
-        (["rehearse", "bad.yaml"], "bad.yaml:3: path.1.step: "),
+        (["rehearse", "bad.yaml"], "bad.yaml:3: path.1: "),
         (["rehearse", "none.yaml"], "scenario file none.yaml: cannot be read: No such file"),
         (["rehearse", "--out", "bad.yaml"], "--out bad.yaml: is a file"),
         (["rehearse", "--out", "full"], "--out full: is not empty and not an earlier rehearsal's"),
@@ -80,7 +80,7 @@ BAD_SCENARIO = "name: mine\ntitle: x\npath: [create-task, fly]\n"
         (["inventory", "--source", "none", "-o", "full"], "-o full: is a folder"),
         (["inventory", "--source", "none", "--html", "no/x.html"], "--html no/x.html: its folder does not exist"),
         (["inventory", "--source", "none", "--connect", "http://${NO_SUCH}@x"], "no variable NO_SUCH"),
-        (["scenarios", "validate", "bad.yaml"], "bad.yaml:3: path.1.step: "),
+        (["scenarios", "validate", "bad.yaml"], "bad.yaml:3: path.1: "),
         (["scenarios", "show", "nothing"], "no scenario is called 'nothing'"),
     ],
 )

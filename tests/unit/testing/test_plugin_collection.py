@@ -145,9 +145,9 @@ def test_a_faulty_file_is_one_line_with_file_line_and_field(pytester: pytest.Pyt
     result.stdout.fnmatch_lines(
         [
             "*_ ERROR collecting scenarios/faulty.yaml _*",
-            "scenarios/faulty.yaml:3: path.1.step: *found 'fly'",
+            "scenarios/faulty.yaml:3: path.1: *found 'fly'",
             "scenarios/torn.yaml:*: not YAML: *",
-            "ERROR scenarios/faulty.yaml - scenarios/faulty.yaml:3: path.1.step: *",
+            "ERROR scenarios/faulty.yaml - scenarios/faulty.yaml:3: path.1: *",
         ]
     )
     assert "Traceback" not in result.stdout.str()
@@ -260,7 +260,7 @@ def test_the_rehearse_fixture_takes_a_name_a_file_or_a_mapping(pytester: pytest.
             assert first.facts.run != second.facts.run
 
         def test_wrong(rehearse):
-            with pytest.raises(UsageError, match="the scenario given to rehearse: path.0.step: "):
+            with pytest.raises(UsageError, match="the scenario given to rehearse: path.0: "):
                 rehearse({"name": "x", "title": "x", "path": ["fly"]})
             with pytest.raises(UsageError, match="no scenario is called 'nothing'"):
                 rehearse("nothing")
