@@ -63,7 +63,7 @@ BAD_SCENARIO = "name: mine\ntitle: x\npath: [create-task, fly]\n"
         (["rehearse", "none.yaml"], "scenario file none.yaml: cannot be read: No such file"),
         (["rehearse", "--out", "bad.yaml"], "--out bad.yaml: is a file"),
         (["rehearse", "--out", "full"], "--out full: is not empty and not an earlier rehearsal's"),
-        (["rehearse", "--out", "policed"], "policed/policy.toml: limits.losst: "),
+        (["rehearse", "--out", "policed"], "policed/policy.toml:2: limits.losst: "),
         (["rehearse", "--speed", "0"], "--speed 0.0: must be above 0"),
         (["rehearse", "--testbed", "cloud"], "--testbed cloud: not one of"),
         (["rehearse", "--memory", "2g"], "--memory 2g: is for --testbed docker, not for process: leave it out"),
