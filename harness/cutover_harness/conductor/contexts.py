@@ -90,13 +90,15 @@ class Contexts:
         """Return the context of the step `number`; `done_here` is the step that this very process did last."""
         entries = self.journal.read()
         next_steps = [step.step for step in self.steps[number + 1 : number + 2]]
+        others = [entry for entry in entries if entry.step != number]
         return StepContext(
             number=number,
             state=before(entries, number),
             route=self.route,
             bars=self.gates,
             deadline_s=planned.deadline_s or self.gates.deadline_s,
-            resumes=were_on_target([entry for entry in entries if entry.step != number]),
+            resumes=were_on_target(others),
+            returns=were_on_target(others, "producers"),
             next_step=next_steps[0] if next_steps else None,
             done_here=done_here,
             mirror=self.mirror,

@@ -9,7 +9,7 @@ from cutover_harness.plan.scenario import PathStep
 from cutover_harness.procedure.names import StepName
 from cutover_harness.procedure.path import way_back
 from cutover_harness.procedure.protocols import LocationsLike
-from cutover_harness.procedure.state import RouteState
+from cutover_harness.procedure.state import Moved, RouteState
 from cutover_harness.procedure.steps import step_of
 
 
@@ -27,12 +27,12 @@ def reached(entries: Sequence[Entry]) -> RouteState:
     return state
 
 
-def were_on_target(entries: Sequence[Entry]) -> bool:
-    """Whether consumers were on the target last, not counting a hold: their offsets there are their own."""
+def were_on_target(entries: Sequence[Entry], who: Moved = "consumers") -> bool:
+    """Whether consumers, or producers, were on the target last, not counting a hold."""
     undone = _undone(entries)
     for entry in reversed(entries):
         step = step_of(entry.name) if entry.kind == "doing" and entry.step not in undone else None
-        if step is not None and step.moves == "consumers" and step.destination != "hold":
+        if step is not None and step.moves == who and step.destination != "hold":
             return step.destination == "target"
     return False
 

@@ -144,7 +144,7 @@ class Conductors:
     def state_before(self, world: World, me: int) -> RouteState:
         """Return where the route stood before the step at which a conductor is."""
         pc = world.conductors[me]
-        return self.state(world) if pc is None else self._known(world.journal, pc.number)[0]
+        return self.state(world) if pc is None else self._known(world.journal, pc.number).state
 
     def were_on_target(self, world: World) -> bool:
         """Whether the group's consumers have been sent to the target, and not back to the source since."""
@@ -204,17 +204,18 @@ class Conductors:
         return (self._read_journal(self._box.world.journal).back or ())[number - len(self.case.path)]
 
     def _context(self, pc: Pc, planned: PathStep) -> StepContext:
-        state, resumes, begun = self._known(self._box.world.journal, pc.number)
+        known = self._known(self._box.world.journal, pc.number)
         following = self.case.path[pc.number + 1 : pc.number + 2]
         views = self._views
         done_here = self._planned(pc.done_here).step if pc.done_here >= 0 else None
         context = StepContext(
             number=pc.number,
-            state=state,
+            state=known.state,
             route=self._route,
             bars=BARS,
             deadline_s=BARS.deadline_s,
-            resumes=resumes,
+            resumes=known.resumes,
+            returns=known.returns,
             next_step=following[0].step if following and pc.number < len(self.case.path) else None,
             done_here=done_here,
             mirror=views.mirror,
@@ -226,7 +227,7 @@ class Conductors:
             verified=views.verified() if self.case.planned else None,
             snapshot=lambda: None,
         )
-        if begun and not pc.after and pc.gate != REPEATS:
+        if known.begun and not pc.after and pc.gate != REPEATS:
             return self._unmoved(step_of(planned.step), context) or context
         return context
 
@@ -387,7 +388,7 @@ class Conductors:
         n, planned = left[0]
         pc = Pc(n, 0, 0, (), done_here, int(back), saw_gap, knows)
         step = step_of(planned.step)
-        _, _, begun = self._known(box.world.journal, n)
+        begun = self._known(box.world.journal, n).begun
         effect = begun and self._unmoved(step, self._context(pc._replace(gate=REPEATS), planned)) is None
         if step.name == StepName.OVERLAP_CONSUMERS:  # as the conductor looks whether it has asked for new members
             effect = effect and any(part.over for part in box.world.parts)

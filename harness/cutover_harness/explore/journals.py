@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cutover_harness.conductor.resume import (
     before,
@@ -39,10 +39,15 @@ class Journals:
         self._rows: list[tuple[_Row, ...]] = [()]
         self._number: dict[tuple[_Row, ...], int] = {(): 0}
         self._entries: list[Sequence[Entry]] = [()]
+        self._tells: list[bool] = [False]
 
     def entries(self, number: int) -> Sequence[Entry]:
         """Return the entries of a journal."""
         return self._entries[number]
+
+    def tells_apart(self, number: int) -> bool:
+        """Whether a journal says of a partition what it does not say of the others, so that none can be exchanged."""
+        return self._tells[number]
 
     def with_entry(self, number: int, kind: Kind, step: int, name: str, detail: dict[str, Any]) -> int:
         """Return the number of the journal with one entry more; the same one if nothing reads the entry again."""
@@ -57,10 +62,17 @@ class Journals:
         if found is None:
             found = self._number[rows] = len(self._rows)
             self._rows.append(rows)
+            self._tells.append(self._tells[number] or _tells_apart(kind, detail))
             self._entries.append(
                 [*self._entries[number], Entry(len(rows), len(rows), kind, step, name, json.loads(row[3]))]
             )
         return found
+
+
+def _tells_apart(kind: Kind, detail: Mapping[str, Any]) -> bool:
+    if kind == "cut":
+        return len({end for *_, end in detail.get("offsets", ())}) > 1
+    return kind == "gone" or (kind == "found" and any(map(detail.get, ("records", "offsets", "mirrored_before"))))
 
 
 @dataclass(frozen=True)
@@ -76,6 +88,15 @@ class Stands:
     reversed_once: bool
     requested: frozenset[Role]
     """Roles of which the clients that are restarted were requested to follow the last move."""
+
+
+class Before(NamedTuple):
+    """The state before a step, and whether the step was begun; resumes, returns: as in `StepContext`."""
+
+    state: RouteState
+    resumes: bool
+    returns: bool
+    begun: bool
 
 
 @dataclass(frozen=True)
@@ -100,12 +121,12 @@ class JournalReader:
             state, back, left, mirroring and not turned, were_on_target(entries), reversed_once, requested(entries)
         )
 
-    def before(self, journal: int, number: int) -> tuple[RouteState, bool, bool]:
-        """Return the state before a step, whether consumers resume, and whether the step was begun."""
+    def before(self, journal: int, number: int) -> Before:
+        """Return what a journal says of a step."""
         entries = self.journals.entries(journal)
         others = [e for e in entries if e.step != number]
         begun = any(e.kind == "doing" and e.step == number for e in entries)
-        return before(entries, number), were_on_target(others), begun
+        return Before(before(entries, number), were_on_target(others), were_on_target(others, "producers"), begun)
 
     def way_back(self, journal: int, producers: int, consumers: int) -> tuple[list[StepName], list[int]] | None:
         """Return the steps of the way back, and the begun ones that have changed nothing; None if it was decided."""

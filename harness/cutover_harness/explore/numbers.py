@@ -5,6 +5,7 @@ No two states are taken for one, and a million states take less than 300 MB.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from cutover_harness.explore.case import Case
@@ -17,9 +18,10 @@ MASK = (1 << BITS) - 1
 class Numbers:
     """Numbers of one search. A state's number has, from its last bits on: journal, rest, conductors, parts."""
 
-    def __init__(self, case: Case, conductors: int) -> None:
+    def __init__(self, case: Case, conductors: int, tells_apart: Callable[[int], bool]) -> None:
         self._partitions, self._conductors = case.bounds.partitions, conductors
         self.parts_shift = BITS * (2 + conductors)
+        self._tells_apart = tells_apart
         self._numbers: dict[object, int] = {}
         self._values: list[Any] = []
         # Producers that differ make their partitions differ.
@@ -39,15 +41,19 @@ class Numbers:
 
     def key(self, world: World) -> int:
         """Return the number of a state; parts that can be exchanged are in one order."""
-        key = self.parts(world.parts, world.conductors)
+        key = self.parts(world.parts, ordered=self.ordered(world.conductors, world.journal))
         for pc in world.conductors:
             key = key << BITS | self.of(pc)
         return (key << BITS | self.of(rest(world))) << BITS | world.journal
 
-    def parts(self, parts: tuple[Part, ...], conductors: tuple[Pc | None, ...]) -> int:
-        """Return the bits of parts. What a gate remembers belongs to a certain part, so that none can be exchanged."""
+    def ordered(self, conductors: tuple[Pc | None, ...], journal: int) -> bool:
+        """Whether no part can be exchanged: what a gate remembers, or the journal says, is about a certain one."""
+        return any(pc is not None and pc.memory for pc in conductors) or self._tells_apart(journal)
+
+    def parts(self, parts: tuple[Part, ...], *, ordered: bool) -> int:
+        """Return the bits of parts, which can be exchanged unless they are `ordered`."""
         numbers = [self.of(part) for part in parts]
-        if self._symmetric and not any(pc is not None and pc.memory for pc in conductors):
+        if self._symmetric and not ordered:
             numbers.sort()
         bits = 0
         for number in numbers:

@@ -60,9 +60,10 @@ class Search:
 
     def __init__(self, case: Case, note: Callable[[int, int], None] = lambda *_: None) -> None:
         self.case, self.note = case, note
-        self.conductors = Conductors(case, Journals())
+        journals = Journals()
+        self.conductors = Conductors(case, journals)
         self.environment = Environment(case, self.conductors)
-        numbers = Numbers(case, len(self.first().conductors))
+        numbers = Numbers(case, len(self.first().conductors), journals.tells_apart)
         self.key, self.world = numbers.key, numbers.world
         self.successors = Successors(case, self.conductors, self.environment, numbers)
 

@@ -30,15 +30,16 @@ Change = tuple[tuple[int, object], ...]
 class Reaction(NamedTuple):
     """A move of a conductor or an operator, for all states in which it looks the same to them.
 
-    parts: what changes in each part, None for nothing at all. begins: the bits of conductors after it. looks: whether
-    it has to be asked if it does damage, as it depends on more than the conductor looks at.
+    parts: what changes in each part, None for nothing at all. begins: the bits of conductors after it. ordered: whether
+    no part can be exchanged then. looks: whether it has to be asked if it does damage, as it depends on more than the
+    conductor looks at.
     """
 
     parts: tuple[Change, ...] | None
     rest: Change
     begins: int
     journal: int
-    sorts: bool
+    ordered: bool
     kind: int
     looks: bool
 
@@ -94,14 +95,15 @@ class Successors:
 
     def _standing(self, world: World) -> Standing:
         running = [me for me, pc in enumerate(world.conductors) if pc is not None]
-        remembers = any(pc is not None and pc.memory for pc in world.conductors)  # which keeps parts in their order
-        return Standing((remembers, self.environment.sees(world)), [(who, Answers()) for who in (*running, -1)])
+        ordered = self.numbers.ordered(world.conductors, world.journal)
+        return Standing((ordered, self.environment.sees(world)), [(who, Answers()) for who in (*running, -1)])
 
     def _surrounding(self, world: World) -> list[tuple[int, int, int, bool]]:
         """Return the moves of clients, mirror and faults: parts, rest, kind, and whether they do damage."""
+        ordered = self.numbers.ordered(world.conductors, world.journal)
         return [
             (
-                self.numbers.parts(move.world.parts, world.conductors),
+                self.numbers.parts(move.world.parts, ordered=ordered),
                 self.numbers.of(rest(move.world)),
                 KINDS.index(move.kind),
                 of_move(self.case, self.conductors, world, move.world) is not None,
@@ -121,14 +123,13 @@ class Successors:
             begins = 0
             for pc in now.conductors:
                 begins = begins << BITS | self.numbers.of(pc)
-            remembers = any(pc is not None and pc.memory for pc in now.conductors)
             found.append(
                 Reaction(
                     parts=parts if any(parts) else None,
                     rest=_change(rest(original), rest(now)),
                     begins=begins << 2 * BITS,
                     journal=now.journal,
-                    sorts=not remembers,
+                    ordered=self.numbers.ordered(now.conductors, now.journal),
                     kind=KINDS.index(move.kind),
                     looks=bool(now.ended) or any(holds(self.conductors, original, now)),
                 )
@@ -139,8 +140,7 @@ class Successors:
         shift = self.numbers.parts_shift
         bits = key >> shift
         if reaction.parts is not None or self.case.bounds.partitions > 1:
-            remembering = () if reaction.sorts else self.numbers.conductors_of(reaction.begins)
-            bits = self.numbers.parts(self._parts_after(reaction, bits), remembering)
+            bits = self.numbers.parts(self._parts_after(reaction, bits), ordered=reaction.ordered)
         if reaction.rest:
             number = self._changing(number, reaction.rest)
         return bits << shift | reaction.begins | number << BITS | reaction.journal

@@ -62,7 +62,8 @@ class StepContext:
 
     `number`: its place in the path, from 0. `state`: where the route stands before it. `deadline_s`: the deadline of
     the gates before it. `resumes`: consumers were on the target last, not counting a hold, so their offsets there are
-    their own. `next_step`: the step that follows in the path. `done_here`: the step that this process did last.
+    their own. `returns`: producers were on the target last, not counting a hold. `next_step`: the step that follows in
+    the path. `done_here`: the step that this process did last.
     """
 
     number: int
@@ -71,6 +72,7 @@ class StepContext:
     bars: GateBars
     deadline_s: float
     resumes: bool
+    returns: bool
     next_step: StepName | None
     done_here: StepName | None
     mirror: MirrorLike

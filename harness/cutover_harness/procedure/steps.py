@@ -289,10 +289,11 @@ class ProducersToSource(MovingStep):
     waits_after = "every producer attests it: held records are released"
 
     def before(self, context: StepContext) -> Iterator[Gate | Action]:
+        # A way back may begin while a producer has not followed the hold: it would write on the target, while others
+        # write to the source, and what it writes would be left behind.
+        if (context.state.reverse or context.returns) and context.done_here != StepName.STOP_PRODUCERS:
+            yield from self._held(context)
         if context.state.reverse:
-            # A way back may begin while a producer has not followed the hold: what it writes would be left behind.
-            if context.done_here != StepName.STOP_PRODUCERS:
-                yield from self._held(context)
             yield Action("reverse mirror", lambda: turn_mirror_around(context))  # if it has not been yet
             yield context.conditions.reverse_drained(context.deadline_s)
         yield from fence_steps.removed(context)  # before the first of them writes there again
