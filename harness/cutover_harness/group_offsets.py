@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from itertools import islice
 from typing import Any
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException
@@ -13,26 +14,40 @@ from cutover_harness.answer import answer_of
 from cutover_harness.stale_metadata import sound
 from cutover_harness.types import PartitionId
 
+_AT_ONCE = 50
+
 
 def ask_committed(client: AdminClient, groups: Iterable[str], timeout_s: float) -> dict[str, Future[Any]]:
     """Ask for the committed offsets of some groups, at the same time; return the answers by group.
 
-    The groups are described first: an answer that a coordinator has moved ends the process if it is one to a question
-    about offsets (librdkafka 2.16.1: OffsetFetch of a client without a group), and is an error if it is one to this.
+    The groups are described first, immediately before: an answer that a coordinator has moved ends the process if it is
+    one to a question about offsets (librdkafka 2.16.1: OffsetFetch of a client without a group), and is an error if it
+    is one to this. So some groups are asked about at a time: the less can happen in between.
     """
-    names = list(groups)
-    described = client.describe_consumer_groups(names, request_timeout=timeout_s) if names else {}
     asked: dict[str, Future[Any]] = {}
-    for name in names:
-        try:
-            answer_of(described[name], timeout_s)
-        except KafkaException as why:
-            if why.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
+    left = iter(groups)
+    while names := list(islice(left, _AT_ONCE)):
+        described = client.describe_consumer_groups(names, request_timeout=timeout_s)
+        for name in names:
+            why = _refusal(described[name], timeout_s)
+            if why is None:
+                request = [ConsumerGroupTopicPartitions(name)]
+                asked |= client.list_consumer_group_offsets(request, request_timeout=timeout_s)
+            else:
                 asked[name] = Future()
                 asked[name].set_exception(why)
-                continue
-        asked |= client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(name)], request_timeout=timeout_s)
     return asked
+
+
+def _refusal(described: Future[Any], timeout_s: float) -> Exception | None:
+    """Return why a group could not be described, None if it was, or does not exist."""
+    try:
+        answer_of(described, timeout_s)
+    except KafkaException as why:
+        return None if why.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND else why
+    except Exception as why:  # noqa: BLE001 - an answer that cannot be used; `committed_in` says so
+        return why
+    return None
 
 
 def committed_in(futures: Mapping[str, Future[Any]], group: str, timeout_s: float) -> dict[PartitionId, int]:

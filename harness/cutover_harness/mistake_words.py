@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -75,6 +76,7 @@ _STARTS: Mapping[str, str] = {
     "url": "expected an address, such as https://HOST:PORT",
     "uuid": "expected a UUID",
 }
+_ADDRESS = re.compile(r"://|@")
 _OTHERWISE = "has a value that cannot be used here"
 
 
@@ -123,12 +125,19 @@ def _sized(kind: str, count: int) -> str:
     return counted(count, "entry", "entries") if kind.startswith("too_") else counted(count, "character")
 
 
+def is_address(value: object) -> bool:
+    """Whether it may be a URL or a login, which can have a password or a token in it."""
+    return isinstance(value, str) and _ADDRESS.search(value) is not None
+
+
 def shown(value: object) -> str:
     """Return what was found, in words, such as `'x'`, `5`, `true` or `a list`; empty for what needs no mention."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
         return str(value).lower()
+    if is_address(value):
+        return "an address"
     if isinstance(value, str | int | float):
         text = repr(value)
         return text if len(text) <= 120 else f"{text[:100]}… ({len(text):,} characters)"

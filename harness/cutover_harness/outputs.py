@@ -14,6 +14,8 @@ def check_file(path: Path, option: str) -> None:
     try:
         if path.is_dir():
             raise UsageError(f"{option} {path}: is a folder: give a file")
+        if path.is_symlink():
+            raise UsageError(f"{option} {path}: is a symbolic link, which would be replaced: give the file itself")
         if path.exists() and not path.is_file():
             raise UsageError(f"{option} {path}: is no regular file: give a file")
         if not path.absolute().parent.is_dir():
@@ -29,6 +31,8 @@ def check_folder(path: Path, option: str) -> None:
     try:
         if path.exists() and not path.is_dir():
             raise UsageError(f"{option} {path}: is a file: give a folder")
+        if path.is_symlink() and not path.exists():
+            raise UsageError(f"{option} {path}: is a symbolic link to a folder that does not exist: create it")
         there = path.absolute()
         while not there.exists() and there != there.parent:
             there = there.parent

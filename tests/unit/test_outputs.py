@@ -117,3 +117,15 @@ def test_a_check_changes_nothing(tmp_path: Path) -> None:
     check_folder(tmp_path / "new" / "below", "-o")
     check_folder(tmp_path, "-o")
     assert [path.read_text("utf-8") for path in tmp_path.iterdir()] == ["content"]
+
+
+def test_links_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "there").write_text("content", "utf-8")
+    for name, target in (("file", "there"), ("nowhere", "missing/file")):
+        (tmp_path / name).symlink_to(tmp_path / target)
+        with pytest.raises(UsageError, match="is a symbolic link, which would be replaced"):
+            check_file(tmp_path / name, "-o")
+    with pytest.raises(UsageError, match="is a symbolic link to a folder that does not exist"):
+        check_folder(tmp_path / "nowhere", "--out")
+    (tmp_path / "folder").symlink_to(tmp_path)
+    check_folder(tmp_path / "folder", "--out")

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Self, cast, get_args, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, ClassVar, Self, cast, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, GetCoreSchemaHandler, TypeAdapter, ValidationError
 from pydantic_core import CoreSchema
@@ -123,8 +124,10 @@ def _place(kind: type, location: Sequence[str | int]) -> str:
 def _class_at(kind: Any, location: Sequence[str | int]) -> Any:
     """Return the dataclass of the object at `location`: what the fields on the way to it are declared as."""
     for part in location:
-        if isinstance(part, str):
-            kind = get_type_hints(kind)[part]
-            while not is_dataclass(kind):
-                kind = get_args(kind)[0]
+        if is_dataclass(kind):
+            kind = get_type_hints(kind)[str(part)]
+        else:  # the key of a dict, or the index of a list
+            kind = get_args(kind)[-1] if get_origin(kind) is dict else get_args(kind)[0]
+        if get_origin(kind) is UnionType:
+            kind = next(each for each in get_args(kind) if each is not NoneType)
     return kind

@@ -14,7 +14,7 @@ from typing import Any
 import gevent
 
 from cutover_harness import exit_codes
-from cutover_harness.files import write_atomic
+from cutover_harness.files import PRIVATE, write_atomic
 from cutover_harness.load.connection import ConsumerPart, ProducerPart
 from cutover_harness.load.interruption import INTERRUPTIONS
 from cutover_harness.load.messages import COUNTS, PHASE, SLOT, SLOT_WANTED, SUMMARY
@@ -160,7 +160,7 @@ class Coordinator:
         if file is None:
             return
         try:
-            write_atomic(file, json.dumps(asdict(result), indent=1, default=str))
+            write_atomic(file, json.dumps(asdict(result), indent=1, default=str), mode=PRIVATE)
         except OSError as why:
             print(f"kafka-cutover: --report {file}: cannot be written ({why.strerror})", file=sys.stderr, flush=True)
             self._environment.process_exit_code = exit_codes.REFUSED

@@ -27,6 +27,7 @@ _CHOICES = ("enum", "literal_error", "union_tag_invalid")
 _WITHOUT_VALUE = ("missing", "union_tag_not_found", "recursion_loop")
 """Errors whose input is the mapping around the field."""
 _EXPECTED = "expected "
+_CONTAINER = re.compile("expected a mapping")
 _KEY = "[key]"
 """Pydantic's last part of the place of a wrong key."""
 _QUOTED = re.compile(r"'([^']+)'")
@@ -131,6 +132,8 @@ def _mistake(found: _Found, model: type[BaseModel], secret: Sequence[str], words
     hidden = hidden or (bool(secret) and kind == "extra_forbidden")
     plain = isinstance(value, str | int | float | bool)
     container = not plain and message.startswith(_EXPECTED)
+    # Text in the place of something with fields may be what belongs into one of them, a password for example.
+    hidden = hidden or (isinstance(value, str) and _CONTAINER.search(message) is not None)
     named = kind == "value_error" and len(str(value)) > 1 and str(value) in message
     was = f", found {shown(value)}" if shown(value) and not named and ((plain and not hidden) or container) else ""
     more = ""

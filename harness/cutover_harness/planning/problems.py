@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from cutover_harness.mistake_words import is_address
 from cutover_harness.plan.mistakes import mistakes_of
 from cutover_harness.plan.yaml_lines import line_of
 from cutover_harness.planning.model import SECRET, PlanFile
@@ -77,7 +78,7 @@ class PlanText:
             except (KeyError, IndexError, TypeError):
                 data = None
             name = data.get("name") if isinstance(part, int) and isinstance(data, dict) else None
-            parts.append(str(part if name is None or len(str(name)) > _LONGEST else name))
+            parts.append(str(part if name is None or len(str(name)) > _LONGEST or is_address(str(name)) else name))
         return ".".join(parts)
 
 

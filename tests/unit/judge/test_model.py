@@ -105,3 +105,17 @@ def test_whole_numbers_are_floats_and_text_need_not_be_utf8() -> None:
     found = RunFacts.from_json({"run": 2**64, "scenario": "\ud800", "speed": 3, "capture": {"any": [1, None]}})
     assert (found.run, found.scenario, found.speed, found.capture) == (2**64, "\ud800", 3.0, {"any": [1, None]})
     assert isinstance(found.speed, float)
+
+
+def test_unknown_fields_below_a_dict_are_named() -> None:
+    topic = {"partitions": 1, "planned_partitions": 1, "config": {}, "later": 1}
+    plan: dict[str, object] = {
+        "name": "shop",
+        "file": "shop.yaml",
+        "sha256": "0",
+        "inventory": None,
+        "inventory_sha256": None,
+    }
+    plan |= {"route": "a", "batches": ["a"], "topics": {"orders": topic}}
+    with pytest.raises(UsageError, match=r"RunFacts.plan.topics.orders: unknown field 'later'; known are partitions"):
+        RunFacts.from_json({"run": 7, "scenario": "x", "plan": plan})

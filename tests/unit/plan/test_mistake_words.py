@@ -128,6 +128,52 @@ def test_no_words_of_pydantic_are_shown(tmp_path: Path, name: str) -> None:
     assert count > 50
 
 
+@pytest.mark.parametrize("name", READERS)
+def test_an_address_in_any_place_is_not_shown(tmp_path: Path, name: str) -> None:
+    """It can have a password or a token in it, and a person may write it in the line above, or forget `url:`."""
+    text, read = READERS[name]
+    file = tmp_path / name
+    value = re.compile(r"(?<== )[^\n]+" if name.endswith(".toml") else r"(?<=: )(?:\[[^\]]*\]|[^,{}\n\]]+)(?=[,}\n\]])")
+    refused = 0
+    for found in value.finditer(text):
+        for address in (
+            "'https://user:hunter2@host:8083/x'",
+            "'SASL_SSL://user:hunter2@host:9093'",
+            "'user:hunter2@host'",
+        ):
+            for wrong in (address, f"[{address}]"):
+                file.write_text(f"{text[: found.start()]}{wrong}{text[found.end() :]}")
+                lines = read(file)
+                refused += bool(lines)
+                assert "hunter2" not in "\n".join(lines)
+    assert refused > 10
+
+
+def test_text_in_the_place_of_fields_is_not_shown(tmp_path: Path) -> None:
+    for name, old in (
+        ("plan.yaml", 'webhooks: [{url: "${HOOK}"}]'),
+        ("testbed.yaml", "connect:\n  url: http://connect:8083"),
+    ):
+        text, read = READERS[name]
+        assert old in text
+        where = old.split(":")[0]
+        for new in (f"{where}: hunter2", f"{where}: [hunter2]"):
+            (tmp_path / name).write_text(text.replace(old, new))
+            lines = read(tmp_path / name)
+            assert lines
+            assert new.startswith("webhooks: h") or "hunter2" not in "\n".join(lines)
+
+
+def test_a_field_named_on_needs_no_quotation_marks(tmp_path: Path) -> None:
+    file = tmp_path / "plan.yaml"
+    file.write_text(PLAN)
+    others = plan(file)
+    file.write_text(PLAN.replace('{url: "${HOOK}"}', '{url: "${HOOK}", on: [gate-missed, end]}'))
+    assert plan(file) == others
+    file.write_text(PLAN.replace('{url: "${HOOK}"}', '{url: "${HOOK}", on: [no]}'))
+    assert any("expected 'step', 'gate-missed'" in each or "found 'no'" in each for each in plan(file))
+
+
 @pytest.mark.parametrize(
     ("name", "old", "new", "line"),
     [
