@@ -1,6 +1,5 @@
 """The console for tables, and live lines below what a command prints."""
 
-import os
 import sys
 from typing import Literal, TextIO
 
@@ -14,8 +13,8 @@ _WIDE = 200
 
 
 def standard_output(*, highlight: bool = True) -> Console:
-    """Return the console on standard output; elsewhere than on a terminal it is wide, unless COLUMNS is set."""
-    width = None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else _WIDE
+    """Return the console on standard output; it folds lines only on a terminal."""
+    width = None if sys.stdout.isatty() else _WIDE
     return Console(highlight=highlight, emoji=False, width=width, color_system=_colours(sys.stdout))
 
 

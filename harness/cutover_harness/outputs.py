@@ -18,6 +18,8 @@ def check_file(path: Path, option: str) -> None:
             raise UsageError(f"{option} {path}: is a symbolic link, which would be replaced: give the file itself")
         if path.exists() and not path.is_file():
             raise UsageError(f"{option} {path}: is no regular file: give a file")
+        if path.parent.exists() and not path.parent.is_dir():
+            raise UsageError(f"{option} {path}: {path.parent} is a file: give a file in a folder")
         if not path.absolute().parent.is_dir():
             raise UsageError(f"{option} {path}: its folder does not exist: create it, or give another file")
         # A file with the longest name that is used on the way. Root passes every check of permissions, also in /proc.

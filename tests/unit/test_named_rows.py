@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from cutover_harness.cli.status import print_batches
-from cutover_harness.console import standard_output
 from cutover_harness.cutover.progress import BatchProgress
 from cutover_harness.inventory.tables import print_listing
 from cutover_harness.named_rows import print_rows
@@ -67,15 +65,3 @@ def test_figures_are_below_the_name_if_the_table_does_not_fit() -> None:
         console = Console(file=(out := io.StringIO()), width=width)
         print_rows(console, ("topic", "size", "state"), rows, folded=("topic",), right=("size",))
         assert [line.rstrip() for line in out.getvalue().splitlines()] == expected
-
-
-@pytest.mark.parametrize(("columns", "width"), [("80", 80), (None, 200), ("", 200)])
-def test_columns_is_the_width_of_what_is_no_terminal(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, columns: str | None, width: int
-) -> None:
-    monkeypatch.delenv("COLUMNS", raising=False)
-    if columns is not None:
-        monkeypatch.setenv("COLUMNS", columns)
-    with (tmp_path / "out").open("w") as file:
-        monkeypatch.setattr("sys.stdout", file)
-        assert standard_output().width == width

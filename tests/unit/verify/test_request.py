@@ -56,7 +56,7 @@ def test_properties_are_read_next_to_the_plan(plan: Path) -> None:
         (["--batch", "first", "--rate", "0"], "--rate 0: must be above 0"),
         (["--batch", "first", "--sample", "2"], "expected a percentage"),
         (["--batch", "first", "--resume"], "is not there: begin without --resume"),
-        (["--batch", "first", "-o", "/dev/null/x"], "is a file: give a folder"),
+        (["--batch", "first", "-o", "/dev/null/x"], "is a file: give a file in a folder"),
         (["--batch", "first", "-o", "/"], "--output /: is a folder: give a file"),
     ],
 )
