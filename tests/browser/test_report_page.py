@@ -29,7 +29,8 @@ def log(driver: webdriver.Chrome) -> list[Any]:
 
 
 def plot_of(driver: webdriver.Chrome, anchor: str = SCENARIO) -> WebElement:
-    """Wait until a scenario's time line is drawn, and return it."""
+    """Scroll to a scenario's time line, wait until it is drawn, and return it."""
+    driver.execute_script("document.querySelector(arguments[0]).scrollIntoView()", f"{anchor} .plot")
     WebDriverWait(driver, PATIENCE_S).until(lambda d: d.find_elements(By.CSS_SELECTOR, f"{anchor} .plot svg"))
     return driver.find_element(By.CSS_SELECTOR, f"{anchor} .plot")
 
