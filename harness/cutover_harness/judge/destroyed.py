@@ -79,7 +79,7 @@ def _first_placed(fault: Destroyed, topic: int, parts: Iterable[Columns]) -> dic
     first: dict[int, int] = {}
     for part in parts:
         acks = _acked(part, fault, topic)
-        acks = acks.take((acks.time_ns >= fault.until_ns) & (acks.offset >= 0))
+        acks = acks.take((acks.time_ns >= fault.until_ns) & (acks.offset >= 0) & (acks.sequence >= 0))
         for partition in np.unique(acks.partition).tolist():
             least = int(acks.time_ns[acks.partition == partition].min())
             first[partition] = min(least, first.get(partition, least))

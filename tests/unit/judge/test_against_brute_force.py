@@ -128,9 +128,16 @@ ACKED_WHERE_ANOTHER_WAS_READ = [
 ]
 
 
+ACKED_WITHOUT_AN_OFFSET_BEFORE_A_ROW_OF_NO_RECORD = [
+    Event("p1", "ACKED", "source", "a", 0, offset=-1, time_ms=5),
+    Event("p1", "ACKED", "source", "a", -1, offset=3, time_ms=6),
+]
+
+
 @settings(max_examples=400, deadline=None)
 @given(any_history, LEFT, DRAINED, DESTROYED, st.sampled_from((None, 1, 3)))
 @example(ACKED_WHERE_ANOTHER_WAS_READ, [], set(), [], None)
+@example(ACKED_WITHOUT_AN_OFFSET_BEFORE_A_ROW_OF_NO_RECORD, [], {"g"}, [Destroyed("source", "orders", T0, "x")], None)
 def test_same_measures_on_any_history(
     events: list[Event], left: list[str], drained: set[str], destroyed: list[Destroyed], piece: int | None
 ) -> None:
