@@ -25,7 +25,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 from cutover_shim.codes import REFUSED, SILENCE
 
-from cutover_harness.answer import answer_of
+from cutover_harness.answer import answer_of, description_of
 from cutover_harness.group_offsets import ask_committed, committed_in
 from cutover_harness.renewable import Renewable, renewing
 from cutover_harness.stale_metadata import COORDINATOR_COMES, LEADER_COMES, RETRY_S, repeated, sound
@@ -338,13 +338,8 @@ class Admin:
 
     def _describe(self, group: str) -> Any:
         """Return the description of a group, None if it does not exist."""
-        try:
-            future = self._client.describe_consumer_groups([group], request_timeout=self._timeout_s)[group]
-            return answer_of(future, self._timeout_s)
-        except KafkaException as error:
-            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-                return None
-            raise
+        future = self._client.describe_consumer_groups([group], request_timeout=self._timeout_s)[group]
+        return description_of(future, self._timeout_s)
 
     def _metadata(self) -> Any:
         """Return the cluster's metadata. Raises KafkaException (silence) if it names no broker: it is not current."""

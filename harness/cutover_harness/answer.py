@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -25,3 +25,13 @@ def answer_of(future: Future[T], timeout_s: float) -> T:
             return future.result()
         why = KafkaError(KafkaError._TIMED_OUT, "the client has not completed the call")  # noqa: SLF001
         raise KafkaException(why) from None
+
+
+def description_of(future: Future[Any], timeout_s: float) -> Any:
+    """Return a coordinator's description of a group, None if the group does not exist. Raises KafkaException."""
+    try:
+        return answer_of(future, timeout_s)
+    except KafkaException as why:
+        if why.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+            return None
+        raise

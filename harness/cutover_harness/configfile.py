@@ -50,8 +50,7 @@ class ConfigFile(BaseModel):
         try:
             return cls.model_validate_json(content)
         except ValidationError as why:
-            field, words = first_words(why)
-            raise UsageError(f"{cls.what} {origin}: {field or 'file'}: {words}") from why
+            raise UsageError(f"{cls.what} {origin}: {first_words(why, 'file')}") from why
 
 
 def _relative(path: Path, folder: Path, run: Path) -> Path:

@@ -5,9 +5,11 @@ from typing import Literal, TextIO
 
 from rich.console import Console, RenderableType
 from rich.live import Live
+from rich.markup import escape
 from rich.text import Text
 
 from cutover_harness.colours import wanted
+from cutover_harness.masking import visible
 
 _WIDE = 200
 
@@ -26,6 +28,11 @@ def standard_error() -> Console:
 def _colours(stream: TextIO) -> Literal["auto"] | None:
     # rich itself leaves bold and dim text if NO_COLOR is set.
     return "auto" if wanted(stream) else None
+
+
+def plain(text: str) -> str:
+    """Return a text, which anybody may have named, without what a terminal, or the console's markup, would obey."""
+    return escape(visible(text))
 
 
 class LiveLines:

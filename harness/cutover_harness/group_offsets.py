@@ -10,7 +10,7 @@ from typing import Any
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from cutover_harness.answer import answer_of
+from cutover_harness.answer import answer_of, description_of
 from cutover_harness.stale_metadata import sound
 from cutover_harness.types import PartitionId
 
@@ -29,25 +29,15 @@ def ask_committed(client: AdminClient, groups: Iterable[str], timeout_s: float) 
     while names := list(islice(left, _AT_ONCE)):
         described = client.describe_consumer_groups(names, request_timeout=timeout_s)
         for name in names:
-            why = _refusal(described[name], timeout_s)
-            if why is None:
-                request = [ConsumerGroupTopicPartitions(name)]
-                asked |= client.list_consumer_group_offsets(request, request_timeout=timeout_s)
-            else:
+            try:
+                description_of(described[name], timeout_s)
+            except Exception as why:  # noqa: BLE001 - also an answer that cannot be used: `committed_in` says so
                 asked[name] = Future()
                 asked[name].set_exception(why)
+            else:
+                request = [ConsumerGroupTopicPartitions(name)]
+                asked |= client.list_consumer_group_offsets(request, request_timeout=timeout_s)
     return asked
-
-
-def _refusal(described: Future[Any], timeout_s: float) -> Exception | None:
-    """Return why a group could not be described, None if it was, or does not exist."""
-    try:
-        answer_of(described, timeout_s)
-    except KafkaException as why:
-        return None if why.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND else why
-    except Exception as why:  # noqa: BLE001 - an answer that cannot be used; `committed_in` says so
-        return why
-    return None
 
 
 def committed_in(futures: Mapping[str, Future[Any]], group: str, timeout_s: float) -> dict[PartitionId, int]:

@@ -26,7 +26,7 @@ FORMS: Mapping[str, str] = {
 }
 """What each pattern of a schema means. One without words would be shown to people who read no patterns."""
 
-_MAPPING = "expected a mapping of names to values"
+MAPPING = "expected a mapping of names to values"
 _LIST = "expected a list"
 _WHOLE = "expected a whole number"
 _NUMBER = "expected a number"
@@ -35,12 +35,12 @@ _TIME = "expected a date or a time"
 _PLAIN: Mapping[str, str] = {
     "missing": "is missing: add it",
     "extra_forbidden": "no such field",
-    "model_type": _MAPPING,
-    "model_attributes_type": _MAPPING,
-    "dataclass_type": _MAPPING,
-    "dataclass_exact_type": _MAPPING,
-    "dict_type": _MAPPING,
-    "mapping_type": _MAPPING,
+    "model_type": MAPPING,
+    "model_attributes_type": MAPPING,
+    "dataclass_type": MAPPING,
+    "dataclass_exact_type": MAPPING,
+    "dict_type": MAPPING,
+    "mapping_type": MAPPING,
     "invalid_key": "expected text as the name of each field",
     "list_type": _LIST,
     "tuple_type": _LIST,
@@ -146,10 +146,11 @@ def shown(value: object) -> str:
     return "a mapping" if isinstance(value, Mapping) else ""
 
 
-def first_words(errors: ValidationError) -> tuple[str, str]:
-    """Return the field and the words of the first mistake; the field is empty if it is the whole document.
+def first_words(errors: ValidationError, whole: str = "") -> str:
+    """Return the first mistake as `field: words`. whole: the name for the whole document, none if it is empty.
 
     For files that programs write: `plan.mistakes` shows all mistakes of those that people write, and what was found.
     """
     first = errors.errors(include_url=False)[0]
-    return ".".join(str(part) for part in first["loc"]), words_of(first)
+    field = ".".join(map(str, first["loc"])) or whole
+    return f"{field}: {words_of(first)}" if field else words_of(first)

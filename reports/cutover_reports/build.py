@@ -109,7 +109,7 @@ def _figures(found: ScenarioFolder, run: int, ids: set[str], policy: Policy) -> 
 
 def _first_line(why: Exception) -> str:
     if isinstance(why, ValidationError):
-        return ": ".join(first_words(why))
+        return first_words(why)
     return " ".join(str(why).split())
 
 

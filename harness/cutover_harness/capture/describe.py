@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from cutover_harness.capture.facts import BINS, CaptureFacts, TopicFacts, facts_of
 from cutover_harness.capture.format import CaptureInfo, CaptureReader
-from cutover_harness.masking import visible
+from cutover_harness.console import plain
 from cutover_harness.named_rows import print_rows
 from cutover_harness.words import counted, sized
 
@@ -29,7 +29,7 @@ def describe(file: Path, console: Console | None = None) -> None:
     clock = facts.clock
     span = max(clock.span_s, 1.0)  # a shorter capture has no rate per second
     size = sum(topic.bytes for topic in facts.topics.values())
-    console.print(f"[bold]{_shown(str(file))}[/], recorded {_shown(info.recorded)}", soft_wrap=True)
+    console.print(f"[bold]{plain(str(file))}[/], recorded {plain(info.recorded)}", soft_wrap=True)
     console.print(
         f"{counted(facts.records, 'record')}, {sized(size)}, {_time(clock.first_ms)} to {_time(clock.last_ms)} "
         f"({_span(clock.span_s)})"
@@ -46,13 +46,9 @@ def describe(file: Path, console: Console | None = None) -> None:
     _print_charts(facts, info, console)
     for note, text in info.notes.items():
         if note != "resume":
-            console.print(_shown(f"{note}: {text}"))
+            console.print(plain(f"{note}: {text}"))
     if info.groups:
-        console.print(_shown("groups: " + ", ".join(f"{g.group} ({', '.join(g.committed)})" for g in info.groups)))
-
-
-def _shown(text: str) -> str:
-    return escape(visible(text))
+        console.print(plain("groups: " + ", ".join(f"{g.group} ({', '.join(g.committed)})" for g in info.groups)))
 
 
 def _print_figures(facts: CaptureFacts, console: Console) -> None:

@@ -21,7 +21,7 @@ from cutover_harness.cli.repeat_command import repeat_command
 from cutover_harness.cli.testbed_options import TestbedOptions
 from cutover_harness.errors import UsageError
 from cutover_harness.explore.explored import explored_in, read_explored
-from cutover_harness.rehearsal.folder import check_out
+from cutover_harness.rehearsal.checks import check_out
 from cutover_harness.rehearsal.session import rehearse_all
 from cutover_harness.rehearsal.settings import Settings
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import typer
 
 from cutover_harness.cli.scenarios_total import Total
-from cutover_harness.exit_codes import FAILED, UNPROVED
 from cutover_harness.explore.case import Case, Removed
 from cutover_harness.explore.counterexample import scenario_of
 from cutover_harness.explore.explored import (
@@ -30,7 +29,7 @@ STANDARD_OUTPUT = Path("-")
 
 
 class Shown:
-    """Prints results, and remembers them for the result file, and what the exit code has to say."""
+    """Prints results, and remembers them for the result file and the totals."""
 
     def __init__(self, file: Path | None, out: Path | None) -> None:
         """Prepare. Raises UsageError if the file, or files in the folder `out`, cannot be written."""
@@ -40,7 +39,6 @@ class Shown:
             check_file(file, "--json")
         self._file, self._out = file, out
         self._paths: dict[str, ExploredPath] = {}
-        self._failed = self._open = False
         self._total = Total()
 
     @property
@@ -52,8 +50,6 @@ class Shown:
         """Show a search."""
         case = result.case
         self._total.searched(result)
-        self._open |= not result.complete and result.violation is None
-        self._failed |= result.violation is not None
         self._paths[case.name] = with_result(self._entry(case), result)
         end = "all of them" if result.complete else "bound reached" if result.violation is None else "VIOLATION"
         lacking = "".join(f", without {gate}" for gate in sorted(map(str, case.without)))
@@ -64,17 +60,14 @@ class Shown:
     def walks(self, case: Case, seeds: Sequence[int]) -> None:
         """Show random walks."""
         search = Search(case)
-        self._total.paths += 1
         for number, seed in enumerate(seeds, start=1):
-            self._total.walks += 1
             if (violation := search.walk(seed)) is not None:
-                self._failed = True
-                self._total.violations += 1
+                self._total.walked(number, violated=True)
                 self._paths[case.name] = with_walks(self._entry(case), number, violation)
                 self._say(f"{case.name}: walk {seed}: VIOLATION")
                 self._trace(case, None, violation)
                 return
-        self._open = True
+        self._total.walked(len(seeds), violated=False)
         self._paths[case.name] = with_walks(self._entry(case), len(seeds), None)
         self._say(f"{case.name}: {counted(len(seeds), 'walk')}, no violation")
 
@@ -82,8 +75,6 @@ class Shown:
         """Show which damage a gate prevents."""
         violation = found.violation
         self._total.left_out(case, found)
-        self._failed |= violation is None and found.complete
-        self._open |= violation is None and not found.complete
         self._paths[case.name] = with_gate(self._entry(case), found)
         if violation is not None:
             words = violation.damage.words
@@ -104,7 +95,7 @@ class Shown:
             typer.echo(written(list(self._paths.values())), nl=False)
         elif self._file is not None:
             write_explored(self._file, list(self._paths.values()))
-        return FAILED if self._failed else UNPROVED if self._open else 0
+        return self._total.exit_code
 
     def _entry(self, case: Case) -> ExploredPath:
         return self._paths.get(case.name) or begun(case)

@@ -96,8 +96,7 @@ def read_snapshot(file: Path, batch: Batch) -> Snapshot:
     try:
         found = Snapshot.model_validate_json(read_input(file, "snapshot"))
     except ValidationError as why:
-        field, words = first_words(why)
-        raise UsageError(f"snapshot {file}: {field or 'file'}: {words}: give a file of the run's {FOLDER}/") from None
+        raise UsageError(f"snapshot {file}: {first_words(why, 'file')}: give a file of the run's {FOLDER}/") from None
     for its in (found.source, found.target):
         for group, topics in its.items():
             for topic, partitions in topics.items():

@@ -222,8 +222,7 @@ def read_explored(file: Path) -> Explored:
     try:
         return Explored.model_validate_json(text)  # refuses lone surrogates, which not every output can show
     except ValidationError as error:
-        field, words = first_words(error)
-        raise UsageError(f"{file}: {f'{field}: ' if field else ''}{words}: {again}") from None
+        raise UsageError(f"{file}: {first_words(error)}: {again}") from None
 
 
 def explored_in(folder: Path) -> Path | None:

@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.markup import escape
 
+from cutover_harness.console import plain
 from cutover_harness.inventory.model import PARTIAL, ClusterListing, Gap, GroupEntry, Listing, TopicEntry
 from cutover_harness.inventory.words import date, flags, lag_of, number, rate, size, workers_of, writers_of
-from cutover_harness.masking import visible
 from cutover_harness.named_rows import print_rows
 from cutover_harness.words import counted
 
@@ -22,12 +21,12 @@ def print_listing(listing: Listing, console: Console, *, all_rows: bool = False)
     """Print a summary, the topics and groups of each cluster, and what is not known."""
     most = None if all_rows else MOST_ROWS
     for name, cluster in listing.clusters.items():
-        console.print(f"[bold]{name}[/] {_plain(cluster.bootstrap)}: {_plain(_summary(cluster))}", soft_wrap=True)
+        console.print(f"[bold]{name}[/] {plain(cluster.bootstrap)}: {plain(_summary(cluster))}", soft_wrap=True)
         _rows(console, "topic", _TOPIC_COLUMNS, [_topic(t) for t in cluster.topics if not t.internal], most)
         _rows(console, "group", _GROUP_COLUMNS, [_group(group) for group in cluster.groups], most)
     for connect in listing.connect:
         version = connect.version or "unknown version"
-        console.print(f"[bold]Connect[/] {_plain(connect.url)}: {_plain(version)}, {workers_of(connect)}")
+        console.print(f"[bold]Connect[/] {plain(connect.url)}: {plain(version)}, {workers_of(connect)}")
         rows = [
             [each.name, each.type, each.state, each.group or "", ", ".join(each.topics or ())]
             for each in connect.connectors or ()
@@ -39,7 +38,7 @@ def print_listing(listing: Listing, console: Console, *, all_rows: bool = False)
             f"[bold]shim[/]: {counted(roles['producer'], 'producer')}, {counted(roles['consumer'], 'consumer')}"
         )
     for gap in listing.gaps:
-        console.print(_plain(gap_line(gap)), soft_wrap=True)
+        console.print(plain(gap_line(gap)), soft_wrap=True)
     if not listing.gaps:
         console.print("complete: nothing was hidden or left out")
     elif not listing.partial:
@@ -54,11 +53,6 @@ def gap_line(gap: Gap) -> str:
     names = f" ({shown})" if gap.names else ""
     remedy = f": {gap.remedy}" if gap.remedy else ""
     return f"{head}: {gap.what}{cluster}{names}: {gap.why}{remedy}"
-
-
-def _plain(text: str) -> str:
-    """Return a text of the cluster, where anybody may have named a group, without what a terminal would obey."""
-    return escape(visible(text))
 
 
 _TOPIC_COLUMNS = ("partitions", "size", "records/s", "last write", "properties", "written by", "read by", "stale")

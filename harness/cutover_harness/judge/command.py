@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rich import markup
 from rich.console import Console
 
-from cutover_harness.console import standard_output
+from cutover_harness.console import plain, standard_output
 from cutover_harness.errors import UsageError
 from cutover_harness.judge.judging import judge
 from cutover_harness.judge.loading import load_facts
@@ -19,7 +18,6 @@ from cutover_harness.judge.totals import exit_code
 from cutover_harness.judge.verdicts import verdict
 from cutover_harness.ledger.files import is_there
 from cutover_harness.ledger.reader import Ledgers, read_ledgers
-from cutover_harness.masking import visible
 from cutover_harness.named_rows import print_rows
 
 RUN, LEDGER = "run.json", "ledger"
@@ -91,24 +89,20 @@ def summary(group: GroupMeasures) -> str:
     return ", ".join(found) or nothing
 
 
-def _shown(text: str) -> str:
-    return markup.escape(visible(text))
-
-
 def _print(console: Console, name: str, report: Report) -> None:
     found, judgement = report.verdict, report.judgement
     control = "  (negative control)" if found.control else ""
-    console.print(f"[{_STYLE[found.outcome]}]{found.outcome}[/]  [bold]{_shown(name)}[/]{control}")
+    console.print(f"[{_STYLE[found.outcome]}]{found.outcome}[/]  [bold]{plain(name)}[/]{control}")
     for group in judgement.groups:
-        console.print(f"  {_shown(group.group)}: {summary(group)}")
+        console.print(f"  {plain(group.group)}: {summary(group)}")
         console.print(
             f"    [dim]{group.delivered:,} deliveries of {group.distinct:,} records; "
-            f"{group.acked:,} acknowledged in {_shown(', '.join(group.topics)) or 'no topic'}[/]"
+            f"{group.acked:,} acknowledged in {plain(', '.join(group.topics)) or 'no topic'}[/]"
         )
     because = "caught" if found.control and found.outcome == "PASS" else "because"
     for label, lines in ((because, found.reasons), ("note", judgement.notes)):
         for line in lines:
-            console.print(f"  [dim]{label}[/] {_shown(line)}")
+            console.print(f"  [dim]{label}[/] {plain(line)}")
     if judgement.offenders:
         _print_offenders(judgement.offenders, console)
 

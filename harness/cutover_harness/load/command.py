@@ -167,7 +167,7 @@ def settings_of(
             run_time_s=run_time_s,
         )
     except ValidationError as why:
-        raise UsageError(f"load: {': '.join(first_words(why))}") from why
+        raise UsageError(f"load: {first_words(why)}") from why
     except ValueError as why:
         raise UsageError(f"load: --speed {speed}: expected a number or max") from why
 

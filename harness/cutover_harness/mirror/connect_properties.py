@@ -29,5 +29,4 @@ def read_connect_properties(file: Path) -> ConnectAccess:
     try:
         return with_paths(ConnectAccess.model_validate(found), lambda path: file.parent / path)
     except ValidationError as errors:
-        field, words = first_words(errors)
-        raise UsageError(f"{what} {file}: {field + ': ' if field else ''}{words}") from None
+        raise UsageError(f"{what} {file}: {first_words(errors)}") from None

@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from cutover_harness.faults.union import FAULTS
 from cutover_harness.masking import is_secret
-from cutover_harness.mistake_words import shown, words_of
+from cutover_harness.mistake_words import MAPPING, shown, words_of
 from cutover_harness.plan.fields import fields_at
 from cutover_harness.words import did_you_mean
 
@@ -27,7 +27,6 @@ _CHOICES = ("enum", "literal_error", "union_tag_invalid")
 _WITHOUT_VALUE = ("missing", "union_tag_not_found", "recursion_loop")
 """Errors whose input is the mapping around the field."""
 _EXPECTED = "expected "
-_CONTAINER = re.compile("expected a mapping")
 _KEY = "[key]"
 """Pydantic's last part of the place of a wrong key."""
 _QUOTED = re.compile(r"'([^']+)'")
@@ -128,12 +127,15 @@ def _mistake(found: _Found, model: type[BaseModel], secret: Sequence[str], words
     error, at = found.error, found.at
     kind, value = error["type"], _value(error)
     message = _of_a_fault(error, at) or words or words_of(error)
-    hidden = not set(at).isdisjoint(secret) or any(is_secret(part) for part in at if isinstance(part, str))
-    hidden = hidden or (bool(secret) and kind == "extra_forbidden")
     plain = isinstance(value, str | int | float | bool)
     container = not plain and message.startswith(_EXPECTED)
-    # Text in the place of something with fields may be what belongs into one of them, a password for example.
-    hidden = hidden or (isinstance(value, str) and _CONTAINER.search(message) is not None)
+    hidden = (
+        not set(at).isdisjoint(secret)
+        or any(is_secret(part) for part in at if isinstance(part, str))
+        or (bool(secret) and kind == "extra_forbidden")
+        # Text in the place of something with fields may be what belongs into one of them, a password for example.
+        or (isinstance(value, str) and MAPPING in message)
+    )
     named = kind == "value_error" and len(str(value)) > 1 and str(value) in message
     was = f", found {shown(value)}" if shown(value) and not named and ((plain and not hidden) or container) else ""
     more = ""

@@ -22,9 +22,8 @@ def read_listing(path: Path) -> tuple[Listing, str]:
     try:
         return Listing.model_validate_json(content), hashlib.sha256(content).hexdigest()
     except ValidationError as why:
-        field, words = first_words(why)
         raise UsageError(
-            f"inventory {path}: {field or 'the file'}: {words}: "
+            f"inventory {path}: {first_words(why, 'the file')}: "
             "give a file that `kafka-cutover inventory -o` has written"
         ) from None
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from cutover_harness.errors import UsageError
 from cutover_harness.explore.explored import NAME as EXPLORED
-from cutover_harness.outputs import check_folder
 from cutover_harness.words import sized
 
 FACTS = "rehearsal.json"
@@ -61,11 +60,6 @@ def claim(out: Path, *, replace: bool = False) -> Claim:
     except OSError as why:
         raise UsageError(f"--out {out}: cannot be used: {why.strerror or why} ({why.filename})") from None
     return Claim(lock, notice)
-
-
-def refuse_unwritable(out: Path) -> None:
-    """Raise UsageError if no rehearsal can write to `out`, before there is anything to write."""
-    check_folder(out, "--out")
 
 
 def _lock(out: Path) -> int:

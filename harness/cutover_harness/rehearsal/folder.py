@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import import_module
 from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from cutover_harness.explore.explored import NAME as EXPLORED
 from cutover_harness.files import write_atomic
 from cutover_harness.inputs import read_text_input
 from cutover_harness.plan.scenario import Scenario
-from cutover_harness.rehearsal.claim import APPLIED_POLICY, FACTS, claim, refuse_unwritable
+from cutover_harness.rehearsal.claim import APPLIED_POLICY, FACTS, claim
 from cutover_harness.rehearsal.replay_input import capture_facts
 from cutover_harness.rehearsal.settings import Settings
 
@@ -133,18 +132,6 @@ class Decision:
     def blocks(self) -> bool:
         """Whether it is a NO-GO."""
         return self.word == "NO-GO"
-
-
-def check_out(out: Path, policy: Path | None = None) -> None:
-    """Check that `out` can be written, and have the report package check the policy: `policy`, or the one in `out`.
-
-    Raises UsageError, before anything starts.
-    """
-    refuse_unwritable(out)
-    for entry in entry_points(group="kafka_cutover.report", name="default"):
-        check = getattr(import_module(entry.module), "check_policy", None)
-        if check is not None:
-            check(out, policy)
 
 
 def write_report(out: Path) -> Decision | None:

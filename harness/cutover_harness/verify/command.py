@@ -66,10 +66,9 @@ def verify(
         raise UsageError(f"--rate {rate:g}: must be above 0")
     part = None if sample is None else Sample(share(sample), secrets.randbelow(2**31) if seed is None else seed)
     result_file = output or plan.with_name(f"{plan.stem}.verify-{batch}.json")
-    if output is not None:
-        check_file(output, "--output")
+    if output is not None or plan.exists():  # next to a plan that is not there, the plan is what is wrong
+        check_file(result_file, "--output")
     asked = of_plan(read_plan(plan), batch, until_ends=until_ends)
-    check_file(result_file, "--output")
     state = result_file.with_name(result_file.name + ".state")
     if resume and not state.is_file():
         raise UsageError(f"--resume {state}: is not there: begin without --resume")

@@ -171,6 +171,5 @@ def _short(text: str, root: Path) -> str:
 
 def _reason(why: Exception) -> str:
     if isinstance(why, ValidationError):
-        field, words = first_words(why)
-        return f"{field or 'file'}: {words}"
+        return first_words(why, "file")
     return str(why.strerror if isinstance(why, OSError) else " ".join(str(why).split()))

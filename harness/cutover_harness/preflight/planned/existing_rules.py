@@ -17,9 +17,10 @@ _OF_PLAN = (*clusters.RULES, *clients.RULES)
 
 def findings(facts: Facts) -> list[Finding]:
     """Return what the rules find: those about topics and groups in each batch, the others once."""
-    found = list(_run(_OF_PLAN, _whole(facts)))
+    source = _without_staying(facts)
+    found = list(_run(_OF_PLAN, _whole(facts, source)))
     for batch in facts.scope.batches:
-        found += [replace(each, batch=batch.name) for each in _run(_OF_BATCHES, _of_batch(facts, batch))]
+        found += [replace(each, batch=batch.name) for each in _run(_OF_BATCHES, _of_batch(facts, source, batch))]
     return found
 
 
@@ -28,13 +29,13 @@ def _run(rules: Iterable[Callable[[Inventory], Iterable[Finding]]], inventory: I
         yield from rule(inventory)
 
 
-def _whole(facts: Facts) -> Inventory:
+def _whole(facts: Facts, source: Cluster) -> Inventory:
     batches = (*facts.scope.batches, *facts.scope.others)
     hours = max((batch.hours for batch in facts.scope.batches), default=0.0)
     plan = replace(
         _plan(facts, hours), batches=tuple(each.topics for each in batches), names=tuple(each.name for each in batches)
     )
-    return Inventory(_without_staying(facts), facts.target.cluster, facts.clients, plan)
+    return Inventory(source, facts.target.cluster, facts.clients, plan)
 
 
 def _without_staying(facts: Facts) -> Cluster:
@@ -47,8 +48,7 @@ def _without_staying(facts: Facts) -> Cluster:
     return replace(source, groups=moving | planned)
 
 
-def _of_batch(facts: Facts, batch: ScopedBatch) -> Inventory:
-    source = _without_staying(facts)
+def _of_batch(facts: Facts, source: Cluster, batch: ScopedBatch) -> Inventory:
     reading = [name for name, group in source.groups.items() if not batch.topic_set.isdisjoint(group.topics)]
     groups = {*batch.groups, *reading}
     its = _part(source, batch.topic_set, groups)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from confluent_kafka import KafkaError, KafkaException
 
 from cutover_harness.admin import CLIENT_DEFAULTS, connect
-from cutover_harness.answer import answer_of
+from cutover_harness.answer import answer_of, description_of
 from cutover_harness.errors import UsageError, in_one_line
 from cutover_harness.mirror.connect_rest import Connect
 from cutover_harness.mirror.connectors import is_in
@@ -179,10 +179,5 @@ def claim_of(prefix: str) -> str:
 
 def members(admin: Any, group: str) -> int:
     """Return how many members a group has; 0 if it does not exist."""
-    try:
-        asked = admin.describe_consumer_groups([group], request_timeout=TIMEOUT_S)[group]
-        return len(answer_of(asked, TIMEOUT_S).members)
-    except KafkaException as why:
-        if why.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-            return 0
-        raise
+    found = description_of(admin.describe_consumer_groups([group], request_timeout=TIMEOUT_S)[group], TIMEOUT_S)
+    return 0 if found is None else len(found.members)
