@@ -42,7 +42,7 @@ def print_rows(
             for heading, cell in zip(headings[1:], rest, strict=True)
             if cell.plain
         ]
-        for line in Text(", ").join(parts).wrap(console, console.width - 2, overflow="fold"):
+        for line in Text(", ").join(parts).wrap(console, max(1, console.width - 2), overflow="fold"):
             console.print(Text.assemble("  ", line), overflow="fold")
 
 

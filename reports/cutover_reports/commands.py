@@ -35,8 +35,8 @@ class Recorded:
         return self.value("--out") or DEFAULT_OUT
 
     def value(self, name: str) -> str | None:
-        """Return the value of an option, None if it is not given."""
-        for option in self.options:
+        """Return the value of an option, None if it is not given; the last one counts, as for `rehearse`."""
+        for option in reversed(self.options):
             key, _, attached = option[0].partition("=")
             if key == name:
                 return option[1] if len(option) > 1 else attached or None
@@ -61,7 +61,8 @@ def _parts(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
     rest = list(words)
     while rest:
         word = rest.pop(0)
-        has_value = _is_option(word) and "=" not in word and word not in FLAGS and rest
+        attached = "=" in word or (len(word) > 2 and not word.startswith("--"))  # --jobs=4, -j4
+        has_value = _is_option(word) and not attached and word not in FLAGS and rest
         yield (word, rest.pop(0)) if has_value else (word,)
 
 

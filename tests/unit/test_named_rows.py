@@ -65,3 +65,10 @@ def test_figures_are_below_the_name_if_the_table_does_not_fit() -> None:
         console = Console(file=(out := io.StringIO()), width=width)
         print_rows(console, ("topic", "size", "state"), rows, folded=("topic",), right=("size",))
         assert [line.rstrip() for line in out.getvalue().splitlines()] == expected
+
+
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_a_console_too_narrow_for_anything_is_no_error(width: int) -> None:
+    console = Console(file=(out := io.StringIO()), width=width)
+    print_rows(console, ("topic", "size"), [["orders", "5"]], folded=("topic",))
+    assert "5" in out.getvalue()

@@ -29,8 +29,6 @@ FILES = [
     "verify plan.yaml --batch b --output {}",
     "plan make inventory.json -o {}",
     "load --once --bootstrap 127.0.0.1:1 --report {}",
-    "load --once --bootstrap 127.0.0.1:1 --html {}",
-    "load --once --bootstrap 127.0.0.1:1 --html={}",
 ]
 FOLDERS = [
     "rehearse --out {}",

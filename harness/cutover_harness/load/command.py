@@ -82,8 +82,6 @@ def load(
         check_open("--master-bind-host", master_bind_host, shared)
     if report is not None:
         check_file(report, "load: --report")
-    if (page := _value_of("--html", context.args)) is not None:
-        check_file(Path(page), "load: --html")
     settings = settings_of(
         capture=capture,
         cutover_file=cutover_file,
@@ -207,15 +205,6 @@ def _members(text: str) -> tuple[str, int]:
     if not name or not count.isdigit() or not int(count):
         raise UsageError(f"load: --group {text}: expected NAME or NAME:MEMBERS, such as billing:2")
     return name, int(count)
-
-
-def _value_of(option: str, arguments: list[str]) -> str | None:
-    """Return the value of one of Locust's options."""
-    for number, each in enumerate(arguments):
-        name, equals, value = each.partition("=")
-        if name == option:
-            return value if equals else next(iter(arguments[number + 1 :]), None)
-    return None
 
 
 def _pair(text: str) -> tuple[str, str]:

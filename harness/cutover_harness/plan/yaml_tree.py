@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import yaml
@@ -16,20 +15,25 @@ _LARGE = 1 << 16
 """Above this length libyaml reads the text: ten times as fast, and its messages are less precise."""
 
 
-def _with_words(loader: Any) -> Any:
-    """Return a loader to which only true and false are truth values, as in YAML 1.2: `on` is a field, and `no` text."""
-    found: Any = type(loader.__name__, (loader,), {})
-    boolean = "tag:yaml.org,2002:bool"
-    found.yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in its if tag != boolean]
-        for first, its in loader.yaml_implicit_resolvers.items()
-    }
-    found.add_implicit_resolver(boolean, re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
-    return found
+_BOOLEAN, _TEXT = (f"tag:yaml.org,2002:{kind}" for kind in ("bool", "str"))
 
 
-_EXACT = _with_words(yaml.SafeLoader)
-_FAST = _with_words(getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+def _with_text_as_keys(loader: Any) -> Any:
+    """Return a loader to which the name of a field is text also if it is `on`, which YAML 1.1 takes for true."""
+
+    class WithTextAsKeys(loader):  # type: ignore[misc]
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            for key, _ in node.value:
+                if key.tag == _BOOLEAN and isinstance(key, yaml.ScalarNode):
+                    key.tag = _TEXT
+            found: dict[Any, Any] = super().construct_mapping(node, deep)
+            return found
+
+    return WithTextAsKeys
+
+
+_EXACT = _with_text_as_keys(yaml.SafeLoader)
+_FAST = _with_text_as_keys(getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def read_yaml(text: str, origin: str, most_bytes: int = MOST_BYTES) -> tuple[yaml.Node | None, Any]:

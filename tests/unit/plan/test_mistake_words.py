@@ -12,6 +12,7 @@ from cutover_harness.errors import UsageError
 from cutover_harness.mistake_words import FORMS, shown, words_of
 from cutover_harness.plan.load import mistakes_in
 from cutover_harness.plan.scenario import Scenario
+from cutover_harness.plan.yaml_tree import read_yaml
 from cutover_harness.planning.check import check_plan
 from cutover_harness.planning.model import PlanFile
 from cutover_harness.planning.read import read_plan
@@ -172,6 +173,13 @@ def test_a_field_named_on_needs_no_quotation_marks(tmp_path: Path) -> None:
     assert plan(file) == others
     file.write_text(PLAN.replace('{url: "${HOOK}"}', '{url: "${HOOK}", on: [no]}'))
     assert any("expected 'step', 'gate-missed'" in each or "found 'no'" in each for each in plan(file))
+
+
+@pytest.mark.parametrize("longer", ["", "# " + "x" * (1 << 17)], ids=["short", "long"])
+def test_only_names_of_fields_are_text_whatever_they_are(longer: str) -> None:
+    """Both loaders: a long file is read by another one."""
+    _, data = read_yaml(f"on: no\nyes: {{off: on, true: 1}}\nlist: [yes, off, n]\n{longer}\n", "x.yaml")
+    assert data == {"on": False, "yes": {"off": True, "true": 1}, "list": [True, False, "n"]}
 
 
 @pytest.mark.parametrize(

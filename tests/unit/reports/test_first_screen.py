@@ -325,3 +325,16 @@ def test_time_on_the_target_ends_when_the_group_is_taken_back(tmp_path: Path) ->
     assert by_name["rollback-3"] is None
     assert by_name["rollback-4"] is not None
     assert 0 < by_name["rollback-4"] < 20
+
+
+@pytest.mark.parametrize("jobs", ["-j4", "-j 4", "--jobs=4"])
+def test_the_reports_policy_replaces_the_runs_wherever_it_stands(jobs: str) -> None:
+    command = f"kafka-cutover rehearse {jobs} --policy old.toml in-process"
+    repeats = f"kafka-cutover rehearse --seed 1 --policy p.toml {jobs} in-process"
+    assert repeating(command, 1, ["--policy", "p.toml"]) == repeats
+
+
+def test_the_last_of_two_equal_options_counts() -> None:
+    parts = recorded("kafka-cutover rehearse --policy a.toml --policy b.toml")
+    assert parts is not None
+    assert parts.value("--policy") == "b.toml"
